@@ -1,0 +1,11 @@
+/**
+ * The only reader of the environment: a zod schema per process, one frozen object, all problems reported at once.
+ *
+ * @module
+ * @example
+ * import { readSettings, WorkerSettings } from '#config';
+ * const settings = readSettings(WorkerSettings); // throws ConfigurationError with one line per problem
+ */
+export { ConfigurationError } from './configuration-error.ts';
+export { readSettings } from './read-settings.ts';
+export { ApiSettings, UpSettings, WorkerSettings } from './settings.ts';

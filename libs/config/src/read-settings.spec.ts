@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { ApiSettings, ConfigurationError, readSettings, WorkerSettings } from '#config';
+
+describe('readSettings', () => {
+  it('fills defaults and freezes the result', () => {
+    const settings = readSettings(WorkerSettings, {});
+    expect(settings.MILLRACE_SLOTS).toBe(32);
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  it('treats an empty variable as unset', () => {
+    expect(readSettings(WorkerSettings, { MILLRACE_SLOTS: '' }).MILLRACE_SLOTS).toBe(32);
+  });
+
+  it('reports all problems at once, with name, value and remedy', () => {
+    const attempt = () => readSettings(ApiSettings, { MILLRACE_HTTP_PORT: '99999', REDIS_URL: 'http://x' });
+    expect(attempt).toThrow(ConfigurationError);
+    expect(attempt).toThrow(/MILLRACE_HTTP_PORT is "99999"/);
+    expect(attempt).toThrow(/REDIS_URL has an unusable value/);
+    expect(attempt).toThrow(/MILLRACE_DEV_KEY is not set/);
+  });
+
+  it('does not print secrets', () => {
+    expect(() => readSettings(ApiSettings, { MILLRACE_DEV_KEY: 'short' })).not.toThrow(/short"/);
+  });
+});

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const count = (fallback: number, max = 1_000_000) => z.coerce.number().int().min(1).max(max).default(fallback);
+const flag = z
+  .enum(['true', 'false', '1', '0'])
+  .default('false')
+  .transform((value) => value === 'true' || value === '1');
+
+/** What every process reads. */
+const shared = {
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).default('redis://127.0.0.1:6379'),
+  MILLRACE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** Shared secret that a worker shows to an API replica's relay. */
+  MILLRACE_RELAY_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+  /** Time that running requests get to finish after SIGTERM. */
+  MILLRACE_GRACE_MS: count(20_000, 3_600_000),
+};
+
+export const ApiSettings = z.object({
+  ...shared,
+  MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
+  /** 0 picks a free port. */
+  MILLRACE_HTTP_PORT: port(8000),
+  MILLRACE_MANAGEMENT_PORT: port(8001),
+  MILLRACE_RELAY_HOST: z.string().min(1).default('127.0.0.1'),
+  /** 0 picks a free port. */
+  MILLRACE_RELAY_PORT: port(0),
+  /** Host name under which workers reach this replica's relay; the relay host when unset. */
+  MILLRACE_RELAY_ADVERTISED_HOST: z.string().min(1).optional(),
+  /** The one key that this version accepts, until tenants have their own. */
+  MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters'),
+  MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
+});
+
+export const WorkerSettings = z.object({
+  ...shared,
+  /** Model folder, or the name of a folder below `models/`. */
+  MILLRACE_MODEL: z.string().min(1).default('smollm2-135m-instruct'),
+  /** Name under which clients ask for the model; the folder's name when unset. */
+  MILLRACE_MODEL_ID: z.string().min(1).optional(),
+  MILLRACE_WORKER_ID: z.string().min(1).optional(),
+  /** Sequences that decode together. */
+  MILLRACE_SLOTS: count(32, 1024),
+  /** Tokens (prompt and answer) that one slot holds; the model's limit when unset. */
+  MILLRACE_SLOT_TOKENS: count(2048, 1_048_576),
+  /** Most prompt tokens computed between two decode steps. */
+  MILLRACE_PREFILL_CHUNK: z.coerce.number().int().min(2).max(65_536).default(128),
+  /** Intra-op threads of ONNX Runtime; 0 takes the number of cores. */
+  MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
+  MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),
+  MILLRACE_MANAGEMENT_HOST: z.string().min(1).default('127.0.0.1'),
+  MILLRACE_WORKER_PORT: port(0),
+  /** How long a job's lock lasts in Redis before another worker may take the job. */
+  MILLRACE_JOB_LOCK_MS: count(30_000, 600_000),
+});
+
+export const UpSettings = z.object({
+  MILLRACE_HTTP_PORT: port(8000),
+  MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
+  MILLRACE_MODEL: z.string().min(1).default('smollm2-135m-instruct'),
+  /** Uses this Redis and starts none. */
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  MILLRACE_VERBOSE: flag,
+});
+
+export type ApiSettings = z.infer<typeof ApiSettings>;
+export type WorkerSettings = z.infer<typeof WorkerSettings>;
+export type UpSettings = z.infer<typeof UpSettings>;

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { SamplingParameters } from './sampling-parameters.ts';
+import { StopConditions } from './stop-conditions.ts';
+
+/** Raised when a reader of the previous version could misread a job; a worker takes its own version and the one before. */
+export const JOB_VERSION = 1;
+
+/**
+ * The queue's record of one attempt of a request: everything a worker needs, and nothing that grows with the answer.
+ * It is data of the cluster, never of a client: the API builds it from a validated request.
+ */
+export const GenerateJob = z.strictObject({
+  version: z.literal(JOB_VERSION),
+  requestId: z.string().min(1),
+  /** Number of the attempt, from 1. Frames of any other epoch are refused by the API. */
+  epoch: z.int().min(1),
+  model: z.string().min(1),
+  /** Content hash of the model card whose tokenizer made the prompt. A worker with another card refuses the job. */
+  cardHash: z.string().min(1),
+  tenantId: z.string().min(1),
+  promptTokenIds: z.array(z.int().min(0)).min(1),
+  choices: z.int().min(1),
+  sampling: SamplingParameters,
+  stop: StopConditions,
+  /** Number of alternatives per token besides the chosen one; null when no log probabilities are wanted. */
+  topLogprobs: z.int().min(0).max(20).nullable(),
+  /** Relay address, host:port, of the API replica that holds the client. */
+  relayAddress: z.string().min(1),
+  replicaId: z.string().min(1),
+  /** Unix time in ms. */
+  enqueuedAtMs: z.int(),
+  /** Unix time in ms after which the job is not run any more; null for none. */
+  deadlineMs: z.int().nullable(),
+  /** W3C trace context of the request. */
+  traceparent: z.string().nullable(),
+});
+export type GenerateJob = z.infer<typeof GenerateJob>;

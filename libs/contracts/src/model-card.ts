@@ -1,0 +1,26 @@
+import { z } from 'zod';
+
+/**
+ * What an API replica needs of a model to validate, render and tokenize a request for it without the model's files.
+ * Workers publish it under the SHA-256 of its canonical JSON; it never changes under one hash.
+ */
+export const ModelCard = z.strictObject({
+  version: z.literal(1),
+  /** The id that clients send as `model`. */
+  model: z.string().min(1),
+  /** Contents of tokenizer.json, as text. */
+  tokenizerJson: z.string(),
+  /** Jinja source of the chat template. */
+  chatTemplate: z.string(),
+  /** Values that the template may read: bos_token, eos_token, … */
+  templateTokens: z.record(z.string(), z.string()),
+  /** Prompt and answer together, in tokens, that a slot of the serving workers can hold. */
+  contextLength: z.int().min(2),
+  vocabularySize: z.int().min(1),
+  /** Tokens that end a turn. */
+  eosTokenIds: z.array(z.int().min(0)),
+  /** Unix time in seconds, for `GET /v1/models`. */
+  createdAt: z.int(),
+  ownedBy: z.string(),
+});
+export type ModelCard = z.infer<typeof ModelCard>;

@@ -1,0 +1,66 @@
+/** Sizes of a decoder, read from the model itself. */
+export interface DecoderShape {
+  readonly vocabularySize: number;
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Longest sequence the model was made for, in tokens. */
+  readonly maxPositions: number;
+}
+
+/** How a runner works, for logs, the model card and benchmarks. */
+export interface RunnerDescription {
+  readonly provider: 'cpu' | 'cuda' | 'webgpu';
+  /** `c-api`: ONNX Runtime's C API through koffi. `js-api`: onnxruntime-node's `InferenceSession`. */
+  readonly binding: 'c-api' | 'js-api';
+  /** `in-place`: past and present share memory. `copying`: every step writes the whole cache anew. */
+  readonly kvCache: 'in-place' | 'copying';
+  readonly runtimeVersion: string;
+  readonly kvBytes: number;
+}
+
+/**
+ * One decoder with its KV cache, seen as `slots` seats of `slotTokens` tokens each.
+ *
+ * Decode covers the rows 0 … rows−1, so whoever schedules keeps the decoding sequences in the first slots; prefill works
+ * on any one slot. Between calls a slot's cache is unchanged. A call either completes or leaves the slots it named with
+ * undefined contents and throws. One call at a time. Runners that block their thread return nothing; others a promise.
+ *
+ * Exactness: a row's logits are bitwise the same whatever the other rows hold, and for any split of a prompt into chunks
+ * of two or more tokens (a last chunk of one token takes attention's decode path and may differ in the last bits).
+ */
+export interface ModelRunner {
+  readonly description: RunnerDescription;
+  readonly shape: DecoderShape;
+  readonly slots: number;
+  /** Capacity of a slot in tokens. */
+  readonly slotTokens: number;
+  /** [slots, vocabularySize], overwritten by every call; prefill writes row 0, decode the rows 0 … rows−1. */
+  readonly logits: Float32Array;
+
+  /**
+   * Appends a chunk of a prompt to `slot`, which already holds `pastTokens` tokens; then row 0 of `logits` belongs to
+   * the chunk's last token.
+   * @param tokenIds [chunkTokens], read during the call only
+   */
+  prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
+
+  /**
+   * Appends one token to each of the slots 0 … rows−1.
+   * @param tokenIds [≥ rows]
+   * @param pastTokens [≥ rows] tokens that each slot already holds
+   */
+  decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void>;
+
+  /** Copies the first `tokens` tokens' keys and values from one slot to another. */
+  copySlot(from: number, to: number, tokens: number): void;
+
+  /**
+   * Address of the flag that stops a running call from another thread (`interruptRun` in libs/model-runner); the call
+   * then throws `RunInterruptedError`. Null where the binding has none.
+   */
+  readonly interruptAddress: bigint | null;
+
+  /** Frees the session and the cache. No call may be running. */
+  close(): void | Promise<void>;
+}

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+/** `loading → ready → draining → stopped`; a worker takes jobs only when ready. */
+export const WorkerState = z.enum(['loading', 'ready', 'draining', 'stopped']);
+export type WorkerState = z.infer<typeof WorkerState>;
+
+/** A worker's heartbeat in Redis; it expires by itself when the worker dies. */
+export const WorkerRecord = z.strictObject({
+  workerId: z.string().min(1),
+  state: WorkerState,
+  models: z.array(
+    z.strictObject({
+      model: z.string().min(1),
+      cardHash: z.string().min(1),
+      slots: z.int().min(1),
+      running: z.int().min(0),
+      waiting: z.int().min(0),
+    }),
+  ),
+  startedAtMs: z.int(),
+  beatAtMs: z.int(),
+});
+export type WorkerRecord = z.infer<typeof WorkerRecord>;

@@ -1,0 +1,59 @@
+/** `stop`: a stop token or string; `length`: max tokens or the slot's capacity; `cancelled`: somebody asked for it. */
+export type FinishReason = 'stop' | 'length' | 'cancelled';
+
+export interface TokenLogprob {
+  readonly tokenId: number;
+  /** Natural logarithm, of the model's own distribution before penalties and temperature. */
+  readonly logprob: number;
+  readonly top: readonly { readonly tokenId: number; readonly logprob: number }[];
+}
+
+/** New tokens of one sequence. */
+export interface SequenceDelta {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly choice: number;
+  /** Index of the first of `tokenIds` within the choice, from 0. */
+  readonly firstIndex: number;
+  readonly tokenIds: readonly number[];
+  /** What may be shown now; empty while text is held back for a stop string or an unfinished character. */
+  readonly text: string;
+  readonly logprobs: readonly TokenLogprob[];
+}
+
+export interface SequenceFinish {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly choice: number;
+  readonly reason: FinishReason;
+  readonly stopString: string | null;
+  readonly completionTokens: number;
+}
+
+export interface RequestFailure {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly code: 'engine_failed' | 'invalid_request' | 'context_length_exceeded';
+  readonly message: string;
+}
+
+/** A reading of the engine's counters. Counts with `total` in the name only grow. */
+export interface EngineStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly freeSlots: number;
+  readonly stepsTotal: number;
+  readonly decodeRunsTotal: number;
+  readonly prefillRunsTotal: number;
+  readonly decodedTokensTotal: number;
+  readonly prefilledTokensTotal: number;
+}
+
+/** All that one step made, published as one message. */
+export interface StepOutput {
+  readonly step: number;
+  readonly deltas: readonly SequenceDelta[];
+  readonly finished: readonly SequenceFinish[];
+  readonly failed: readonly RequestFailure[];
+  readonly stats: EngineStats;
+}

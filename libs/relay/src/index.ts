@@ -1,0 +1,1 @@
+export type { ClaimOutcome, ClaimRequest, RelaySink, RelaySubscription } from './relay-ports.ts';
