@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * A real Redis (or Valkey) server of its own for a test: private port on loopback, private folder, killed by its pid.
+ *
+ * @example
+ * await using redis = await RedisServer.start();
+ * const client = connectRedis(redis.url, 'producer');
+ */
+export class RedisServer implements AsyncDisposable {
+  readonly port: number;
+  readonly url: string;
+  readonly #folder: string;
+  readonly #append: boolean;
+  #process: ChildProcess | null = null;
+
+  private constructor(port: number, folder: string, append: boolean) {
+    this.port = port;
+    this.url = `redis://127.0.0.1:${port}`;
+    this.#folder = folder;
+    this.#append = append;
+  }
+
+  /** @param options.append keeps the data over `kill` and `restart` in an append-only file; off by default */
+  static async start(options: { append?: boolean } = {}): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
+    const server = new RedisServer(await freePort(), folder, options.append ?? false);
+    await server.restart();
+    return server;
+  }
+
+  /** Starts the server again on the same port after `kill`. */
+  async restart(): Promise<void> {
+    const persistence = this.#append ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
+    const server = spawn(
+      redisBinary(),
+      ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', ...persistence],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.#process = server;
+    let log = '';
+    server.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    server.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      if (server.exitCode !== null) throw new Error(`redis-server on port ${this.port} ended at once:\n${log}`);
+      if (await answersPing(this.port)) return;
+      await sleep(25);
+    }
+    throw new Error(`redis-server on port ${this.port} did not answer within 5 s:\n${log}`);
+  }
+
+  /** Ends the server the hard way, as an outage does. */
+  async kill(): Promise<void> {
+    const server = this.#process;
+    this.#process = null;
+    if (server === null || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill('SIGKILL');
+    await ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function redisBinary(): string {
+  for (const name of ['redis-server', 'valkey-server']) {
+    for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+      const path = join(folder, name);
+      try {
+        accessSync(path, constants.X_OK);
+        return path;
+      } catch {
+        // Not in this folder.
+      }
+    }
+  }
+  throw new Error(
+    'Neither redis-server nor valkey-server is on PATH: install one (Debian: apt-get install redis-server).',
+  );
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no free TCP port');
+  return address.port;
+}
+
+function answersPing(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const finish = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('data', (data) => finish(data.toString().startsWith('+PONG')));
+    socket.once('error', () => finish(false));
+    socket.setTimeout(1_000, () => finish(false));
+  });
+}
