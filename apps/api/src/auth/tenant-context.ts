@@ -1,0 +1,6 @@
+/** Whose request it is, for everything after authentication. */
+export interface TenantContext {
+  readonly tenantId: string;
+  /** Which of the tenant's keys was shown; never the key itself. */
+  readonly keyId: string;
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { ChatMessageBody } from './chat-message-body.ts';
+import { harmlessOnly } from './harmless-only.ts';
+
+/** More than any conversation that fits a context; each message costs work before admission. */
+export const MAX_MESSAGES = 2_048;
+export const MAX_CHOICES = 128;
+const MAX_STOP_CHARACTERS = 1_024;
+const MAX_LOGIT_BIASES = 1_024;
+const MAX_IDENTIFIER_CHARACTERS = 512;
+
+/** Largest seed of OpenAI's schema, an int64. */
+const SEED_LIMIT = 2 ** 63;
+
+const stopString = z.string().min(1, 'must not be empty').max(MAX_STOP_CHARACTERS);
+const tokenLimit = z.int().min(1);
+
+/**
+ * Body of `POST /v1/chat/completions`: every field of OpenAI's schema, and the extensions that vLLM and others share.
+ * Fields that are not honoured are listed with the only values that mean the same as leaving them out.
+ */
+export const ChatCompletionBody = z.strictObject({
+  model: z.string().min(1).max(MAX_IDENTIFIER_CHARACTERS).describe('Id of a model of GET /v1/models.'),
+  messages: z.array(ChatMessageBody).min(1).max(MAX_MESSAGES).describe('The conversation so far, oldest first.'),
+  temperature: z.number().min(0).max(2).nullish().describe('Default 1; 0 always takes the most likely token.'),
+  top_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe('Default 1. Keeps the most likely tokens that add up to this mass.'),
+  n: z.int().min(1).max(MAX_CHOICES).nullish().describe('Default 1. Number of choices.'),
+  stream: z.boolean().nullish().describe('Default false. Server-sent events, ended by `data: [DONE]`.'),
+  stream_options: z
+    .strictObject({
+      include_usage: z.boolean().nullish().describe('Sends the usage in a last chunk with empty choices.'),
+      include_obfuscation: harmlessOnly(z.literal(false), 'Streams are not padded here; leave it out.'),
+    })
+    .nullish()
+    .describe('Only with stream: true.'),
+  stop: z
+    .union([stopString, z.array(stopString).max(4)])
+    .nullish()
+    .describe('Up to 4 strings that end the answer; they are not part of it.'),
+  max_tokens: tokenLimit.nullish().describe('Most tokens per choice; default: what the messages leave of the context.'),
+  max_completion_tokens: tokenLimit.nullish().describe('The same as max_tokens.'),
+  presence_penalty: z.number().min(-2).max(2).nullish().describe('Default 0.'),
+  frequency_penalty: z.number().min(-2).max(2).nullish().describe('Default 0.'),
+  logit_bias: z
+    .record(z.string().regex(/^\d{1,9}$/, 'must be a token id'), z.number().min(-100).max(100))
+    .refine((biases) => Object.keys(biases).length <= MAX_LOGIT_BIASES, `may name at most ${MAX_LOGIT_BIASES} tokens`)
+    .nullish()
+    .describe('Token id to a number that is added to its logit.'),
+  logprobs: z.boolean().nullish().describe('Default false. Log probabilities of the answer’s tokens.'),
+  top_logprobs: z.int().min(0).max(20).nullish().describe('Alternatives per token; only with logprobs: true.'),
+  seed: z
+    .number()
+    .refine(Number.isInteger, 'must be a whole number')
+    .min(-SEED_LIMIT)
+    .max(SEED_LIMIT)
+    .nullish()
+    .describe('The same seed and request give the same answer; drawn at random when left out.'),
+  user: z.string().max(MAX_IDENTIFIER_CHARACTERS).nullish().describe('Your name for the end user.'),
+
+  top_k: z.int().min(-1).max(1_000_000).nullish().describe('Extension. Default 0: all tokens; −1 means the same.'),
+  min_p: z.number().min(0).max(1).nullish().describe('Extension. Default 0.'),
+  repetition_penalty: z.number().gt(0).max(2).nullish().describe('Extension. Default 1.'),
+  ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
+
+  response_format: harmlessOnly(z.strictObject({ type: z.literal('text') }), 'Only {"type": "text"} is supported.'),
+  tools: harmlessOnly(z.array(z.unknown()).max(0), 'Tools are not supported.'),
+  tool_choice: harmlessOnly(z.enum(['none', 'auto']), 'Tools are not supported.'),
+  parallel_tool_calls: harmlessOnly(z.boolean(), 'Tools are not supported.'),
+  functions: harmlessOnly(z.array(z.unknown()).max(0), 'Functions are not supported.'),
+  function_call: harmlessOnly(z.enum(['none', 'auto']), 'Functions are not supported.'),
+  modalities: harmlessOnly(z.tuple([z.literal('text')]), 'The models here write text only.'),
+  audio: harmlessOnly(z.never(), 'The models here write text only.'),
+  prediction: harmlessOnly(z.never(), 'Predicted output is not supported.'),
+  reasoning_effort: harmlessOnly(z.literal('none'), 'Reasoning effort is not supported.'),
+  verbosity: harmlessOnly(z.literal('medium'), 'Ask for a shorter or longer answer in a message.'),
+  web_search_options: harmlessOnly(z.never(), 'Web search is not supported.'),
+  service_tier: harmlessOnly(z.enum(['auto', 'default']), 'There is one service tier.'),
+  store: harmlessOnly(z.literal(false), 'Answers are not stored.'),
+  metadata: harmlessOnly(
+    z.record(z.string(), z.never()),
+    'Answers are not stored, so there is nothing to attach it to.',
+  ),
+  moderation: harmlessOnly(z.never(), 'Moderation is not supported.'),
+  safety_identifier: harmlessOnly(z.never(), 'Send it as "user".'),
+  prompt_cache_key: harmlessOnly(z.never(), 'Prompt caching needs no key here.'),
+  prompt_cache_options: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
+  prompt_cache_retention: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
+});
+export type ChatCompletionBody = z.infer<typeof ChatCompletionBody>;

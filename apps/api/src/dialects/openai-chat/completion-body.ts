@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+const Alternative = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.int().min(0).max(255)).nullable(),
+});
+
+export const Logprobs = z
+  .object({
+    content: z.array(Alternative.extend({ top_logprobs: z.array(Alternative) })).nullable(),
+    refusal: z.null(),
+  })
+  .nullable();
+export type Logprobs = z.infer<typeof Logprobs>;
+
+export const FinishReason = z.enum(['stop', 'length']);
+
+export const Usage = z.object({
+  prompt_tokens: z.int().min(0),
+  completion_tokens: z.int().min(0),
+  total_tokens: z.int().min(0),
+  prompt_tokens_details: z.object({ cached_tokens: z.int().min(0) }),
+});
+export type Usage = z.infer<typeof Usage>;
+
+const heading = {
+  id: z.string(),
+  created: z.int().describe('Unix time in seconds.'),
+  model: z.string(),
+  system_fingerprint: z.string().describe('Changes when the model, its tokenizer or its template changes.'),
+};
+
+export const CompletionBody = z.object({
+  ...heading,
+  object: z.literal('chat.completion'),
+  choices: z.array(
+    z.object({
+      index: z.int().min(0),
+      message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), refusal: z.null() }),
+      logprobs: Logprobs,
+      finish_reason: FinishReason,
+    }),
+  ),
+  usage: Usage,
+});
+export type CompletionBody = z.infer<typeof CompletionBody>;
+
+export const ChunkBody = z.object({
+  ...heading,
+  object: z.literal('chat.completion.chunk'),
+  choices: z.array(
+    z.object({
+      index: z.int().min(0),
+      delta: z.object({
+        role: z.literal('assistant').optional(),
+        content: z.string().optional(),
+        refusal: z.null().optional(),
+      }),
+      logprobs: Logprobs,
+      finish_reason: FinishReason.nullable(),
+    }),
+  ),
+  usage: Usage.nullable()
+    .optional()
+    .describe('Only with stream_options.include_usage: null in all chunks but the last.'),
+});
+export type ChunkBody = z.infer<typeof ChunkBody>;

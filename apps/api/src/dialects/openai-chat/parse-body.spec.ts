@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { MillraceError } from '#contracts';
+import { parseBody } from './parse-body.ts';
+
+const messages = [{ role: 'user', content: 'Hi' }];
+const body = { model: 'tiny', messages };
+
+function refusal(change: object): MillraceError {
+  try {
+    parseBody({ ...body, ...change });
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
+  throw new Error('was accepted');
+}
+
+describe('parseBody', () => {
+  it("fills OpenAI's defaults", () => {
+    expect(parseBody(body)).toEqual({
+      request: {
+        model: 'tiny',
+        messages,
+        choices: 1,
+        sampling: {
+          temperature: 1,
+          topP: 1,
+          topK: 0,
+          minP: 0,
+          presencePenalty: 0,
+          frequencyPenalty: 0,
+          repetitionPenalty: 1,
+          logitBias: [],
+          seed: null,
+        },
+        stopStrings: [],
+        maxTokens: null,
+        maxTokensField: null,
+        ignoreEos: false,
+        topLogprobs: null,
+        user: null,
+      },
+      delivery: { stream: false, includeUsage: false },
+    });
+  });
+
+  it('hands every parameter on', () => {
+    const { request, delivery } = parseBody({
+      ...body,
+      temperature: 0.5,
+      top_p: 0.9,
+      top_k: 40,
+      min_p: 0.05,
+      presence_penalty: 1,
+      frequency_penalty: -1,
+      repetition_penalty: 1.1,
+      logit_bias: { 7: -100 },
+      seed: 42,
+      n: 3,
+      stop: ['END', '\n'],
+      max_completion_tokens: 9,
+      ignore_eos: true,
+      logprobs: true,
+      top_logprobs: 5,
+      user: 'someone',
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    expect(request).toMatchObject({
+      choices: 3,
+      sampling: {
+        temperature: 0.5,
+        topP: 0.9,
+        topK: 40,
+        minP: 0.05,
+        presencePenalty: 1,
+        frequencyPenalty: -1,
+        repetitionPenalty: 1.1,
+        logitBias: [[7, -100]],
+        seed: 42,
+      },
+      stopStrings: ['END', '\n'],
+      maxTokens: 9,
+      maxTokensField: 'max_completion_tokens',
+      ignoreEos: true,
+      topLogprobs: 5,
+      user: 'someone',
+    });
+    expect(delivery).toEqual({ stream: true, includeUsage: true });
+  });
+
+  it('takes all roles, content parts and names', () => {
+    const { request } = parseBody({
+      ...body,
+      messages: [
+        { role: 'developer', content: 'Be brief.' },
+        {
+          role: 'user',
+          name: 'Ada',
+          content: [
+            { type: 'text', text: 'a' },
+            { type: 'text', text: 'b' },
+          ],
+        },
+        { role: 'assistant', content: 'c', refusal: null, annotations: [], audio: null, tool_calls: [] },
+        { role: 'tool', content: 'd', tool_call_id: 'call_1' },
+      ],
+    });
+    expect(request.messages).toEqual([
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', name: 'Ada', content: 'ab' },
+      { role: 'assistant', content: 'c' },
+      { role: 'tool', content: 'd' },
+    ]);
+  });
+
+  it.each([
+    { tools: null },
+    { tools: [] },
+    { tool_choice: 'none' },
+    { response_format: { type: 'text' } },
+    { n: 1 },
+    { store: false },
+    { metadata: null },
+    { metadata: {} },
+    { service_tier: 'auto' },
+    { modalities: ['text'] },
+    { stop: null },
+    { stop: [] },
+    { logit_bias: null },
+    { stream_options: null },
+    { top_logprobs: 0, logprobs: false },
+    { max_tokens: 5, max_completion_tokens: 5 },
+    { top_k: -1 },
+    { audio: null, prediction: null, reasoning_effort: null, verbosity: null },
+  ])('accepts %j, which changes nothing', (change) => {
+    expect(() => parseBody({ ...body, ...change })).not.toThrow();
+  });
+
+  it.each([
+    [{ tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],
+    [{ tool_choice: 'required' }, 'tool_choice'],
+    [{ response_format: { type: 'json_object' } }, 'response_format'],
+    [{ response_format: { type: 'json_schema', json_schema: { name: 'x' } } }, 'response_format'],
+    [{ modalities: ['text', 'audio'] }, 'modalities'],
+    [{ audio: { voice: 'x', format: 'wav' } }, 'audio'],
+    [{ store: true }, 'store'],
+    [{ metadata: { a: 'b' } }, 'metadata'],
+    [{ reasoning_effort: 'high' }, 'reasoning_effort'],
+    [{ web_search_options: {} }, 'web_search_options'],
+    [{ prompt_cache_key: 'x' }, 'prompt_cache_key'],
+    [{ functions: [{ name: 'f' }] }, 'functions'],
+    [{ stream: true, stream_options: { include_obfuscation: true } }, 'stream_options.include_obfuscation'],
+    [{ temprature: 1 }, 'temprature'],
+    [{ messages: [{ role: 'user', content: 'a', colour: 'red' }] }, 'messages[0].colour'],
+    [{ messages: [{ role: 'assistant', content: 'a', tool_calls: [{ id: '1' }] }] }, 'messages[0].tool_calls'],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://x' } }] }] },
+      'messages[0].content[0].type',
+    ],
+  ])('refuses %j as unsupported, naming %s', (change, param) => {
+    const error = refusal(change);
+    expect(error).toMatchObject({ code: 'unsupported_parameter', param });
+    expect(error.message).toContain(param);
+    expect(error.message).toMatch(/Remove it|Send parts of the type "text"/);
+  });
+
+  it.each([
+    [{ model: undefined }, 'model', /model is missing. It must be of the type string/],
+    [{ model: 3 }, 'model', /model is 3. It must be of the type string/],
+    [{ messages: [] }, 'messages', /at least 1 items/],
+    [{ messages: [{ role: 'robot', content: 'a' }] }, 'messages[0].role', /"robot". It must be one of: system/],
+    [{ messages: [{ content: 'a' }] }, 'messages[0].role', /is missing. It must be one of: system/],
+    [{ messages: [{ role: 'user', content: 5 }] }, 'messages[0].content', /one of the types: string, array/],
+    [{ messages: [{ role: 'user' }] }, 'messages[0].content', /is missing/],
+    [{ messages: [{ role: 'assistant', content: null }] }, 'messages[0].content', /null. It must be one of the types/],
+    [{ messages: [{ role: 'user', content: [{ type: 'text' }] }] }, 'messages[0].content[0].text', /is missing/],
+    [{ messages: [{ role: 'tool', content: 'a' }] }, 'messages[0].tool_call_id', /is missing/],
+    [{ temperature: 2.1 }, 'temperature', /2\.1. It must be at most 2/],
+    [{ temperature: '1' }, 'temperature', /"1". It must be of the type number/],
+    [{ top_p: -0.1 }, 'top_p', /at least 0/],
+    [{ n: 0 }, 'n', /at least 1/],
+    [{ n: 1.5 }, 'n', /1\.5. It must be of the type integer/],
+    [{ max_tokens: 0 }, 'max_tokens', /0. It must be at least 1/],
+    [{ max_tokens: 5, max_completion_tokens: 6 }, 'max_tokens', /Send one of them/],
+    [{ stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop', /at most 4 items/],
+    [{ stop: '' }, 'stop', /at least 1 characters/],
+    [{ stop: ['a', ''] }, 'stop[1]', /at least 1 characters/],
+    [{ logit_bias: { a: 1 } }, 'logit_bias.a', /must be a token id/],
+    [{ logit_bias: { 5: 101 } }, 'logit_bias.5', /at most 100/],
+    [{ top_logprobs: 5 }, 'top_logprobs', /logprobs is not true/],
+    [{ logprobs: true, top_logprobs: 21 }, 'top_logprobs', /at most 20/],
+    [{ seed: 1.5 }, 'seed', /must be a whole number/],
+    [{ seed: 1e30 }, 'seed', /at most/],
+    [{ stream: 'yes' }, 'stream', /of the type boolean/],
+    [{ stream_options: { include_usage: true } }, 'stream_options', /only allowed with stream/],
+    [{ repetition_penalty: 0 }, 'repetition_penalty', /more than 0/],
+  ])('refuses %j, naming %s, value and remedy', (change, param, message) => {
+    expect(refusal(change)).toMatchObject({ code: 'invalid_request', param, message: expect.stringMatching(message) });
+  });
+
+  it.each([null, 5, 'text', []])('refuses a body that is %j', (value) => {
+    expect(() => parseBody(value)).toThrow(/not a JSON object/);
+  });
+
+  it('folds a 64-bit seed into the same exact number each time', () => {
+    const seedOf = (seed: number) => parseBody({ ...body, seed }).request.sampling.seed;
+    expect(seedOf(2 ** 62 + 2 ** 12)).toBe(seedOf(2 ** 62 + 2 ** 12));
+    expect(Number.isSafeInteger(seedOf(-(2 ** 63)))).toBe(true);
+    expect(seedOf(-5)).toBe(-5);
+  });
+});

@@ -1,0 +1,111 @@
+import { MillraceError, relay } from '#contracts';
+import type { RelaySink } from '#relay';
+import type { AlternativeToken, AnswerListener, AnswerLogprob, AnswerUsage } from './answer-listener.ts';
+
+/** Stands for "never" in JSON, which has no −∞; OpenAI uses the same number. */
+const LEAST_LOGPROB = -9999;
+
+/** `generating` until one of the terminal states `ended`, `failed`, `abandoned` (the client is gone). */
+export type AnswerState = 'generating' | 'ended' | 'failed' | 'abandoned';
+
+/** Counts one request's frames into an answer: which choices are done, what was used, and when it is over. */
+export class Answer implements RelaySink {
+  readonly #promptTokens: number;
+  readonly #listener: AnswerListener;
+  readonly #openChoices: Set<number>;
+  readonly #over = Promise.withResolvers<AnswerState>();
+  #state: AnswerState = 'generating';
+  #workerId: string | null = null;
+  #completionTokens = 0;
+  #cachedPromptTokens = 0;
+
+  constructor(promptTokens: number, choices: number, listener: AnswerListener) {
+    this.#promptTokens = promptTokens;
+    this.#listener = listener;
+    this.#openChoices = new Set(Array.from({ length: choices }, (_, choice) => choice));
+  }
+
+  /** Settles, never rejects, when the answer reaches a terminal state. */
+  get over(): Promise<AnswerState> {
+    return this.#over.promise;
+  }
+
+  get state(): AnswerState {
+    return this.#state;
+  }
+
+  /** The worker that took the request; null while it is queued. */
+  get workerId(): string | null {
+    return this.#workerId;
+  }
+
+  get usage(): AnswerUsage {
+    return {
+      promptTokens: this.#promptTokens,
+      completionTokens: this.#completionTokens,
+      cachedPromptTokens: this.#cachedPromptTokens,
+    };
+  }
+
+  granted(workerId: string): void {
+    if (this.#state !== 'generating') return;
+    this.#workerId = workerId;
+    this.#listener.started();
+  }
+
+  delta(delta: relay.Delta): void {
+    if (this.#state !== 'generating') return;
+    if (delta.text === '' && delta.logprobs.length === 0) return;
+    this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob));
+  }
+
+  finished(finished: relay.Finished): void {
+    if (this.#state !== 'generating' || !this.#openChoices.delete(finished.choice)) return;
+    this.#completionTokens += finished.completionTokens;
+    this.#cachedPromptTokens = Math.max(this.#cachedPromptTokens, finished.cachedPromptTokens);
+    const reason = FINISH_REASONS.get(finished.reason);
+    if (reason === undefined) {
+      this.failed(
+        new MillraceError('engine_failed', 'The worker stopped this request before it was complete; send it again.'),
+      );
+      return;
+    }
+    this.#listener.choiceFinished(finished.choice, reason);
+    if (this.#openChoices.size > 0) return;
+    this.#finishAs('ended');
+    this.#listener.ended(this.usage);
+  }
+
+  failed(error: MillraceError): void {
+    if (this.#state !== 'generating') return;
+    this.#finishAs('failed');
+    this.#listener.failed(error);
+  }
+
+  /** Ends it without telling the listener, whose client is gone. */
+  abandon(): void {
+    if (this.#state === 'generating') this.#finishAs('abandoned');
+  }
+
+  #finishAs(state: AnswerState): void {
+    this.#state = state;
+    this.#over.resolve(state);
+  }
+}
+
+const FINISH_REASONS = new Map<relay.FinishReason, 'stop' | 'length'>([
+  [relay.FinishReason.FINISH_REASON_STOP, 'stop'],
+  [relay.FinishReason.FINISH_REASON_LENGTH, 'length'],
+]);
+
+function toAlternative(token: relay.TopLogprob): AlternativeToken {
+  return {
+    token: token.tokenBytes.toString('utf8'),
+    bytes: [...token.tokenBytes],
+    logprob: Number.isFinite(token.logprob) ? token.logprob : LEAST_LOGPROB,
+  };
+}
+
+function toLogprob(token: relay.TokenLogprob): AnswerLogprob {
+  return { ...toAlternative(token), top: token.top.map(toAlternative) };
+}

@@ -1,0 +1,60 @@
+import { randomInt } from 'node:crypto';
+import { type GenerateJob, JOB_VERSION, MillraceError } from '#contracts';
+import type { TenantContext } from '../auth/tenant-context.ts';
+import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
+import type { ValidGenerateRequest } from './valid-generate-request.ts';
+
+/** `randomInt` draws below 2^48, which a seed of any engine can hold. */
+const SEED_LIMIT = 2 ** 48 - 1;
+
+export interface JobOrigin {
+  readonly requestId: string;
+  readonly tenant: TenantContext;
+  readonly relayAddress: string;
+  readonly replicaId: string;
+  readonly traceparent: string | null;
+}
+
+/**
+ * The first attempt's job of a request.
+ * @throws MillraceError invalid_request when a logit bias names a token that the model does not have
+ */
+export function generateJobOf(
+  request: ValidGenerateRequest,
+  model: CataloguedModel,
+  promptTokenIds: Int32Array,
+  maxTokens: number,
+  origin: JobOrigin,
+): GenerateJob {
+  const { card } = model;
+  for (const [tokenId] of request.sampling.logitBias) {
+    if (tokenId < card.vocabularySize) continue;
+    throw new MillraceError(
+      'invalid_request',
+      `logit_bias names token ${tokenId}, but "${card.model}" has the tokens 0 to ${card.vocabularySize - 1}. Remove it.`,
+      { param: 'logit_bias' },
+    );
+  }
+  return {
+    version: JOB_VERSION,
+    requestId: origin.requestId,
+    epoch: 1,
+    model: card.model,
+    cardHash: model.cardHash,
+    tenantId: origin.tenant.tenantId,
+    promptTokenIds: Array.from(promptTokenIds),
+    choices: request.choices,
+    sampling: { ...request.sampling, seed: request.sampling.seed ?? randomInt(SEED_LIMIT) },
+    stop: {
+      tokenIds: request.ignoreEos ? [] : [...card.eosTokenIds],
+      strings: [...request.stopStrings],
+      maxTokens,
+    },
+    topLogprobs: request.topLogprobs,
+    relayAddress: origin.relayAddress,
+    replicaId: origin.replicaId,
+    enqueuedAtMs: Date.now(),
+    deadlineMs: null,
+    traceparent: origin.traceparent,
+  };
+}

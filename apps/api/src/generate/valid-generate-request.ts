@@ -1,0 +1,28 @@
+import type { SamplingParameters } from '#contracts';
+
+/** One turn of a conversation as the chat template sees it. */
+export interface RequestMessage {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
+  readonly content: string;
+  readonly name?: string;
+}
+
+/** A request after a dialect has checked it: every default is filled, nothing here can be wrong by itself. */
+export interface ValidGenerateRequest {
+  readonly model: string;
+  readonly messages: readonly RequestMessage[];
+  readonly choices: number;
+  /** `seed: null` draws one. */
+  readonly sampling: Omit<SamplingParameters, 'seed'> & { readonly seed: number | null };
+  readonly stopStrings: readonly string[];
+  /** Most tokens per choice; null for what is left of the context. */
+  readonly maxTokens: number | null;
+  /** The caller's spelling of the field that `maxTokens` came from, for messages about it. */
+  readonly maxTokensField: string | null;
+  /** Goes on after the model ended its turn, until a stop string or `maxTokens`. */
+  readonly ignoreEos: boolean;
+  /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
+  readonly topLogprobs: number | null;
+  /** The caller's own name for whom the answer is made, for its abuse reports. */
+  readonly user: string | null;
+}
