@@ -12,15 +12,18 @@ export interface RelaySink {
 
 /** A place on the API replica's relay for one attempt of a request; disposing it makes the relay refuse its frames. */
 export interface RelaySubscription extends Disposable {
-  /** Tells the worker that holds the request, if any, to stop it. */
+  /** Tells the worker that holds the request, if any, to stop it; its `finished` with reason cancelled still comes. */
   cancel(reason: string): void;
 }
 
 /** The worker's answer from the API replica: whether the client of a job is still there. */
 export type ClaimOutcome = 'granted' | 'denied';
 
+/** What a worker asks with; a `GenerateJob` is one. */
 export interface ClaimRequest {
   readonly requestId: string;
   readonly epoch: number;
+  /** Number of `finished` that end the attempt. */
+  readonly choices: number;
   readonly relayAddress: string;
 }

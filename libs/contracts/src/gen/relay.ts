@@ -46,7 +46,6 @@ export interface WorkerMessage {
     { $case: "hello"; value: Hello }
     | { $case: "accepted"; value: Accepted }
     | { $case: "step"; value: StepBatch }
-    | { $case: "failed"; value: Failed }
     | undefined;
 }
 
@@ -76,7 +75,7 @@ export interface Welcome {
   protocolVersion: number;
 }
 
-/** A worker holds the job of this attempt and asks whether its client is still there. */
+/** A worker holds the job of this attempt and asks whether its client is still there. Sent once per attempt and stream. */
 export interface Accepted {
   requestId: string;
   epoch: number;
@@ -94,11 +93,15 @@ export interface Cancel {
   reason: string;
 }
 
-/** What one engine step produced for the requests of one API replica. */
+/**
+ * What one engine step produced for the requests of one API replica: one message per step, however many
+ * requests it is for. The API takes deltas first, then finished, then failed.
+ */
 export interface StepBatch {
   step: number;
   deltas: Delta[];
   finished: Finished[];
+  failed: Failed[];
 }
 
 export interface Delta {
@@ -162,9 +165,6 @@ export const WorkerMessage: MessageFns<WorkerMessage> = {
       case "step":
         StepBatch.encode(message.message.value, writer.uint32(26).fork()).join();
         break;
-      case "failed":
-        Failed.encode(message.message.value, writer.uint32(34).fork()).join();
-        break;
     }
     return writer;
   },
@@ -204,14 +204,6 @@ export const WorkerMessage: MessageFns<WorkerMessage> = {
             }
 
             message.message = { $case: "step", value: StepBatch.decode(reader, reader.uint32()) };
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.message = { $case: "failed", value: Failed.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -616,7 +608,7 @@ export const Cancel: MessageFns<Cancel> = {
 };
 
 function createBaseStepBatch(): StepBatch {
-  return { step: 0, deltas: [], finished: [] };
+  return { step: 0, deltas: [], finished: [], failed: [] };
 }
 
 export const StepBatch: MessageFns<StepBatch> = {
@@ -629,6 +621,9 @@ export const StepBatch: MessageFns<StepBatch> = {
     }
     for (const v of message.finished) {
       Finished.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.failed) {
+      Failed.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -668,6 +663,14 @@ export const StepBatch: MessageFns<StepBatch> = {
             }
 
             message.finished.push(Finished.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.failed.push(Failed.decode(reader, reader.uint32()));
             continue;
           }
         }

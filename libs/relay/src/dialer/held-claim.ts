@@ -1,0 +1,30 @@
+import type { ClaimOutcome, ClaimRequest } from '../relay-ports.ts';
+import type { ReplicaStream } from './replica-stream.ts';
+
+/**
+ * One attempt that this worker asked for: `asking` until the replica answers, then `granted` until its last choice
+ * has finished, it failed, or its stream broke; a denied claim is forgotten.
+ */
+export class HeldClaim {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly answer: Promise<ClaimOutcome>;
+  stream: ReplicaStream | null = null;
+  granted = false;
+  openChoices: number;
+  #resolve: (outcome: ClaimOutcome) => void = () => undefined;
+
+  constructor(request: ClaimRequest) {
+    this.requestId = request.requestId;
+    this.epoch = request.epoch;
+    this.openChoices = request.choices;
+    this.answer = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** Only the first answer counts. */
+  settle(outcome: ClaimOutcome): void {
+    this.#resolve(outcome);
+  }
+}

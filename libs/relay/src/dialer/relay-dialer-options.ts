@@ -1,0 +1,39 @@
+export interface RelayDialerOptions {
+  readonly workerId: string;
+  /** Names of the models this worker serves. */
+  readonly models: readonly string[];
+  /** Sequences this worker can run at once. */
+  readonly slots: number;
+  /** Secret shown to the replicas. */
+  readonly token?: string | undefined;
+  /** Longest time from a claim to its outcome. Default 2,000. */
+  readonly claimTimeoutMs?: number | undefined;
+  /** Longest time for connection and handshake. Default 1,500. */
+  readonly dialTimeoutMs?: number | undefined;
+  /** A stream without claims is closed after this time. Default 60,000. */
+  readonly idleMs?: number | undefined;
+  /** Silence after which the peer is pinged; a dead one shows after 2.25 times as long. Default 800. */
+  readonly keepaliveMs?: number | undefined;
+  /** Bytes that may wait for one replica to read before its stream is broken. Default 8 MiB. */
+  readonly maxPendingBytes?: number | undefined;
+  /** Told of every stream that opened, ended or could not be opened, for logs and metrics. */
+  readonly onReplica?: ((change: ReplicaChange) => void) | undefined;
+}
+
+export interface ReplicaChange {
+  readonly address: string;
+  readonly state: 'attached' | 'gone' | 'unreachable';
+  /** Empty when attached. */
+  readonly why: string;
+}
+
+export interface RelayDialerStats {
+  readonly streams: number;
+  /** Claims asked for or granted that have not ended. */
+  readonly claims: number;
+  readonly pendingBytes: number;
+  readonly messagesTotal: number;
+  /** Deltas and ends of attempts that no replica waits for any more. */
+  readonly droppedFramesTotal: number;
+  readonly streamsLostTotal: number;
+}

@@ -1,0 +1,257 @@
+import type { relay } from '#contracts';
+import type { RelayStreamError } from '../errors/relay-stream-error.ts';
+import type { ClaimOutcome, ClaimRequest } from '../relay-ports.ts';
+import { DEFAULT_KEEPALIVE_MS, dialerOptions } from '../wire/channel-options.ts';
+import { PROTOCOL_VERSION } from '../wire/protocol.ts';
+import { tokenMetadata } from '../wire/relay-token.ts';
+import { HeldClaim } from './held-claim.ts';
+import type { OutgoingFrames } from './outgoing-frames.ts';
+import type { RelayDialerOptions, RelayDialerStats } from './relay-dialer-options.ts';
+import { Replica } from './replica.ts';
+import { ReplicaStream } from './replica-stream.ts';
+
+const DEFAULT_CLAIM_TIMEOUT_MS = 2_000;
+const DEFAULT_DIAL_TIMEOUT_MS = 1_500;
+const DEFAULT_IDLE_MS = 60_000;
+const DEFAULT_MAX_PENDING_BYTES = 8 * 1024 * 1024;
+
+type CancelListener = (requestId: string, epoch: number, reason: string) => void;
+type LostListener = (requestId: string, epoch: number) => void;
+
+/**
+ * The worker's end of the relay: one stream per API replica, dialled when a claim needs it, kept while it is used.
+ * A claim that was granted is held until all its choices have finished, it failed, or its stream broke.
+ */
+export class RelayDialer implements AsyncDisposable {
+  readonly #options: RelayDialerOptions;
+  readonly #replicas = new Map<string, Replica>();
+  readonly #claims = new Map<string, HeldClaim>();
+  readonly #cancelListeners: CancelListener[] = [];
+  readonly #lostListeners: LostListener[] = [];
+  #messagesTotal = 0;
+  #droppedFramesTotal = 0;
+  #streamsLostTotal = 0;
+  #closed = false;
+
+  constructor(options: RelayDialerOptions) {
+    this.#options = options;
+  }
+
+  /** Called when a replica wants a granted attempt stopped. Its end is still to be published. */
+  onCancel(listener: CancelListener): void {
+    this.#cancelListeners.push(listener);
+  }
+
+  /** Called for every granted, unfinished attempt whose stream broke: nobody waits for its tokens any more. */
+  onLost(listener: LostListener): void {
+    this.#lostListeners.push(listener);
+  }
+
+  /**
+   * Asks the replica that a job names whether its client is still there and no other worker has the attempt.
+   * Never rejects: 'denied' also when the replica can not be reached within the claim's time, or when this worker
+   * holds the same or a newer attempt of the request already.
+   */
+  async claim(request: ClaimRequest): Promise<ClaimOutcome> {
+    const current = this.#claims.get(request.requestId);
+    if (this.#closed || (current !== undefined && current.epoch >= request.epoch)) return 'denied';
+    if (current !== undefined) this.#deny(current);
+    const claim = new HeldClaim(request);
+    this.#claims.set(claim.requestId, claim);
+    const timer = setTimeout(() => this.#giveUp(claim), this.#options.claimTimeoutMs ?? DEFAULT_CLAIM_TIMEOUT_MS);
+    this.#ask(claim, this.#replica(request.relayAddress));
+    const outcome = await claim.answer;
+    clearTimeout(timer);
+    return outcome;
+  }
+
+  /** Sends each replica its part of a step as one message; frames of attempts nobody waits for are dropped. */
+  publish(frames: OutgoingFrames): void {
+    const batches = new Map<ReplicaStream, relay.StepBatch>();
+    const batchOf = (frame: { requestId: string; epoch: number }): relay.StepBatch | null => {
+      const stream = this.#granted(frame)?.stream;
+      if (!stream) {
+        this.#droppedFramesTotal += 1;
+        return null;
+      }
+      let batch = batches.get(stream);
+      if (batch === undefined) {
+        batch = { step: frames.step, deltas: [], finished: [], failed: [] };
+        batches.set(stream, batch);
+      }
+      return batch;
+    };
+    // The encoder only reads the arrays of a delta, which is all that `readonly` asks for.
+    for (const delta of frames.deltas) batchOf(delta)?.deltas.push(delta as relay.Delta);
+    for (const finished of frames.finished) {
+      batchOf(finished)?.finished.push(finished);
+      this.#finishChoice(finished);
+    }
+    for (const failed of frames.failed) {
+      batchOf(failed)?.failed.push(failed);
+      this.#fail(failed);
+    }
+    for (const [stream, batch] of batches) this.#send(stream, { message: { $case: 'step', value: batch } });
+  }
+
+  stats(): RelayDialerStats {
+    const streams = this.#streams();
+    return {
+      streams: streams.length,
+      claims: this.#claims.size,
+      pendingBytes: streams.reduce((sum, stream) => sum + stream.pendingBytes, 0),
+      messagesTotal: this.#messagesTotal,
+      droppedFramesTotal: this.#droppedFramesTotal,
+      streamsLostTotal: this.#streamsLostTotal,
+    };
+  }
+
+  /** Denies open claims, sends what is written and ends every stream, within about a second. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const claim of [...this.#claims.values()]) if (!claim.granted) this.#deny(claim);
+    await Promise.all(this.#streams().map((stream) => stream.close()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #ask(claim: HeldClaim, replica: Replica): void {
+    replica.connect().then(
+      (stream) => {
+        // The claim may have timed out, or the dialer closed, while the stream was dialled.
+        if (this.#claims.get(claim.requestId) !== claim) {
+          if (stream.claims.size === 0) this.#armIdle(stream);
+          return;
+        }
+        claim.stream = stream;
+        stream.claims.add(claim);
+        const { requestId, epoch } = claim;
+        this.#send(stream, { message: { $case: 'accepted', value: { requestId, epoch } } });
+      },
+      () => this.#deny(claim),
+    );
+  }
+
+  /** A grant that is on its way would leave the API waiting for ever, so the attempt is handed back. */
+  #giveUp(claim: HeldClaim): void {
+    const { requestId, epoch, stream } = claim;
+    if (stream !== null) {
+      const message = 'The worker waited too long for the answer to its claim.';
+      const failed = [{ requestId, epoch, code: 'worker_lost', message }];
+      this.#send(stream, { message: { $case: 'step', value: { step: 0, deltas: [], finished: [], failed } } });
+    }
+    this.#deny(claim);
+  }
+
+  #answered(stream: ReplicaStream, answer: relay.ApiMessage): void {
+    if (answer.message === undefined || answer.message.$case === 'welcome') return;
+    const { requestId, epoch } = answer.message.value;
+    const claim = this.#claims.get(requestId);
+    if (claim === undefined || claim.epoch !== epoch || claim.stream !== stream) return;
+    if (answer.message.$case === 'grant') {
+      claim.granted = true;
+      claim.settle('granted');
+    } else if (claim.granted) {
+      const { reason } = answer.message.value;
+      for (const listener of this.#cancelListeners) listener(requestId, epoch, reason);
+    } else {
+      this.#deny(claim);
+    }
+  }
+
+  #ended(stream: ReplicaStream, error: RelayStreamError): void {
+    this.#replicas.get(stream.address)?.drop(stream);
+    const lost = [...stream.claims];
+    if (lost.length > 0) this.#streamsLostTotal += 1;
+    this.#options.onReplica?.({ address: stream.address, state: 'gone', why: error.message });
+    for (const claim of lost) {
+      if (!claim.granted) {
+        this.#deny(claim);
+        continue;
+      }
+      this.#forget(claim);
+      if (!this.#closed) for (const listener of this.#lostListeners) listener(claim.requestId, claim.epoch);
+    }
+  }
+
+  #granted(frame: { requestId: string; epoch: number }): HeldClaim | null {
+    const claim = this.#claims.get(frame.requestId);
+    return claim?.granted && claim.epoch === frame.epoch ? claim : null;
+  }
+
+  #finishChoice(finished: relay.Finished): void {
+    const claim = this.#granted(finished);
+    if (claim === null) return;
+    claim.openChoices -= 1;
+    if (claim.openChoices === 0) this.#forget(claim);
+  }
+
+  #fail(failed: relay.Failed): void {
+    const claim = this.#granted(failed);
+    if (claim !== null) this.#forget(claim);
+  }
+
+  #deny(claim: HeldClaim): void {
+    this.#forget(claim);
+    claim.settle('denied');
+  }
+
+  #forget(claim: HeldClaim): void {
+    if (this.#claims.get(claim.requestId) === claim) this.#claims.delete(claim.requestId);
+    const { stream } = claim;
+    if (stream === null) return;
+    stream.claims.delete(claim);
+    if (stream.claims.size === 0) this.#armIdle(stream);
+  }
+
+  #armIdle(stream: ReplicaStream): void {
+    const replica = this.#replicas.get(stream.address);
+    replica?.armIdle(this.#options.idleMs ?? DEFAULT_IDLE_MS, (idle) => {
+      this.#replicas.delete(idle.address);
+      void idle.close();
+    });
+  }
+
+  #send(stream: ReplicaStream, message: relay.WorkerMessage): void {
+    this.#messagesTotal += 1;
+    stream.send(message);
+  }
+
+  #streams(): ReplicaStream[] {
+    return [...this.#replicas.values()].flatMap((replica) => replica.stream ?? []);
+  }
+
+  #replica(address: string): Replica {
+    let replica = this.#replicas.get(address);
+    if (replica === undefined) {
+      for (const [key, other] of this.#replicas) if (other.forgettable) this.#replicas.delete(key);
+      replica = new Replica(address, () => this.#open(address));
+      this.#replicas.set(address, replica);
+    }
+    return replica;
+  }
+
+  async #open(address: string): Promise<ReplicaStream> {
+    const { workerId, models, slots, token, keepaliveMs, onReplica } = this.#options;
+    try {
+      const stream = await ReplicaStream.open({
+        address,
+        hello: { workerId, models: [...models], slots, protocolVersion: PROTOCOL_VERSION },
+        metadata: tokenMetadata(token),
+        channelOptions: dialerOptions(keepaliveMs ?? DEFAULT_KEEPALIVE_MS),
+        dialTimeoutMs: this.#options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
+        maxPendingBytes: this.#options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES,
+        answered: (from, answer) => this.#answered(from, answer),
+        ended: (from, error) => this.#ended(from, error),
+      });
+      onReplica?.({ address, state: 'attached', why: '' });
+      if (this.#closed) void stream.close();
+      return stream;
+    } catch (error) {
+      onReplica?.({ address, state: 'unreachable', why: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import type { RelaySink } from '../relay-ports.ts';
+import { ChoiceFence } from './choice-fence.ts';
+
+/** The worker's end of an attempt: one attached stream. Two streams of the same worker are two holders. */
+export interface AttemptHolder {
+  readonly workerId: string;
+  /** The attempts granted to this stream that have not ended; kept by the register. */
+  readonly attempts: Set<Attempt>;
+  sendCancel(requestId: string, epoch: number, reason: string): void;
+}
+
+/**
+ * One open attempt of a request: `open` until a worker's claim is granted, `granted` until its last choice has
+ * finished or it failed, then `ended`, which is terminal.
+ */
+export class Attempt {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly fence: ChoiceFence;
+  readonly sink: RelaySink;
+  #holder: AttemptHolder | null = null;
+  #ended = false;
+
+  constructor(requestId: string, epoch: number, choices: number, sink: RelaySink) {
+    this.requestId = requestId;
+    this.epoch = epoch;
+    this.fence = new ChoiceFence(choices);
+    this.sink = sink;
+  }
+
+  get holder(): AttemptHolder | null {
+    return this.#holder;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  grant(holder: AttemptHolder): void {
+    this.#holder = holder;
+    holder.attempts.add(this);
+  }
+
+  /** Ends the attempt without a word to the sink. Idempotent. */
+  end(): void {
+    this.#ended = true;
+    this.#holder?.attempts.delete(this);
+  }
+}

@@ -1,0 +1,163 @@
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { MillraceError } from '#contracts';
+import { RelayListenError } from '../errors/relay-listen-error.ts';
+import { AttemptRegister } from '../fence/attempt-register.ts';
+import type { RelaySink, RelaySubscription } from '../relay-ports.ts';
+import { attachHandlerDefinition } from '../wire/attach-method.ts';
+import { DEFAULT_KEEPALIVE_MS, serverOptions } from '../wire/channel-options.ts';
+import { showsToken } from '../wire/relay-token.ts';
+import type { RelayServerStats } from './relay-server-stats.ts';
+import { type WorkerCall, WorkerStream, type WorkerStreamEvents } from './worker-stream.ts';
+
+/** Time that peers get to read the last frames before their connections are cut. */
+const SHUTDOWN_MS = 500;
+
+export interface RelayServerOptions {
+  /** Address to bind. */
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** Host name under which workers reach this replica; `host` when unset. */
+  readonly advertisedHost?: string | undefined;
+  readonly replicaId: string;
+  /** Secret that workers must show; anybody may attach when unset. */
+  readonly token?: string | undefined;
+  /** Silence after which the peer is pinged; a dead one shows after 2.25 times as long. Default 800. */
+  readonly keepaliveMs?: number | undefined;
+  /** Told of every worker that attached or went, for logs and metrics. */
+  readonly onWorker?: ((change: WorkerChange) => void) | undefined;
+}
+
+export interface WorkerChange {
+  readonly workerId: string;
+  readonly state: 'attached' | 'gone';
+  /** Empty when attached. */
+  readonly why: string;
+}
+
+/**
+ * The API replica's end of the relay: workers attach to it, claim the requests that are open here and stream their
+ * tokens, which reach each request's sink fenced: in order, nothing twice, nothing skipped.
+ */
+export class RelayServer implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #register = new AttemptRegister();
+  readonly #streams = new Set<WorkerStream>();
+  readonly #options: RelayServerOptions;
+  #port = 0;
+  #endedFramesTotal = 0;
+  #workersLostTotal = 0;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: RelayServerOptions) {
+    this.#options = options;
+    this.#server = new Server(serverOptions(options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS));
+    this.#server.addService({ attach: attachHandlerDefinition }, { attach: (call: WorkerCall) => this.#attach(call) });
+  }
+
+  /** @throws RelayListenError when the port can not be taken. */
+  static async listen(options: RelayServerOptions): Promise<RelayServer> {
+    const relayServer = new RelayServer(options);
+    const bindHost = options.host.includes(':') ? `[${options.host}]` : options.host;
+    relayServer.#port = await new Promise<number>((resolve, reject) => {
+      const credentials = ServerCredentials.createInsecure();
+      relayServer.#server.bindAsync(`${bindHost}:${options.port}`, credentials, (error, port) => {
+        if (error === null) resolve(port);
+        else reject(new RelayListenError(options.host, options.port, error));
+      });
+    });
+    return relayServer;
+  }
+
+  /** `host:port` as workers should dial it; goes into every job. */
+  get address(): string {
+    const host = this.#options.advertisedHost ?? this.#options.host;
+    return `${host.includes(':') ? `[${host}]` : host}:${this.#port}`;
+  }
+
+  /**
+   * Registers an attempt before its job is enqueued; until it ends or is disposed, one worker's claim of it is granted.
+   * @throws MillraceError `unavailable` when the server closes, `internal_error` when the epoch is not a newer one.
+   */
+  open(requestId: string, epoch: number, choices: number, sink: RelaySink): RelaySubscription {
+    if (this.#closing !== null) throw new MillraceError('unavailable', 'This API replica is stopping; try again.');
+    return this.#register.open(requestId, epoch, choices, sink);
+  }
+
+  stats(): RelayServerStats {
+    const attached = [...this.#streams].filter((stream) => stream.hello !== null);
+    return {
+      streams: this.#streams.size,
+      openRequests: this.#register.size,
+      framesTotal: attached.reduce((sum, stream) => sum + stream.framesTotal, this.#endedFramesTotal),
+      tokensTotal: this.#register.tokensTotal,
+      streamsLostTotal: this.#workersLostTotal,
+      refusedTotal: { ...this.#register.refusedTotal },
+      workers: attached.map((stream) => ({
+        workerId: stream.workerId,
+        models: stream.hello?.models ?? [],
+        slots: stream.hello?.slots ?? 0,
+        granted: stream.attempts.size,
+      })),
+    };
+  }
+
+  /** Lets open requests end within `graceMs`, fails the rest with `unavailable`, then ends every stream. */
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(0);
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const grace = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([this.#register.whenEmpty(), grace]);
+    clearTimeout(timer);
+    this.#register.failAll(
+      new MillraceError('unavailable', 'This API replica stopped before the answer was complete.'),
+    );
+    for (const stream of [...this.#streams]) stream.end('the replica stops');
+    await this.#shutDown();
+  }
+
+  async #shutDown(): Promise<void> {
+    const forced = setTimeout(() => this.#server.forceShutdown(), SHUTDOWN_MS);
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    clearTimeout(forced);
+  }
+
+  #attach(call: WorkerCall): void {
+    if (!showsToken(call.metadata, this.#options.token)) {
+      call.emit('error', {
+        code: status.UNAUTHENTICATED,
+        details: 'the relay token is missing or wrong; set the same MILLRACE_RELAY_TOKEN for the API and the worker',
+      });
+      call.resume();
+      return;
+    }
+    this.#streams.add(new WorkerStream(call, this.#events));
+  }
+
+  get #events(): WorkerStreamEvents {
+    return {
+      replicaId: this.#options.replicaId,
+      register: this.#register,
+      greeted: (stream) => this.#options.onWorker?.({ workerId: stream.workerId, state: 'attached', why: '' }),
+      ended: (stream, why) => this.#forget(stream, why),
+    };
+  }
+
+  #forget(stream: WorkerStream, why: string): void {
+    this.#streams.delete(stream);
+    this.#endedFramesTotal += stream.framesTotal;
+    if (stream.attempts.size > 0) this.#workersLostTotal += 1;
+    this.#register.lose(stream, why);
+    if (stream.hello !== null) this.#options.onWorker?.({ workerId: stream.workerId, state: 'gone', why });
+  }
+}

@@ -1,0 +1,131 @@
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import type { relay } from '#contracts';
+import type { Attempt, AttemptHolder } from '../fence/attempt.ts';
+import type { AttemptRegister } from '../fence/attempt-register.ts';
+import { PROTOCOL_VERSION } from '../wire/protocol.ts';
+
+export type WorkerCall = ServerDuplexStream<relay.WorkerMessage, relay.ApiMessage>;
+
+/** How long a peer may stay silent before its hello. */
+const HELLO_TIMEOUT_MS = 5_000;
+
+/** Answers that may wait for a worker that does not read; far more than its slots can ask for. */
+const MAX_PENDING_ANSWERS = 16_384;
+
+export interface WorkerStreamEvents {
+  readonly replicaId: string;
+  readonly register: AttemptRegister;
+  greeted(stream: WorkerStream): void;
+  ended(stream: WorkerStream, why: string): void;
+}
+
+/**
+ * The API's end of one attached stream: `waiting` for the hello, then `attached`, then `ended`.
+ * Whatever the peer does wrong ends this stream, with a status that says what, and the attempts it was granted.
+ */
+export class WorkerStream implements AttemptHolder {
+  readonly attempts = new Set<Attempt>();
+  framesTotal = 0;
+  readonly #call: WorkerCall;
+  readonly #events: WorkerStreamEvents;
+  readonly #helloTimer: NodeJS.Timeout;
+  #hello: relay.Hello | null = null;
+  #ended = false;
+
+  constructor(call: WorkerCall, events: WorkerStreamEvents) {
+    this.#call = call;
+    this.#events = events;
+    this.#helloTimer = setTimeout(
+      () => this.#reject(status.DEADLINE_EXCEEDED, `no hello within ${HELLO_TIMEOUT_MS} ms`),
+      HELLO_TIMEOUT_MS,
+    );
+    call.on('data', (message: relay.WorkerMessage) => this.#take(message));
+    call.on('end', () => this.end('the worker closed its stream'));
+    call.on('cancelled', () => this.#settle('the connection broke or the worker cancelled'));
+    call.on('close', () => this.#settle('the connection closed'));
+    call.on('error', (error) => this.#settle(error.message));
+  }
+
+  get workerId(): string {
+    return this.#hello?.workerId ?? '(unknown)';
+  }
+
+  get hello(): relay.Hello | null {
+    return this.#hello;
+  }
+
+  sendCancel(requestId: string, epoch: number, reason: string): void {
+    this.#send({ message: { $case: 'cancel', value: { requestId, epoch, reason } } });
+  }
+
+  /** Ends the stream with status OK after what was sent before. */
+  end(why: string): void {
+    if (this.#ended) return;
+    this.#settle(why);
+    this.#call.end();
+  }
+
+  #take(message: relay.WorkerMessage): void {
+    if (this.#ended) return;
+    this.framesTotal += 1;
+    const content = message.message;
+    if (content === undefined) this.#reject(status.INVALID_ARGUMENT, 'a message without known content');
+    else if (content.$case === 'hello') this.#greet(content.value);
+    else if (this.#hello === null) this.#reject(status.FAILED_PRECONDITION, 'the first message must be hello');
+    else if (content.$case === 'step') this.#events.register.step(this, content.value);
+    else this.#answer(content.value);
+  }
+
+  #greet(hello: relay.Hello): void {
+    const { replicaId } = this.#events;
+    const refusal = this.#hello === null ? helloRefusal(hello, replicaId) : 'hello was sent twice';
+    if (refusal !== null) {
+      this.#reject(status.FAILED_PRECONDITION, refusal);
+      return;
+    }
+    clearTimeout(this.#helloTimer);
+    this.#hello = hello;
+    this.#events.greeted(this);
+    this.#send({ message: { $case: 'welcome', value: { replicaId, protocolVersion: PROTOCOL_VERSION } } });
+  }
+
+  #answer({ requestId, epoch }: relay.Accepted): void {
+    if (this.#events.register.claim(this, { requestId, epoch })) {
+      this.#send({ message: { $case: 'grant', value: { requestId, epoch } } });
+    } else {
+      this.sendCancel(requestId, epoch, 'the request is not open here, or runs already');
+    }
+  }
+
+  #send(message: relay.ApiMessage): void {
+    if (this.#ended) return;
+    this.#call.write(message);
+    if (this.#call.writableLength > MAX_PENDING_ANSWERS) {
+      this.#reject(status.RESOURCE_EXHAUSTED, `the worker does not read: ${MAX_PENDING_ANSWERS} answers wait`);
+    }
+  }
+
+  #reject(code: status, details: string): void {
+    if (this.#ended) return;
+    this.#settle(details);
+    // grpc-js turns an error event of a server call into its final status.
+    this.#call.emit('error', { code, details });
+    this.#call.resume();
+  }
+
+  #settle(why: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#helloTimer);
+    this.#events.ended(this, why);
+  }
+}
+
+function helloRefusal(hello: relay.Hello, replicaId: string): string | null {
+  if (hello.workerId === '') return 'hello without a worker id';
+  if (hello.protocolVersion === PROTOCOL_VERSION) return null;
+  return (
+    `relay protocol version ${hello.protocolVersion} of worker ${hello.workerId} does not match version ` +
+    `${PROTOCOL_VERSION} of replica ${replicaId}; run the same release on both`
+  );
+}
