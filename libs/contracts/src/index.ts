@@ -6,6 +6,7 @@
  * import { GenerateJob, JOB_VERSION } from '#contracts';
  * const job = GenerateJob.parse(JSON.parse(text)); // throws ZodError when a field is missing or unknown
  */
+export { canonicalCardJson, cardHash } from './card-hash.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
 export * as relay from './gen/relay.ts';
 export { GenerateJob, JOB_VERSION } from './generate-job.ts';

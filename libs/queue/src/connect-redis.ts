@@ -1,0 +1,34 @@
+import { Redis } from 'ioredis';
+
+/** `producer`: fails fast, for whoever has a caller waiting. `consumer`: tries for ever, for whoever waits for work. */
+export type RedisRole = 'producer' | 'consumer';
+
+export interface ConnectRedisOptions {
+  /** Hears of every connection error; ioredis reconnects by itself. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** How long a producer waits for one answer of Redis, in ms. */
+export const COMMAND_TIMEOUT_MS = 2_000;
+
+/**
+ * Opens a connection that heals itself: reconnects start after 50 ms and stay at one a second.
+ * A producer's commands fail at once while Redis is away and after 2 s when it does not answer; a consumer's wait.
+ */
+export function connectRedis(url: string, role: RedisRole, options: ConnectRedisOptions = {}): Redis {
+  const retryStrategy = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), 1_000);
+  const redis =
+    role === 'producer'
+      ? new Redis(url, {
+          retryStrategy,
+          enableOfflineQueue: false,
+          autoResendUnfulfilledCommands: false,
+          maxRetriesPerRequest: 0,
+          connectTimeout: COMMAND_TIMEOUT_MS,
+          commandTimeout: COMMAND_TIMEOUT_MS,
+        })
+      : new Redis(url, { retryStrategy, maxRetriesPerRequest: null, connectTimeout: 5_000 });
+  // Without a listener ioredis prints the error itself.
+  redis.on('error', (error: Error) => options.onError?.(error));
+  return redis;
+}

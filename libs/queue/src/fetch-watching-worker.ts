@@ -1,0 +1,28 @@
+import { type Job, Worker } from 'bullmq';
+
+/**
+ * BullMQ's worker, which also tells when it last really asked Redis for work. Only that shows that its loop is alive:
+ * `isRunning()` stays true when the loop hangs on a connection that Redis has forgotten (bullmq issues 4378, 4479, 4585).
+ */
+export class FetchWatchingWorker extends Worker {
+  #lastFetchMs = 0;
+
+  /** `performance.now()` of the last answer from Redis to this worker's loop; 0 before the first and after a lost connection. */
+  get lastFetchMs(): number {
+    return this.#lastFetchMs;
+  }
+
+  noteContact(): void {
+    this.#lastFetchMs = performance.now();
+  }
+
+  noteLoss(): void {
+    this.#lastFetchMs = 0;
+  }
+
+  protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    const job = await super.moveToActive(token, name);
+    this.noteContact();
+    return job;
+  }
+}

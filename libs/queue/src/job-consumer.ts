@@ -1,0 +1,222 @@
+import { type Job, WaitingError } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { GenerateJob } from '#contracts';
+import { connectRedis } from './connect-redis.ts';
+import { decodeJob } from './decode-job.ts';
+import { FetchWatchingWorker } from './fetch-watching-worker.ts';
+import { redisKeys } from './redis-keys.ts';
+import { SlotLedger } from './slot-ledger.ts';
+
+export interface JobConsumerOptions {
+  readonly model: string;
+  readonly redisUrl: string;
+  /** Choices (sequences) that may run together; a job with n choices counts n. */
+  readonly concurrency: number;
+  /** How long a job stays this worker's without renewal; renewed at half. */
+  readonly lockMs: number;
+  /**
+   * Runs one job; the job leaves the queue when the promise settles. A rejection is reported and never retried.
+   * The signal aborts when the consumer closes and the grace time is over.
+   */
+  readonly run: (job: GenerateJob, signal: AbortSignal) => Promise<void>;
+  /** Hears of connection errors, lost locks, refused jobs and rejections of `run`. */
+  readonly onError?: (error: Error) => void;
+}
+
+/** An idle worker asks for work at least this often, even if no notice reaches it. */
+const IDLE_POLL_SECONDS = 2;
+/** A worker that has free slots and has not asked for this long is not consuming. */
+const FETCH_LATE_MS = IDLE_POLL_SECONDS * 1_000 + 3_000;
+/** Pause between attempts to reach Redis; BullMQ's own 15 s would keep a healed cluster idle. */
+const RETRY_DELAY_MS = 500;
+/** Time for aborted jobs to settle and for Redis to take note of it before the connection is cut. */
+const ABORT_SETTLE_MS = 2_000;
+/**
+ * A job whose worker vanished goes back to the queue once. Its second run is harmless: the relay's claim refuses it
+ * unless the client still waits for this very attempt.
+ */
+const MAX_STALLED_COUNT = 1;
+
+/** The worker's side of one model's queue: takes a job when a slot is free, keeps its lock, gives it to `run`. */
+export class JobConsumer {
+  readonly #options: JobConsumerOptions;
+  readonly #redis: Redis;
+  readonly #worker: FetchWatchingWorker;
+  readonly #ledger: SlotLedger;
+  readonly #running = new Map<string, { controller: AbortController; settled: Promise<void> }>();
+  #state: 'created' | 'started' | 'paused' | 'closed' = 'created';
+  #lockLosses = 0;
+  #stalledJobs = 0;
+
+  constructor(options: JobConsumerOptions) {
+    this.#options = options;
+    this.#ledger = new SlotLedger(options.concurrency);
+    this.#redis = connectRedis(options.redisUrl, 'consumer');
+    this.#worker = new FetchWatchingWorker(
+      redisKeys.queueName(options.model),
+      (job: Job, token?: string) => this.#process(job, token),
+      {
+        connection: this.#redis,
+        prefix: redisKeys.queuePrefix,
+        autorun: false,
+        concurrency: options.concurrency,
+        drainDelay: IDLE_POLL_SECONDS,
+        lockDuration: options.lockMs,
+        stalledInterval: options.lockMs,
+        maxStalledCount: MAX_STALLED_COUNT,
+        runRetryDelay: RETRY_DELAY_MS,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      },
+    );
+    this.#observe();
+  }
+
+  /**
+   * Whether jobs are really being taken: the loop has asked Redis for work lately, or all slots are held and Redis
+   * answers. False while Redis is away, before `start` and after `pause`.
+   */
+  get consuming(): boolean {
+    if (this.#state !== 'started') return false;
+    const last = this.#worker.lastFetchMs;
+    if (last === 0) return false;
+    return this.#ledger.freeSlots <= 0 || performance.now() - last < FETCH_LATE_MS;
+  }
+
+  /** Locks that could not be renewed, so that another worker may have been given the job. */
+  get lockLosses(): number {
+    return this.#lockLosses;
+  }
+
+  /** Jobs of vanished workers that this consumer put back into the queue. */
+  get stalledJobs(): number {
+    return this.#stalledJobs;
+  }
+
+  /** Jobs whose `run` has not settled. */
+  get activeJobs(): number {
+    return this.#running.size;
+  }
+
+  /** Changes how many choices may run together; what runs is not touched. */
+  setConcurrency(slots: number): void {
+    this.#ledger.slots = slots;
+    this.#applyConcurrency();
+  }
+
+  /** Starts taking jobs, for as long as the consumer is not paused; while Redis is away it keeps trying. */
+  start(): void {
+    if (this.#state !== 'created') throw new Error(`a consumer that is ${this.#state} can not be started`);
+    this.#state = 'started';
+    this.#worker.run().catch((error: Error) => this.#report(error));
+  }
+
+  /** Takes no further job, at once; running ones go on. A consumer that was paused is not started again. */
+  pause(): void {
+    if (this.#state !== 'started') return;
+    this.#state = 'paused';
+    // Waits for the running jobs, which is `close`'s business; it also ends the blocking call at once.
+    this.#worker.pause().catch((error: Error) => this.#report(error));
+  }
+
+  /** Pauses, gives running jobs `graceMs` to end, aborts the rest, and frees the connections. Bounded in time. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.pause();
+    if (!(await this.#allSettled(graceMs))) {
+      for (const { controller } of this.#running.values()) controller.abort(new Error('the worker is shutting down'));
+      await this.#allSettled(ABORT_SETTLE_MS);
+    }
+    this.#state = 'closed';
+    // With Redis away the orderly way would wait for it for ever; what is left in Redis then is another worker's to find.
+    const closed = this.#worker.close().then(
+      () => true,
+      () => true,
+    );
+    if (!(await Promise.race([closed, after(ABORT_SETTLE_MS)]))) {
+      const blocking = this.#worker.getBackend().blockingClient;
+      blocking?.then((client) => client.disconnect(), noop);
+    }
+    this.#redis.disconnect();
+  }
+
+  #observe(): void {
+    const worker = this.#worker;
+    worker.on('error', (error) => this.#report(error));
+    worker.on('ioredis:close', () => worker.noteLoss());
+    worker.on('locksRenewed', () => worker.noteContact());
+    worker.on('lockRenewalFailed', (jobIds) => {
+      this.#lockLosses += jobIds.length;
+    });
+    worker.on('stalled', () => {
+      this.#stalledJobs += 1;
+    });
+    // BullMQ fetches several jobs before it hands the first one over, so slots are counted when a job is fetched.
+    worker.on('active', (job) => {
+      worker.noteContact();
+      this.#ledger.hold(job.id ?? '', choicesOf(job.data));
+      this.#applyConcurrency();
+    });
+    worker.on('completed', (job) => this.#release(job.id ?? ''));
+    worker.on('failed', (job, error) => {
+      this.#release(job?.id ?? '');
+      this.#report(error);
+    });
+  }
+
+  async #process(job: Job, token: string | undefined): Promise<void> {
+    const jobId = job.id ?? '';
+    if (this.#state !== 'started') {
+      // Fetched while the consumer was being paused: another worker shall have it.
+      this.#release(jobId);
+      await job.moveToWait(token);
+      throw new WaitingError();
+    }
+    const controller = new AbortController();
+    const work = this.#runDecoded(jobId, job.data, controller.signal);
+    const entry = { controller, settled: work.then(noop, noop) };
+    this.#running.set(jobId, entry);
+    try {
+      await work;
+    } finally {
+      // After a lost lock the same job can be running here a second time.
+      if (this.#running.get(jobId) === entry) this.#running.delete(jobId);
+      // Before the job is marked finished, because that step already fetches the next one.
+      this.#release(jobId);
+    }
+  }
+
+  async #runDecoded(jobId: string, data: unknown, signal: AbortSignal): Promise<void> {
+    await this.#options.run(decodeJob(jobId, data), signal);
+  }
+
+  #release(jobId: string): void {
+    if (this.#ledger.release(jobId)) this.#applyConcurrency();
+  }
+
+  #applyConcurrency(): void {
+    this.#worker.concurrency = this.#ledger.jobConcurrency;
+  }
+
+  async #allSettled(limitMs: number): Promise<boolean> {
+    const all = Promise.all([...this.#running.values()].map((entry) => entry.settled)).then(() => true);
+    return Promise.race([all, after(limitMs)]);
+  }
+
+  #report(error: Error): void {
+    this.#options.onError?.(error);
+  }
+}
+
+const noop = () => {};
+
+function choicesOf(data: unknown): number {
+  const choices = typeof data === 'object' && data !== null && 'choices' in data ? data.choices : 1;
+  return typeof choices === 'number' && Number.isInteger(choices) && choices >= 1 ? choices : 1;
+}
+
+function after(delayMs: number): Promise<false> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(false), delayMs).unref();
+  });
+}

@@ -1,0 +1,110 @@
+import type { Redis } from 'ioredis';
+import { WorkerRecord } from '#contracts';
+import { redisCall } from './redis-call.ts';
+import { redisKeys } from './redis-keys.ts';
+import { type KnownModel, type ServedModel, servedModels } from './served-models.ts';
+
+/** Entries of vanished workers in the index are dropped after this time; their records have expired long before. */
+const INDEX_KEEP_MS = 3_600_000;
+/** A model that no worker has served for this long is unknown again. */
+const MODEL_KEEP_MS = 7 * 24 * 3_600_000;
+
+/**
+ * Which workers live and what they serve, from heartbeats in Redis that expire by themselves.
+ * Every method throws MillraceError `unavailable` when Redis is away.
+ */
+export class WorkerDirectory {
+  readonly #redis: Redis;
+  /** What the last heartbeat of each worker said apart from its load; a difference is announced. */
+  readonly #announced = new Map<string, string>();
+
+  /** @param redis a `producer` connection, which stays its owner's to close */
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Worker's side: the heartbeat. A new worker, state or model is announced to `watch`ers at once. */
+  async publish(record: WorkerRecord, ttlMs: number): Promise<void> {
+    const announcement = announcementOf(record);
+    const changed = this.#announced.get(record.workerId) !== announcement;
+    await redisCall(this.#redis, `take the heartbeat of worker ${record.workerId}`, async () => {
+      const transaction = this.#redis
+        .multi()
+        .set(redisKeys.workerRecord(record.workerId), JSON.stringify(record), 'PX', ttlMs)
+        .zadd(redisKeys.workerBeats, record.beatAtMs, record.workerId)
+        .zremrangebyscore(redisKeys.workerBeats, '-inf', record.beatAtMs - INDEX_KEEP_MS);
+      for (const { model, cardHash } of record.models) {
+        const known: KnownModel = { cardHash, seenAtMs: record.beatAtMs };
+        transaction.hset(redisKeys.knownModels, model, JSON.stringify(known));
+      }
+      if (changed) transaction.publish(redisKeys.workersChanged, record.workerId);
+      await transaction.exec();
+    });
+    this.#announced.set(record.workerId, announcement);
+  }
+
+  /** Worker's side: the worker is gone, and everybody shall know at once. */
+  async withdraw(workerId: string): Promise<void> {
+    this.#announced.delete(workerId);
+    await redisCall(this.#redis, `withdraw worker ${workerId}`, () =>
+      this.#redis
+        .multi()
+        .del(redisKeys.workerRecord(workerId))
+        .zrem(redisKeys.workerBeats, workerId)
+        .publish(redisKeys.workersChanged, workerId)
+        .exec(),
+    );
+  }
+
+  /** The records of all workers that live now. */
+  async workers(): Promise<WorkerRecord[]> {
+    return redisCall(this.#redis, 'list the workers', async () => {
+      const workerIds = await this.#redis.zrange(redisKeys.workerBeats, 0, -1);
+      if (workerIds.length === 0) return [];
+      const texts = await this.#redis.mget(workerIds.map(redisKeys.workerRecord));
+      return texts.flatMap((text) => {
+        // Records of another release that this one can not read are not this one's workers.
+        const record = text === null ? null : WorkerRecord.safeParse(JSON.parse(text));
+        return record?.success ? [record.data] : [];
+      });
+    });
+  }
+
+  /** What is served now, and with `workers: 0` what was served before, sorted by model. */
+  async snapshot(): Promise<ServedModel[]> {
+    const [workers, known] = await Promise.all([
+      this.workers(),
+      redisCall(this.#redis, 'list the models', () => this.#redis.hgetall(redisKeys.knownModels)),
+    ]);
+    const knownModels = new Map<string, KnownModel>();
+    const oldestMs = Date.now() - MODEL_KEEP_MS;
+    for (const [model, text] of Object.entries(known)) {
+      const entry = JSON.parse(text) as KnownModel;
+      if (entry.seenAtMs >= oldestMs) knownModels.set(model, entry);
+    }
+    return servedModels(workers, knownModels);
+  }
+
+  /**
+   * API's side: calls the listener when a worker came, changed its state or left, and after every reconnect, since
+   * notices may have been missed. A worker that died without a word only shows in a later `snapshot`.
+   */
+  watch(listener: () => void): Disposable {
+    // A subscribed connection can do nothing else, and waiting for Redis is its purpose.
+    const subscriber = this.#redis.duplicate({
+      enableOfflineQueue: true,
+      maxRetriesPerRequest: null,
+      commandTimeout: undefined,
+      autoResubscribe: true,
+    });
+    subscriber.on('error', () => {});
+    subscriber.on('message', listener);
+    subscriber.on('ready', listener);
+    subscriber.subscribe(redisKeys.workersChanged).catch(() => {});
+    return { [Symbol.dispose]: () => subscriber.disconnect() };
+  }
+}
+
+function announcementOf(record: WorkerRecord): string {
+  return JSON.stringify([record.state, record.models.map(({ model, cardHash, slots }) => [model, cardHash, slots])]);
+}

@@ -1,0 +1,92 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { cardHash, type ModelCard, type WorkerRecord } from '#contracts';
+import { CardCorruptError, CardStore, connectRedis, redisKeys, WorkerDirectory } from '#queue';
+import { RedisServer } from '../support/redis-server.ts';
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = connectRedis(server.url, 'producer');
+  await new Promise((resolve) => redis.once('ready', resolve));
+});
+beforeEach(() => redis.flushall());
+afterAll(async () => {
+  redis.disconnect();
+  await server[Symbol.asyncDispose]();
+});
+
+const card: ModelCard = {
+  version: 1,
+  model: 'm',
+  tokenizerJson: JSON.stringify({ vocabulary: 'word '.repeat(20_000) }),
+  chatTemplate: '{{ messages }}',
+  templateTokens: { eos_token: '</s>', bos_token: '<s>' },
+  contextLength: 128,
+  vocabularySize: 512,
+  eosTokenIds: [2],
+  createdAt: 1,
+  ownedBy: 'tests',
+};
+
+function record(overrides: Partial<WorkerRecord> = {}): WorkerRecord {
+  const models = [{ model: 'm', cardHash: 'x', slots: 4, running: 0, waiting: 0 }];
+  return { workerId: 'w1', state: 'ready', models, startedAtMs: 1, beatAtMs: Date.now(), ...overrides };
+}
+
+describe('CardStore', () => {
+  it('stores a card compressed under the hash of its canonical JSON', async () => {
+    const store = new CardStore(redis);
+    const hash = await store.put(card);
+    expect(hash).toBe(cardHash(card));
+    expect(await store.put({ ...card, templateTokens: { bos_token: '<s>', eos_token: '</s>' } })).toBe(hash);
+    expect(await store.get(hash)).toEqual(card);
+    expect(await redis.strlen(redisKeys.card(hash))).toBeLessThan(10_000);
+    expect(await redis.ttl(redisKeys.card(hash))).toBeGreaterThan(0);
+  });
+
+  it('knows no card of an unknown hash and can not refresh it', async () => {
+    const store = new CardStore(redis);
+    expect(await store.get('0'.repeat(64))).toBeNull();
+    expect(await store.refresh('0'.repeat(64))).toBe(false);
+  });
+
+  it('refuses a card that is not what its hash says', async () => {
+    const store = new CardStore(redis);
+    const hash = await store.put(card);
+    const other = await store.put({ ...card, chatTemplate: 'evil' });
+    await redis.copy(redisKeys.card(other), redisKeys.card(hash), 'REPLACE');
+    await expect(store.get(hash)).rejects.toBeInstanceOf(CardCorruptError);
+    await redis.set(redisKeys.card(hash), 'not brotli');
+    await expect(store.get(hash)).rejects.toThrow(/can not be unpacked/);
+  });
+});
+
+describe('WorkerDirectory', () => {
+  it('shows what live workers serve, and forgets a worker whose heartbeat stops but not its model', async () => {
+    const directory = new WorkerDirectory(redis);
+    await directory.publish(record(), 60_000);
+    await directory.publish(record({ workerId: 'w2' }), 100);
+    expect(await directory.snapshot()).toEqual([{ model: 'm', cardHash: 'x', workers: 2, slots: 8, state: 'ready' }]);
+    await vi.waitFor(async () => expect(await directory.snapshot()).toMatchObject([{ workers: 1, slots: 4 }]));
+    await directory.withdraw('w1');
+    expect(await directory.snapshot()).toEqual([{ model: 'm', cardHash: 'x', workers: 0, slots: 0, state: 'stopped' }]);
+  });
+
+  it('announces a new, changed or withdrawn worker at once, and not every heartbeat', async () => {
+    const directory = new WorkerDirectory(redis);
+    const listener = vi.fn();
+    using _watch = directory.watch(listener);
+    await vi.waitFor(() => expect(listener).toHaveBeenCalled());
+    await vi.waitFor(async () => expect(await redis.pubsub('NUMSUB', redisKeys.workersChanged)).toContain(1));
+    listener.mockClear();
+    await directory.publish(record({ state: 'loading' }), 60_000);
+    await vi.waitFor(() => expect(listener).toHaveBeenCalledTimes(1));
+    await directory.publish(record({ state: 'loading', beatAtMs: Date.now() + 1 }), 60_000);
+    await directory.publish(record({ state: 'ready' }), 60_000);
+    await vi.waitFor(() => expect(listener).toHaveBeenCalledTimes(2));
+    await directory.withdraw('w1');
+    await vi.waitFor(() => expect(listener).toHaveBeenCalledTimes(3));
+  });
+});
