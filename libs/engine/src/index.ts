@@ -1,3 +1,15 @@
+/**
+ * Runs many requests on one model at a time: scheduling, sampling, stop conditions and text, on any `ModelRunner`.
+ *
+ * @module
+ * @example
+ * import { Engine } from '#engine';
+ * const engine = new Engine({ runner, tokenTable, prefillChunkTokens: 256 });
+ * engine.onStep(({ deltas }) => deltas.forEach((delta) => process.stdout.write(delta.text)));
+ * engine.submit(request);
+ * await engine.runUntilIdle();
+ */
+export { Engine, type EngineOptions } from './engine.ts';
 export type { EnginePort } from './engine-port.ts';
 export type { EngineRequest } from './engine-request.ts';
 export type {
@@ -9,3 +21,9 @@ export type {
   StepOutput,
   TokenLogprob,
 } from './step-output.ts';
+export { HistoryModelRunner, type HistoryModelRunnerOptions } from './testing/history-model-runner.ts';
+export { numberedTokenTable, tokenTableOf } from './testing/token-tables.ts';
+export { EngineThread, type EngineThreadOptions } from './thread/engine-thread.ts';
+export { EngineThreadError } from './thread/engine-thread-error.ts';
+export { serveEngine } from './thread/serve-engine.ts';
+export type { EngineReady } from './thread/thread-messages.ts';

@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { GREEDY } from '#contracts';
+import { Engine } from './engine.ts';
+import type { EngineRequest } from './engine-request.ts';
+import { CollectedAnswers } from './testing/collected-answers.ts';
+import { HistoryModelRunner } from './testing/history-model-runner.ts';
+import { requestOf } from './testing/requests.ts';
+import { numberedTokenTable } from './testing/token-tables.ts';
+
+const VOCABULARY = 24;
+const SLOT_TOKENS = 40;
+const tokenTable = numberedTokenTable(VOCABULARY);
+
+interface PlannedRequest {
+  readonly request: EngineRequest;
+  /** Steps after the one before it was submitted. */
+  readonly gapSteps: number;
+  /** Steps after its own submit; null when nobody cancels. */
+  readonly cancelAfterSteps: number | null;
+}
+
+const plannedRequest = (
+  slots: number,
+): fc.Arbitrary<Omit<PlannedRequest, 'request'> & { make: (id: string) => EngineRequest }> =>
+  fc
+    .record({
+      prompt: fc.array(fc.nat(VOCABULARY - 1), { minLength: 1, maxLength: 30 }),
+      choices: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: slots })),
+      maxTokens: fc.integer({ min: 1, max: 20 }),
+      stopTokenIds: fc.array(fc.nat(VOCABULARY - 1), { maxLength: 2 }),
+      stopStrings: fc.array(fc.constantFrom('<3><', '7>', '<1', '><2'), { maxLength: 2 }),
+      temperature: fc.constantFrom(0, 0.7, 1.3),
+      seed: fc.integer(),
+      topK: fc.constantFrom(0, 5),
+      topP: fc.constantFrom(1, 0.8),
+      frequencyPenalty: fc.constantFrom(0, 0.5),
+      repetitionPenalty: fc.constantFrom(1, 1.3),
+      gapSteps: fc.nat(6),
+      cancelAfterSteps: fc.option(fc.nat(12), { freq: 3 }),
+    })
+    .map(({ prompt, choices, maxTokens, stopTokenIds, stopStrings, gapSteps, cancelAfterSteps, ...sampling }) => ({
+      gapSteps,
+      cancelAfterSteps,
+      make: (id: string) =>
+        requestOf(id, prompt, {
+          choices,
+          sampling: { ...GREEDY, ...sampling },
+          stop: { tokenIds: stopTokenIds, strings: stopStrings, maxTokens },
+        }),
+    }));
+
+const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
+  fc.record({
+    slots: fc.constant(slots),
+    prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
+    asynchronous: fc.boolean(),
+    plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
+  }),
+);
+
+async function solo(request: EngineRequest, slots: number, prefillChunkTokens: number): Promise<CollectedAnswers> {
+  const engine = new Engine({
+    runner: new HistoryModelRunner({ slots, slotTokens: SLOT_TOKENS, vocabularySize: VOCABULARY }),
+    tokenTable,
+    prefillChunkTokens,
+  });
+  const collected = new CollectedAnswers(engine);
+  engine.submit(request);
+  await engine.runUntilIdle();
+  return collected;
+}
+
+describe('Engine under random load', () => {
+  it('gives every request the answer of its solo run, ends all, and leaks no slot', async () => {
+    await fc.assert(
+      fc.asyncProperty(scenario, async ({ slots, prefillChunkTokens, asynchronous, plans }) => {
+        const runner = new HistoryModelRunner({
+          slots,
+          slotTokens: SLOT_TOKENS,
+          vocabularySize: VOCABULARY,
+          asynchronous,
+        });
+        const engine = new Engine({ runner, tokenTable, prefillChunkTokens });
+        const collected = new CollectedAnswers(engine);
+        const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
+
+        let clock = 0;
+        const events: { at: number; act: () => void }[] = [];
+        for (const { request, gapSteps, cancelAfterSteps } of planned) {
+          clock += gapSteps;
+          events.push({ at: clock, act: () => engine.submit(request) });
+          if (cancelAfterSteps !== null) {
+            events.push({ at: clock + cancelAfterSteps, act: () => engine.cancel(request.requestId, request.epoch) });
+          }
+        }
+        events.sort((a, b) => a.at - b.at);
+        for (let step = 0; events.length > 0; step++) {
+          while (events.length > 0 && events[0]!.at <= step) events.shift()!.act();
+          await engine.step();
+          const { running, freeSlots } = engine.stats();
+          expect(running + freeSlots).toBe(slots);
+        }
+        const before = engine.stats().stepsTotal;
+        await engine.runUntilIdle();
+        expect(engine.stats().stepsTotal - before).toBeLessThan(2_000);
+
+        expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, freeSlots: slots });
+        expect(collected.failures.size).toBe(0);
+        for (const { request, cancelAfterSteps } of planned) {
+          const alone = await solo(request, slots, prefillChunkTokens);
+          for (let choice = 0; choice < request.choices; choice++) {
+            const expected = alone.answer(request.requestId, choice);
+            const actual = collected.answer(request.requestId, choice);
+            if (cancelAfterSteps === null) {
+              expect(actual).toEqual(expected);
+            } else {
+              expect(actual.finish).not.toBeNull();
+              expect(expected.tokenIds.slice(0, actual.tokenIds.length)).toEqual(actual.tokenIds);
+              expect(expected.text.startsWith(actual.text)).toBe(true);
+            }
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('gives the first choice of several the tokens of a request for one', async () => {
+    const several = requestOf('r', [1, 2, 3, 4, 5], {
+      choices: 3,
+      sampling: { ...GREEDY, temperature: 1, seed: 7 },
+      stop: { tokenIds: [], strings: [], maxTokens: 12 },
+    });
+    const wide = await solo(several, 4, 4);
+    const one = await solo({ ...several, choices: 1 }, 4, 4);
+    expect(wide.answer('r', 0)).toEqual(one.answer('r', 0));
+    const tokens = [0, 1, 2].map((choice) => wide.answer('r', choice).tokenIds);
+    expect(new Set(tokens.map(String)).size).toBe(3);
+  });
+});

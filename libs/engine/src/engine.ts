@@ -1,0 +1,357 @@
+import type { ModelRunner, TokenTable } from '#contracts';
+import type { EnginePort } from './engine-port.ts';
+import type { EngineRequest } from './engine-request.ts';
+import { checkRequest } from './request-check.ts';
+import { NO_TOKEN } from './sampling/argmax.ts';
+import { Sampler } from './sampling/sampler.ts';
+import { tokenLogprob } from './sampling/token-logprob.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
+import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
+import { ActiveRequest, requestKey } from './sequences/active-request.ts';
+import type { Sequence } from './sequences/sequence.ts';
+import { StepOutbox } from './step-outbox.ts';
+import type { EngineStats, RequestFailure, StepOutput, TokenLogprob } from './step-output.ts';
+import { TokenTexts } from './text/token-texts.ts';
+
+export interface EngineOptions {
+  /** Owned by the engine from here on: `close` closes it. */
+  readonly runner: ModelRunner;
+  readonly tokenTable: TokenTable;
+  /** Most prompt tokens computed between two decode runs, and the largest chunk of a prompt; 3 or more. */
+  readonly prefillChunkTokens: number;
+}
+
+/** How often a prompt is begun again after its run was interrupted for no reason of its own. */
+const MAX_PREFILL_RESTARTS = 3;
+
+const NO_LOGPROBS: readonly TokenLogprob[] = [];
+
+/**
+ * Runs requests on a model, many at a time, in the caller's thread. Nothing happens by itself: whoever owns it calls
+ * `step` while that returns true. With a runner that blocks its thread a step makes no promise.
+ */
+export class Engine implements EnginePort {
+  readonly runner: ModelRunner;
+  readonly #scheduler: Scheduler;
+  readonly #sampler: Sampler;
+  readonly #texts: TokenTexts;
+  readonly #outbox = new StepOutbox();
+  readonly #requests = new Map<string, ActiveRequest>();
+  readonly #cancelled: ActiveRequest[] = [];
+  readonly #fatalListeners: ((error: Error) => void)[] = [];
+  #runEnded: () => void = () => {};
+  #fatal: Error | null = null;
+  #stepInFlight: Promise<boolean> | null = null;
+
+  /** Inputs of a decode run. [slots] */
+  readonly #rowTokenIds: Int32Array;
+  /** [slots] */
+  readonly #rowPastTokens: Int32Array;
+  /** [slots] views of the runner's logits, one row of the vocabulary's size each */
+  readonly #rowLogits: readonly Float32Array[];
+
+  /** What the step in hand found: sequences at their end, and requests whose logits are unusable. */
+  readonly #ended: Sequence[] = [];
+  readonly #broken = new Map<ActiveRequest, string>();
+
+  #steps = 0;
+  #decodeRuns = 0;
+  #prefillRuns = 0;
+  #decodedTokens = 0;
+  #prefilledTokens = 0;
+
+  constructor(options: EngineOptions) {
+    const { runner } = options;
+    const { vocabularySize } = runner.shape;
+    this.runner = runner;
+    this.#scheduler = new Scheduler(runner.slots, options.prefillChunkTokens, (from, to, tokens) =>
+      runner.copySlot(from, to, tokens),
+    );
+    this.#sampler = new Sampler(vocabularySize);
+    this.#texts = new TokenTexts(options.tokenTable);
+    this.#rowTokenIds = new Int32Array(runner.slots);
+    this.#rowPastTokens = new Int32Array(runner.slots);
+    this.#rowLogits = Array.from({ length: runner.slots }, (_, row) =>
+      runner.logits.subarray(row * vocabularySize, (row + 1) * vocabularySize),
+    );
+  }
+
+  /** A second submit of an attempt that still runs is ignored. */
+  submit(input: EngineRequest): void {
+    const key = requestKey(input.requestId, input.epoch);
+    if (this.#requests.has(key)) return;
+    const failure = this.#fatal === null ? checkRequest(input, this.runner) : failureOf(input, this.#fatal.message);
+    if (failure !== null) {
+      this.#outbox.failed(failure);
+      return;
+    }
+    const request = new ActiveRequest(input, this.runner.slotTokens, this.#texts);
+    this.#requests.set(key, request);
+    this.#scheduler.add(request);
+  }
+
+  cancel(requestId: string, epoch: number): void {
+    const request = this.#requests.get(requestKey(requestId, epoch));
+    if (request === undefined || request.cancelled) return;
+    request.cancelled = true;
+    this.#cancelled.push(request);
+  }
+
+  onStep(listener: (output: StepOutput) => void): void {
+    this.#outbox.addListener(listener);
+  }
+
+  onFatal(listener: (error: Error) => void): void {
+    this.#fatalListeners.push(listener);
+  }
+
+  /** Called after each run and before its tokens are chosen: the last moment for a cancel to stop them. */
+  onRunEnd(listener: () => void): void {
+    this.#runEnded = listener;
+  }
+
+  stats(): EngineStats {
+    const { slots } = this.#scheduler;
+    return {
+      running: slots.occupied,
+      waiting: this.#scheduler.waiting,
+      freeSlots: slots.free,
+      stepsTotal: this.#steps,
+      decodeRunsTotal: this.#decodeRuns,
+      prefillRunsTotal: this.#prefillRuns,
+      decodedTokensTotal: this.#decodedTokens,
+      prefilledTokensTotal: this.#prefilledTokens,
+    };
+  }
+
+  /** One step: schedule, run, sample, detokenize, publish. False when there was nothing to run; a promise only where the runner makes one. */
+  step(): boolean | Promise<boolean> {
+    if (this.#fatal !== null) return this.#publishIdle();
+    try {
+      this.#dropCancelled();
+      const work = this.#scheduler.schedule();
+      if (work.kind === 'idle') return this.#publishIdle();
+      const run = this.#run(work);
+      return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
+    } catch (error) {
+      return this.#die(error);
+    }
+  }
+
+  /** Steps until there is nothing left to do. */
+  async runUntilIdle(): Promise<void> {
+    while (await this.step());
+  }
+
+  async close(): Promise<void> {
+    for (const request of this.#requests.values()) this.cancel(request.input.requestId, request.input.epoch);
+    await this.#stepInFlight;
+    this.#dropCancelled();
+    this.#publishIdle();
+    await this.runner.close();
+  }
+
+  /** Starts the run. Null when it is complete already; otherwise the rest of the step. */
+  #run(work: SchedulerOutput): Promise<boolean> | null {
+    let run: unknown;
+    try {
+      run = this.#startRun(work);
+    } catch (error) {
+      return this.#recover(work, error);
+    }
+    if (!(run instanceof Promise)) return null;
+    return run.then(
+      () => this.#updateFromOutput(work),
+      (error: unknown) => this.#recover(work, error),
+    );
+  }
+
+  #trackStep(rest: Promise<boolean>): Promise<boolean> {
+    const step = rest.catch((error: unknown) => this.#die(error));
+    this.#stepInFlight = step;
+    return step;
+  }
+
+  #startRun(work: SchedulerOutput): void | Promise<void> {
+    if (work.kind === 'prefill') {
+      const { sequence, chunkTokens } = work;
+      const { promptTokenIds } = sequence.request.input;
+      const chunk = promptTokenIds.subarray(sequence.computedTokens, sequence.computedTokens + chunkTokens);
+      return this.runner.prefill(sequence.slot, chunk, sequence.computedTokens);
+    }
+    if (work.kind === 'decode') {
+      const { rows } = work;
+      for (let row = 0; row < rows.length; row++) {
+        this.#rowTokenIds[row] = rows[row].lastTokenId;
+        this.#rowPastTokens[row] = rows[row].computedTokens;
+      }
+      return this.runner.decode(rows.length, this.#rowTokenIds, this.#rowPastTokens);
+    }
+  }
+
+  #updateFromOutput(work: SchedulerOutput): boolean {
+    this.#runEnded();
+    this.#steps += 1;
+    if (work.kind === 'prefill') this.#updatePrefill(work.sequence, work.chunkTokens);
+    else if (work.kind === 'decode') this.#updateDecode(work.rows);
+    else if (work.kind === 'join') this.#updateJoin(work.sequences);
+    this.#settle();
+    this.#dropCancelled();
+    this.#outbox.publish(this.#steps, this.stats());
+    return true;
+  }
+
+  #updatePrefill(sequence: Sequence, chunkTokens: number): void {
+    const { request } = sequence;
+    this.#prefillRuns += 1;
+    this.#prefilledTokens += chunkTokens;
+    sequence.computedTokens += chunkTokens;
+    if (request.cancelled || sequence.computedTokens < request.promptLength) return;
+    if (request.sequences.length > 1) request.promptLogits = this.#rowLogits[0].slice();
+    this.#scheduler.promotePrefill();
+    this.#advance(sequence, this.#rowLogits[0]);
+  }
+
+  #updateDecode(rows: readonly Sequence[]): void {
+    this.#decodeRuns += 1;
+    this.#decodedTokens += rows.length;
+    for (let row = 0; row < rows.length; row++) {
+      rows[row].computedTokens += 1;
+      this.#advance(rows[row], this.#rowLogits[row]);
+    }
+  }
+
+  #updateJoin(siblings: readonly Sequence[]): void {
+    for (const sibling of siblings) {
+      const { request } = sibling;
+      if (request.promptLogits !== null) this.#advance(sibling, request.promptLogits);
+      if (request.allStarted) request.promptLogits = null;
+    }
+  }
+
+  /** Chooses the sequence's next token. Slots do not move here: later rows' logits are still to be read. */
+  #advance(sequence: Sequence, logits: Float32Array): void {
+    const { request, choice, completionTokens: position } = sequence;
+    const { requestId, epoch, sampling, topLogprobs } = request.input;
+    if (request.cancelled) return;
+    const tokenId = this.#sampler.sample(logits, sampling, sequence.penalties, choice, position);
+    if (tokenId === NO_TOKEN) {
+      this.#broken.set(request, `the model gave no usable logits for token ${position} of choice ${choice}`);
+      return;
+    }
+    sequence.accept(tokenId);
+    const logprobs = topLogprobs === null ? NO_LOGPROBS : [tokenLogprob(logits, tokenId, topLogprobs)];
+    this.#outbox.delta({
+      requestId,
+      epoch,
+      choice,
+      firstIndex: position,
+      tokenIds: [tokenId],
+      text: sequence.newText,
+      logprobs,
+    });
+    if (sequence.finishReason !== null) this.#ended.push(sequence);
+  }
+
+  /** Takes out what ended in this step; only now do rows move. */
+  #settle(): void {
+    if (this.#broken.size > 0) {
+      for (const [request, reason] of this.#broken) {
+        this.#fail(request, `${reason}: NaN, infinite or all −Infinity. Are the model's weights intact?`);
+      }
+      this.#broken.clear();
+    }
+    if (this.#ended.length === 0) return;
+    // Highest row first: a last row that ends as well is then not moved into a hole.
+    this.#ended.sort((a, b) => b.slot - a.slot);
+    for (const sequence of this.#ended) {
+      if (sequence.phase === 'finished') continue;
+      this.#publishFinish(sequence);
+      this.#scheduler.finish(sequence);
+      if (sequence.request.finished) this.#requests.delete(sequence.request.key);
+    }
+    this.#ended.length = 0;
+  }
+
+  #publishFinish(sequence: Sequence): void {
+    const { requestId, epoch } = sequence.request.input;
+    this.#outbox.finished({
+      requestId,
+      epoch,
+      choice: sequence.choice,
+      reason: sequence.finishReason ?? 'cancelled',
+      stopString: sequence.stopString,
+      completionTokens: sequence.completionTokens,
+    });
+  }
+
+  #dropCancelled(): void {
+    if (this.#cancelled.length === 0) return;
+    for (const request of this.#cancelled.splice(0)) {
+      for (const sequence of this.#scheduler.abort(request)) this.#publishFinish(sequence);
+      this.#requests.delete(request.key);
+    }
+  }
+
+  #fail(request: ActiveRequest, message: string): void {
+    if (!this.#requests.delete(request.key)) return;
+    this.#scheduler.abort(request);
+    this.#outbox.failed(failureOf(request.input, message));
+  }
+
+  /** After a run that threw: ends the requests it was for, and proves that the runner can go on. */
+  async #recover(work: SchedulerOutput, error: unknown): Promise<boolean> {
+    this.#runEnded();
+    this.#steps += 1;
+    const probeSlot = work.kind === 'prefill' ? work.sequence.slot : 0;
+    if (work.kind === 'prefill') {
+      if (this.#mayRestart(work.sequence, error)) work.sequence.computedTokens = 0;
+      else this.#fail(work.sequence.request, `computing the prompt failed: ${messageOf(error)}`);
+    } else if (work.kind === 'decode') {
+      for (const sequence of [...work.rows].reverse()) {
+        if (!sequence.request.cancelled) this.#fail(sequence.request, `computing a token failed: ${messageOf(error)}`);
+      }
+    }
+    this.#dropCancelled();
+    if (!isInterruption(error)) await this.runner.prefill(probeSlot, new Int32Array(1), 0);
+    this.#outbox.publish(this.#steps, this.stats());
+    return true;
+  }
+
+  /** A cancelled prompt is left to `#dropCancelled`; one that was interrupted by mistake is computed from the start. */
+  #mayRestart(sequence: Sequence, error: unknown): boolean {
+    const { request } = sequence;
+    if (request.cancelled) return true;
+    if (!isInterruption(error) || request.prefillRestarts >= MAX_PREFILL_RESTARTS) return false;
+    request.prefillRestarts += 1;
+    return true;
+  }
+
+  #publishIdle(): boolean {
+    this.#outbox.publish(this.#steps, this.stats());
+    return false;
+  }
+
+  #die(cause: unknown): boolean {
+    const error = new Error(`the engine can not go on: ${messageOf(cause)}`, { cause });
+    this.#fatal = error;
+    for (const request of this.#requests.values()) this.#outbox.failed(failureOf(request.input, error.message));
+    this.#requests.clear();
+    this.#publishIdle();
+    for (const listener of this.#fatalListeners) listener(error);
+    return false;
+  }
+}
+
+function failureOf(input: EngineRequest, message: string): RequestFailure {
+  return { requestId: input.requestId, epoch: input.epoch, code: 'engine_failed', message };
+}
+
+/** `RunInterruptedError` of a runner, known by its name: the engine does not import runners. */
+function isInterruption(error: unknown): boolean {
+  return error instanceof Error && error.name === 'RunInterruptedError';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,58 @@
+import type { SamplingParameters } from '#contracts';
+import { argmax, NO_TOKEN } from './argmax.ts';
+import { ProbabilityBuckets } from './probability-buckets.ts';
+import type { TokenPenalties } from './token-penalties.ts';
+import { uniformNoise } from './uniform-noise.ts';
+
+/** Below this a temperature can only pick the likeliest token, and dividing by it would overflow. */
+const GREEDY_TEMPERATURE = 1e-5;
+
+/**
+ * Picks tokens from logits, in the order that `SamplingParameters` documents. One instance serves all sequences of an
+ * engine: its arrays of the vocabulary's size are made once.
+ */
+export class Sampler {
+  /** [vocabularySize] logits after bias and penalties */
+  readonly #adjusted: Float32Array;
+  readonly #buckets: ProbabilityBuckets;
+
+  constructor(vocabularySize: number) {
+    this.#adjusted = new Float32Array(vocabularySize);
+    this.#buckets = new ProbabilityBuckets(vocabularySize);
+  }
+
+  /**
+   * @param logits [vocabularySize], not changed
+   * @param penalties null when the parameters have none
+   * @param choice which of the request's sequences
+   * @param position index of the token within the choice, from 0
+   * @returns the token, or `NO_TOKEN` when a logit is NaN or +Infinity, or none is above −Infinity
+   */
+  sample(
+    logits: Float32Array,
+    sampling: SamplingParameters,
+    penalties: TokenPenalties | null,
+    choice: number,
+    position: number,
+  ): number {
+    const adjusted = this.#adjust(logits, sampling, penalties);
+    const likeliest = argmax(adjusted);
+    if (likeliest === NO_TOKEN || sampling.temperature < GREEDY_TEMPERATURE) return likeliest;
+
+    const buckets = this.#buckets;
+    buckets.load(adjusted, adjusted[likeliest], sampling.temperature);
+    if (sampling.topK > 0) buckets.keepTopK(sampling.topK);
+    if (sampling.topP < 1) buckets.keepTopP(sampling.topP);
+    if (sampling.minP > 0) buckets.keepMinP(sampling.minP);
+    return buckets.draw(uniformNoise(sampling.seed, choice, position));
+  }
+
+  #adjust(logits: Float32Array, sampling: SamplingParameters, penalties: TokenPenalties | null): Float32Array {
+    if (penalties === null && sampling.logitBias.length === 0) return logits;
+    const adjusted = this.#adjusted;
+    adjusted.set(logits);
+    for (const [token, bias] of sampling.logitBias) adjusted[token] += bias;
+    penalties?.apply(adjusted);
+    return adjusted;
+  }
+}

@@ -1,0 +1,75 @@
+import { TokenPenalties, usesPenalties } from '../sampling/token-penalties.ts';
+import type { SlotOccupant } from '../slots/slot-pool.ts';
+import type { FinishReason } from '../step-output.ts';
+import { Detokenizer } from '../text/detokenizer.ts';
+import { StopStrings } from '../text/stop-strings.ts';
+import type { TokenTexts } from '../text/token-texts.ts';
+import type { ActiveRequest } from './active-request.ts';
+
+/**
+ * - `waiting`: in the line, without a slot
+ * - `prefill`: holds a slot, its prompt is being computed
+ * - `decode`: holds a row; one token per decode run
+ * - `finished`: ended; holds nothing
+ */
+export type SequencePhase = 'waiting' | 'prefill' | 'decode' | 'finished';
+
+/** Token state of one choice of a request. */
+export class Sequence implements SlotOccupant {
+  readonly request: ActiveRequest;
+  readonly choice: number;
+  readonly penalties: TokenPenalties | null;
+  phase: SequencePhase = 'waiting';
+  /** −1 while it has none. */
+  slot = -1;
+  /** Tokens whose keys and values its slot holds. */
+  computedTokens = 0;
+  /** The token that the next decode run computes. */
+  lastTokenId = -1;
+  completionTokens = 0;
+  readonly #detokenizer: Detokenizer;
+  readonly #stopStrings: StopStrings;
+  /** Set by `accept`: what the last token lets be shown, and whether it ended the sequence. */
+  newText = '';
+  finishReason: FinishReason | null = null;
+
+  constructor(request: ActiveRequest, choice: number, texts: TokenTexts) {
+    this.request = request;
+    this.choice = choice;
+    const { sampling, promptTokenIds, stop } = request.input;
+    this.penalties = usesPenalties(sampling) ? new TokenPenalties(sampling, promptTokenIds) : null;
+    this.#detokenizer = new Detokenizer(texts);
+    this.#stopStrings = new StopStrings(stop.strings);
+  }
+
+  get stopString(): string | null {
+    return this.#stopStrings.matched;
+  }
+
+  /**
+   * Takes the next token of the answer and decides whether it is the last. Text held back is released by a stop token
+   * and at the length limit; a stop string takes it along.
+   */
+  accept(tokenId: number): void {
+    this.lastTokenId = tokenId;
+    this.completionTokens += 1;
+    this.penalties?.addGenerated(tokenId);
+    if (this.request.stopTokenIds.has(tokenId)) {
+      this.newText = this.#releaseText('');
+      this.finishReason = 'stop';
+      return;
+    }
+    this.newText = this.#stopStrings.push(this.#detokenizer.push(tokenId));
+    if (this.#stopStrings.matched !== null) {
+      this.finishReason = 'stop';
+    } else if (this.completionTokens >= this.request.maxTokens) {
+      this.newText = this.#releaseText(this.newText);
+      this.finishReason = this.#stopStrings.matched === null ? 'length' : 'stop';
+    }
+  }
+
+  #releaseText(shown: string): string {
+    const text = shown + this.#stopStrings.push(this.#detokenizer.flush());
+    return this.#stopStrings.matched === null ? text + this.#stopStrings.flush() : text;
+  }
+}

@@ -1,0 +1,44 @@
+import type { EngineStats, RequestFailure, SequenceDelta, SequenceFinish, StepOutput } from './step-output.ts';
+
+/** Collects what a step makes and publishes it as one output. */
+export class StepOutbox {
+  readonly #listeners: ((output: StepOutput) => void)[] = [];
+  #deltas: SequenceDelta[] = [];
+  #finished: SequenceFinish[] = [];
+  #failed: RequestFailure[] = [];
+  #published: EngineStats | null = null;
+
+  addListener(listener: (output: StepOutput) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  delta(delta: SequenceDelta): void {
+    this.#deltas.push(delta);
+  }
+
+  finished(finish: SequenceFinish): void {
+    this.#finished.push(finish);
+  }
+
+  failed(failure: RequestFailure): void {
+    this.#failed.push(failure);
+  }
+
+  /** Publishes what was collected; also when there is nothing but changed counters. */
+  publish(step: number, stats: EngineStats): void {
+    const collected = this.#deltas.length + this.#finished.length + this.#failed.length > 0;
+    if (!collected && this.#published !== null && sameStats(stats, this.#published)) return;
+    this.#published = stats;
+    const output: StepOutput = { step, deltas: this.#deltas, finished: this.#finished, failed: this.#failed, stats };
+    this.#deltas = [];
+    this.#finished = [];
+    this.#failed = [];
+    for (const listener of this.#listeners) listener(output);
+  }
+}
+
+function sameStats(a: EngineStats, b: EngineStats): boolean {
+  return (
+    a.stepsTotal === b.stepsTotal && a.running === b.running && a.waiting === b.waiting && a.freeSlots === b.freeSlots
+  );
+}

@@ -1,0 +1,125 @@
+import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
+
+export interface HistoryModelRunnerOptions {
+  readonly slots?: number;
+  readonly slotTokens?: number;
+  readonly vocabularySize?: number;
+  /** True makes prefill and decode return promises. */
+  readonly asynchronous?: boolean;
+}
+
+/**
+ * A deterministic runner in memory for tests. A slot's cache is the history of its tokens, and logits are a hash of the
+ * slot's whole history: a wrong slot move, a stale token or a wrong past length gives other tokens. Like real attention
+ * it takes another path for one token than for several, so a prompt that is cut differently gives other tokens too.
+ */
+export class HistoryModelRunner implements ModelRunner {
+  readonly description: RunnerDescription = {
+    provider: 'cpu',
+    binding: 'js-api',
+    kvCache: 'in-place',
+    runtimeVersion: 'test',
+    kvBytes: 0,
+  };
+  readonly shape: DecoderShape;
+  readonly slots: number;
+  readonly slotTokens: number;
+  readonly logits: Float32Array;
+  readonly interruptAddress = null;
+  /** [slots][tokens] hash of each token with the path it was computed on */
+  readonly #histories: number[][];
+  readonly #asynchronous: boolean;
+  /** Thrown by the next run, then forgotten. */
+  failNext: Error | null = null;
+  /** Called at the end of each run, for instance to spoil its logits. */
+  afterRun: (kind: 'prefill' | 'decode', rows: number) => void = () => {};
+  /** Every run so far, for instance `prefill slot=1 past=0 tokens=8`. */
+  readonly log: string[] = [];
+  closed = false;
+
+  constructor(options: HistoryModelRunnerOptions = {}) {
+    const { slots = 4, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
+    this.slots = slots;
+    this.slotTokens = slotTokens;
+    this.shape = { vocabularySize, layers: 1, kvHeads: 1, headSize: 1, maxPositions: slotTokens };
+    this.logits = new Float32Array(slots * vocabularySize).fill(Number.NaN);
+    this.#histories = Array.from({ length: slots }, () => []);
+    this.#asynchronous = asynchronous;
+  }
+
+  prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    return this.#run(() => {
+      this.log.push(`prefill slot=${slot} past=${pastTokens} tokens=${tokenIds.length}`);
+      this.#throwIfAsked();
+      const oneTokenPath = tokenIds.length === 1 && pastTokens > 0;
+      for (let index = 0; index < tokenIds.length; index++) {
+        this.#append(slot, tokenIds[index], pastTokens + index, oneTokenPath);
+      }
+      this.#writeLogits(0, slot);
+      this.afterRun('prefill', 1);
+    });
+  }
+
+  decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
+    return this.#run(() => {
+      this.log.push(`decode rows=${rows}`);
+      if (rows < 1 || rows > this.slots) throw new Error(`decode of ${rows} rows with ${this.slots} slots`);
+      this.#throwIfAsked();
+      for (let row = 0; row < rows; row++) {
+        this.#append(row, tokenIds[row], pastTokens[row], true);
+        this.#writeLogits(row, row);
+      }
+      this.afterRun('decode', rows);
+    });
+  }
+
+  copySlot(from: number, to: number, tokens: number): void {
+    const source = this.#histories[from];
+    if (source.length < tokens) throw new Error(`slot ${from} holds ${source.length} tokens, not ${tokens}`);
+    this.#histories[to] = source.slice(0, tokens);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  #run(work: () => void): void | Promise<void> {
+    if (this.closed) throw new Error('the runner is closed');
+    if (!this.#asynchronous) return work();
+    return new Promise((resolve) => setImmediate(resolve)).then(work);
+  }
+
+  #throwIfAsked(): void {
+    const error = this.failNext;
+    this.failNext = null;
+    if (error !== null) throw error;
+  }
+
+  #append(slot: number, token: number, pastTokens: number, oneTokenPath: boolean): void {
+    const history = this.#histories[slot];
+    if (history.length < pastTokens) {
+      throw new Error(`slot ${slot} holds ${history.length} tokens, but ${pastTokens} past tokens were claimed`);
+    }
+    if (pastTokens >= this.slotTokens) throw new Error(`slot ${slot} is full with ${pastTokens} tokens`);
+    history.length = pastTokens;
+    const previous = pastTokens === 0 ? 0x9e3779b9 : history[pastTokens - 1];
+    history.push(mix(previous ^ Math.imul(token + 1, 0x85ebca6b) ^ (oneTokenPath ? 0x5bd1e995 : 0)));
+  }
+
+  #writeLogits(row: number, slot: number): void {
+    const { vocabularySize } = this.shape;
+    const hash = this.#histories[slot].at(-1) ?? 0;
+    for (let token = 0; token < vocabularySize; token++) {
+      const noise = mix(hash + Math.imul(token, 0x9e3779b9)) / 0x1_0000_0000;
+      this.logits[row * vocabularySize + token] = noise * 8 - 4;
+    }
+  }
+}
+
+/** Finalizer of MurmurHash3; unsigned 32 bits. */
+function mix(value: number): number {
+  let hash = value >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,66 @@
+/**
+ * Finds stop strings in text that comes in pieces, and lets no part of one through: text that may be the beginning of a
+ * stop string is held back until the next pieces decide. The match is the one that is complete first (of those complete
+ * at the same place the longest), so the result does not depend on how the text was cut into pieces.
+ */
+export class StopStrings {
+  readonly #strings: readonly string[];
+  #held = '';
+  #matched: string | null = null;
+
+  constructor(strings: readonly string[]) {
+    // A lone surrogate can not occur in decoded text; unchanged it could match half of a character.
+    this.#strings = strings.map((string) => string.toWellFormed());
+  }
+
+  /** The stop string that was found, as the text has it. */
+  get matched(): string | null {
+    return this.#matched;
+  }
+
+  /** Takes the next piece; returns what may be shown. Nothing more is shown once a stop string is found. */
+  push(piece: string): string {
+    if (this.#strings.length === 0) return piece;
+    if (this.#matched !== null || piece.length === 0) return '';
+    const text = this.#held + piece;
+    const start = this.#findFirst(text);
+    const shown = start >= 0 ? start : text.length - this.#heldLength(text);
+    this.#held = start >= 0 ? '' : text.slice(shown);
+    return text.slice(0, shown);
+  }
+
+  /** Releases what is held back when the sequence ends without a stop string. */
+  flush(): string {
+    const held = this.#held;
+    this.#held = '';
+    return held;
+  }
+
+  /** Where the match starts, or −1. */
+  #findFirst(text: string): number {
+    let firstStart = -1;
+    let firstEnd = Number.POSITIVE_INFINITY;
+    for (const string of this.#strings) {
+      const start = text.indexOf(string);
+      if (start < 0) continue;
+      const end = start + string.length;
+      if (end < firstEnd || (end === firstEnd && start < firstStart)) {
+        firstStart = start;
+        firstEnd = end;
+        this.#matched = string;
+      }
+    }
+    return firstStart;
+  }
+
+  /** Length of the longest end of `text` that begins a stop string. */
+  #heldLength(text: string): number {
+    let longest = 0;
+    for (const string of this.#strings) {
+      for (let length = Math.min(string.length - 1, text.length); length > longest; length--) {
+        if (text.endsWith(string.slice(0, length))) longest = length;
+      }
+    }
+    return longest;
+  }
+}

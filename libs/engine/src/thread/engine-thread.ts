@@ -1,0 +1,153 @@
+import { Worker } from 'node:worker_threads';
+import type { EnginePort } from '../engine-port.ts';
+import type { EngineRequest } from '../engine-request.ts';
+import type { EngineStats, StepOutput } from '../step-output.ts';
+import { EngineThreadError } from './engine-thread-error.ts';
+import type { EngineReady, MessageFromEngine, MessageToEngine } from './thread-messages.ts';
+
+export interface EngineThreadOptions {
+  /** Node options for the thread; its parent's by default. */
+  readonly execArgv?: readonly string[];
+  /** How long `close` waits for the run in hand before it ends the thread by force. 5,000 by default. */
+  readonly closeTimeoutMs?: number;
+  /** Stops the run in hand so that `close` need not wait for it: `interruptRun` of libs/model-runner. */
+  readonly interrupt?: (address: bigint) => void;
+}
+
+const DEFAULT_CLOSE_TIMEOUT_MS = 5_000;
+
+/**
+ * An engine in a thread of its own, as its owner sees it. The thread's entry file loads the model and calls
+ * `serveEngine(parentPort, engine)`.
+ */
+export class EngineThread implements EnginePort, AsyncDisposable {
+  readonly ready: EngineReady;
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  readonly #options: EngineThreadOptions;
+  readonly #stepListeners: ((output: StepOutput) => void)[] = [];
+  readonly #fatalListeners: ((error: Error) => void)[] = [];
+  #stats: EngineStats;
+  #fatal: Error | null = null;
+  #closed: Promise<void> | null = null;
+
+  /**
+   * Starts the thread and waits until it serves.
+   * @throws EngineThreadError, caused by what the entry file threw
+   */
+  static start(entry: URL, workerData: unknown, options: EngineThreadOptions = {}): Promise<EngineThread> {
+    const { execArgv } = options;
+    const worker = new Worker(entry, { workerData, ...(execArgv && { execArgv: [...execArgv] }) });
+    return new Promise((resolve, reject) => {
+      const stopListening = (): void => {
+        worker.off('error', onError).off('exit', onExit).off('message', onMessage);
+      };
+      const fail = (error: EngineThreadError): void => {
+        stopListening();
+        worker.on('error', () => {});
+        reject(error);
+      };
+      const onError = (error: unknown): void => fail(new EngineThreadError(messageOf(error), error));
+      const onExit = (code: number): void =>
+        fail(new EngineThreadError(`the engine's thread exited with code ${code} before it was ready`));
+      const onMessage = (message: MessageFromEngine): void => {
+        if (message.type !== 'ready') return;
+        stopListening();
+        resolve(new EngineThread(worker, message.ready, message.stats, options));
+      };
+      worker.on('error', onError).on('exit', onExit).on('message', onMessage);
+    });
+  }
+
+  private constructor(worker: Worker, ready: EngineReady, stats: EngineStats, options: EngineThreadOptions) {
+    this.ready = ready;
+    this.#worker = worker;
+    this.#stats = stats;
+    this.#options = options;
+    worker.on('message', (message: MessageFromEngine) => this.#take(message));
+    worker.on('error', (error) => this.#die(error));
+    this.#exited = new Promise((resolve) => {
+      worker.once('exit', (code) => {
+        resolve();
+        if (this.#closed === null) this.#die(new Error(`it exited with code ${code}`));
+      });
+    });
+  }
+
+  submit(request: EngineRequest): void {
+    this.#post({ type: 'submit', request });
+  }
+
+  cancel(requestId: string, epoch: number): void {
+    this.#post({ type: 'cancel', requestId, epoch });
+  }
+
+  onStep(listener: (output: StepOutput) => void): void {
+    this.#stepListeners.push(listener);
+  }
+
+  /** A listener added after the end is called at once. */
+  onFatal(listener: (error: Error) => void): void {
+    this.#fatalListeners.push(listener);
+    if (this.#fatal !== null) listener(this.#fatal);
+  }
+
+  /** As of the last step that was published. */
+  stats(): EngineStats {
+    return this.#stats;
+  }
+
+  /** Ends the thread: in order when it answers in time, by force when not. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    const { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS, interrupt } = this.#options;
+    const { interruptAddress } = this.ready;
+    this.#post({ type: 'close' });
+    if (interrupt !== undefined && interruptAddress !== null && this.#fatal === null) interrupt(interruptAddress);
+    if (await this.#exitsWithin(closeTimeoutMs)) return;
+    // A thread inside a native call ends only when that call returns, so this does not wait for it.
+    this.#worker.unref();
+    void this.#worker.terminate();
+  }
+
+  async #exitsWithin(timeoutMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs, false);
+    });
+    const inTime = await Promise.race([this.#exited.then(() => true), timeout]);
+    clearTimeout(timer);
+    return inTime;
+  }
+
+  #post(message: MessageToEngine): void {
+    this.#worker.postMessage(message);
+  }
+
+  #take(message: MessageFromEngine): void {
+    if (message.type === 'step') {
+      this.#stats = message.output.stats;
+      for (const listener of this.#stepListeners) listener(message.output);
+    } else if (message.type === 'fatal') {
+      this.#die(message.error);
+    }
+  }
+
+  #die(cause: Error): void {
+    if (this.#fatal !== null) return;
+    this.#fatal = new EngineThreadError(`the engine's thread ended: ${messageOf(cause)}`, cause);
+    for (const listener of this.#fatalListeners) listener(this.#fatal);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
