@@ -1,0 +1,84 @@
+import { z } from 'zod';
+
+const TokenIds = z
+  .union([z.int().min(0), z.array(z.int().min(0))])
+  .nullish()
+  .transform((ids) => (ids === null || ids === undefined ? [] : [ids].flat()));
+
+const Sizes = z.looseObject({
+  model_type: z.string().optional(),
+  vocab_size: z.int().min(1).optional(),
+  max_position_embeddings: z.int().min(1).optional(),
+  eos_token_id: TokenIds,
+});
+
+/** config.json; models of several modalities keep the language model's part under `text_config`. */
+export const ConfigJson = Sizes.extend({ text_config: Sizes.optional() });
+export type ConfigJson = z.infer<typeof ConfigJson>;
+
+export const GenerationConfigJson = z.looseObject({ eos_token_id: TokenIds });
+export type GenerationConfigJson = z.infer<typeof GenerationConfigJson>;
+
+/** genai_config.json, as onnxruntime-genai's builder writes it. */
+export const GenaiConfigJson = z.looseObject({
+  model: z.looseObject({
+    type: z.string().optional(),
+    vocab_size: z.int().min(1).optional(),
+    context_length: z.int().min(1).optional(),
+    eos_token_id: TokenIds,
+    decoder: z.looseObject({ filename: z.string().optional() }).optional(),
+  }),
+});
+export type GenaiConfigJson = z.infer<typeof GenaiConfigJson>;
+
+const TokenText = z.union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)]);
+const NamedTemplates = z.array(z.looseObject({ name: z.string(), template: z.string() }));
+
+/** tokenizer_config.json: which tokens have which part, and in older models the chat template. */
+export const TokenizerConfigJson = z
+  .looseObject({ chat_template: z.union([z.string(), NamedTemplates]).nullish() })
+  .transform((json) => ({
+    chatTemplate: chooseTemplate(json.chat_template ?? null),
+    /** Every `…_token` with a value: `bos_token`, `eos_token`, … */
+    tokens: Object.fromEntries(
+      Object.entries(json).flatMap(([name, value]) => {
+        const text = name.endsWith('_token') ? TokenText.safeParse(value) : null;
+        return text?.success ? [[name, text.data] as const] : [];
+      }),
+    ),
+  }));
+export type TokenizerConfigJson = z.infer<typeof TokenizerConfigJson>;
+
+/** What of the configuration files the rest of Millrace uses. */
+export interface ModelConfig {
+  /** Architecture, as `config.json` names it: `llama`, `qwen3`, … */
+  readonly modelType: string;
+  readonly vocabularySize: number;
+  /** Longest sequence the model was trained for, in tokens; null when no file says. */
+  readonly maxPositions: number | null;
+}
+
+/** The config of the first source that has each value; null when no file gives the vocabulary's size. */
+export function modelConfig(config: ConfigJson | null, genai: GenaiConfigJson | null): ModelConfig | null {
+  const vocabularySize = config?.vocab_size ?? config?.text_config?.vocab_size ?? genai?.model.vocab_size;
+  if (vocabularySize === undefined) {
+    return null;
+  }
+  return {
+    modelType: config?.model_type ?? genai?.model.type ?? 'unknown',
+    vocabularySize,
+    maxPositions:
+      config?.max_position_embeddings ??
+      config?.text_config?.max_position_embeddings ??
+      genai?.model.context_length ??
+      null,
+  };
+}
+
+/** Of several named templates the one called `default`, else the first. */
+function chooseTemplate(template: string | z.infer<typeof NamedTemplates> | null): string | null {
+  if (typeof template === 'string' || template === null) {
+    return template;
+  }
+  return (template.find(({ name }) => name === 'default') ?? template[0])?.template ?? null;
+}

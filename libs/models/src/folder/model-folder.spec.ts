@@ -1,0 +1,152 @@
+import { cp, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import onnx from 'onnx-proto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ModelCard } from '#contracts';
+import { cardHash } from '../card/card-hash.ts';
+import { openModelFolder } from './model-folder.ts';
+import { ModelFolderError } from './model-folder-error.ts';
+import { resolveModelFolder } from './resolve-model-folder.ts';
+
+const TINY = new URL('../../../../test/fixtures/models/tiny-llama', import.meta.url).pathname;
+let root: string;
+let path: string;
+
+/** A model whose weights lie in two files, one of them named inside a constant of a subgraph. */
+function modelWithWeights(locations: [string, string]): Uint8Array {
+  const tensor = (location: string, offset: number, length: number) =>
+    onnx.onnx.TensorProto.create({
+      name: location,
+      dataType: 1,
+      dataLocation: onnx.onnx.TensorProto.DataLocation.EXTERNAL,
+      externalData: [
+        { key: 'location', value: location },
+        { key: 'offset', value: String(offset) },
+        { key: 'length', value: String(length) },
+      ],
+    });
+  const inner = { node: [{ attribute: [{ name: 'value', t: tensor(locations[1], 0, 10) }] }] };
+  return onnx.onnx.ModelProto.encode({
+    irVersion: 8,
+    graph: {
+      initializer: [
+        { name: 'inside', rawData: new Uint8Array(300_000).fill(0x6a) },
+        tensor(locations[0], 0, 100),
+        tensor(locations[0], 4096, 100),
+      ],
+      node: [{ opType: 'If', attribute: [{ name: 'then_branch', g: inner }] }],
+    },
+  }).finish();
+}
+
+async function problems(): Promise<readonly string[]> {
+  const error = await openModelFolder(path).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ModelFolderError);
+  return (error as ModelFolderError).problems.map(({ file, problem }) => `${file}: ${problem}`);
+}
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'millrace-models-'));
+  path = join(root, 'tiny');
+  await cp(TINY, path, { recursive: true });
+});
+afterEach(() => rm(root, { recursive: true }));
+
+describe('openModelFolder', () => {
+  it('gives a valid card whose hash depends on the contents alone', async () => {
+    const [here, copy] = [await openModelFolder(TINY), await openModelFolder(path)];
+    const card = here.card({ model: 'tiny', contextLength: 512 });
+    expect(ModelCard.parse(card)).toEqual(card);
+    expect(cardHash(card)).toMatch(/^[0-9a-f]{64}$/);
+    expect(cardHash(copy.card({ contextLength: 512, model: 'tiny' }))).toBe(cardHash(card));
+    expect(cardHash(copy.card({ contextLength: 511, model: 'tiny' }))).not.toBe(cardHash(card));
+    expect(copy.name).toBe('tiny');
+    expect(copy.config).toEqual({ modelType: 'llama', vocabularySize: 384, maxPositions: 512 });
+  });
+
+  it('knows the end-of-turn token from the template alone', async () => {
+    await rm(join(path, 'generation_config.json'));
+    const configured = (await openModelFolder(TINY)).eosTokenIds;
+    const config = { model_type: 'llama', vocab_size: 384 };
+    await writeFile(join(path, 'config.json'), JSON.stringify(config));
+    await writeFile(join(path, 'tokenizer_config.json'), '{}');
+    const { eosTokenIds } = await openModelFolder(path);
+    expect(eosTokenIds).toHaveLength(1);
+    expect(configured).toContain(eosTokenIds[0]);
+  });
+
+  it('lists everything that is missing at once', async () => {
+    for (const file of ['model.onnx', 'tokenizer.json', 'config.json', 'chat_template.jinja']) {
+      await rm(join(path, file));
+    }
+    await writeFile(join(path, 'tokenizer_config.json'), '{');
+    expect((await problems()).map((text) => text.replace(/\(.*\)/, '()'))).toEqual([
+      'config.json: it is missing',
+      'tokenizer_config.json: it is not JSON ()',
+      'tokenizer.json: it is missing',
+      'model.onnx: it is missing',
+      'chat_template.jinja: it is missing, and tokenizer_config.json has no chat_template',
+    ]);
+  });
+
+  it('names missing and short pieces of the weights with the bytes that belong there', async () => {
+    await writeFile(join(path, 'model.onnx'), modelWithWeights(['weights.0', 'weights.1']));
+    await writeFile(join(path, 'weights.0'), new Uint8Array(4100));
+    expect(await problems()).toEqual([
+      'weights.0: it has 4100 bytes, but model.onnx reads 4196 bytes of weights from it',
+      'weights.1: it is missing; model.onnx reads 10 bytes of weights from it',
+    ]);
+    await writeFile(join(path, 'weights.0'), new Uint8Array(4196));
+    await writeFile(join(path, 'weights.1'), new Uint8Array(10));
+    expect((await openModelFolder(path)).modelFile).toBe(join(path, 'model.onnx'));
+  });
+
+  it('refuses weights outside the folder and a model file that was cut off', async () => {
+    await writeFile(join(path, 'model.onnx'), modelWithWeights(['../../secret', '/etc/passwd']));
+    expect(await problems()).toEqual([
+      'model.onnx: it names weights outside the folder: ../../secret',
+      'model.onnx: it names weights outside the folder: /etc/passwd',
+    ]);
+    await truncate(join(path, 'model.onnx'), 200_000);
+    expect((await problems())[0]).toMatch(/model\.onnx: it is not a whole ONNX model/);
+  });
+
+  it('takes the chat template from tokenizer_config.json, as text or as a list of named ones', async () => {
+    await rm(join(path, 'chat_template.jinja'));
+    const template = '{% for m in messages %}{{ m.content }}{% endfor %}';
+    for (const chat_template of [
+      template,
+      [
+        { name: 'tool_use', template: 'x' },
+        { name: 'default', template },
+      ],
+    ]) {
+      await writeFile(
+        join(path, 'tokenizer_config.json'),
+        JSON.stringify({ chat_template, eos_token: { content: '<|im_end|>' } }),
+      );
+      const card = (await openModelFolder(path)).card({ model: 'tiny', contextLength: 512 });
+      expect(card.chatTemplate).toBe(template);
+      expect(card.templateTokens).toEqual({ eos_token: '<|im_end|>' });
+    }
+  });
+
+  it('refuses a template that cannot be rendered', async () => {
+    await writeFile(join(path, 'chat_template.jinja'), '{{ messages | frobnicate }}');
+    expect(await problems()).toEqual([expect.stringMatching(/^chat_template\.jinja: .*unknown filter "frobnicate"/)]);
+  });
+});
+
+describe('resolveModelFolder', () => {
+  it('finds a name in the roots and takes a path as it is', async () => {
+    expect(await resolveModelFolder('tiny', [join(root, 'nothing'), root])).toBe(path);
+    expect(await resolveModelFolder(path, [])).toBe(path);
+  });
+
+  it('names the places tried and the models that are there', async () => {
+    await expect(resolveModelFolder('huge', [root])).rejects.toThrow(
+      new RegExp(`tried ${join(root, 'huge')}.*use one of tiny`),
+    );
+  });
+});

@@ -1,0 +1,160 @@
+import { basename, join, resolve } from 'node:path';
+import type { ModelCard, TokenTable } from '#contracts';
+import { endOfTurnTokenId } from '../prompt/end-of-turn.ts';
+import { PromptRenderer } from '../prompt/prompt-renderer.ts';
+import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
+import { parseTokenizerJson, vocabularyEntries } from '../tokenizer/tokenizer-json.ts';
+import { FolderReader } from './folder-reader.ts';
+import {
+  ConfigJson,
+  GenaiConfigJson,
+  GenerationConfigJson,
+  type ModelConfig,
+  modelConfig,
+  TokenizerConfigJson,
+} from './model-config.ts';
+import { ModelFolderError } from './model-folder-error.ts';
+
+type CardFromFolder = Pick<
+  ModelCard,
+  'tokenizerJson' | 'chatTemplate' | 'templateTokens' | 'vocabularySize' | 'eosTokenIds'
+>;
+
+export interface CardOptions {
+  /** The id that clients send as `model`. */
+  readonly model: string;
+  /** Prompt and answer together, in tokens. */
+  readonly contextLength: number;
+  /** Unix time in seconds. Default 0: the card, and so its hash, depends on the folder's contents alone. */
+  readonly createdAt?: number;
+  /** Default `millrace`. */
+  readonly ownedBy?: string;
+}
+
+/** A checked model folder: all files are there, whole, and fit together. */
+export class ModelFolder {
+  readonly path: string;
+  /** Name of the folder. */
+  readonly name: string;
+  /** Absolute path of the ONNX file. */
+  readonly modelFile: string;
+  readonly config: ModelConfig;
+  readonly #card: CardFromFolder;
+
+  constructor(path: string, modelFile: string, config: ModelConfig, card: CardFromFolder) {
+    this.path = path;
+    this.name = basename(path);
+    this.modelFile = modelFile;
+    this.config = config;
+    this.#card = card;
+  }
+
+  /** Tokens that end a turn: those of the configuration files and the one with which the chat template ends turns. */
+  get eosTokenIds(): readonly number[] {
+    return this.#card.eosTokenIds;
+  }
+
+  card({ model, contextLength, createdAt = 0, ownedBy = 'millrace' }: CardOptions): ModelCard {
+    return { version: 1, model, ...this.#card, contextLength, createdAt, ownedBy };
+  }
+
+  tokenTable(): TokenTable {
+    return tokenTableFromTokenizerJson(this.#card.tokenizerJson, this.#card.vocabularySize);
+  }
+}
+
+/**
+ * Reads and checks a model folder as Hugging Face, onnx-community and onnxruntime-genai's builder write it.
+ * @throws ModelFolderError with every missing, short or wrong file
+ */
+export async function openModelFolder(path: string): Promise<ModelFolder> {
+  const folder = resolve(path);
+  const reader = new FolderReader(folder);
+  const genai = await reader.json('genai_config.json', GenaiConfigJson, false);
+  const config = await reader.json('config.json', ConfigJson, genai === null);
+  const generationConfig = await reader.json('generation_config.json', GenerationConfigJson, false);
+  const tokenizerConfig = await reader.json('tokenizer_config.json', TokenizerConfigJson, true);
+  const tokenizerJson = await reader.text('tokenizer.json', true);
+  const chatTemplate = (await reader.text('chat_template.jinja', false)) ?? tokenizerConfig?.chatTemplate ?? null;
+  const modelFile = await reader.firstOf(modelFileNames(genai));
+
+  if (modelFile === null) {
+    reader.note('model.onnx', 'it is missing');
+  } else {
+    await reader.checkWeights(modelFile);
+  }
+  if (chatTemplate === null) {
+    reader.note('chat_template.jinja', 'it is missing, and tokenizer_config.json has no chat_template');
+  }
+  const sizes = modelConfig(config, genai);
+  if (sizes === null && (config ?? genai) !== null) {
+    reader.note('config.json', 'field vocab_size is missing', 'add the number of rows of the embedding');
+  }
+  if (
+    modelFile === null ||
+    chatTemplate === null ||
+    sizes === null ||
+    tokenizerJson === null ||
+    tokenizerConfig === null
+  ) {
+    throw new ModelFolderError(folder, reader.problems);
+  }
+
+  const templateTokens = tokenizerConfig.tokens;
+  const parts = { tokenizerJson, chatTemplate, templateTokens, vocabularySize: sizes.vocabularySize };
+  const endOfTurn = tryTemplate(parts, reader);
+  if (reader.problems.length > 0) {
+    throw new ModelFolderError(folder, reader.problems);
+  }
+  const configured = [
+    generationConfig?.eos_token_id,
+    config?.eos_token_id,
+    config?.text_config?.eos_token_id,
+    genai?.model.eos_token_id,
+  ];
+  const named = templateTokens.eos_token === undefined ? null : tokenId(tokenizerJson, templateTokens.eos_token);
+  const eosTokenIds = new Set([
+    ...configured.flatMap((ids) => ids ?? []),
+    ...[named, endOfTurn].filter((id) => id !== null),
+  ]);
+  return new ModelFolder(folder, join(folder, modelFile), sizes, {
+    ...parts,
+    eosTokenIds: [...eosTokenIds].sort((a, b) => a - b),
+  });
+}
+
+function modelFileNames(genai: GenaiConfigJson | null): string[] {
+  const named = genai?.model.decoder?.filename;
+  return [...(named === undefined ? [] : [named]), 'model.onnx', 'onnx/model.onnx'];
+}
+
+/** Builds what a request would need, so that a tokenizer or template that cannot work is found now. */
+function tryTemplate(parts: Omit<CardFromFolder, 'eosTokenIds'>, reader: FolderReader): number | null {
+  try {
+    tokenTableFromTokenizerJson(parts.tokenizerJson, parts.vocabularySize);
+    return endOfTurnTokenId(PromptRenderer.fromCard(parts));
+  } catch (error) {
+    const file =
+      error instanceof Error && error.name === 'UnsupportedTokenizerError' ? 'tokenizer.json' : 'chat_template.jinja';
+    reader.note(
+      file,
+      error instanceof Error ? error.message : String(error),
+      'use the files that belong to this model',
+    );
+    return null;
+  }
+}
+
+function tokenId(tokenizerJson: string, piece: string): number | null {
+  const json = parseTokenizerJson(tokenizerJson);
+  const added = json.added_tokens.find(({ content }) => content === piece);
+  if (added) {
+    return added.id;
+  }
+  for (const [text, id] of vocabularyEntries(json)) {
+    if (text === piece) {
+      return id;
+    }
+  }
+  return null;
+}

@@ -1,0 +1,27 @@
+/**
+ * A model's folder, its tokenizer and its chat template.
+ *
+ * @module
+ * @example
+ * import { openModelFolder, PromptRenderer } from '#models';
+ * const folder = await openModelFolder('models/smollm2-135m-instruct'); // ModelFolderError lists every problem
+ * const card = folder.card({ model: folder.name, contextLength: 2048 });
+ * const renderer = PromptRenderer.fromCard(card);
+ * const { tokenIds } = renderer.render([{ role: 'user', content: 'Hello' }]); // TemplateError for a refused conversation
+ */
+export { cardHash } from './card/card-hash.ts';
+export type { ModelConfig } from './folder/model-config.ts';
+export { type CardOptions, ModelFolder, openModelFolder } from './folder/model-folder.ts';
+export { ModelFolderError, type ModelFolderProblem } from './folder/model-folder-error.ts';
+export { resolveModelFolder } from './folder/resolve-model-folder.ts';
+export { CHAT_ROLES, type ChatMessage } from './prompt/chat-message.ts';
+export {
+  PromptRenderer,
+  type PromptRendererOptions,
+  type RenderedPrompt,
+  type RenderOptions,
+} from './prompt/prompt-renderer.ts';
+export { TemplateError } from './prompt/template-error.ts';
+export { UnsupportedTemplateError } from './prompt/unsupported-template-error.ts';
+export { tokenTableFromTokenizerJson } from './tokenizer/token-table.ts';
+export { UnsupportedTokenizerError } from './tokenizer/unsupported-tokenizer-error.ts';

@@ -1,0 +1,110 @@
+import type { AddedToken } from '../tokenizer/added-token.ts';
+import { splitAddedTokens } from '../tokenizer/split-added-tokens.ts';
+import { CHAT_ROLES } from './chat-message.ts';
+import { filterName, markTemplate, templateNodes } from './mark-template.ts';
+import { TemplateError } from './template-error.ts';
+import { TemplateInterpreter, templateEnvironment } from './template-interpreter.ts';
+import { Environment, parseJinja, type TemplateEnvironment, type TemplateNode } from './template-library.ts';
+import { addPrivateUse, TemplateMarkers } from './template-markers.ts';
+import { UnsupportedTemplateError } from './unsupported-template-error.ts';
+
+/** Filters that the template library implements for at least one type of value. */
+const KNOWN_FILTERS = new Set(
+  (
+    'abs bool capitalize default dictsort first float get indent int items join keys last length list lower map ' +
+    'rejectattr replace reverse safe selectattr sort string title tojson trim unique upper values'
+  ).split(' '),
+);
+
+/** A rendered conversation: its parts in order, and the text they make together. */
+export interface RenderedTemplate {
+  readonly text: string;
+  readonly parts: readonly ({ readonly text: string; readonly atStart: boolean } | { readonly token: AddedToken })[];
+}
+
+export interface ChatTemplateOptions {
+  /** Jinja source. */
+  readonly source: string;
+  /** `bos_token`, `eos_token` and the like. */
+  readonly templateTokens: Readonly<Record<string, string>>;
+  readonly controlTokens: readonly AddedToken[];
+}
+
+/** A parsed chat template with Hugging Face's semantics; knows which of the text it wrote itself (see TemplateMarkers). */
+export class ChatTemplate {
+  readonly #options: ChatTemplateOptions;
+  readonly #joinable: ReadonlySet<string>;
+  readonly #ownPrivateUse = new Set<string>();
+  readonly #marked: { readonly program: TemplateNode; readonly markers: TemplateMarkers };
+
+  /** @throws UnsupportedTemplateError when the template does not parse or uses an unknown filter or test */
+  constructor(options: ChatTemplateOptions) {
+    this.#options = options;
+    const program = parseTemplate(options.source);
+    const literals = [...templateNodes(program)].filter((node) => node.type === 'StringLiteral');
+    this.#joinable = new Set([...CHAT_ROLES, ...literals.map((node) => String(node.value))]);
+    for (const text of [options.source, ...options.controlTokens.map((token) => token.content)]) {
+      addPrivateUse(text, this.#ownPrivateUse);
+    }
+    this.#marked = this.#mark(this.#ownPrivateUse);
+  }
+
+  /**
+   * @param variables data as JSON has it, with well-formed strings
+   * @param privateUse the private-use characters that occur in the variables
+   * @throws TemplateError when the template refuses the variables
+   */
+  render(variables: Readonly<Record<string, unknown>>, privateUse: ReadonlySet<string>, now: Date): RenderedTemplate {
+    const clash = this.#marked.markers.clashesWith(privateUse);
+    const { program, markers } = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
+    const tokens = Object.entries(this.#options.templateTokens).map(([name, value]) => [name, markers.mark(value)]);
+    const environment = templateEnvironment({ ...variables, ...Object.fromEntries(tokens) }, now);
+    const marked = runTemplate(program, environment);
+    const parts = splitAddedTokens(marked, markers.marked).map((part) =>
+      'token' in part ? part : { text: markers.unmark(part.text), atStart: part.start === 0 },
+    );
+    return { text: markers.unmark(marked), parts };
+  }
+
+  #mark(used: ReadonlySet<string>): { program: TemplateNode; markers: TemplateMarkers } {
+    const markers = new TemplateMarkers(this.#options.controlTokens, this.#joinable, used);
+    const program = parseTemplate(this.#options.source);
+    markTemplate(program, (literal) => markers.mark(literal));
+    return { program, markers };
+  }
+}
+
+function parseTemplate(source: string): TemplateNode {
+  let program: TemplateNode;
+  try {
+    program = parseJinja(source);
+  } catch (error) {
+    throw new UnsupportedTemplateError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  const knownTests = new Environment().tests;
+  for (const node of templateNodes(program)) {
+    if ((node.type === 'FilterExpression' || node.type === 'FilterStatement') && !KNOWN_FILTERS.has(filterName(node))) {
+      throw new UnsupportedTemplateError(`it uses the unknown filter "${filterName(node)}"`);
+    }
+    const test = node.type === 'TestExpression' ? String((node.test as { value: unknown }).value) : null;
+    if (test !== null && !knownTests.has(test)) {
+      throw new UnsupportedTemplateError(`it uses the unknown test "${test}"`);
+    }
+  }
+  return program;
+}
+
+function runTemplate(program: TemplateNode, environment: TemplateEnvironment): string {
+  try {
+    return String(new TemplateInterpreter(environment).run(program).value);
+  } catch (error) {
+    if (error instanceof TemplateError) {
+      throw error;
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TemplateError(`messages: the model's chat template fails on the conversation: ${reason}`, {
+      cause: error,
+      param: 'messages',
+    });
+  }
+}

@@ -1,0 +1,43 @@
+import type { ChatMessage } from './chat-message.ts';
+import { TemplateError } from './template-error.ts';
+import { UnsupportedTemplateError } from './unsupported-template-error.ts';
+
+export const PROBE_QUESTION = 'What is a millrace?';
+export const PROBE_ANSWER = 'A channel of water.';
+
+const CONVERSATIONS: readonly (readonly ChatMessage[])[] = [
+  [{ role: 'user', content: PROBE_QUESTION }],
+  [
+    { role: 'user', content: PROBE_QUESTION },
+    { role: 'assistant', content: PROBE_ANSWER },
+    { role: 'user', content: PROBE_QUESTION },
+  ],
+];
+
+/**
+ * Tries a template on small conversations, so that one that cannot work is refused when its model is loaded.
+ * @throws UnsupportedTemplateError when it fails, or leaves out the content of a message given as text
+ */
+export function checkTemplate(
+  render: (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => string,
+): void {
+  for (const messages of CONVERSATIONS) {
+    for (const addGenerationPrompt of [true, false]) {
+      let text: string;
+      try {
+        text = render(messages, addGenerationPrompt);
+      } catch (error) {
+        if (error instanceof TemplateError) {
+          const roles = messages.map((message) => message.role).join(', ');
+          throw new UnsupportedTemplateError(`it fails on a small conversation (${roles}): ${error.message}`, {
+            cause: error,
+          });
+        }
+        throw error;
+      }
+      if (!text.includes(PROBE_QUESTION)) {
+        throw new UnsupportedTemplateError("it leaves out a user message's content when that is text");
+      }
+    }
+  }
+}
