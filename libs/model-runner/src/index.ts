@@ -1,0 +1,23 @@
+/**
+ * Runs a decoder in ONNX Runtime, seen as slots of a KV cache (`ModelRunner` of #contracts).
+ *
+ * @module
+ * @example
+ * import { openModelRunner } from '#model-runner';
+ * const runner = await openModelRunner({
+ *   modelFile: 'models/smollm2-135m-instruct/model.onnx',
+ *   slots: 8, slotTokens: 2048, threads: 0, binding: 'auto', maxChunkTokens: 256,
+ * });
+ * await runner.prefill(0, Int32Array.of(1, 2, 3), 0);
+ * await runner.decode(1, Int32Array.of(argmax(runner.logits)), Int32Array.of(3));
+ * await runner.close();
+ */
+export { interruptRun } from './binding/interrupt-run.ts';
+export { ModelLoadError } from './model-load-error.ts';
+export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runner.ts';
+export { OrtLibraryError } from './ort/ort-library-error.ts';
+export { RunFailedError } from './run-failed-error.ts';
+export { RunInterruptedError } from './run-interrupted-error.ts';
+export { RunnerArgumentError } from './runner-argument-error.ts';
+export { inspectModel } from './signature/inspect-model.ts';
+export type { CachePair, ModelSignature, SideInput } from './signature/model-signature.ts';

@@ -1,0 +1,120 @@
+import koffi from 'koffi';
+import { ortLibraryPath } from './library-path.ts';
+import { OrtLibraryError } from './ort-library-error.ts';
+import { OrtStatusError } from './ort-status-error.ts';
+
+/** The address of a native object. */
+export type Handle = bigint;
+
+/** The version of the table below; every ONNX Runtime from 1.24 on offers it. */
+const API_VERSION = 24;
+
+/** `ORTCHAR_T`, which is UTF-16 on Windows. */
+const PATH = process.platform === 'win32' ? 'const char16_t *path' : 'const char *path';
+
+/**
+ * The calls used, by their position in `OrtApi` (onnxruntime_c_api.h), a table to which ONNX Runtime only ever appends.
+ * Typed arrays stand for `void *`: koffi passes their own memory, never a copy.
+ */
+const CALLS = {
+  createEnv: [3, 'int level, const char *id, void *env'],
+  createSession: [7, `void *env, ${PATH}, void *options, void *session`],
+  run: [
+    9,
+    'void *session, void *options, void *inNames, void *in, size_t inCount, void *outNames, size_t n, void *out',
+  ],
+  createSessionOptions: [10, 'void *options'],
+  setSessionLogSeverityLevel: [22, 'void *options, int level'],
+  setGraphOptimizationLevel: [23, 'void *options, int level'],
+  setIntraOpNumThreads: [24, 'void *options, int count'],
+  createRunOptions: [39, 'void *options'],
+  setRunLogSeverityLevel: [41, 'void *options, int level'],
+  setTerminate: [46, 'void *options'],
+  unsetTerminate: [47, 'void *options'],
+  createTensorWithData: [49, 'void *info, void *data, size_t bytes, void *dims, size_t rank, int type, void *value'],
+  createCpuMemoryInfo: [69, 'int allocator, int kind, void *info'],
+  addSessionConfigEntry: [130, 'void *options, const char *key, const char *value'],
+} as const;
+
+const RELEASES = {
+  releaseEnv: 92,
+  releaseStatus: 93,
+  releaseMemoryInfo: 94,
+  releaseSession: 95,
+  releaseValue: 96,
+  releaseSessionOptions: 100,
+} as const;
+
+const GET_ERROR_MESSAGE = 2;
+
+type NativeArgument = ArrayBufferView | Handle | number | string | null;
+
+/** The calls throw OrtStatusError; the releases cannot fail. */
+export type OrtApi = { readonly [name in keyof typeof CALLS]: (...values: NativeArgument[]) => void } & {
+  readonly [name in keyof typeof RELEASES]: (handle: Handle) => void;
+} & { readonly version: string };
+
+/** Runs a call whose last argument receives a handle, and returns that. */
+export function created(call: (out: BigUint64Array) => void): Handle {
+  const out = new BigUint64Array(1);
+  call(out);
+  return out[0] ?? 0n;
+}
+
+let loaded: { readonly api: OrtApi; readonly library: unknown } | undefined;
+
+/**
+ * ONNX Runtime's C API, loaded once per thread. The library object stays referenced: koffi unloads a library whose object
+ * is collected, and every function pointer with it.
+ * @throws OrtLibraryError when the library is missing, cannot be loaded, or has a version whose table is not known
+ */
+export function ortApi(): OrtApi {
+  loaded ??= load();
+  return loaded.api;
+}
+
+function load(): { api: OrtApi; library: unknown } {
+  const path = ortLibraryPath();
+  let library: ReturnType<typeof koffi.load>;
+  let base: Handle;
+  try {
+    library = koffi.load(path);
+    base = library.func('void *OrtGetApiBase()')();
+  } catch (cause) {
+    throw new OrtLibraryError(`${path} cannot be loaded: ${(cause as Error).message}`, { cause });
+  }
+  const pointerAt = (address: Handle, index: number): Handle => koffi.decode(address, index * 8, 'void *');
+  const version: string = koffi.decode(pointerAt(base, 1), koffi.proto('const char *GetVersionString()'))();
+  assertKnownVersion(version, path);
+  const getApi = koffi.decode(pointerAt(base, 0), koffi.proto('void *GetApi(uint32_t version)'));
+  const table: Handle | null = getApi(API_VERSION);
+  if (table === null) throw new OrtLibraryError(`${path} (${version}) refuses API version ${API_VERSION}.`);
+
+  const bind = (index: number, name: string, result: string, parameters: string) =>
+    koffi.decode(pointerAt(table, index), koffi.proto(`${result} ${name}(${parameters})`));
+  const errorMessage: (status: Handle) => string = bind(GET_ERROR_MESSAGE, 'message', 'const char *', 'void *status');
+  const api: Record<string, unknown> = { version };
+  for (const [name, index] of Object.entries(RELEASES)) api[name] = bind(index, name, 'void', 'void *handle');
+  const releaseStatus = api.releaseStatus as (status: Handle) => void;
+  for (const [name, [index, parameters]] of Object.entries(CALLS)) {
+    const native: (...values: NativeArgument[]) => Handle | null = bind(index, name, 'void *', parameters);
+    api[name] = (...values: NativeArgument[]): void => {
+      const status = native(...values);
+      if (status === null) return;
+      const message = errorMessage(status);
+      releaseStatus(status);
+      throw new OrtStatusError(name, message);
+    };
+  }
+  return { api: api as OrtApi, library };
+}
+
+/** @throws OrtLibraryError when the indices above are not promised for this version */
+export function assertKnownVersion(version: string, path: string): void {
+  const [major, minor] = version.split('.').map(Number);
+  if (major === 1 && minor !== undefined && minor >= API_VERSION) return;
+  throw new OrtLibraryError(
+    `${path} is ONNX Runtime ${version}, but the table of C calls is known for 1.${API_VERSION} and later 1.x only. ` +
+      'Install the onnxruntime-node version that package-lock.json names, or choose the binding js-api.',
+  );
+}

@@ -1,0 +1,167 @@
+import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
+import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
+import type { SessionBinding } from '../binding/session-binding.ts';
+import type { ModelSignature } from '../signature/model-signature.ts';
+import { assertCopy, assertDecode, assertPrefill } from './call-arguments.ts';
+import { decoderShape } from './decoder-shape.ts';
+import { evenInputs } from './even-inputs.ts';
+import { KvCache } from './kv-cache.ts';
+import { rowsByPast } from './rows-by-past.ts';
+
+/**
+ * Any decoder whose present is its past with the new tokens appended, in memory of its own. The past is gathered from the
+ * slots before a run and the new tokens' part of the present is put back after it. Only rows of equal past length share a
+ * run: padding would change the sums over a row's keys, and with them its bits.
+ */
+export class CopyingRunner implements ModelRunner {
+  readonly description: RunnerDescription;
+  readonly shape: DecoderShape;
+  readonly slots: number;
+  readonly slotTokens: number;
+  readonly logits: Float32Array;
+  readonly #binding: SessionBinding;
+  readonly #signature: ModelSignature;
+  readonly #limits: { slots: number; slotTokens: number; vocabularySize: number };
+  readonly #cache: KvCache;
+  /** Per cache buffer, [rows, kvHeads, tokens, headSize] of the largest step so far. */
+  readonly #past: Float32Array[];
+  readonly #present: Float32Array[];
+  #stepLogits: Float32Array = new Float32Array(0);
+
+  constructor(binding: SessionBinding, signature: ModelSignature, slots: number, slotTokens: number) {
+    const { vocabularySize } = signature;
+    this.#binding = binding;
+    this.#signature = signature;
+    this.slots = slots;
+    this.slotTokens = slotTokens;
+    this.#limits = { slots, slotTokens, vocabularySize };
+    this.shape = decoderShape(signature, slotTokens);
+    this.logits = new Float32Array(slots * vocabularySize);
+    this.#cache = new KvCache(signature, slots, slotTokens);
+    this.#past = signature.cache.map(() => new Float32Array(0));
+    this.#present = signature.cache.map(() => new Float32Array(0));
+    this.description = {
+      provider: 'cpu',
+      binding: binding.kind,
+      kvCache: 'copying',
+      runtimeVersion: binding.runtimeVersion,
+      kvBytes: this.#cache.kvBytes,
+    };
+  }
+
+  get interruptAddress(): bigint | null {
+    return this.#binding.interruptAddress;
+  }
+
+  /** The cache itself, for the self-test. */
+  get cacheBuffers(): readonly Float32Array[] {
+    return this.#cache.buffers;
+  }
+
+  prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    assertPrefill(this.#limits, slot, tokenIds, pastTokens);
+    return this.#step([slot], [0], tokenIds, pastTokens);
+  }
+
+  decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
+    assertDecode(this.#limits, rows, tokenIds, pastTokens);
+    return forEachInTurn(rowsByPast(rows, pastTokens), (group) => {
+      const groupTokens = Int32Array.from(group.rows, (row) => tokenIds[row] ?? 0);
+      return this.#step(group.rows, group.rows, groupTokens, group.pastTokens);
+    });
+  }
+
+  copySlot(from: number, to: number, tokens: number): void {
+    assertCopy(this.#limits, from, to, tokens);
+    this.#cache.copySlot(from, to, tokens);
+  }
+
+  close(): void | Promise<void> {
+    return this.#binding.close();
+  }
+
+  /** Appends `tokenIds` [slots, tokensPerRow] to slots of equal past; their last logits go to `logitsRows`. */
+  #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number) {
+    const rows = slots.length;
+    const tokensPerRow = tokenIds.length / rows;
+    const { kvHeads, headSize, vocabularySize, sideInputs } = this.#signature;
+    const { positions, rank } = this.#signature.logits;
+    const run = this.#binding.newRun();
+    const tensors = evenInputs(this.#binding, this.#signature, { rows, tokensPerRow, tokenIds, pastTokens });
+    tensors.forEach((tensor, i) => {
+      run.setInput(i, tensor);
+    });
+
+    const logitsPerRow = positions === 'all' ? tokensPerRow : 1;
+    const logitsLength = rows * logitsPerRow * vocabularySize;
+    this.#stepLogits = atLeast(this.#stepLogits, logitsLength);
+    const logitsDims = rank === 2 ? [rows, vocabularySize] : [rows, logitsPerRow, vocabularySize];
+    const logits = this.#binding.tensor(this.#stepLogits.subarray(0, logitsLength), logitsDims);
+    tensors.push(logits);
+    run.setOutput(0, logits);
+
+    const total = pastTokens + tokensPerRow;
+    this.#cache.buffers.forEach((buffer, i) => {
+      const pastLength = rows * kvHeads * pastTokens * headSize;
+      const presentLength = rows * kvHeads * total * headSize;
+      const past = atLeast(this.#past[i], pastLength);
+      const present = atLeast(this.#present[i], presentLength);
+      this.#past[i] = past;
+      this.#present[i] = present;
+      this.#gather(buffer, slots, pastTokens, past);
+      const input = this.#binding.tensor(past.subarray(0, pastLength), [rows, kvHeads, pastTokens, headSize]);
+      const output = this.#binding.tensor(present.subarray(0, presentLength), [rows, kvHeads, total, headSize]);
+      tensors.push(input, output);
+      run.setInput(1 + sideInputs.length + i, input);
+      run.setOutput(1 + i, output);
+    });
+
+    return finallyAfter(
+      () => run.run(),
+      () => {
+        for (const tensor of tensors) tensor.release();
+      },
+      () => {
+        this.#cache.buffers.forEach((buffer, i) => {
+          this.#putBack(buffer, slots, pastTokens, total, this.#present[i] ?? buffer);
+        });
+        logitsRows.forEach((logitsRow, row) => {
+          const last = ((row + 1) * logitsPerRow - 1) * vocabularySize;
+          this.logits.set(this.#stepLogits.subarray(last, last + vocabularySize), logitsRow * vocabularySize);
+        });
+      },
+    );
+  }
+
+  #gather(buffer: Float32Array, slots: readonly number[], pastTokens: number, past: Float32Array): void {
+    const length = pastTokens * this.#cache.headSize;
+    slots.forEach((slot, row) => {
+      for (let head = 0; head < this.#cache.kvHeads; head++) {
+        const source = this.#cache.headOffset(slot, head);
+        past.set(buffer.subarray(source, source + length), (row * this.#cache.kvHeads + head) * length);
+      }
+    });
+  }
+
+  #putBack(
+    buffer: Float32Array,
+    slots: readonly number[],
+    pastTokens: number,
+    total: number,
+    present: Float32Array,
+  ): void {
+    const { kvHeads, headSize } = this.#cache;
+    slots.forEach((slot, row) => {
+      for (let head = 0; head < kvHeads; head++) {
+        const source = (row * kvHeads + head) * total * headSize;
+        const added = present.subarray(source + pastTokens * headSize, source + total * headSize);
+        buffer.set(added, this.#cache.headOffset(slot, head) + pastTokens * headSize);
+      }
+    });
+  }
+}
+
+/** The same buffer where it is long enough, else one of twice the need, so that growing sequences seldom allocate. */
+function atLeast(buffer: Float32Array | undefined, length: number): Float32Array {
+  return buffer !== undefined && buffer.length >= length ? buffer : new Float32Array(2 * length);
+}

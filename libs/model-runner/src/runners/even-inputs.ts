@@ -1,0 +1,33 @@
+import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
+import type { ModelSignature, SideInput } from '../signature/model-signature.ts';
+import { Int64Buffer } from './int64-buffer.ts';
+
+export interface EvenStep {
+  readonly rows: number;
+  readonly tokensPerRow: number;
+  /** [rows, tokensPerRow] */
+  readonly tokenIds: Int32Array;
+  /** Tokens that every row already holds. */
+  readonly pastTokens: number;
+}
+
+/**
+ * Tensors for the inputs before the cache, for a step whose rows all have the same past: tokens, then the side inputs in
+ * the signature's order. The caller releases them.
+ */
+export function evenInputs(binding: SessionBinding, signature: ModelSignature, step: EvenStep): BoundTensor[] {
+  const { rows, tokensPerRow, pastTokens } = step;
+  const total = pastTokens + tokensPerRow;
+  const tokens = new Int64Buffer(rows * tokensPerRow);
+  for (let i = 0; i < rows * tokensPerRow; i++) tokens.set(i, step.tokenIds[i] ?? 0);
+  const side = (input: SideInput): BoundTensor => {
+    if (input.kind === 'attention_mask') return binding.tensor(new BigInt64Array(rows * total).fill(1n), [rows, total]);
+    if (input.kind === 'seqlens_k') return binding.tensor(new Int32Array(rows).fill(total - 1), [rows]);
+    if (input.kind === 'total_sequence_length')
+      return binding.tensor(Int32Array.of(total), input.rank === 0 ? [] : [1]);
+    const positions = new Int64Buffer(rows * tokensPerRow);
+    for (let i = 0; i < rows * tokensPerRow; i++) positions.set(i, pastTokens + (i % tokensPerRow));
+    return binding.tensor(positions.values, [rows, tokensPerRow]);
+  };
+  return [binding.tensor(tokens.values, [rows, tokensPerRow]), ...signature.sideInputs.map(side)];
+}

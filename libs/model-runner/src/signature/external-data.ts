@@ -1,0 +1,36 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { onnx } from 'onnx-proto';
+import { ModelLoadError } from '../model-load-error.ts';
+
+/** ONNX's TensorProto.DataLocation.EXTERNAL */
+const EXTERNAL = 1;
+
+/**
+ * Checks that every file of external weights is there and long enough; ONNX Runtime says neither clearly.
+ * @throws ModelLoadError naming every missing or short file and the bytes it should have
+ */
+export async function assertExternalData(modelFile: string, tensors: readonly onnx.ITensorProto[]): Promise<void> {
+  const bytesNeeded = new Map<string, number>();
+  for (const tensor of tensors) {
+    if (tensor.dataLocation !== EXTERNAL) continue;
+    const entries = new Map((tensor.externalData ?? []).map((entry) => [entry.key, entry.value ?? '']));
+    const location = entries.get('location') ?? '';
+    const end = Number(entries.get('offset') ?? 0) + Number(entries.get('length') ?? 0);
+    bytesNeeded.set(location, Math.max(end, bytesNeeded.get(location) ?? 0));
+  }
+  const problems: string[] = [];
+  for (const [location, bytes] of bytesNeeded) {
+    const size = await stat(join(dirname(modelFile), location)).then(
+      (file) => file.size,
+      () => null,
+    );
+    if (size === null) problems.push(`${location} is missing (at least ${bytes} bytes)`);
+    else if (size < bytes) problems.push(`${location} has ${size} bytes, at least ${bytes} are needed`);
+  }
+  if (problems.length === 0) return;
+  throw new ModelLoadError(
+    modelFile,
+    `its weights are incomplete: ${problems.join('; ')}. Copy the whole folder again.`,
+  );
+}

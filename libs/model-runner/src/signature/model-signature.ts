@@ -1,0 +1,35 @@
+/** What the graph wants to be told besides the tokens and the cache. */
+export type SideInput =
+  /** [batch, total] int64, ones for the tokens that a row has after this step. */
+  | { readonly kind: 'attention_mask' }
+  /** [batch, sequence] int64 */
+  | { readonly kind: 'position_ids' }
+  /** [batch] int32, tokens that a row has after this step, minus one. */
+  | { readonly kind: 'seqlens_k' }
+  /** Scalar or [1] int32, tokens of the longest row after this step. */
+  | { readonly kind: 'total_sequence_length'; readonly rank: 0 | 1 };
+
+/** One layer's key or value cache, [batch, kvHeads, tokens, headSize] float32: its input and its output. */
+export interface CachePair {
+  readonly past: string;
+  readonly present: string;
+}
+
+/** A decoder's inputs and outputs, read from its ONNX file. Inputs are fed in the order tokens, side inputs, cache. */
+export interface ModelSignature {
+  readonly modelFile: string;
+  readonly vocabularySize: number;
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** From the rotary tables in the graph, else from `config.json` beside it; null when neither tells. */
+  readonly maxPositions: number | null;
+  /** True when every layer is a GroupQueryAttention node, which takes one buffer as past and present. */
+  readonly sharesCache: boolean;
+  /** `input_ids` [batch, sequence] int64 */
+  readonly sideInputs: readonly SideInput[];
+  /** Layer by layer, key before value: 2 × layers pairs. */
+  readonly cache: readonly CachePair[];
+  /** `all`: [batch, sequence, vocabulary]. `last`: [batch, 1, vocabulary], or [batch, vocabulary] where rank is 2. */
+  readonly logits: { readonly positions: 'all' | 'last'; readonly rank: 2 | 3 };
+}
