@@ -2,8 +2,8 @@ import { basename, join, resolve } from 'node:path';
 import type { ModelCard, TokenTable } from '#contracts';
 import { endOfTurnTokenId } from '../prompt/end-of-turn.ts';
 import { PromptRenderer } from '../prompt/prompt-renderer.ts';
-import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
 import { parseTokenizerJson, vocabularyEntries } from '../tokenizer/tokenizer-json.ts';
+import { UnsupportedTokenizerError } from '../tokenizer/unsupported-tokenizer-error.ts';
 import { FolderReader } from './folder-reader.ts';
 import {
   ConfigJson,
@@ -40,13 +40,15 @@ export class ModelFolder {
   readonly modelFile: string;
   readonly config: ModelConfig;
   readonly #card: CardFromFolder;
+  readonly #tokenTable: TokenTable;
 
-  constructor(path: string, modelFile: string, config: ModelConfig, card: CardFromFolder) {
+  constructor(path: string, modelFile: string, config: ModelConfig, card: CardFromFolder, tokenTable: TokenTable) {
     this.path = path;
     this.name = basename(path);
     this.modelFile = modelFile;
     this.config = config;
     this.#card = card;
+    this.#tokenTable = tokenTable;
   }
 
   /** Tokens that end a turn: those of the configuration files and the one with which the chat template ends turns. */
@@ -59,7 +61,7 @@ export class ModelFolder {
   }
 
   tokenTable(): TokenTable {
-    return tokenTableFromTokenizerJson(this.#card.tokenizerJson, this.#card.vocabularySize);
+    return this.#tokenTable;
   }
 }
 
@@ -102,8 +104,8 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
 
   const templateTokens = tokenizerConfig.tokens;
   const parts = { tokenizerJson, chatTemplate, templateTokens, vocabularySize: sizes.vocabularySize };
-  const endOfTurn = tryTemplate(parts, reader);
-  if (reader.problems.length > 0) {
+  const prompt = tryPrompt(parts, reader);
+  if (prompt === null || reader.problems.length > 0) {
     throw new ModelFolderError(folder, reader.problems);
   }
   const configured = [
@@ -115,12 +117,18 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const named = templateTokens.eos_token === undefined ? null : tokenId(tokenizerJson, templateTokens.eos_token);
   const eosTokenIds = new Set([
     ...configured.flatMap((ids) => ids ?? []),
-    ...[named, endOfTurn].filter((id) => id !== null),
+    ...[named, prompt.endOfTurn].filter((id) => id !== null),
   ]);
-  return new ModelFolder(folder, join(folder, modelFile), sizes, {
-    ...parts,
-    eosTokenIds: [...eosTokenIds].sort((a, b) => a - b),
-  });
+  return new ModelFolder(
+    folder,
+    join(folder, modelFile),
+    sizes,
+    {
+      ...parts,
+      eosTokenIds: [...eosTokenIds].sort((a, b) => a - b),
+    },
+    prompt.tokenTable,
+  );
 }
 
 function modelFileNames(genai: GenaiConfigJson | null): string[] {
@@ -129,13 +137,15 @@ function modelFileNames(genai: GenaiConfigJson | null): string[] {
 }
 
 /** Builds what a request would need, so that a tokenizer or template that cannot work is found now. */
-function tryTemplate(parts: Omit<CardFromFolder, 'eosTokenIds'>, reader: FolderReader): number | null {
+function tryPrompt(
+  parts: Omit<CardFromFolder, 'eosTokenIds'>,
+  reader: FolderReader,
+): { endOfTurn: number | null; tokenTable: TokenTable } | null {
   try {
-    tokenTableFromTokenizerJson(parts.tokenizerJson, parts.vocabularySize);
-    return endOfTurnTokenId(PromptRenderer.fromCard(parts));
+    const renderer = PromptRenderer.fromCard(parts);
+    return { endOfTurn: endOfTurnTokenId(renderer), tokenTable: renderer.tokenTable };
   } catch (error) {
-    const file =
-      error instanceof Error && error.name === 'UnsupportedTokenizerError' ? 'tokenizer.json' : 'chat_template.jinja';
+    const file = error instanceof UnsupportedTokenizerError ? 'tokenizer.json' : 'chat_template.jinja';
     reader.note(
       file,
       error instanceof Error ? error.message : String(error),

@@ -12,7 +12,7 @@ import { UnsupportedTemplateError } from './unsupported-template-error.ts';
 const KNOWN_FILTERS = new Set(
   (
     'abs bool capitalize default dictsort first float get indent int items join keys last length list lower map ' +
-    'rejectattr replace reverse safe selectattr sort string title tojson trim unique upper values'
+    'reject rejectattr replace reverse safe select selectattr sort string title tojson trim unique upper values'
   ).split(' '),
 );
 

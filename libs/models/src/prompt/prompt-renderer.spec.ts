@@ -160,6 +160,13 @@ describe('PromptRenderer', () => {
     );
   });
 
+  it('has the filters select and reject', () => {
+    const own = withTemplate(
+      "{% for m in messages %}{{ m.content }}{% endfor %}{{ ['a', 'b', '', 'a'] | reject('equalto', 'a') | list | length }}{{ ['a', ''] | select | join(',') }}",
+    );
+    expect(own.render([{ role: 'user', content: '-' }]).text).toBe('-2a');
+  });
+
   it('reports what the template raises as an invalid request', () => {
     const own = withTemplate(
       "{% if messages | length > 3 %}{{ raise_exception('too many') }}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}",

@@ -1,3 +1,5 @@
+import { filterName } from './mark-template.ts';
+import { filterArguments, SELECT_FILTERS, selectItems } from './select-filter.ts';
 import { strftime } from './strftime.ts';
 import { TemplateError } from './template-error.ts';
 import { Environment, Interpreter, type TemplateEnvironment, type TemplateNode } from './template-library.ts';
@@ -19,11 +21,22 @@ export class TemplateInterpreter extends Interpreter {
     if (statement?.type === 'For') {
       this.#loopIterables.add(statement.iterable).add((statement.iterable as TemplateNode).lhs ?? statement.iterable);
     }
-    const result = super.evaluate(statement, environment);
+    const result = this.#selected(statement, environment) ?? super.evaluate(statement, environment);
     if (this.#loopIterables.has(statement)) {
       this.#count(itemsOf(result)); // the library prepares all items before it runs the loop's body
     }
     return result;
+  }
+
+  /** The value of a filter that the library lacks, undefined for all other nodes. */
+  #selected(node: TemplateNode | undefined, environment: TemplateEnvironment): unknown {
+    if (node?.type !== 'FilterExpression' || !SELECT_FILTERS.has(filterName(node))) {
+      return undefined;
+    }
+    const operand = this.evaluate(node.operand as TemplateNode, environment);
+    const args = filterArguments(node).map((argument) => this.evaluate(argument, environment));
+    this.#count(itemsOf(operand));
+    return selectItems(filterName(node), operand, args, environment);
   }
 
   #count(evaluations: number): void {

@@ -10,7 +10,7 @@ export interface TemplateEnvironment {
   /** Copies a JavaScript value into the library's own types under a name. */
   set(name: string, value: unknown): unknown;
   /** The tests (`is defined`) that templates can use, by name. */
-  readonly tests: ReadonlyMap<string, unknown>;
+  readonly tests: ReadonlyMap<string, (...values: unknown[]) => boolean>;
 }
 
 export interface TemplateInterpreterBase {
