@@ -103,6 +103,22 @@ describe('the relay', () => {
     expect(outcomes.filter((outcome) => outcome === 'granted')).toHaveLength(1);
   });
 
+  it('hands an attempt back when the grant comes after the worker has given up on its claim', async () => {
+    const server = await parts.replica();
+    const dialer = parts.worker({ claimTimeoutMs: 60 });
+    await dialer.claim(claimOf(server.address, 'dials the stream'));
+    const sink = new RecordingSink();
+    sink.granted = () => {
+      const until = performance.now() + 150;
+      while (performance.now() < until); // holds the loop, so the worker's time is over before it can read the grant
+    };
+    server.open('r1', 1, 1, sink);
+    expect(await dialer.claim(claimOf(server.address, 'r1'))).toBe('denied');
+    await sink.until(({ errors }) => errors.length === 1);
+    expect(sink.errors[0]?.code).toBe('worker_lost');
+    expect(dialer.stats().claims).toBe(0);
+  });
+
   it('lets a newer epoch replace an open one and drops what the older worker still sends', async () => {
     const server = await parts.replica();
     const [first, second] = [parts.worker({ workerId: 'a' }), parts.worker({ workerId: 'b' })];
