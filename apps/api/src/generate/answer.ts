@@ -12,17 +12,19 @@ export type AnswerState = 'generating' | 'ended' | 'failed' | 'abandoned';
 export class Answer implements RelaySink {
   readonly #promptTokens: number;
   readonly #listener: AnswerListener;
-  readonly #openChoices: Set<number>;
+  /** Tokens seen so far of each choice that is not finished. */
+  readonly #openChoices: Map<number, number>;
   readonly #over = Promise.withResolvers<AnswerState>();
   #state: AnswerState = 'generating';
   #workerId: string | null = null;
-  #completionTokens = 0;
+  /** Of the finished choices. */
+  #finishedTokens = 0;
   #cachedPromptTokens = 0;
 
   constructor(promptTokens: number, choices: number, listener: AnswerListener) {
     this.#promptTokens = promptTokens;
     this.#listener = listener;
-    this.#openChoices = new Set(Array.from({ length: choices }, (_, choice) => choice));
+    this.#openChoices = new Map(Array.from({ length: choices }, (_, choice) => [choice, 0]));
   }
 
   /** Settles, never rejects, when the answer reaches a terminal state. */
@@ -42,7 +44,7 @@ export class Answer implements RelaySink {
   get usage(): AnswerUsage {
     return {
       promptTokens: this.#promptTokens,
-      completionTokens: this.#completionTokens,
+      completionTokens: [...this.#openChoices.values()].reduce((sum, tokens) => sum + tokens, this.#finishedTokens),
       cachedPromptTokens: this.#cachedPromptTokens,
     };
   }
@@ -55,13 +57,16 @@ export class Answer implements RelaySink {
 
   delta(delta: relay.Delta): void {
     if (this.#state !== 'generating') return;
+    const tokens = this.#openChoices.get(delta.choice);
+    if (tokens === undefined) return;
+    this.#openChoices.set(delta.choice, tokens + delta.tokenIds.length);
     if (delta.text === '' && delta.logprobs.length === 0) return;
     this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob));
   }
 
   finished(finished: relay.Finished): void {
     if (this.#state !== 'generating' || !this.#openChoices.delete(finished.choice)) return;
-    this.#completionTokens += finished.completionTokens;
+    this.#finishedTokens += finished.completionTokens;
     this.#cachedPromptTokens = Math.max(this.#cachedPromptTokens, finished.cachedPromptTokens);
     const reason = FINISH_REASONS.get(finished.reason);
     if (reason === undefined) {

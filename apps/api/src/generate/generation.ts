@@ -1,0 +1,102 @@
+import type { GenerateJob } from '#contracts';
+import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
+import { requireServed } from '../catalogue/require-served.ts';
+import type { PromptSource } from '../rendering/prompt-source.ts';
+import type { Admission } from './admission.ts';
+import { Answer } from './answer.ts';
+import { generateJobOf } from './generate-job-of.ts';
+import type { PreparedGeneration, ReplyTarget } from './prepared-generation.ts';
+import type { QueuesPort } from './queue-port.ts';
+import type { RelayPort } from './relay-port.ts';
+import type { RequestContext } from './request-context.ts';
+import { tokenBudget } from './token-budget.ts';
+import type { ValidGenerateRequest } from './valid-generate-request.ts';
+
+/** The life of a request on this replica: prepared, admitted, queued, answered, settled. */
+export class Generation {
+  readonly #catalogue: ModelCatalogue;
+  readonly #prompts: PromptSource;
+  readonly #admission: Admission;
+  readonly #relay: RelayPort;
+  readonly #queues: QueuesPort;
+  readonly #replicaId: string;
+
+  constructor(
+    catalogue: ModelCatalogue,
+    prompts: PromptSource,
+    admission: Admission,
+    relay: RelayPort,
+    queues: QueuesPort,
+    replicaId: string,
+  ) {
+    this.#catalogue = catalogue;
+    this.#prompts = prompts;
+    this.#admission = admission;
+    this.#relay = relay;
+    this.#queues = queues;
+    this.#replicaId = replicaId;
+  }
+
+  /** Everything that can be wrong with a request by itself, before anything is taken for it. @throws MillraceError */
+  async prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
+    const model = await this.#catalogue.find(request.model);
+    requireServed(model);
+    const promptTokenIds = await this.#prompts.render(model.cardHash, request.messages, context.gone);
+    const maxTokens = tokenBudget(request, promptTokenIds.length, model.card);
+    const job = generateJobOf(request, model, promptTokenIds, maxTokens, {
+      requestId: context.requestId,
+      tenant: context.tenant,
+      relayAddress: this.#relay.address,
+      replicaId: this.#replicaId,
+      traceparent: context.traceparent,
+    });
+    return { model, job };
+  }
+
+  /**
+   * Admits the request, queues it, and stays until its answer is over; leaves at once when the client does.
+   * @throws MillraceError when it is refused or can not be queued; later problems go to the target's listener
+   */
+  async run({ model, job }: PreparedGeneration, context: RequestContext, target: ReplyTarget): Promise<Answer> {
+    const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener);
+    const ticket = await this.#admission.admit({
+      requestId: job.requestId,
+      tenant: context.tenant,
+      model,
+      promptTokens: job.promptTokenIds.length,
+      completionTokensLimit: job.stop.maxTokens * job.choices,
+    });
+    try {
+      using subscription = this.#relay.open(job.requestId, job.epoch, job.choices, answer);
+      await this.#queues.of(job.model).add(job);
+      const leave = () => {
+        answer.abandon();
+        subscription.cancel('the client closed its connection');
+        this.#unqueue(job);
+      };
+      if (context.gone.aborted) leave();
+      else context.gone.addEventListener('abort', leave, { once: true });
+      target.accepted(answer);
+      const state = await answer.over;
+      context.gone.removeEventListener('abort', leave);
+      if (state === 'failed') {
+        subscription.cancel('the request failed');
+        this.#unqueue(job);
+      }
+    } catch (error) {
+      answer.abandon();
+      await ticket.release();
+      throw error;
+    }
+    await ticket.settle(answer.usage);
+    return answer;
+  }
+
+  /** A job that stays queued because Redis is away is harmless: its claim will be denied. */
+  #unqueue(job: GenerateJob): void {
+    this.#queues
+      .of(job.model)
+      .remove(job.requestId, job.epoch)
+      .catch(() => false);
+  }
+}

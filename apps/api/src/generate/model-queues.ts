@@ -1,0 +1,27 @@
+import { ModelQueue } from '#queue';
+import type { QueuesPort } from './queue-port.ts';
+
+type SharedConnection = ConstructorParameters<typeof ModelQueue>[0]['redis'];
+
+/** One `ModelQueue` per model, opened at the first request for it. */
+export class ModelQueues implements QueuesPort {
+  readonly #redis: SharedConnection;
+  readonly #queues = new Map<string, ModelQueue>();
+
+  constructor(redis: SharedConnection) {
+    this.#redis = redis;
+  }
+
+  of(model: string): ModelQueue {
+    let queue = this.#queues.get(model);
+    if (queue === undefined) {
+      queue = new ModelQueue({ model, redis: this.#redis });
+      this.#queues.set(model, queue);
+    }
+    return queue;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
+  }
+}

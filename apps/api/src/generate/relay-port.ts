@@ -1,0 +1,7 @@
+import type { RelaySink, RelaySubscription } from '#relay';
+
+/** This replica's end of the relay, as far as the life of a request needs it (`RelayServer` of libs/relay). */
+export interface RelayPort {
+  readonly address: string;
+  open(requestId: string, epoch: number, choices: number, sink: RelaySink): RelaySubscription;
+}

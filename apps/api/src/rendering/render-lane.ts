@@ -1,0 +1,124 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type ModelCard, MillraceError } from '#contracts';
+import type { RequestMessage } from '../generate/valid-generate-request.ts';
+import type { RenderMessage, RenderReply } from './render-message.ts';
+
+const EXTENSION = extname(import.meta.url);
+const ENTRY = new URL(`./render-thread${EXTENSION}`, import.meta.url);
+/** From sources, `#models` and its like have to resolve to sources in the thread too. */
+const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=source'] : [];
+
+interface Task {
+  readonly message: RenderMessage;
+  readonly gone: AbortSignal | null;
+  readonly resolve: (tokenIds: Int32Array | null) => void;
+  readonly reject: (error: MillraceError) => void;
+}
+
+/**
+ * One rendering thread and the line before it. A task is posted when the one before it is done, so that a request whose
+ * client has gone costs nothing any more. A thread that dies is replaced at the next task.
+ */
+export class RenderLane {
+  readonly #maxWaiting: number;
+  readonly #cards = new Map<string, ModelCard>();
+  readonly #waiting: Task[] = [];
+  #running: Task | null = null;
+  #thread: Worker | null = null;
+  #lastId = 0;
+
+  constructor(maxWaiting: number) {
+    this.#maxWaiting = maxWaiting;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  async load(cardHash: string, card: ModelCard): Promise<void> {
+    await this.#submit({ type: 'load', id: this.#nextId(), cardHash, card }, null);
+    this.#cards.set(cardHash, card);
+  }
+
+  forget(cardHash: string): void {
+    if (!this.#cards.delete(cardHash)) return;
+    this.#submit({ type: 'forget', id: this.#nextId(), cardHash }, null).catch(() => null);
+  }
+
+  /** @throws MillraceError overloaded when too many wait, request_cancelled when the client is gone */
+  async render(cardHash: string, messages: readonly RequestMessage[], gone: AbortSignal): Promise<Int32Array> {
+    if (this.#waiting.length >= this.#maxWaiting) {
+      throw new MillraceError('overloaded', 'Too many requests are being prepared. Try again in a second.', {
+        retryAfterMs: 1_000,
+      });
+    }
+    const tokenIds = await this.#submit({ type: 'render', id: this.#nextId(), cardHash, messages }, gone);
+    return tokenIds ?? new Int32Array();
+  }
+
+  async close(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.terminate();
+  }
+
+  #nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  #submit(message: RenderMessage, gone: AbortSignal | null): Promise<Int32Array | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<Int32Array | null>();
+    this.#waiting.push({ message, gone, resolve, reject });
+    this.#runNext();
+    return promise;
+  }
+
+  #runNext(): void {
+    while (this.#running === null) {
+      const task = this.#waiting.shift();
+      if (task === undefined) return;
+      if (task.gone?.aborted) {
+        task.reject(new MillraceError('request_cancelled', 'The client closed its connection.'));
+        continue;
+      }
+      this.#running = task;
+      this.#thread ??= this.#start();
+      this.#thread.postMessage(task.message);
+    }
+  }
+
+  #start(): Worker {
+    const thread = new Worker(ENTRY, { execArgv: EXEC_ARGV });
+    thread.on('message', (reply: RenderReply) => this.#take(reply));
+    thread.on('error', (error) => this.#lose(thread, error));
+    thread.on('exit', () => this.#lose(thread, null));
+    thread.unref();
+    // Replies to these have no task: the cards were usable before.
+    for (const [cardHash, card] of this.#cards) thread.postMessage({ type: 'load', id: 0, cardHash, card });
+    return thread;
+  }
+
+  #take(reply: RenderReply): void {
+    const task = this.#running;
+    if (task === null || reply.id !== task.message.id) return;
+    this.#running = null;
+    if ('code' in reply) {
+      const options = reply.code === 'invalid_request' ? { param: 'messages' } : {};
+      task.reject(new MillraceError(reply.code, reply.message, options));
+    } else {
+      task.resolve(reply.tokenIds);
+    }
+    this.#runNext();
+  }
+
+  #lose(thread: Worker, cause: unknown): void {
+    if (this.#thread !== thread) return;
+    this.#thread = null;
+    const task = this.#running;
+    this.#running = null;
+    task?.reject(new MillraceError('internal_error', 'The thread that prepares prompts stopped; send it again.', { cause }));
+    this.#runNext();
+  }
+}
