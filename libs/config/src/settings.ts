@@ -22,6 +22,8 @@ export const ApiSettings = z.object({
   MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 picks a free port. */
   MILLRACE_HTTP_PORT: port(8000),
+  MILLRACE_MANAGEMENT_HOST: z.string().min(1).default('127.0.0.1'),
+  /** 0 picks a free port. */
   MILLRACE_MANAGEMENT_PORT: port(8001),
   MILLRACE_RELAY_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 picks a free port. */
@@ -31,6 +33,8 @@ export const ApiSettings = z.object({
   /** The one key that this version accepts, until tenants have their own. */
   MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters'),
   MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
+  /** Bytes of an answer that may wait for a slow client before it is disconnected. */
+  MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });
 
 export const WorkerSettings = z.object({

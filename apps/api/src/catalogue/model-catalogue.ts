@@ -63,7 +63,8 @@ export class ModelCatalogue {
     const model = this.#models.get(name);
     if (model !== undefined) return model;
     const names = this.served().map((served) => `"${served.card.model}"`);
-    const served = names.length === 0 ? 'No model is served at the moment.' : `Served now: ${names.slice(0, 20).join(', ')}.`;
+    const served =
+      names.length === 0 ? 'No model is served at the moment.' : `Served now: ${names.slice(0, 20).join(', ')}.`;
     throw new MillraceError('model_not_found', `The model ${JSON.stringify(name)} does not exist. ${served}`, {
       param: 'model',
     });

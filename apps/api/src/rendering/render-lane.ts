@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { type ModelCard, MillraceError } from '#contracts';
+import { MillraceError, type ModelCard } from '#contracts';
 import type { RequestMessage } from '../generate/valid-generate-request.ts';
 import type { RenderMessage, RenderReply } from './render-message.ts';
 
@@ -118,7 +118,9 @@ export class RenderLane {
     this.#thread = null;
     const task = this.#running;
     this.#running = null;
-    task?.reject(new MillraceError('internal_error', 'The thread that prepares prompts stopped; send it again.', { cause }));
+    task?.reject(
+      new MillraceError('internal_error', 'The thread that prepares prompts stopped; send it again.', { cause }),
+    );
     this.#runNext();
   }
 }

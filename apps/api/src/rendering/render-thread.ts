@@ -14,7 +14,11 @@ port?.on('message', (message: RenderMessage) => {
     port.postMessage(reply, tokenIds === null ? [] : [tokenIds.buffer as ArrayBuffer]);
   } catch (error) {
     const code = error instanceof MillraceError ? error.code : 'internal_error';
-    const reply: RenderReply = { id: message.id, code, message: error instanceof Error ? error.message : String(error) };
+    const reply: RenderReply = {
+      id: message.id,
+      code,
+      message: error instanceof Error ? error.message : String(error),
+    };
     port.postMessage(reply);
   }
 });

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { MillraceError } from '#contracts';
+import type { Logger } from '#observability';
+import type { Authenticator } from './auth/authenticator.ts';
+import { parseJsonBody } from './body/parse-json-body.ts';
+import type { OpenRequests } from './delivery/open-requests.ts';
+import { OPEN_ROUTES } from './open-routes.ts';
+
+/** A request id that a gateway sent is kept, so that its log and ours meet. */
+const CLIENT_REQUEST_ID = /^[\w.:-]{1,128}$/;
+
+/** Ids for log lines; never used as a key, since a client may send one twice. */
+export function requestIdOf(headers: Readonly<Record<string, string | string[] | undefined>>): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && CLIENT_REQUEST_ID.test(given) ? given : `req_${randomUUID()}`;
+}
+
+/**
+ * What happens to every request around its controller: an id, no new work while stopping, the key (before a byte of the
+ * body is read), a strict JSON body, a log line at the end.
+ */
+export function addApiHooks(
+  server: FastifyInstance,
+  authenticator: Authenticator,
+  openRequests: OpenRequests,
+  logger: Logger,
+): void {
+  server.decorateRequest('tenant', null);
+  server.decorateRequest('generateId', '');
+  server.addHook('onRequest', async (request, reply) => {
+    request.generateId = randomUUID().replaceAll('-', '');
+    reply.header('x-request-id', request.id);
+    const route = request.routeOptions.url;
+    if (route === undefined || OPEN_ROUTES.has(route)) return;
+    if (openRequests.draining) {
+      reply.header('connection', 'close');
+      throw new MillraceError('unavailable', 'This server is stopping. Send the request again.', { retryAfterMs: 1_000 });
+    }
+    request.tenant = await authenticator.authenticate(request.headers.authorization);
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const record = {
+      requestId: request.id,
+      generateId: request.generateId,
+      tenantId: request.tenant?.tenantId ?? null,
+      method: request.method,
+      route,
+      status: reply.raw.statusCode,
+      completed: reply.raw.writableFinished,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+    };
+    if (OPEN_ROUTES.has(route)) logger.debug(record, 'request');
+    else logger.info(record, 'request');
+  });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) =>
+    parseJsonBody(body),
+  );
+}

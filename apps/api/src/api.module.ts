@@ -1,0 +1,39 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import type { Logger } from '#observability';
+import { ApiLifecycle } from './api-lifecycle.ts';
+import { LOGGER } from './api-tokens.ts';
+import { ModelCatalogue } from './catalogue/model-catalogue.ts';
+import { ModelsController } from './catalogue/models.controller.ts';
+import { ChatCompletionsController } from './delivery/chat-completions.controller.ts';
+import { Completions } from './delivery/completions.ts';
+import { ErrorFilter } from './errors/error.filter.ts';
+import { HealthController } from './health/health.controller.ts';
+import { Readiness } from './health/readiness.ts';
+
+/** The plain objects that the controllers work with, made by `startApi`. */
+export interface ApiParts {
+  readonly logger: Logger;
+  readonly catalogue: ModelCatalogue;
+  readonly completions: Completions;
+  readonly readiness: Readiness;
+  readonly lifecycle: ApiLifecycle;
+}
+
+@Module({})
+export class ApiModule {
+  static with(parts: ApiParts): DynamicModule {
+    return {
+      module: ApiModule,
+      controllers: [ChatCompletionsController, ModelsController, HealthController],
+      providers: [
+        { provide: LOGGER, useValue: parts.logger },
+        { provide: ModelCatalogue, useValue: parts.catalogue },
+        { provide: Completions, useValue: parts.completions },
+        { provide: Readiness, useValue: parts.readiness },
+        { provide: ApiLifecycle, useValue: parts.lifecycle },
+        { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },
+      ],
+    };
+  }
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MillraceError } from '#contracts';
+import type { Answer } from '../generate/answer.ts';
+
+/** Time that clients get to take the last bytes of streams that were closed. */
+const FLUSH_MS = 500;
+
+/** The requests that this replica is answering, so that it can stop without cutting any short that has time left. */
+export class OpenRequests {
+  readonly #replies = new Set<Promise<void>>();
+  readonly #answers = new Set<Answer>();
+  #draining = false;
+
+  /** True from the first sign of stopping: no new requests. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get size(): number {
+    return this.#replies.size;
+  }
+
+  /** Counts a request as open until its reply has ended. */
+  async during(reply: Promise<void>): Promise<void> {
+    this.#replies.add(reply);
+    try {
+      await reply;
+    } finally {
+      this.#replies.delete(reply);
+    }
+  }
+
+  track(answer: Answer): void {
+    this.#answers.add(answer);
+    void answer.over.then(() => this.#answers.delete(answer));
+  }
+
+  /** Waits for all open requests, `graceMs` at most; the rest end with an error that says why. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    await this.#wait(graceMs);
+    const error = new MillraceError('unavailable', 'This server is stopping. Send the request again.', {
+      retryAfterMs: 1_000,
+    });
+    for (const answer of this.#answers) answer.failed(error);
+    await this.#wait(FLUSH_MS);
+  }
+
+  async #wait(ms: number): Promise<void> {
+    if (this.#replies.size === 0) return;
+    const over = new AbortController();
+    const all = Promise.allSettled(this.#replies).then(() => over.abort());
+    await Promise.race([all, sleep(ms, undefined, { signal: over.signal }).catch(() => {})]);
+  }
+}

@@ -1,0 +1,34 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { MillraceError } from '#contracts';
+import type { TenantContext } from '../auth/tenant-context.ts';
+import type { RequestContext } from '../generate/request-context.ts';
+
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the authentication hook on every route that needs a key. */
+    tenant: TenantContext | null;
+    /** Unique here, unlike `id`, which a client may have chosen. */
+    generateId: string;
+  }
+}
+
+/** What the life of a request needs to know of its HTTP side. */
+export function requestContext(request: FastifyRequest, reply: FastifyReply): RequestContext {
+  const { tenant } = request;
+  if (tenant === null) throw new MillraceError('internal_error', 'A route that needs a key ran without one.');
+  const gone = new AbortController();
+  const { raw } = reply;
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort();
+  });
+  if (raw.destroyed) gone.abort();
+  const traceparent = request.headers.traceparent;
+  return {
+    requestId: request.generateId,
+    tenant,
+    traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
+    gone: gone.signal,
+  };
+}

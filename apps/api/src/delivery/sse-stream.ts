@@ -1,0 +1,87 @@
+import type { ServerResponse } from 'node:http';
+
+export interface SseStreamOptions {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes that may wait for the client to read before it is given up. */
+  readonly maxBufferedBytes: number;
+  /** A comment is sent after this time of silence, so that nobody on the way takes the connection for dead. */
+  readonly keepaliveMs: number;
+}
+
+/**
+ * Server-sent events straight to the socket of one response. Events leave at once (no Nagle delay); a client that does not
+ * read is disconnected when `maxBufferedBytes` wait for it.
+ */
+export class SseStream {
+  readonly #response: ServerResponse;
+  readonly #options: SseStreamOptions;
+  #keepalive: NodeJS.Timeout | null = null;
+  #silence = 'keepalive';
+  #opened = false;
+  #ended = false;
+
+  constructor(response: ServerResponse, options: SseStreamOptions) {
+    this.#response = response;
+    this.#options = options;
+  }
+
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  /** Sends the headers; from here on no other status is possible. */
+  open(): void {
+    if (this.#opened) return;
+    this.#opened = true;
+    this.#response.socket?.setNoDelay(true);
+    this.#response.writeHead(200, {
+      ...this.#options.headers,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    });
+    this.#response.flushHeaders();
+    this.#response.once('close', () => this.#stopKeepalive());
+    this.#keepalive = setInterval(() => this.comment(this.#silence), this.#options.keepaliveMs);
+  }
+
+  /** What the comments say that fill silence. */
+  set silence(comment: string) {
+    this.#silence = comment;
+  }
+
+  /** Sends several events as one write. */
+  events(events: readonly unknown[]): void {
+    if (events.length > 0) this.#write(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+  }
+
+  comment(text: string): void {
+    this.#write(`: ${text}\n\n`);
+  }
+
+  /** Ends the stream the way that says the answer is complete. */
+  done(): void {
+    this.#write('data: [DONE]\n\n');
+    this.end();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopKeepalive();
+    this.#response.end();
+  }
+
+  #write(text: string): void {
+    if (this.#ended || this.#response.destroyed) return;
+    this.open();
+    this.#response.write(text);
+    this.#keepalive?.refresh();
+    if (this.#response.writableLength > this.#options.maxBufferedBytes) this.#response.destroy();
+  }
+
+  #stopKeepalive(): void {
+    if (this.#keepalive !== null) clearInterval(this.#keepalive);
+    this.#keepalive = null;
+  }
+}

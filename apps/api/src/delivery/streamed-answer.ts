@@ -1,0 +1,77 @@
+import type { MillraceError } from '#contracts';
+import type { ChunkMapper } from '../dialects/dialect.ts';
+import type { AnswerListener, AnswerLogprob, AnswerUsage } from '../generate/answer-listener.ts';
+import type { ReplyTarget } from '../generate/prepared-generation.ts';
+import type { SseStream } from './sse-stream.ts';
+
+/** A stream opens at its first event, or after this time in the queue: until then a failure can have its own status. */
+const OPEN_AFTER_MS = 1_000;
+
+/** Sends an answer as server-sent events while it is made. */
+export class StreamedAnswer implements AnswerListener, ReplyTarget {
+  readonly #stream: SseStream;
+  readonly #mapper: ChunkMapper;
+  readonly #errorBody: (error: MillraceError) => unknown;
+  #failure: MillraceError | null = null;
+  #openTimer: NodeJS.Timeout | null = null;
+  #over = false;
+
+  constructor(stream: SseStream, mapper: ChunkMapper, errorBody: (error: MillraceError) => unknown) {
+    this.#stream = stream;
+    this.#mapper = mapper;
+    this.#errorBody = errorBody;
+    stream.silence = 'queued';
+  }
+
+  get listener(): AnswerListener {
+    return this;
+  }
+
+  /** The error that came before the stream was opened, so that it can still be an HTTP status; null otherwise. */
+  get failureBeforeOpening(): MillraceError | null {
+    return this.#failure;
+  }
+
+  accepted(): void {
+    if (this.#over || this.#stream.opened) return;
+    this.#openTimer = setTimeout(() => this.#stream.comment('queued'), OPEN_AFTER_MS);
+  }
+
+  started(): void {
+    this.#stream.silence = 'keepalive';
+  }
+
+  text(choice: number, text: string, logprobs: readonly AnswerLogprob[]): void {
+    this.#stream.events(this.#mapper.text(choice, text, logprobs));
+  }
+
+  choiceFinished(choice: number, reason: 'stop' | 'length'): void {
+    this.#stream.events(this.#mapper.choiceFinished(choice, reason));
+  }
+
+  ended(usage: AnswerUsage): void {
+    this.#close();
+    this.#stream.events(this.#mapper.ended(usage));
+    this.#stream.done();
+  }
+
+  failed(error: MillraceError): void {
+    this.#close();
+    if (this.#stream.opened) {
+      this.#stream.events([this.#errorBody(error)]);
+      this.#stream.end();
+    } else {
+      this.#failure = error;
+    }
+  }
+
+  /** The client is gone: no timer may touch the stream any more. */
+  abandon(): void {
+    this.#close();
+  }
+
+  #close(): void {
+    this.#over = true;
+    if (this.#openTimer !== null) clearTimeout(this.#openTimer);
+  }
+}

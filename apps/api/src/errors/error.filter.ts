@@ -1,0 +1,37 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from '#observability';
+import { LOGGER } from '../api-tokens.ts';
+import { errorBody } from '../dialects/openai-chat/error-body.ts';
+import { errorHeaders } from './error-headers.ts';
+import { toMillraceError } from './to-millrace-error.ts';
+
+/** Turns whatever was thrown into one status and OpenAI's error body. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  readonly #logger: Logger;
+
+  constructor(@Inject(LOGGER) logger: Logger) {
+    this.#logger = logger;
+  }
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    const error = toMillraceError(thrown);
+    if (error.httpStatus >= 500 && error.code !== 'no_workers') {
+      this.#logger.error({ requestId: request.id, err: error.code === 'internal_error' ? thrown : error }, 'request failed');
+    }
+    if (reply.sent) return;
+    if (reply.raw.headersSent || reply.raw.destroyed) {
+      reply.hijack();
+      return;
+    }
+    const challenge = error.code === 'invalid_api_key' ? { 'www-authenticate': 'Bearer' } : {};
+    reply
+      .status(error.httpStatus)
+      .headers({ ...errorHeaders(error), ...challenge })
+      .send(errorBody(error));
+  }
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { ApiSettings } from '#config';
+import { createLogger } from '#observability';
+import { CardStore, WorkerDirectory } from '#queue';
+import { RelayServer } from '#relay';
+import { addApiHooks, requestIdOf } from './api-hooks.ts';
+import { ApiLifecycle } from './api-lifecycle.ts';
+import { ApiModule } from './api.module.ts';
+import { SingleKeyAuthenticator } from './auth/single-key-authenticator.ts';
+import { ModelCatalogue } from './catalogue/model-catalogue.ts';
+import { Completions } from './delivery/completions.ts';
+import { OpenRequests } from './delivery/open-requests.ts';
+import { AdmitWhileServed } from './generate/admit-while-served.ts';
+import { Generation } from './generate/generation.ts';
+import { ModelQueues } from './generate/model-queues.ts';
+import { createManagementServer } from './health/management-server.ts';
+import { Readiness } from './health/readiness.ts';
+import { NestLogger } from './nest-logger.ts';
+import { openapiDocument } from './openapi/openapi-document.ts';
+import { connectRedisOrExplain } from './process/connect-redis-or-explain.ts';
+import { listenOrExplain } from './process/listen.ts';
+import { RenderPool } from './rendering/render-pool.ts';
+
+/** Silence on a stream never lasts longer, so that proxies do not take it for dead. */
+const KEEPALIVE_MS = 5_000;
+/** A body that takes longer to arrive than this is not going to. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const RELAY_CLOSE_MS = 200;
+
+export interface RunningApi {
+  readonly app: NestFastifyApplication;
+  readonly url: string;
+  readonly relayAddress: string;
+  readonly managementUrl: string;
+}
+
+/**
+ * Opens everything a replica needs, in the order of dependence, and serves. What was opened is closed again, in the
+ * reverse order, by `app.close()` or when a later step fails.
+ * @throws StartError, RelayListenError
+ */
+export async function startApi(settings: ApiSettings): Promise<RunningApi> {
+  await using opened = new AsyncDisposableStack();
+  const logger = createLogger('api', settings.MILLRACE_LOG_LEVEL);
+  const replicaId = `api-${randomUUID()}`;
+
+  const redis = await connectRedisOrExplain(settings.REDIS_URL);
+  opened.defer(() => redis.disconnect());
+  const relay = await RelayServer.listen({
+    host: settings.MILLRACE_RELAY_HOST,
+    port: settings.MILLRACE_RELAY_PORT,
+    advertisedHost: settings.MILLRACE_RELAY_ADVERTISED_HOST,
+    replicaId,
+    token: settings.MILLRACE_RELAY_TOKEN,
+    onWorker: (change) => logger.info({ ...change }, 'worker stream'),
+  });
+  opened.defer(() => relay.close(RELAY_CLOSE_MS));
+  const queues = new ModelQueues(redis);
+  opened.defer(() => queues.close());
+  const prompts = new RenderPool();
+  opened.defer(() => prompts.close());
+  const sources = { directory: new WorkerDirectory(redis), cards: new CardStore(redis) };
+  const catalogue = new ModelCatalogue(sources, prompts, logger);
+  opened.defer(() => catalogue.close());
+  await catalogue.start();
+
+  const openRequests = new OpenRequests();
+  const generation = new Generation(catalogue, prompts, new AdmitWhileServed(), relay, queues, replicaId);
+  const completions = new Completions(generation, openRequests, {
+    maxBufferedBytes: settings.MILLRACE_STREAM_BUFFER_BYTES,
+    keepaliveMs: KEEPALIVE_MS,
+  });
+  const readiness = new Readiness({
+    redis: async () => (redis.status === 'ready' && (await redis.ping()) === 'PONG' ? null : 'does not answer'),
+    stopping: () => (openRequests.draining ? 'the replica is stopping' : null),
+  });
+  const management = createManagementServer(readiness);
+  opened.defer(() => management.close());
+
+  const release = opened.move();
+  try {
+    const lifecycle = new ApiLifecycle(openRequests, settings.MILLRACE_GRACE_MS, () => release.disposeAsync(), logger);
+    const app = await createApp(settings, { logger, catalogue, completions, readiness, lifecycle }, openRequests);
+    const managementUrl = await listenOrExplain(
+      'MILLRACE_MANAGEMENT_PORT',
+      settings.MILLRACE_MANAGEMENT_HOST,
+      settings.MILLRACE_MANAGEMENT_PORT,
+      () => management.listen({ host: settings.MILLRACE_MANAGEMENT_HOST, port: settings.MILLRACE_MANAGEMENT_PORT }),
+    );
+    const url = await listenOrExplain(
+      'MILLRACE_HTTP_PORT',
+      settings.MILLRACE_HTTP_HOST,
+      settings.MILLRACE_HTTP_PORT,
+      async () => {
+        await app.listen(settings.MILLRACE_HTTP_PORT, settings.MILLRACE_HTTP_HOST);
+        return app.getUrl();
+      },
+    );
+    logger.info({ url, managementUrl, relayAddress: relay.address, replicaId }, 'ready');
+    return { app, url, relayAddress: relay.address, managementUrl };
+  } catch (error) {
+    await release.disposeAsync();
+    throw error;
+  }
+}
+
+async function createApp(
+  settings: ApiSettings,
+  parts: Parameters<typeof ApiModule.with>[0],
+  openRequests: OpenRequests,
+): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: settings.MILLRACE_MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => requestIdOf(request.headers),
+  });
+  const authenticator = new SingleKeyAuthenticator(settings.MILLRACE_DEV_KEY, { tenantId: 'dev', keyId: 'dev' });
+  addApiHooks(adapter.getInstance(), authenticator, openRequests, parts.logger);
+  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.with(parts), adapter, {
+    bodyParser: false,
+    logger: new NestLogger(parts.logger),
+    abortOnError: false,
+  });
+  SwaggerModule.setup('docs', app, () => openapiDocument() as unknown as OpenAPIObject, {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'Millrace API',
+  });
+  return app;
+}
