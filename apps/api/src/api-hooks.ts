@@ -35,7 +35,9 @@ export function addApiHooks(
     if (route === undefined || OPEN_ROUTES.has(route)) return;
     if (openRequests.draining) {
       reply.header('connection', 'close');
-      throw new MillraceError('unavailable', 'This server is stopping. Send the request again.', { retryAfterMs: 1_000 });
+      throw new MillraceError('unavailable', 'This server is stopping. Send the request again.', {
+        retryAfterMs: 1_000,
+      });
     }
     request.tenant = await authenticator.authenticate(request.headers.authorization);
   });

@@ -21,19 +21,20 @@ export interface ApiParts {
 }
 
 @Module({})
-export class ApiModule {
-  static with(parts: ApiParts): DynamicModule {
-    return {
-      module: ApiModule,
-      controllers: [ChatCompletionsController, ModelsController, HealthController],
-      providers: [
-        { provide: LOGGER, useValue: parts.logger },
-        { provide: ModelCatalogue, useValue: parts.catalogue },
-        { provide: Completions, useValue: parts.completions },
-        { provide: Readiness, useValue: parts.readiness },
-        { provide: ApiLifecycle, useValue: parts.lifecycle },
-        { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },
-      ],
-    };
-  }
+export class ApiModule {}
+
+/** The module around parts that stand already: Nest only routes to them and stops them in order. */
+export function apiModule(parts: ApiParts): DynamicModule {
+  return {
+    module: ApiModule,
+    controllers: [ChatCompletionsController, ModelsController, HealthController],
+    providers: [
+      { provide: LOGGER, useValue: parts.logger },
+      { provide: ModelCatalogue, useValue: parts.catalogue },
+      { provide: Completions, useValue: parts.completions },
+      { provide: Readiness, useValue: parts.readiness },
+      { provide: ApiLifecycle, useValue: parts.lifecycle },
+      { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },
+    ],
+  };
 }

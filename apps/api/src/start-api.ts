@@ -6,9 +6,9 @@ import type { ApiSettings } from '#config';
 import { createLogger } from '#observability';
 import { CardStore, WorkerDirectory } from '#queue';
 import { RelayServer } from '#relay';
+import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
-import { ApiModule } from './api.module.ts';
 import { SingleKeyAuthenticator } from './auth/single-key-authenticator.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { Completions } from './delivery/completions.ts';
@@ -109,7 +109,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
 
 async function createApp(
   settings: ApiSettings,
-  parts: Parameters<typeof ApiModule.with>[0],
+  parts: ApiParts,
   openRequests: OpenRequests,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
@@ -120,7 +120,7 @@ async function createApp(
   });
   const authenticator = new SingleKeyAuthenticator(settings.MILLRACE_DEV_KEY, { tenantId: 'dev', keyId: 'dev' });
   addApiHooks(adapter.getInstance(), authenticator, openRequests, parts.logger);
-  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.with(parts), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(apiModule(parts), adapter, {
     bodyParser: false,
     logger: new NestLogger(parts.logger),
     abortOnError: false,
@@ -130,5 +130,6 @@ async function createApp(
     raw: ['json'],
     customSiteTitle: 'Millrace API',
   });
+  await app.init();
   return app;
 }

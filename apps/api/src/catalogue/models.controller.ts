@@ -17,9 +17,9 @@ export class ModelsController {
   }
 
   /** Model ids may hold slashes, as on Hugging Face. */
-  @Get('*id')
-  async get(@Param('id') id: string | string[]): Promise<ModelBody> {
-    const model = await this.#catalogue.find(Array.isArray(id) ? id.join('/') : id);
+  @Get('*')
+  async get(@Param('*') id: string): Promise<ModelBody> {
+    const model = await this.#catalogue.find(id);
     requireServed(model);
     return modelBody(model);
   }

@@ -29,7 +29,10 @@ export class CollectedAnswer implements AnswerListener, ReplyTarget {
   result(): { readonly choices: readonly AnsweredChoice[]; readonly usage: AnswerUsage } | null {
     if (this.#failure !== null) throw this.#failure;
     if (this.#usage === null) return null;
-    const choices = this.#choices.map((choice) => ({ ...choice, logprobs: this.#withLogprobs ? choice.logprobs : null }));
+    const choices = this.#choices.map((choice) => ({
+      ...choice,
+      logprobs: this.#withLogprobs ? choice.logprobs : null,
+    }));
     return { choices, usage: this.#usage };
   }
 

@@ -24,9 +24,13 @@ export function toMillraceError(error: unknown): MillraceError {
     const message = error instanceof Error ? error.message : 'The request is not valid.';
     return new MillraceError('invalid_request', `${message}${message.endsWith('.') ? '' : '.'}`, { cause: error });
   }
-  return new MillraceError('internal_error', 'Something went wrong here. Send the request again; the log has the cause.', {
-    cause: error,
-  });
+  return new MillraceError(
+    'internal_error',
+    'Something went wrong here. Send the request again; the log has the cause.',
+    {
+      cause: error,
+    },
+  );
 }
 
 function statusOf(error: unknown): number {

@@ -8,7 +8,10 @@ const SCHEMAS = { ChatCompletionBody, CompletionBody, ChunkBody, ErrorBody, Mode
 type SchemaName = keyof typeof SCHEMAS;
 
 const BEARER = [{ bearer: [] }];
-const modelNotFound = { 404: failure('No worker has served a model of this name.'), 503: failure('No worker serves it now.') };
+const modelNotFound = {
+  404: failure('No worker has served a model of this name.'),
+  503: failure('No worker serves it now.'),
+};
 
 /** The OpenAPI 3.1 description of the HTTP API, made from the schemas that validate requests and shape answers. */
 export function openapiDocument() {
@@ -46,7 +49,10 @@ export function openapiDocument() {
           summary: 'The models that live workers serve',
           tags: ['models'],
           security: BEARER,
-          responses: { 200: { description: 'The models.', content: json('ModelListBody') }, 401: failure('No valid key.') },
+          responses: {
+            200: { description: 'The models.', content: json('ModelListBody') },
+            401: failure('No valid key.'),
+          },
         },
       },
       '/v1/models/{id}': {
@@ -64,7 +70,9 @@ export function openapiDocument() {
         },
       },
       '/healthz': health('Whether the process is alive', 'It is.', {}),
-      '/readyz': health('Whether this replica should get requests', 'It should.', { 503: { description: 'It should not.' } }),
+      '/readyz': health('Whether this replica should get requests', 'It should.', {
+        503: { description: 'It should not.' },
+      }),
     },
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
