@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { type AddedToken, addedTokens } from './added-token.ts';
+import { withExactDigits } from './exact-digits.ts';
 import { splitAddedTokens } from './split-added-tokens.ts';
 import { TokenTrie } from './token-trie.ts';
 import { parseTokenizerJson, type TokenizerJson } from './tokenizer-json.ts';
@@ -87,7 +88,7 @@ function plainTextLibrary(json: TokenizerJson, controlTokens: readonly AddedToke
   const plain = {
     ...json,
     normalizer: json.normalizer ?? null,
-    pre_tokenizer: json.pre_tokenizer ?? null,
+    pre_tokenizer: withExactDigits(json.pre_tokenizer ?? null),
     decoder: null,
     post_processor: null,
     added_tokens: [],
