@@ -60,11 +60,20 @@ export const WorkerSettings = z.object({
 });
 
 export const UpSettings = z.object({
+  MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
+  /** 0 picks a free port. */
   MILLRACE_HTTP_PORT: port(8000),
+  /** 8001 when unset, or another free port when that one is taken. */
+  MILLRACE_MANAGEMENT_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+  /** A generated key, kept in the state folder, when unset. */
   MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
   MILLRACE_MODEL: z.string().min(1).default('smollm2-135m-instruct'),
+  MILLRACE_MODEL_ID: z.string().min(1).optional(),
   /** Uses this Redis and starts none. */
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  /** Where `up` keeps logs, the generated key and the Redis data; `.millrace` in the repository when unset. */
+  MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
+  /** Copies the processes' logs to the terminal. */
   MILLRACE_VERBOSE: flag,
 });
 

@@ -1,0 +1,87 @@
+// Which part may import which (docs/architecture/README.md). Everything that is not allowed here is forbidden.
+const LIBS = {
+  contracts: [],
+  observability: [],
+  config: ['contracts'],
+  engine: ['contracts'],
+  'model-runner': ['contracts'],
+  models: ['contracts'],
+  relay: ['contracts'],
+  queue: ['contracts', 'config'],
+  admission: ['contracts', 'config', 'queue'],
+};
+
+const directions = Object.entries(LIBS).map(([lib, allowed]) => ({
+  name: `lib-direction-${lib}`,
+  comment: `libs/${lib} may import ${allowed.length > 0 ? allowed.join(', ') : 'no other part'}.`,
+  severity: 'error',
+  from: { path: `^libs/${lib}/` },
+  to: { path: '^(libs|apps)/', pathNot: `^libs/(${[lib, ...allowed].join('|')})/` },
+}));
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'A cycle that consists of type imports alone does not exist at run time and is let through.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    ...directions,
+    {
+      name: 'every-lib-has-a-rule',
+      comment: 'A new lib needs its line in .dependency-cruiser.cjs.',
+      severity: 'error',
+      from: { path: '^libs/', pathNot: `^libs/(${Object.keys(LIBS).join('|')})/` },
+      to: {},
+    },
+    {
+      name: 'apps-stand-alone',
+      comment: 'Apps share code through libs only.',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'no-deep-imports',
+      comment: 'Another lib is imported through its index (`#engine`), never through a file inside it.',
+      severity: 'error',
+      from: { path: '^(libs|apps)/([^/]+)/' },
+      to: { path: '^libs/[^/]+/', pathNot: ['^libs/[^/]+/src/index\\.ts$', '^$1/$2/'] },
+    },
+    {
+      name: 'engine-stays-pure',
+      comment: 'The engine knows no Nest, Redis, gRPC or ONNX Runtime.',
+      severity: 'error',
+      from: { path: '^libs/engine/' },
+      to: { path: 'node_modules/(@nestjs|ioredis|bullmq|@grpc|onnxruntime-(node|common)|koffi)/' },
+    },
+    {
+      name: 'one-importer-of-onnxruntime',
+      severity: 'error',
+      from: { pathNot: '^libs/model-runner/' },
+      to: { path: 'node_modules/(onnxruntime-node|onnxruntime-common|koffi)/' },
+    },
+    {
+      name: 'nest-in-apps-only',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: 'node_modules/@nestjs/' },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    // Type-only imports count: they bind parts together as well.
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      exportsFields: ['exports'],
+      extensions: ['.ts', '.mjs', '.js', '.json', '.node'],
+    },
+  },
+};

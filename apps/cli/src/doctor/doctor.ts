@@ -1,0 +1,57 @@
+import { readSettings, UpSettings } from '#config';
+import { packageVersion } from '../package-root.ts';
+import { checkGivenRedis } from '../redis/check-given-redis.ts';
+import { findOnPath, findRedisServer } from '../redis/find-redis.ts';
+import { StartError } from '../start-error.ts';
+import { requireFreePort } from '../up/ports.ts';
+import { completeModelFolder } from '../up/up-plan.ts';
+
+interface Check {
+  readonly name: string;
+  /** Resolves with what was found. */
+  readonly run: () => Promise<string>;
+}
+
+/**
+ * `millrace doctor`: checks one by one what `up` needs and prints each finding.
+ * @returns 0 when nothing is wrong, else 1
+ */
+export async function doctor(environment: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const settings = readSettings(UpSettings, environment);
+  const checks: Check[] = [
+    { name: 'Millrace', run: async () => packageVersion() },
+    { name: 'Node', run: async () => `${process.versions.node} on ${process.platform} ${process.arch}` },
+    { name: 'Redis', run: () => redisFinding(settings.REDIS_URL, environment.PATH ?? '') },
+    { name: 'Model', run: () => completeModelFolder(settings.MILLRACE_MODEL) },
+    {
+      name: 'HTTP port',
+      run: async () => {
+        await requireFreePort('MILLRACE_HTTP_PORT', settings.MILLRACE_HTTP_HOST, settings.MILLRACE_HTTP_PORT);
+        return `${settings.MILLRACE_HTTP_HOST}:${settings.MILLRACE_HTTP_PORT} is free`;
+      },
+    },
+  ];
+  let problems = 0;
+  for (const { name, run } of checks) {
+    try {
+      console.log(`ok       ${name}: ${await run()}`);
+    } catch (error) {
+      problems += 1;
+      console.log(`PROBLEM  ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  console.log(problems === 0 ? '\nNothing is wrong.' : `\n${problems} problem${problems === 1 ? '' : 's'} found.`);
+  return problems === 0 ? 0 : 1;
+}
+
+async function redisFinding(url: string | undefined, path: string): Promise<string> {
+  if (url !== undefined) {
+    await checkGivenRedis(url);
+    return `${new URL(url).host} answers (REDIS_URL)`;
+  }
+  const server = findRedisServer(path);
+  if (server !== null) return server.path;
+  const docker = findOnPath('docker', path);
+  if (docker !== null) return `no server on PATH; \`up\` tries Docker (${docker})`;
+  throw new StartError('neither redis-server nor valkey-server nor docker is on PATH; install one or set REDIS_URL');
+}

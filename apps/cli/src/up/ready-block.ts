@@ -1,0 +1,43 @@
+export interface ReadyFacts {
+  readonly url: string;
+  readonly key: string;
+  readonly model: string;
+  readonly managementUrl: string;
+  readonly redis: string;
+  readonly logFolder: string;
+  readonly tookMs: number;
+}
+
+/** The one block that `millrace up` ends with: everything needed for a first request. */
+export function readyBlock(facts: ReadyFacts): string {
+  const body = JSON.stringify({
+    model: facts.model,
+    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    temperature: 0,
+    max_tokens: 64,
+  });
+  return [
+    '',
+    `Millrace is ready (${(facts.tookMs / 1000).toFixed(1)} s)`,
+    '',
+    `  URL    ${facts.url}/v1`,
+    `  Key    ${facts.key}`,
+    `  Model  ${facts.model}`,
+    `  Docs   ${facts.url}/docs`,
+    `  Health ${facts.managementUrl}/healthz`,
+    `  Redis  ${facts.redis}`,
+    `  Logs   ${facts.logFolder}`,
+    '',
+    '  Try it:',
+    '',
+    `curl ${facts.url}/v1/chat/completions -H ${shellQuote(`Authorization: Bearer ${facts.key}`)} -H 'Content-Type: application/json' -d ${shellQuote(body)}`,
+    '',
+    '  Ctrl-C stops everything.',
+    '',
+  ].join('\n');
+}
+
+/** One shell word, whatever the text holds. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,58 @@
+import { join, resolve } from 'node:path';
+import type { UpSettings } from '#config';
+import { openModelFolder, resolveModelFolder } from '#models';
+import { packageRoot } from '../package-root.ts';
+import { freePort, isPortFree, requireFreePort } from './ports.ts';
+
+/** Everything that `up` has found out before it starts anything. */
+export interface UpPlan {
+  readonly stateFolder: string;
+  readonly logFolder: string;
+  readonly modelFolder: string;
+  readonly httpHost: string;
+  /** 0 where the API is to choose. */
+  readonly httpPort: number;
+  readonly managementPort: number;
+}
+
+/** Where `up` keeps its state. */
+export function stateFolderOf(settings: UpSettings): string {
+  return resolve(packageRoot(), settings.MILLRACE_STATE_FOLDER ?? '.millrace');
+}
+
+/**
+ * Checks what can be checked before anything runs: ports and the model folder.
+ * @throws StartError or ModelFolderError, each with the remedy
+ */
+export async function planUp(settings: UpSettings): Promise<UpPlan> {
+  const host = settings.MILLRACE_HTTP_HOST;
+  await requireFreePort('MILLRACE_HTTP_PORT', host, settings.MILLRACE_HTTP_PORT);
+  const stateFolder = stateFolderOf(settings);
+  return {
+    stateFolder,
+    logFolder: join(stateFolder, 'logs'),
+    modelFolder: await completeModelFolder(settings.MILLRACE_MODEL),
+    httpHost: host,
+    httpPort: settings.MILLRACE_HTTP_PORT,
+    managementPort: await managementPort(settings),
+  };
+}
+
+/** The model's folder, with every file in place. */
+export async function completeModelFolder(nameOrPath: string): Promise<string> {
+  const folder = await resolveModelFolder(nameOrPath, [join(packageRoot(), 'models')]);
+  await openModelFolder(folder);
+  return folder;
+}
+
+/** A taken default port must not stop a start; one that was asked for must be free. */
+async function managementPort(settings: UpSettings): Promise<number> {
+  const wanted = settings.MILLRACE_MANAGEMENT_PORT;
+  const host = settings.MILLRACE_HTTP_HOST;
+  if (wanted !== undefined) {
+    await requireFreePort('MILLRACE_MANAGEMENT_PORT', host, wanted);
+    return wanted;
+  }
+  if (settings.MILLRACE_HTTP_PORT !== 0 && (await isPortFree(host, 8001))) return 8001;
+  return freePort(host);
+}
