@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ModelRunner } from '#contracts';
+import type { FixtureModel } from './fixture-models.ts';
+import {
+  bestToken,
+  differingValues,
+  generateAlone,
+  largestDifference,
+  logitsRow,
+  prefillInChunks,
+} from './runner-driver.ts';
+
+const SLOTS = 8;
+const SLOT_TOKENS = 400;
+const CHUNK_TOKENS = 32;
+
+export interface ConformingRunner {
+  name: string;
+  open: (slots: number, slotTokens: number, maxChunkTokens: number) => Promise<ModelRunner>;
+  /** Differs in the last bits between prefill chunkings; fp32 products do, the weight layouts we ship do not. */
+  chunkTolerance: number;
+}
+
+/** What every `ModelRunner` must do, on a fixture model. */
+export function describeModelRunner(implementation: ConformingRunner, fixture: FixtureModel): void {
+  describe(`${implementation.name} on ${fixture.name}`, () => {
+    let runner: ModelRunner;
+    const prompts = fixture.prompts.filter((prompt) => prompt.promptIds.length + 64 <= SLOT_TOKENS);
+
+    beforeAll(async () => {
+      runner = await implementation.open(SLOTS, SLOT_TOKENS, CHUNK_TOKENS);
+    });
+    afterAll(async () => {
+      await runner.close();
+    });
+
+    it('generates the tokens and logits of transformers for every prompt', async () => {
+      expect(prompts.length).toBeGreaterThanOrEqual(16);
+      for (const prompt of prompts) {
+        const { tokens, logits } = await generateAlone(runner, prompt.promptIds, 64, CHUNK_TOKENS);
+        expect(tokens).toEqual(prompt.generatedIds);
+        for (const { generatedIndex, offset } of prompt.logits ?? []) {
+          const expected = fixture.referenceLogits.subarray(offset, offset + fixture.vocabularySize);
+          expect(largestDifference(logits[generatedIndex]!, expected)).toBeLessThanOrEqual(1e-3);
+        }
+      }
+    });
+
+    it('gives a row the same bits alone and in a ragged batch whose rows join and leave', async () => {
+      const steps = 12;
+      const batch = prompts.slice(0, SLOTS);
+      const alone = [];
+      for (const prompt of batch) alone.push(await generateAlone(runner, prompt.promptIds, steps, CHUNK_TOKENS));
+      const tokens = new Int32Array(SLOTS);
+      const pasts = new Int32Array(SLOTS);
+      let differing = 0;
+      for (const [slot, prompt] of batch.entries()) {
+        const logits = await prefillInChunks(runner, slot, prompt.promptIds, CHUNK_TOKENS);
+        differing += differingValues(logits, alone[slot]!.logits[0]!);
+        tokens[slot] = bestToken(logits);
+        pasts[slot] = prompt.promptIds.length;
+      }
+      const made = new Int32Array(SLOTS).fill(1);
+      for (const rows of [8, 8, 5, 1, 3, 8, 2, 7, 8, 8, 8]) {
+        await runner.decode(rows, tokens, pasts);
+        for (let row = 0; row < rows; row++) {
+          const logits = logitsRow(runner, row);
+          differing += differingValues(logits, alone[row]!.logits[made[row]!]!);
+          tokens[row] = bestToken(logits);
+          pasts[row]! += 1;
+          made[row]! += 1;
+        }
+      }
+      expect(differing).toBe(0);
+    });
+
+    it('gives the same logits for any split of a prompt into chunks of two or more tokens', async () => {
+      const prompt = prompts.find(({ promptIds }) => promptIds.length > 60)!.promptIds;
+      const whole = await prefillInChunks(runner, 0, prompt, prompt.length);
+      for (const chunks of [[2], [20, 10], [2, 3, 5, 7], [prompt.length - 2], 16, 33]) {
+        const split = await prefillInChunks(runner, 3, prompt, chunks);
+        expect(largestDifference(split, whole)).toBeLessThanOrEqual(implementation.chunkTolerance);
+      }
+    });
+
+    it('keeps other slots as they were during prefill and decode', async () => {
+      const [first, second] = [prompts[3]!.promptIds, prompts[5]!.promptIds];
+      await prefillInChunks(runner, 0, first, CHUNK_TOKENS);
+      await prefillInChunks(runner, 1, second, CHUNK_TOKENS);
+      const token = Int32Array.of(9, 9);
+      await runner.decode(2, token, Int32Array.of(first.length, second.length));
+      const before = logitsRow(runner, 1);
+      await prefillInChunks(runner, 0, second, 7);
+      await prefillInChunks(runner, 2, first, 5);
+      await runner.decode(1, token, Int32Array.of(second.length));
+      await runner.decode(2, token, Int32Array.of(second.length, second.length));
+      expect(differingValues(logitsRow(runner, 1), before)).toBe(0);
+    });
+
+    it('copies a slot so that the copy goes on like the original', async () => {
+      const prompt = prompts.find(({ promptIds }) => promptIds.length > 30)!.promptIds;
+      await prefillInChunks(runner, 2, prompt, CHUNK_TOKENS);
+      runner.copySlot(2, 0, prompt.length);
+      runner.copySlot(2, 1, prompt.length);
+      const pasts = new Int32Array(3).fill(prompt.length);
+      await runner.decode(3, Int32Array.of(5, 5, 5), pasts);
+      expect(differingValues(logitsRow(runner, 0), logitsRow(runner, 2))).toBe(0);
+      expect(differingValues(logitsRow(runner, 1), logitsRow(runner, 2))).toBe(0);
+    });
+
+    it('takes back a step: the same call again gives the same bits', async () => {
+      const prompt = prompts[4]!.promptIds;
+      await prefillInChunks(runner, 0, prompt, CHUNK_TOKENS);
+      await runner.decode(1, Int32Array.of(5), Int32Array.of(prompt.length));
+      const once = logitsRow(runner);
+      await runner.decode(1, Int32Array.of(6), Int32Array.of(prompt.length));
+      await runner.decode(1, Int32Array.of(5), Int32Array.of(prompt.length));
+      expect(differingValues(logitsRow(runner), once)).toBe(0);
+    });
+
+    it('works to the last token of a slot', async () => {
+      const full = Int32Array.from({ length: SLOT_TOKENS - 1 }, (_, i) => (i * 7) % fixture.vocabularySize);
+      await runner.prefill(SLOTS - 1, full, 0);
+      runner.copySlot(SLOTS - 1, 0, full.length);
+      await runner.decode(1, Int32Array.of(1), Int32Array.of(SLOT_TOKENS - 1));
+      expect(logitsRow(runner).every(Number.isFinite)).toBe(true);
+    });
+
+    it('refuses arguments that no call can serve, and works afterwards', async () => {
+      const one = Int32Array.of(1);
+      const refused: [() => void | Promise<void>, RegExp][] = [
+        [() => runner.prefill(SLOTS, one, 0), /slot is 8/],
+        [() => runner.prefill(-1, one, 0), /slot is -1/],
+        [() => runner.prefill(0, new Int32Array(), 0), /empty/],
+        [() => runner.prefill(0, new Int32Array(SLOT_TOKENS + 1), 0), /do not fit/],
+        [() => runner.prefill(0, one, SLOT_TOKENS), /do not fit/],
+        [() => runner.prefill(0, one, -1), /pastTokens/],
+        [() => runner.prefill(0, Int32Array.of(fixture.vocabularySize), 0), /vocabulary/],
+        [() => runner.decode(0, one, one), /rows is 0/],
+        [() => runner.decode(SLOTS + 1, new Int32Array(9), new Int32Array(9)), /rows is 9/],
+        [() => runner.decode(2, one, one), /there are 1 tokenIds/],
+        [() => runner.decode(1, one, Int32Array.of(SLOT_TOKENS)), /do not fit/],
+        [() => runner.decode(1, Int32Array.of(-1), one), /vocabulary/],
+        [() => runner.copySlot(0, SLOTS, 1), /to is 8/],
+        [() => runner.copySlot(0, 1, SLOT_TOKENS + 1), /tokens is/],
+      ];
+      for (const [call, message] of refused) expect(call).toThrow(message);
+      await runner.prefill(0, one, 0);
+    });
+
+    it('tells the sizes of the model and of its cache', () => {
+      const { layers, kvHeads, headSize } = runner.shape;
+      expect(runner.shape).toMatchObject({ vocabularySize: 384, layers: 2, headSize: 16, maxPositions: 512 });
+      expect(runner.description.kvBytes).toBe(layers * 2 * SLOTS * kvHeads * SLOT_TOKENS * headSize * 4);
+      expect(runner.logits.length).toBe(SLOTS * fixture.vocabularySize);
+      expect(runner.description.runtimeVersion).toMatch(/^1\.\d+\.\d+$/);
+    });
+  });
+}

@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { openModelRunner } from '#model-runner';
+import { FIXTURE_NAMES, fixtureModel } from './fixture-models.ts';
+import { describeModelRunner } from './model-runner-conformance.ts';
+import { differingValues, generateAlone } from './runner-driver.ts';
+
+const BINDINGS = ['c-api', 'js-api'] as const;
+
+for (const name of FIXTURE_NAMES) {
+  const fixture = fixtureModel(name);
+  const open = (binding: 'c-api' | 'js-api', slots: number, slotTokens: number, maxChunkTokens: number) =>
+    openModelRunner({ modelFile: fixture.modelFile, slots, slotTokens, threads: 2, binding, maxChunkTokens });
+
+  for (const binding of BINDINGS)
+    describeModelRunner({ name: binding, open: (...sizes) => open(binding, ...sizes), chunkTolerance: 1e-4 }, fixture);
+
+  it(`gives the same bits on ${name} through the C API and the JS API`, async () => {
+    const [cApi, jsApi] = await Promise.all(BINDINGS.map((binding) => open(binding, 2, 256, 32)));
+    const prompt = fixture.prompts.find(({ promptIds }) => promptIds.length > 40)!.promptIds;
+    const [a, b] = [await generateAlone(cApi!, prompt, 16, 32), await generateAlone(jsApi!, prompt, 16, 32)];
+    expect(a.tokens).toEqual(b.tokens);
+    a.logits.forEach((logits, i) => {
+      expect(differingValues(logits, b.logits[i]!)).toBe(0);
+    });
+    expect(cApi!.description).toMatchObject({ binding: 'c-api', runtimeVersion: jsApi!.description.runtimeVersion });
+    expect(jsApi!.description.kvCache).toBe(cApi!.description.kvCache);
+    await Promise.all([cApi!.close(), jsApi!.close()]);
+  });
+}
