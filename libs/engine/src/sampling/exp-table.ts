@@ -8,7 +8,15 @@ export const BUCKETS_PER_NAT = 64;
 /** Further below the likeliest token a token has less than 1.3e-14 of its probability and counts as impossible. */
 export const RANGE_NATS = 32;
 
+/**
+ * Few tokens are nearer to the likeliest one than this, and the others together rarely matter: they are looked at only
+ * when a draw depends on them.
+ */
+export const NEAR_NATS = 16;
+
 export const BUCKETS = RANGE_NATS * BUCKETS_PER_NAT;
+
+export const NEAR_BUCKETS = NEAR_NATS * BUCKETS_PER_NAT;
 
 /** [BUCKETS] */
 export const EXP_OF_BUCKET = Float64Array.from({ length: BUCKETS }, (_, bucket) => Math.exp(-bucket / BUCKETS_PER_NAT));

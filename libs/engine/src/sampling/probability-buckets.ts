@@ -1,19 +1,28 @@
-import { BUCKETS, BUCKETS_PER_NAT, EXP_OF_BUCKET, expOfNegative, RANGE_NATS } from './exp-table.ts';
+import { BUCKETS, BUCKETS_PER_NAT, EXP_OF_BUCKET, expOfNegative, NEAR_BUCKETS, NEAR_NATS } from './exp-table.ts';
 
-const OUT_OF_RANGE = BUCKETS;
+/** What a draw answers when far tokens must be loaded first. */
+export const UNDECIDED = -1;
 
 /**
  * Draws a token after top-k, top-p and min-p without sorting the vocabulary.
  *
- * One pass puts every token into a bucket by its distance to the likeliest token in nats (1/64 nat each) and sums the
- * weights per bucket. All three filters keep the first tokens of one order, likeliest first and lower id first among
- * equals, so what they keep is some whole buckets (the head) and the first tokens of one more (the boundary). Only
- * boundary buckets are ever sorted. The draw walks the buckets, then the tokens of the one that it fell into. Reuses its
- * arrays; O(vocabulary).
+ * Tokens go into buckets by their distance to the likeliest token in nats (1/64 nat each), with the sum of their weights
+ * per bucket. All three filters keep the first tokens of one order, likeliest first and lower id first among equals, so
+ * what they keep is some whole buckets (the head) and the first tokens of one more (the boundary). Only boundary buckets
+ * are ever sorted. The draw walks the buckets, then the tokens of the one that it fell into.
+ *
+ * Usually only near tokens are loaded (within NEAR_NATS), a few hundred. What the far ones weigh together is known within
+ * [0, `#farBound`]; a filter or draw whose outcome is the same for all of that range is decided, any other answers
+ * `false` or `UNDECIDED` and the caller loads all tokens. Reuses its arrays; O(vocabulary).
  */
 export class ProbabilityBuckets {
-  /** [vocabularySize] */
-  readonly #bucketOfToken: Uint16Array;
+  /** [vocabularySize] the loaded tokens in ascending order, the first `#candidateCount` are valid */
+  readonly #candidates: Int32Array;
+  /** [vocabularySize] bucket of each candidate */
+  readonly #bucketOfCandidate: Uint16Array;
+  #candidateCount = 0;
+  /** Most that the tokens not loaded can weigh; 0 when they are filtered out or all are loaded. */
+  #farBound = 0;
   /** [BUCKETS] */
   readonly #mass = new Float64Array(BUCKETS);
   /** [BUCKETS] */
@@ -32,7 +41,8 @@ export class ProbabilityBuckets {
   #headMass = 0;
 
   constructor(vocabularySize: number) {
-    this.#bucketOfToken = new Uint16Array(vocabularySize);
+    this.#candidates = new Int32Array(vocabularySize);
+    this.#bucketOfCandidate = new Uint16Array(vocabularySize);
     this.#members = new Int32Array(vocabularySize);
   }
 
@@ -40,54 +50,88 @@ export class ProbabilityBuckets {
    * @param logits [vocabularySize], read until the draw; none NaN
    * @param maxLogit the largest of them, finite
    * @param temperature > 0
+   * @param rangeNats NEAR_NATS, or RANGE_NATS for all tokens that can be drawn at all
    */
-  load(logits: Float32Array, maxLogit: number, temperature: number): void {
+  load(logits: Float32Array, maxLogit: number, temperature: number, rangeNats: number): void {
     this.#logits = logits;
     this.#maxLogit = maxLogit;
     this.#inverseTemperature = 1 / temperature;
-    const bucketOfToken = this.#bucketOfToken;
+    const candidates = this.#candidates;
+    const bucketOfCandidate = this.#bucketOfCandidate;
     const mass = this.#mass.fill(0);
     const count = this.#count.fill(0);
     const inverseTemperature = this.#inverseTemperature;
+    // A little lower than the range, so that rounding loses no token to this quick look.
+    const lowestLogit = maxLogit - rangeNats * temperature * 1.000001;
     let total = 0;
+    let loaded = 0;
     for (let token = 0; token < logits.length; token++) {
+      if (logits[token] < lowestLogit) continue;
       const x = (logits[token] - maxLogit) * inverseTemperature;
-      if (x > -RANGE_NATS) {
+      if (x > -rangeNats) {
         const bucket = (-x * BUCKETS_PER_NAT) | 0;
         const rest = x + bucket / BUCKETS_PER_NAT;
         const weight = EXP_OF_BUCKET[bucket] * (1 + rest * (1 + rest * (1 / 2 + rest * (1 / 6))));
-        bucketOfToken[token] = bucket;
+        candidates[loaded] = token;
+        bucketOfCandidate[loaded] = bucket;
+        loaded++;
         mass[bucket] += weight;
         count[bucket]++;
         total += weight;
-      } else {
-        bucketOfToken[token] = OUT_OF_RANGE;
       }
     }
+    this.#candidateCount = loaded;
+    this.#farBound = rangeNats === NEAR_NATS ? (logits.length - loaded) * EXP_OF_BUCKET[NEAR_BUCKETS] : 0;
     this.#headMass = total;
     this.#boundary = BUCKETS;
     this.#boundaryKept = 0;
     this.#boundaryMass = 0;
   }
 
-  /** Keeps the `k` likeliest tokens. */
-  keepTopK(k: number): void {
+  /** Keeps the `k` likeliest tokens. False when that depends on far tokens. */
+  keepTopK(k: number): boolean {
+    if (k > this.#candidateCount) return this.#farBound === 0;
+    this.#farBound = 0;
     let seen = 0;
     let headMass = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       const count = this.#count[bucket];
       if (seen + count >= k) {
         this.#setBoundary(bucket, k - seen, headMass);
-        return;
+        return true;
       }
       seen += count;
       headMass += this.#mass[bucket];
     }
+    return true;
   }
 
-  /** Keeps the smallest set of likeliest tokens with at least the share `p` of what is kept so far. */
-  keepTopP(p: number): void {
-    const target = p * (this.#headMass + this.#boundaryMass);
+  /**
+   * Keeps the smallest set of likeliest tokens with at least the share `p` of what is kept so far. False when that
+   * depends on far tokens.
+   */
+  keepTopP(p: number): boolean {
+    const mass = this.#headMass + this.#boundaryMass;
+    if (this.#farBound > 0) {
+      if (p * (mass + this.#farBound) > mass) return false;
+      const total = this.#headMass;
+      this.#cutAtMass(p * (mass + this.#farBound));
+      const { boundary, boundaryKept } = { boundary: this.#boundary, boundaryKept: this.#boundaryKept };
+      this.#boundary = BUCKETS;
+      this.#boundaryKept = 0;
+      this.#boundaryMass = 0;
+      this.#headMass = total;
+      this.#cutAtMass(p * mass);
+      if (boundary !== this.#boundary || boundaryKept !== this.#boundaryKept) return false;
+      this.#farBound = 0;
+      return true;
+    }
+    this.#cutAtMass(p * mass);
+    return true;
+  }
+
+  /** Keeps the smallest set of likeliest tokens that weighs `target`. */
+  #cutAtMass(target: number): void {
     let headMass = 0;
     for (let bucket = 0; bucket < this.#boundary; bucket++) {
       const mass = this.#mass[bucket];
@@ -103,12 +147,13 @@ export class ProbabilityBuckets {
     }
   }
 
-  /** Keeps tokens with at least `p` times the probability of the likeliest one. */
-  keepMinP(p: number): void {
+  /** Keeps tokens with at least `p` times the probability of the likeliest one. False when that depends on far tokens. */
+  keepMinP(p: number): boolean {
     const lowest = Math.log(p);
-    if (lowest <= -RANGE_NATS) return;
+    if (lowest <= -NEAR_NATS && this.#farBound > 0) return false;
+    this.#farBound = 0;
     const bucket = (-lowest * BUCKETS_PER_NAT) | 0;
-    if (bucket > this.#boundary) return;
+    if (bucket >= BUCKETS || bucket > this.#boundary) return true;
     this.#sortMembers(bucket);
     const most = bucket === this.#boundary ? this.#boundaryKept : this.#memberCount;
     let kept = 0;
@@ -116,11 +161,31 @@ export class ProbabilityBuckets {
     let headMass = 0;
     for (let earlier = 0; earlier < bucket; earlier++) headMass += this.#mass[earlier];
     this.#setBoundary(bucket, kept, headMass);
+    return true;
   }
 
-  /** @param uniform in [0, 1) */
-  draw(uniform: number): number {
-    const target = uniform * (this.#headMass + this.#boundaryMass);
+  /**
+   * The first number decides between near and far tokens, the second the token among those.
+   * @param side in [0, 1)
+   * @param uniform in [0, 1)
+   * @returns the token, or `UNDECIDED` when it depends on far tokens
+   */
+  draw(side: number, uniform: number): number {
+    const mass = this.#headMass + this.#boundaryMass;
+    if (this.#farBound > 0) {
+      return side * (mass + this.#farBound) < mass ? this.#tokenAt(uniform * mass) : UNDECIDED;
+    }
+    let nearMass = mass;
+    if (this.#boundary >= NEAR_BUCKETS) {
+      nearMass = 0;
+      for (let bucket = 0; bucket < NEAR_BUCKETS; bucket++) nearMass += this.#mass[bucket];
+    }
+    const isNear = side * mass < nearMass;
+    return this.#tokenAt(isNear ? uniform * nearMass : nearMass + uniform * (mass - nearMass));
+  }
+
+  /** The token at a place in the order of buckets. @param target ≥ 0 and below the mass that is kept */
+  #tokenAt(target: number): number {
     let reached = 0;
     let lastBucket = 0;
     for (let bucket = 0; bucket < this.#boundary; bucket++) {
@@ -175,11 +240,11 @@ export class ProbabilityBuckets {
   }
 
   #gatherMembers(bucket: number): void {
-    const bucketOfToken = this.#bucketOfToken;
+    const bucketOfCandidate = this.#bucketOfCandidate;
     const wanted = this.#count[bucket];
     let found = 0;
-    for (let token = 0; found < wanted; token++) {
-      if (bucketOfToken[token] === bucket) this.#members[found++] = token;
+    for (let candidate = 0; found < wanted; candidate++) {
+      if (bucketOfCandidate[candidate] === bucket) this.#members[found++] = this.#candidates[candidate];
     }
     this.#memberCount = found;
   }

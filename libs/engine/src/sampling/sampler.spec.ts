@@ -62,7 +62,7 @@ describe('Sampler', () => {
 
   it('draws only tokens that the filters allow', () => {
     const scenario = fc.record({
-      logits: fc.array(fc.oneof(fc.double({ min: -20, max: 20, noNaN: true }), fc.constantFrom(1, 2, -Infinity)), {
+      logits: fc.array(fc.oneof(fc.double({ min: -40, max: 40, noNaN: true }), fc.constantFrom(1, 2, -Infinity)), {
         minLength: 1,
         maxLength: 60,
       }),
@@ -91,6 +91,19 @@ describe('Sampler', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('draws tokens far below the likeliest as often as they should be, thousands together', () => {
+    const row = new Float32Array(60_000).fill(-16.2);
+    row[40_000] = 0;
+    const sampler = new Sampler(row.length);
+    const far = 59_999 * Math.exp(-16.2);
+    let drawn = 0;
+    for (let position = 0; position < 8_000; position++) {
+      if (draw(sampler, row, { temperature: 1, seed: 9 }, position) !== 40_000) drawn += 1;
+    }
+    const expected = (8_000 * far) / (1 + far);
+    expect(Math.abs(drawn - expected)).toBeLessThan(4 * Math.sqrt(expected));
   });
 
   it('reuses its arrays without a trace of earlier rows', () => {

@@ -1,6 +1,7 @@
 import type { SamplingParameters } from '#contracts';
 import { argmax, NO_TOKEN } from './argmax.ts';
-import { ProbabilityBuckets } from './probability-buckets.ts';
+import { NEAR_NATS, RANGE_NATS } from './exp-table.ts';
+import { ProbabilityBuckets, UNDECIDED } from './probability-buckets.ts';
 import type { TokenPenalties } from './token-penalties.ts';
 import { uniformNoise } from './uniform-noise.ts';
 
@@ -39,12 +40,26 @@ export class Sampler {
     const likeliest = argmax(adjusted);
     if (likeliest === NO_TOKEN || sampling.temperature < GREEDY_TEMPERATURE) return likeliest;
 
+    const maxLogit = adjusted[likeliest];
+    const near = this.#draw(adjusted, maxLogit, sampling, choice, position, NEAR_NATS);
+    return near === UNDECIDED ? this.#draw(adjusted, maxLogit, sampling, choice, position, RANGE_NATS) : near;
+  }
+
+  #draw(
+    logits: Float32Array,
+    maxLogit: number,
+    sampling: SamplingParameters,
+    choice: number,
+    position: number,
+    rangeNats: number,
+  ): number {
+    const { temperature, topK, topP, minP, seed } = sampling;
     const buckets = this.#buckets;
-    buckets.load(adjusted, adjusted[likeliest], sampling.temperature);
-    if (sampling.topK > 0) buckets.keepTopK(sampling.topK);
-    if (sampling.topP < 1) buckets.keepTopP(sampling.topP);
-    if (sampling.minP > 0) buckets.keepMinP(sampling.minP);
-    return buckets.draw(uniformNoise(sampling.seed, choice, position));
+    buckets.load(logits, maxLogit, temperature, rangeNats);
+    if (topK > 0 && !buckets.keepTopK(topK)) return UNDECIDED;
+    if (topP < 1 && !buckets.keepTopP(topP)) return UNDECIDED;
+    if (minP > 0 && !buckets.keepMinP(minP)) return UNDECIDED;
+    return buckets.draw(uniformNoise(seed, choice, position, 1), uniformNoise(seed, choice, position, 0));
   }
 
   #adjust(logits: Float32Array, sampling: SamplingParameters, penalties: TokenPenalties | null): Float32Array {

@@ -8,11 +8,12 @@ const block = new Uint32Array(4);
  * @param seed any safe integer; all its bits count
  * @param choice which of the request's sequences
  * @param position index of the token within the choice, from 0
+ * @param draw which number of that token's noise
  */
-export function uniformNoise(seed: number, choice: number, position: number): number {
+export function uniformNoise(seed: number, choice: number, position: number, draw = 0): number {
   block[0] = position;
   block[1] = choice;
-  block[2] = 0;
+  block[2] = draw;
   block[3] = 0;
   // ToUint32 takes the number modulo 2^32, for negative seeds too.
   philox4x32(block, seed >>> 0, Math.floor(seed / 0x1_0000_0000) >>> 0);
