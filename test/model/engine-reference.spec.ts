@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GREEDY, type ModelRunner, type SamplingParameters } from '#contracts';
-import { Engine, type EngineRequest, numberedTokenTable, type StepOutput } from '#engine';
+import { Engine, type EngineRequest, type StepOutput } from '#engine';
 import { openModelRunner } from '#model-runner';
+import { numberedTokenTable } from '../../libs/engine/src/testing/token-tables.ts';
 
 interface Reference {
   readonly vocabularySize: number;

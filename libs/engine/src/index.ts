@@ -21,8 +21,6 @@ export type {
   StepOutput,
   TokenLogprob,
 } from './step-output.ts';
-export { HistoryModelRunner, type HistoryModelRunnerOptions } from './testing/history-model-runner.ts';
-export { numberedTokenTable, tokenTableOf } from './testing/token-tables.ts';
 export { EngineThread, type EngineThreadOptions } from './thread/engine-thread.ts';
 export { EngineThreadError } from './thread/engine-thread-error.ts';
 export { serveEngine } from './thread/serve-engine.ts';
