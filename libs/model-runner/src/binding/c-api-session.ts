@@ -65,6 +65,7 @@ export class CApiSession implements SessionBinding {
   }
 
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
+    this.#assertOpen();
     const tensor = new CApiTensor(this.#api, this.#memoryInfo, data, dims, this.#tensors);
     this.#tensors.add(tensor);
     return tensor;
@@ -75,7 +76,7 @@ export class CApiSession implements SessionBinding {
   }
 
   #run(run: CApiRun): void {
-    if (this.#closed) throw new RunFailedError('the session is closed.');
+    this.#assertOpen();
     const { count: inputs, pointers: inputNames } = this.#inputNames;
     const { count: outputs, pointers: outputNames } = this.#outputNames;
     try {
@@ -94,6 +95,10 @@ export class CApiSession implements SessionBinding {
       this.#api.unsetTerminate(this.#runOptions);
       throw new RunInterruptedError({ cause });
     }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new RunFailedError('the session is closed.');
   }
 
   close(): void {

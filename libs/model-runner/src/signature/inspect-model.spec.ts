@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import onnxProto from 'onnx-proto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ModelLoadError } from '../model-load-error.ts';
+import { inspectModel } from './inspect-model.ts';
+
+const FLOAT32 = 1;
+const INT32 = 6;
+const INT64 = 7;
+const FLOAT16 = 10;
+
+type Value = [name: string, elementType: number, dims: (number | string)[]];
+
+const DECODER = {
+  inputs: [
+    ['input_ids', INT64, ['batch', 'sequence']],
+    ['attention_mask', INT64, ['batch', 'total']],
+    ['past_key_values.0.key', FLOAT32, ['batch', 2, 'past', 16]],
+    ['past_key_values.0.value', FLOAT32, ['batch', 2, 'past', 16]],
+  ] as Value[],
+  outputs: [
+    ['logits', FLOAT32, ['batch', 'sequence', 384]],
+    ['present.0.key', FLOAT32, ['batch', 2, 'total', 16]],
+    ['present.0.value', FLOAT32, ['batch', 2, 'total', 16]],
+  ] as Value[],
+};
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'inspect-model-'));
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+/** Writes a model of these inputs and outputs; `change` gives them by name, null takes one away. */
+async function inspect(
+  change: Record<string, Value | null> = {},
+  graph: { node?: object[]; initializer?: object[] } = {},
+) {
+  const value = ([name, elemType, dims]: Value) => ({
+    name,
+    type: {
+      tensorType: {
+        elemType,
+        shape: { dim: dims.map((d) => (typeof d === 'string' ? { dimParam: d } : { dimValue: d })) },
+      },
+    },
+  });
+  const changed = (values: Value[]) =>
+    values.flatMap((v) => (change[v[0]] === null ? [] : [change[v[0]] ?? v])).map(value);
+  const extra = Object.entries(change).flatMap(([name, v]) => (v !== null && name === '+' ? [value(v)] : []));
+  const modelFile = join(folder, 'model.onnx');
+  const model = onnxProto.onnx.ModelProto.fromObject({
+    irVersion: 8,
+    graph: {
+      name: 'g',
+      node: graph.node ?? [{ opType: 'GroupQueryAttention', input: ['', '', '', '', '', '', '', 'cos'] }],
+      initializer: graph.initializer ?? [{ name: 'cos', dims: [512, 8], dataType: FLOAT32 }],
+      input: [...changed(DECODER.inputs), ...extra],
+      output: changed(DECODER.outputs),
+    },
+  });
+  await writeFile(modelFile, onnxProto.onnx.ModelProto.encode(model).finish());
+  return inspectModel(modelFile);
+}
+
+it('reads sizes, inputs and the kind of cache from the graph', async () => {
+  expect(await inspect()).toMatchObject({
+    vocabularySize: 384,
+    layers: 1,
+    kvHeads: 2,
+    headSize: 16,
+    maxPositions: 512,
+    sharesCache: true,
+    sideInputs: [{ kind: 'attention_mask' }],
+    cache: [
+      { past: 'past_key_values.0.key', present: 'present.0.key' },
+      { past: 'past_key_values.0.value', present: 'present.0.value' },
+    ],
+    logits: { positions: 'all', rank: 3 },
+  });
+});
+
+it('sees logits of the last position only, by their fixed sequence of 1 or their rank of 2', async () => {
+  const three = await inspect({ logits: ['logits', FLOAT32, ['batch', 1, 384]] });
+  expect(three.logits).toEqual({ positions: 'last', rank: 3 });
+  const two = await inspect({ logits: ['logits', FLOAT32, ['batch', 384]] });
+  expect(two.logits).toEqual({ positions: 'last', rank: 2 });
+});
+
+it('takes a graph without GroupQueryAttention as one that copies, and its positions from config.json', async () => {
+  await writeFile(join(folder, 'config.json'), '{"max_position_embeddings": 77}');
+  const plain = await inspect({}, { node: [{ opType: 'MatMul' }], initializer: [] });
+  expect(plain).toMatchObject({ sharesCache: false, maxPositions: 77 });
+  await rm(join(folder, 'config.json'));
+  expect(await inspect({}, { node: [{ opType: 'MatMul' }], initializer: [] })).toMatchObject({ maxPositions: null });
+});
+
+it('accepts the lengths that onnxruntime-genai feeds directly', async () => {
+  const { sideInputs } = await inspect({
+    attention_mask: ['seqlens_k', INT32, ['batch']],
+    '+': ['total_sequence_length', INT32, []],
+  });
+  expect(sideInputs).toEqual([{ kind: 'seqlens_k' }, { kind: 'total_sequence_length', rank: 0 }]);
+});
+
+it.each<[string, Record<string, Value | null>, RegExp]>([
+  ['no tokens', { input_ids: null }, /no input "input_ids"/],
+  ['int32 tokens', { input_ids: ['input_ids', INT32, ['b', 's']] }, /"input_ids" is int32; export it as int64/],
+  ['no cache', { 'past_key_values.0.key': null, 'past_key_values.0.value': null }, /with its KV cache/],
+  ['half a cache', { 'past_key_values.0.value': null }, /input "past_key_values.0.value" is missing/],
+  ['no present', { 'present.0.key': null }, /output "present.0.key" is missing/],
+  [
+    'a half-precision cache',
+    { 'past_key_values.0.key': ['past_key_values.0.key', FLOAT16, ['b', 2, 'p', 16]] },
+    /"past_key_values.0.key" is float16; export the model with a float32 KV cache/,
+  ],
+  [
+    'free heads',
+    { 'past_key_values.0.key': ['past_key_values.0.key', FLOAT32, ['b', 'h', 'p', 16]] },
+    /\[b, h, p, 16\]; it must be \[batch, kvHeads, past, headSize\]/,
+  ],
+  [
+    'layers of different shapes',
+    { 'past_key_values.0.value': ['past_key_values.0.value', FLOAT32, ['b', 4, 'p', 16]] },
+    /has 4 heads of 16, the first layer 2 of 16/,
+  ],
+  ['no logits', { logits: null }, /no output "logits"/],
+  ['half-precision logits', { logits: ['logits', FLOAT16, ['b', 's', 384]] }, /"logits" is float16/],
+  ['a free vocabulary', { logits: ['logits', FLOAT32, ['b', 's', 'v']] }, /fixed vocabulary/],
+  ['an unknown input', { '+': ['pixel_values', FLOAT32, ['b', 3]] }, /input "pixel_values" is not known/],
+  ['a float mask', { attention_mask: ['attention_mask', FLOAT32, ['b', 't']] }, /"attention_mask" is float32/],
+])('refuses a model with %s', async (_, change, message) => {
+  const opening = inspect(change);
+  await expect(opening).rejects.toThrow(message);
+  await expect(opening).rejects.toBeInstanceOf(ModelLoadError);
+});
+
+it('names every missing and short file of external weights with the bytes it should have', async () => {
+  await writeFile(join(folder, 'weights.1'), new Uint8Array(10));
+  const stored = (location: string, offset: string, length: string) => ({
+    name: location + offset,
+    dims: [4],
+    dataType: FLOAT32,
+    dataLocation: 1,
+    externalData: Object.entries({ location, offset, length }).map(([key, value]) => ({ key, value })),
+  });
+  const opening = inspect(
+    {},
+    { initializer: [stored('weights.0', '0', '16'), stored('weights.1', '0', '16'), stored('weights.1', '16', '16')] },
+  );
+  await expect(opening).rejects.toThrow(
+    'weights.0 is missing (at least 16 bytes); weights.1 has 10 bytes, at least 32 are needed. Copy the whole folder',
+  );
+});
+
+it('says when the file is missing, empty, or not ONNX', async () => {
+  await expect(inspectModel(join(folder, 'absent.onnx'))).rejects.toThrow(/absent.onnx: the file does not exist/);
+  await writeFile(join(folder, 'text.onnx'), 'version https://git-lfs.github.com/spec/v1\n');
+  await expect(inspectModel(join(folder, 'text.onnx'))).rejects.toThrow(/copy or download it again/);
+  await writeFile(join(folder, 'empty.onnx'), '');
+  await expect(inspectModel(join(folder, 'empty.onnx'))).rejects.toThrow(/no graph/);
+});
