@@ -205,6 +205,7 @@ describe('JobConsumer', () => {
     await until(() => expect(started).toHaveLength(1));
     await new Promise((resolve) => setTimeout(resolve, 900));
     expect(consumer.lockLosses).toBe(0);
+    expect(consumer.lockRenewals).toBeGreaterThan(1);
     await redis.del(`millrace:v1:queue:${redisKeys.queueName('org/model:1')}:request-1-1:lock`);
     await until(() => expect(consumer.lockLosses).toBeGreaterThan(0));
   });

@@ -48,8 +48,8 @@ export const WorkerSettings = z.object({
   MILLRACE_SLOTS: count(32, 1024),
   /** Tokens (prompt and answer) that one slot holds; the model's limit when unset. */
   MILLRACE_SLOT_TOKENS: count(2048, 1_048_576),
-  /** Most prompt tokens computed between two decode steps. */
-  MILLRACE_PREFILL_CHUNK: z.coerce.number().int().min(2).max(65_536).default(128),
+  /** Most prompt tokens computed between two decode steps; with 3 or more a last chunk of one token can be avoided. */
+  MILLRACE_PREFILL_CHUNK: z.coerce.number().int().min(3).max(65_536).default(128),
   /** Intra-op threads of ONNX Runtime; 0 takes the number of cores. */
   MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),

@@ -46,6 +46,7 @@ export class JobConsumer {
   readonly #running = new Map<string, { controller: AbortController; settled: Promise<void> }>();
   #state: 'created' | 'started' | 'paused' | 'closed' = 'created';
   #lockLosses = 0;
+  #lockRenewals = 0;
   #stalledJobs = 0;
 
   constructor(options: JobConsumerOptions) {
@@ -86,6 +87,11 @@ export class JobConsumer {
   /** Locks that could not be renewed, so that another worker may have been given the job. */
   get lockLosses(): number {
     return this.#lockLosses;
+  }
+
+  /** Locks that were renewed, one for each job each time. */
+  get lockRenewals(): number {
+    return this.#lockRenewals;
   }
 
   /** Jobs of vanished workers that this consumer put back into the queue. */
@@ -144,7 +150,10 @@ export class JobConsumer {
     const worker = this.#worker;
     worker.on('error', (error) => this.#report(error));
     worker.on('ioredis:close', () => worker.noteLoss());
-    worker.on('locksRenewed', () => worker.noteContact());
+    worker.on('locksRenewed', ({ count }) => {
+      worker.noteContact();
+      this.#lockRenewals += count;
+    });
     worker.on('lockRenewalFailed', (jobIds) => {
       this.#lockLosses += jobIds.length;
     });

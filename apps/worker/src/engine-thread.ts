@@ -1,0 +1,13 @@
+/** Entry of the engine's thread: loads the model, then serves until its owner closes it. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { Engine, serveEngine } from '#engine';
+import { openModelRunner } from '#model-runner';
+import type { EngineThreadData } from './model/engine-thread-data.ts';
+
+const { modelFile, slots, slotTokens, threads, binding, prefillChunkTokens, tokenTable } =
+  workerData as EngineThreadData;
+if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
+
+const maxChunkTokens = prefillChunkTokens;
+const runner = await openModelRunner({ modelFile, slots, slotTokens, threads, binding, maxChunkTokens });
+serveEngine(parentPort, new Engine({ runner, tokenTable, prefillChunkTokens }));

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { GenerateJob } from '#contracts';
+import type { EnginePort, EngineRequest, EngineStats, StepOutput } from '#engine';
+import { createLogger } from '#observability';
+import type { ClaimOutcome, OutgoingFrames } from '#relay';
+import { generateJob } from '../../../../test/support/generate-job.ts';
+import { JobRunner } from './job-runner.ts';
+
+const stats: EngineStats = {
+  running: 0,
+  waiting: 0,
+  freeSlots: 1,
+  stepsTotal: 0,
+  decodeRunsTotal: 0,
+  prefillRunsTotal: 0,
+  decodedTokensTotal: 0,
+  prefilledTokensTotal: 0,
+};
+
+/** An engine and a relay that do what the test says. */
+function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
+  const submitted: EngineRequest[] = [];
+  const cancelled: string[] = [];
+  const published: OutgoingFrames[] = [];
+  let step = (_output: StepOutput): void => {};
+  let cancel = (_requestId: string, _epoch: number, _reason: string): void => {};
+  const engine: EnginePort = {
+    submit: (request) => submitted.push(request),
+    cancel: (requestId) => cancelled.push(requestId),
+    onStep: (listener) => {
+      step = listener;
+    },
+    onFatal: () => {},
+    stats: () => stats,
+    close: async () => {},
+  };
+  const dialer = {
+    claim: answer,
+    publish: (frames: OutgoingFrames) => published.push(frames),
+    onCancel: (listener: typeof cancel) => {
+      cancel = listener;
+    },
+    onLost: () => {},
+  };
+  const tokenTable = {
+    bytes: new Uint8Array(),
+    offsets: new Uint32Array(1),
+    special: new Uint8Array(),
+    stripLeadingSpace: false,
+  };
+  const logger = createLogger('test', 'silent');
+  const runner = new JobRunner({ engine, dialer, tokenTable, cardHash: 'card', logger });
+  const job = (overrides: Partial<GenerateJob> = {}) => generateJob({ cardHash: 'card', ...overrides });
+  const finish = (choice: number) => {
+    const end = { requestId: 'request-1', epoch: 1, choice, reason: 'stop', stopString: null, completionTokens: 1 };
+    step({ step: 1, deltas: [], finished: [{ ...end, reason: 'stop' }], failed: [], stats });
+  };
+  return { runner, job, submitted, cancelled, published, finish, cancel: () => cancel('request-1', 1, 'gone') };
+}
+
+const never = new AbortController().signal;
+const settled = (promise: Promise<void>) =>
+  Promise.race([promise.then(() => true), new Promise<false>((resolve) => setTimeout(() => resolve(false), 10))]);
+
+describe('JobRunner', () => {
+  it('settles when the last of several choices has ended', async () => {
+    const { runner, job, finish, submitted } = harness();
+    const run = runner.run(job({ choices: 2 }), never);
+    expect(await settled(run)).toBe(false);
+    expect(submitted).toHaveLength(1);
+    finish(0);
+    expect(await settled(run)).toBe(false);
+    finish(1);
+    expect(await settled(run)).toBe(true);
+    expect(runner.running).toBe(0);
+  });
+
+  it('gives a denied job to nobody', async () => {
+    const { runner, job, submitted, published } = harness(async () => 'denied');
+    await runner.run(job(), never);
+    expect([submitted, published]).toEqual([[], []]);
+    expect(runner.counts).toEqual({ granted: 0, denied: 1, refused: 0, repeated: 0 });
+  });
+
+  it('ends every choice of a request that is cancelled between the grant and the submit, without running it', async () => {
+    const parts = harness(async () => {
+      parts.cancel();
+      return 'granted';
+    });
+    await parts.runner.run(parts.job({ choices: 2 }), never);
+    expect(parts.submitted).toEqual([]);
+    expect(parts.published[0]?.finished.map(({ choice }) => choice)).toEqual([0, 1]);
+  });
+
+  it('runs a job once that the queue delivers again while it runs', async () => {
+    const { runner, job, submitted, finish } = harness();
+    const run = runner.run(job(), never);
+    await runner.run(job(), never);
+    expect(submitted).toHaveLength(1);
+    finish(0);
+    await run;
+    expect(runner.counts.repeated).toBe(1);
+  });
+
+  it('tells clients and the engine when the worker shuts down', async () => {
+    const { runner, job, cancelled, published } = harness();
+    const shutdown = new AbortController();
+    const run = runner.run(job(), shutdown.signal);
+    expect(await settled(run)).toBe(false);
+    shutdown.abort();
+    await run;
+    expect(published[0]?.failed).toMatchObject([{ requestId: 'request-1', code: 'worker_lost' }]);
+    expect(cancelled).toEqual(['request-1']);
+  });
+
+  it('settles and tells clients when the engine fails', async () => {
+    const { runner, job, published } = harness();
+    const run = runner.run(job(), never);
+    expect(await settled(run)).toBe(false);
+    runner.failAll('engine_failed', 'it failed');
+    await run;
+    expect(published[0]?.failed).toMatchObject([{ code: 'engine_failed' }]);
+  });
+});

@@ -1,0 +1,154 @@
+import type { ErrorCode, GenerateJob, TokenTable } from '#contracts';
+import type { EnginePort, StepOutput } from '#engine';
+import type { Logger } from '#observability';
+import type { RelayDialer } from '#relay';
+import { Attempt } from './attempt.ts';
+import { engineRequestOf } from './engine-request-of.ts';
+import { finishedOf, framesOf } from './frames-of.ts';
+
+export interface JobRunnerParts {
+  readonly engine: EnginePort;
+  readonly dialer: Pick<RelayDialer, 'claim' | 'publish' | 'onCancel' | 'onLost'>;
+  readonly tokenTable: TokenTable;
+  /** Hash of the card that this worker serves. */
+  readonly cardHash: string;
+  readonly logger: Logger;
+}
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** How many jobs came to which end since the start. */
+export interface JobCounts {
+  granted: number;
+  /** Nobody waited for them: never run. */
+  denied: number;
+  /** Told so to the client: past the deadline, or made for another card. */
+  refused: number;
+  /** Delivered again while they run here. */
+  repeated: number;
+}
+
+/**
+ * Runs jobs: claims each at the API replica that waits for it, gives it to the engine, sends what the engine makes to
+ * the replica, and settles when all choices have ended. A job that nobody waits for never reaches the engine.
+ */
+export class JobRunner {
+  readonly counts: JobCounts = { granted: 0, denied: 0, refused: 0, repeated: 0 };
+  readonly #parts: JobRunnerParts;
+  readonly #attempts = new Map<string, Attempt>();
+
+  constructor(parts: JobRunnerParts) {
+    this.#parts = parts;
+    parts.engine.onStep((output) => this.#publish(output));
+    parts.dialer.onCancel((requestId, epoch, reason) => this.#cancel(requestId, epoch, reason));
+    parts.dialer.onLost((requestId, epoch) => this.#cancel(requestId, epoch, 'the API replica is gone'));
+  }
+
+  /** Attempts that were granted and have not ended. */
+  get running(): number {
+    return this.#attempts.size;
+  }
+
+  /** Settles when the attempt has ended, whatever its end; the client learns of it through the relay. */
+  async run(job: GenerateJob, signal: AbortSignal): Promise<void> {
+    const key = keyOf(job.requestId, job.epoch);
+    if (this.#attempts.has(key)) {
+      // The lock was lost and the queue delivered the job again; the run that is under way goes on.
+      this.counts.repeated += 1;
+      return;
+    }
+    const attempt = new Attempt(job);
+    this.#attempts.set(key, attempt);
+    try {
+      if ((await this.#parts.dialer.claim(job)) === 'denied') {
+        this.counts.denied += 1;
+        this.#parts.logger.debug({ requestId: job.requestId, epoch: job.epoch }, 'nobody waits for the job; not run');
+        return;
+      }
+      this.counts.granted += 1;
+      await this.#runGranted(job, attempt, signal);
+    } finally {
+      this.#attempts.delete(key);
+    }
+  }
+
+  /** Ends everything that runs with an error to its client; the engine is not asked. */
+  failAll(code: ErrorCode, message: string): void {
+    for (const attempt of [...this.#attempts.values()]) this.#fail(attempt, { code, message });
+  }
+
+  async #runGranted(job: GenerateJob, attempt: Attempt, signal: AbortSignal): Promise<void> {
+    const refusal = this.#refusalOf(job);
+    if (refusal !== null) {
+      this.counts.refused += 1;
+      this.#fail(attempt, refusal);
+    } else if (attempt.cancelled) {
+      this.#finishCancelled(attempt);
+    } else if (signal.aborted) {
+      this.#shutDown(attempt);
+    } else {
+      signal.addEventListener('abort', () => this.#shutDown(attempt), { once: true });
+      this.#parts.engine.submit(engineRequestOf(job));
+    }
+    await attempt.ended;
+  }
+
+  #refusalOf(job: GenerateJob): Refusal | null {
+    if (job.cardHash !== this.#parts.cardHash) {
+      const message = `The prompt was made with model card ${job.cardHash}, but this worker serves ${job.model} with card ${this.#parts.cardHash}. Send the request again.`;
+      return { code: 'unavailable', message };
+    }
+    if (job.deadlineMs !== null && Date.now() > job.deadlineMs) {
+      const waitedMs = Date.now() - job.enqueuedAtMs;
+      return { code: 'queue_timeout', message: `The request waited ${waitedMs} ms in the queue, past its deadline.` };
+    }
+    return null;
+  }
+
+  #publish(output: StepOutput): void {
+    this.#parts.dialer.publish(framesOf(output, this.#parts.tokenTable));
+    for (const { requestId, epoch } of output.finished) this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded();
+    for (const { requestId, epoch, code, message } of output.failed) {
+      this.#parts.logger.warn({ requestId, epoch, code }, message);
+      this.#attempts.get(keyOf(requestId, epoch))?.end();
+    }
+  }
+
+  /** Between a grant and the submit the engine does not know the request yet, so the attempt remembers. */
+  #cancel(requestId: string, epoch: number, reason: string): void {
+    const attempt = this.#attempts.get(keyOf(requestId, epoch));
+    if (attempt === undefined) return;
+    attempt.cancelled = true;
+    this.#parts.logger.debug({ requestId, epoch, reason }, 'cancelled');
+    this.#parts.engine.cancel(requestId, epoch);
+  }
+
+  #shutDown(attempt: Attempt): void {
+    const message = 'The worker shuts down and its grace time is over. Send the request again.';
+    this.#fail(attempt, { code: 'worker_lost', message });
+    this.#parts.engine.cancel(attempt.requestId, attempt.epoch);
+  }
+
+  #fail(attempt: Attempt, { code, message }: Refusal): void {
+    const { requestId, epoch } = attempt;
+    const failed = [{ requestId, epoch, code, message }];
+    this.#parts.dialer.publish({ step: 0, deltas: [], finished: [], failed });
+    attempt.end();
+  }
+
+  #finishCancelled(attempt: Attempt): void {
+    const { requestId, epoch, choices } = attempt;
+    const finished = Array.from({ length: choices }, (_, choice) =>
+      finishedOf({ requestId, epoch, choice, reason: 'cancelled', stopString: null, completionTokens: 0 }),
+    );
+    this.#parts.dialer.publish({ step: 0, deltas: [], finished, failed: [] });
+    attempt.end();
+  }
+}
+
+function keyOf(requestId: string, epoch: number): string {
+  return `${epoch}:${requestId}`;
+}

@@ -1,0 +1,216 @@
+import type { WorkerRecord } from '#contracts';
+import type { EngineThread } from '#engine';
+import type { Logger } from '#observability';
+import { type CardStore, JobConsumer, type WorkerDirectory } from '#queue';
+import { RelayDialer, type ReplicaChange } from '#relay';
+import { EventLoopDelay } from '../health/event-loop-delay.ts';
+import { HealthServer, type Problems } from '../health/health-server.ts';
+import { JobRunner } from '../jobs/job-runner.ts';
+import { openServedModel, type ServedModel, startEngine } from '../model/served-model.ts';
+import type { WorkerOptions } from '../worker-options.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { tellParent } from './parent-channel.ts';
+import { untilRedisAnswers } from './until-redis-answers.ts';
+import { WorkerStateMachine } from './worker-state.ts';
+
+export interface MillraceWorkerParts {
+  readonly options: WorkerOptions;
+  readonly logger: Logger;
+  readonly cards: CardStore;
+  readonly directory: WorkerDirectory;
+}
+
+/** What exists once the model is loaded. */
+interface Serving {
+  readonly engine: EngineThread;
+  readonly dialer: RelayDialer;
+  readonly jobs: JobRunner;
+  readonly consumer: JobConsumer;
+}
+
+/** One worker from its start to its end: loads a model, takes jobs while it is ready, drains, stops. */
+export class MillraceWorker {
+  readonly #parts: MillraceWorkerParts;
+  readonly #state: WorkerStateMachine;
+  readonly #heartbeat: Heartbeat;
+  readonly #health: HealthServer;
+  readonly #eventLoopDelay = new EventLoopDelay();
+  readonly #startedAtMs = Date.now();
+  readonly #fatalListeners: ((error: Error) => void)[] = [];
+  #served: ServedModel | null = null;
+  #serving: Serving | null = null;
+  #engineFailure: Error | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(parts: MillraceWorkerParts) {
+    this.#parts = parts;
+    this.#state = new WorkerStateMachine(parts.logger);
+    const { directory, logger } = parts;
+    this.#heartbeat = new Heartbeat({
+      directory,
+      logger,
+      record: () => this.#record(),
+      refresh: () => this.#keepCard(),
+    });
+    this.#health = new HealthServer({
+      liveness: () => this.#livenessProblems(),
+      readiness: () => this.#readinessProblems(),
+      stats: (restartWindow) => this.#stats(restartWindow),
+    });
+  }
+
+  /** Called once, when the engine can not go on and its clients have been told. The process should end. */
+  onFatal(listener: (error: Error) => void): void {
+    this.#fatalListeners.push(listener);
+  }
+
+  /** Settles when jobs are being taken. @throws whatever keeps the worker from it, with the remedy in the message */
+  async start(): Promise<void> {
+    const { options, cards, logger } = this.#parts;
+    await this.#health.listen(options.healthHost, options.healthPort);
+    this.#progress(`reading model ${options.model}`);
+    const served = await openServedModel(options);
+    await untilRedisAnswers(
+      () => cards.put(served.card),
+      (message) => this.#progress(message),
+    );
+    this.#served = served;
+    await this.#heartbeat.beat();
+    this.#progress(`loading the weights of ${served.model}`);
+    const engine = await startEngine(served, options);
+    if (this.#stopping !== null) return engine.close();
+    this.#serving = this.#serve(served, engine);
+    const { description, shape } = engine.ready;
+    logger.info({ model: served.model, cardHash: served.cardHash, ...description, shape }, 'model is loaded');
+    this.#serving.consumer.start();
+    this.#state.become('ready');
+    this.#eventLoopDelay.restart();
+    await this.#heartbeat.beat();
+    const managementUrl = this.#health.url;
+    await tellParent({ type: 'ready', workerId: options.workerId, models: [served.model], managementUrl });
+  }
+
+  /** Takes no further job, gives running ones `graceMs`, ends the rest with an error, and frees everything. */
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  #serve(served: ServedModel, engine: EngineThread): Serving {
+    const { options, logger } = this.#parts;
+    const { model, tokenTable, cardHash } = served;
+    const dialer = new RelayDialer({
+      workerId: options.workerId,
+      models: [model],
+      slots: engine.ready.slots,
+      token: options.relayToken,
+      onReplica: (change) => this.#logReplica(change),
+    });
+    const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger });
+    const consumer = new JobConsumer({
+      model,
+      redisUrl: options.redisUrl,
+      concurrency: engine.ready.slots,
+      lockMs: options.jobLockMs,
+      run: (job, signal) => jobs.run(job, signal),
+      onError: (error) => logger.warn({ err: error }, 'queue'),
+    });
+    engine.onFatal((error) => this.#engineFailed(error));
+    return { engine, dialer, jobs, consumer };
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#state.become('draining');
+    const serving = this.#serving;
+    serving?.consumer.pause();
+    if (serving !== null) await this.#heartbeat.beat();
+    await serving?.consumer.close(graceMs);
+    // The last frames go out before the record goes, so that nobody is told of a lost worker.
+    await serving?.dialer.close();
+    await this.#heartbeat.stop();
+    await serving?.engine.close();
+    await this.#health.close();
+    this.#eventLoopDelay.stop();
+    this.#state.become('stopped');
+  }
+
+  #engineFailed(error: Error): void {
+    this.#engineFailure = error;
+    this.#parts.logger.fatal({ err: error }, 'the engine failed; what ran is lost');
+    this.#serving?.consumer.pause();
+    this.#serving?.jobs.failAll('engine_failed', 'The engine of the worker failed. Send the request again.');
+    for (const listener of this.#fatalListeners) listener(error);
+  }
+
+  #record(): WorkerRecord {
+    const { workerId, slots } = this.#parts.options;
+    const served = this.#served;
+    const load = this.#serving?.engine.stats();
+    const models =
+      served === null
+        ? []
+        : [
+            {
+              model: served.model,
+              cardHash: served.cardHash,
+              slots,
+              running: load?.running ?? 0,
+              waiting: load?.waiting ?? 0,
+            },
+          ];
+    return { workerId, state: this.#state.current, models, startedAtMs: this.#startedAtMs, beatAtMs: Date.now() };
+  }
+
+  /** A Redis that lost its data gets the card back with the next beat. */
+  async #keepCard(): Promise<void> {
+    const served = this.#served;
+    if (served === null || (await this.#parts.cards.refresh(served.cardHash))) return;
+    await this.#parts.cards.put(served.card);
+  }
+
+  #livenessProblems(): Problems {
+    return this.#engineFailure === null ? [] : [`the engine failed: ${this.#engineFailure.message}`];
+  }
+
+  #readinessProblems(): Problems {
+    const problems: string[] = [...this.#livenessProblems()];
+    if (this.#state.current !== 'ready') problems.push(`the worker is ${this.#state.current}`);
+    else if (this.#serving?.consumer.consuming !== true) problems.push('no jobs reach the worker: is Redis up?');
+    return problems;
+  }
+
+  #stats(restartWindow: boolean): object {
+    const serving = this.#serving;
+    const eventLoopDelay = this.#eventLoopDelay.read();
+    if (restartWindow) this.#eventLoopDelay.restart();
+    return {
+      workerId: this.#parts.options.workerId,
+      state: this.#state.current,
+      model: this.#served?.model ?? null,
+      cardHash: this.#served?.cardHash ?? null,
+      engine: serving?.engine.stats() ?? null,
+      runner: serving?.engine.ready.description ?? null,
+      jobs: serving && { running: serving.jobs.running, ...serving.jobs.counts },
+      consumer: serving && {
+        consuming: serving.consumer.consuming,
+        activeJobs: serving.consumer.activeJobs,
+        lockRenewals: serving.consumer.lockRenewals,
+        lockLosses: serving.consumer.lockLosses,
+        stalledJobs: serving.consumer.stalledJobs,
+      },
+      relay: serving?.dialer.stats() ?? null,
+      eventLoopDelay,
+      rssBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  #logReplica({ address, state, why }: ReplicaChange): void {
+    const level = state === 'unreachable' ? 'warn' : 'info';
+    this.#parts.logger[level]({ address, why }, `API replica is ${state}`);
+  }
+
+  #progress(message: string): void {
+    this.#parts.logger.info(message);
+    void tellParent({ type: 'progress', message });
+  }
+}

@@ -1,0 +1,13 @@
+import type { TokenTable } from '#contracts';
+
+/** What the engine's thread is started with; plain data that can be posted. */
+export interface EngineThreadData {
+  readonly modelFile: string;
+  readonly slots: number;
+  /** Capacity of a slot, prompt and answer together. */
+  readonly slotTokens: number;
+  readonly prefillChunkTokens: number;
+  readonly threads: number;
+  readonly binding: 'auto' | 'c-api' | 'js-api';
+  readonly tokenTable: TokenTable;
+}

@@ -1,0 +1,43 @@
+import { extname } from 'node:path';
+import { cardHash, type ModelCard, type TokenTable } from '#contracts';
+import { EngineThread } from '#engine';
+import { interruptRun } from '#model-runner';
+import { openModelFolder, resolveModelFolder } from '#models';
+import type { WorkerOptions } from '../worker-options.ts';
+import type { EngineThreadData } from './engine-thread-data.ts';
+
+/** A checked model folder and how this worker will serve it; the weights are not loaded yet. */
+export interface ServedModel {
+  /** The id that clients ask for. */
+  readonly model: string;
+  readonly card: ModelCard;
+  readonly cardHash: string;
+  readonly modelFile: string;
+  readonly tokenTable: TokenTable;
+  readonly slotTokens: number;
+}
+
+/** @throws ModelFolderError with everything that is missing or wrong in the folder */
+export async function openServedModel(options: WorkerOptions): Promise<ServedModel> {
+  const folder = await openModelFolder(await resolveModelFolder(options.model, options.modelRoots));
+  const slotTokens = Math.min(options.slotTokens, folder.config.maxPositions ?? options.slotTokens);
+  const model = options.modelId ?? folder.name;
+  const card = folder.card({ model, contextLength: slotTokens });
+  const tokenTable = folder.tokenTable();
+  return { model, card, cardHash: cardHash(card), modelFile: folder.modelFile, tokenTable, slotTokens };
+}
+
+/** Loads the weights in a thread of their own. @throws EngineThreadError, caused by ModelLoadError */
+export function startEngine(served: ServedModel, options: WorkerOptions): Promise<EngineThread> {
+  const data: EngineThreadData = {
+    modelFile: served.modelFile,
+    tokenTable: served.tokenTable,
+    slotTokens: served.slotTokens,
+    slots: options.slots,
+    prefillChunkTokens: options.prefillChunkTokens,
+    threads: options.threads,
+    binding: options.binding,
+  };
+  const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);
+  return EngineThread.start(entry, data, { interrupt: interruptRun });
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { findPackageJSON } from 'node:module';
+import { availableParallelism, hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { WorkerSettings } from '#config';
+
+/** A worker's settings with every default filled in. */
+export interface WorkerOptions {
+  readonly workerId: string;
+  readonly redisUrl: string;
+  /** Folder, or name of a folder below one of `modelRoots`. */
+  readonly model: string;
+  readonly modelRoots: readonly string[];
+  /** Null takes the folder's name. */
+  readonly modelId: string | null;
+  readonly slots: number;
+  /** Upper bound; a model made for less gets less. */
+  readonly slotTokens: number;
+  readonly prefillChunkTokens: number;
+  readonly threads: number;
+  readonly binding: 'auto' | 'c-api' | 'js-api';
+  readonly jobLockMs: number;
+  readonly graceMs: number;
+  readonly relayToken: string | undefined;
+  readonly healthHost: string;
+  /** 0 picks a free port. */
+  readonly healthPort: number;
+}
+
+export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
+  return {
+    workerId: settings.MILLRACE_WORKER_ID ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    redisUrl: settings.REDIS_URL,
+    model: settings.MILLRACE_MODEL,
+    modelRoots: modelRoots(),
+    modelId: settings.MILLRACE_MODEL_ID ?? null,
+    slots: settings.MILLRACE_SLOTS,
+    slotTokens: settings.MILLRACE_SLOT_TOKENS,
+    prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
+    threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,
+    binding: settings.MILLRACE_RUNNER,
+    jobLockMs: settings.MILLRACE_JOB_LOCK_MS,
+    graceMs: settings.MILLRACE_GRACE_MS,
+    relayToken: settings.MILLRACE_RELAY_TOKEN,
+    healthHost: settings.MILLRACE_MANAGEMENT_HOST,
+    healthPort: settings.MILLRACE_WORKER_PORT,
+  };
+}
+
+/** `models/` of the working directory, then that of the installation. */
+function modelRoots(): string[] {
+  const packageFile = findPackageJSON('.', import.meta.url);
+  const installed = packageFile === undefined ? [] : [join(dirname(packageFile), 'models')];
+  return [...new Set([resolve('models'), ...installed])];
+}

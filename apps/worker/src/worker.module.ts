@@ -1,0 +1,52 @@
+import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import type { Redis } from 'ioredis';
+import type { Logger } from '#observability';
+import { CardStore, connectRedis, WorkerDirectory } from '#queue';
+import { MillraceWorker } from './lifecycle/millrace-worker.ts';
+import type { WorkerOptions } from './worker-options.ts';
+
+const OPTIONS = Symbol('WorkerOptions');
+const LOGGER = Symbol('Logger');
+const REDIS = Symbol('Redis');
+
+/** The composition root: who gets what. */
+@Module({})
+export class WorkerModule implements OnApplicationShutdown {
+  readonly #redis: Redis;
+
+  constructor(@Inject(REDIS) redis: Redis) {
+    this.#redis = redis;
+  }
+
+  static for(options: WorkerOptions, logger: Logger): DynamicModule {
+    return {
+      module: WorkerModule,
+      providers: [
+        { provide: OPTIONS, useValue: options },
+        { provide: LOGGER, useValue: logger },
+        {
+          provide: REDIS,
+          inject: [OPTIONS, LOGGER],
+          useFactory: ({ redisUrl }: WorkerOptions, log: Logger) =>
+            connectRedis(redisUrl, 'producer', { onError: (error) => log.debug({ err: error }, 'Redis') }),
+        },
+        { provide: CardStore, inject: [REDIS], useFactory: (redis: Redis) => new CardStore(redis) },
+        { provide: WorkerDirectory, inject: [REDIS], useFactory: (redis: Redis) => new WorkerDirectory(redis) },
+        {
+          provide: MillraceWorker,
+          inject: [OPTIONS, LOGGER, CardStore, WorkerDirectory],
+          useFactory: (
+            workerOptions: WorkerOptions,
+            workerLogger: Logger,
+            cards: CardStore,
+            directory: WorkerDirectory,
+          ) => new MillraceWorker({ options: workerOptions, logger: workerLogger, cards, directory }),
+        },
+      ],
+    };
+  }
+
+  onApplicationShutdown(): void {
+    this.#redis.disconnect();
+  }
+}
