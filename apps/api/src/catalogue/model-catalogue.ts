@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError, type ModelCard } from '#contracts';
 import type { Logger } from '#observability';
 import type { ServedModel } from '#queue';
@@ -28,6 +29,7 @@ export class ModelCatalogue {
   readonly #unusable = new Map<string, string>();
   #models = new Map<string, CataloguedModel>();
   #refreshing: Promise<void> | null = null;
+  #forced: Promise<void> | null = null;
   #again = false;
   #refreshedAtMs = Number.NEGATIVE_INFINITY;
   #watch: Disposable | null = null;
@@ -59,7 +61,7 @@ export class ModelCatalogue {
 
   /** @throws MillraceError model_not_found, or unavailable when the model is unknown and Redis can not be asked */
   async find(name: string): Promise<CataloguedModel> {
-    if (!this.#models.has(name) && performance.now() - this.#refreshedAtMs > FORCED_REFRESH_MS) await this.refresh();
+    if (!this.#models.has(name)) await this.#refreshForUnknown();
     const model = this.#models.get(name);
     if (model !== undefined) return model;
     const names = this.served().map((served) => `"${served.card.model}"`);
@@ -77,6 +79,17 @@ export class ModelCatalogue {
       if (this.#again) this.#refreshQuietly();
     });
     return this.#refreshing;
+  }
+
+  /** Requests for unknown models share one reading, which begins after they came, and not too soon after the last one. */
+  #refreshForUnknown(): Promise<void> {
+    this.#forced ??= (async () => {
+      await this.#refreshing?.catch(() => {});
+      await sleep(Math.max(0, this.#refreshedAtMs + FORCED_REFRESH_MS - performance.now()));
+      this.#forced = null;
+      await this.refresh();
+    })();
+    return this.#forced;
   }
 
   /** A notice that comes during a reading may be about something that the reading has passed already. */

@@ -75,9 +75,13 @@ export class SseStream {
   #write(text: string): void {
     if (this.#ended || this.#response.destroyed) return;
     this.open();
+    // Looked at before the write, since Node holds back what is written until the end of this tick for everybody.
+    if (this.#response.writableLength > this.#options.maxBufferedBytes) {
+      this.#response.destroy();
+      return;
+    }
     this.#response.write(text);
     this.#keepalive?.refresh();
-    if (this.#response.writableLength > this.#options.maxBufferedBytes) this.#response.destroy();
   }
 
   #stopKeepalive(): void {

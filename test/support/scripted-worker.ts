@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { type GenerateJob, type ModelCard, relay } from '#contracts';
+import { CardStore, connectRedis, JobConsumer, WorkerDirectory } from '#queue';
+import { RelayDialer } from '#relay';
+
+/** What a script can do with the job it was given; every call is one message, as of one engine step. */
+export interface ScriptedJob {
+  readonly job: GenerateJob;
+  /** Aborted when the API cancels the request or its stream broke. */
+  readonly cancelled: AbortSignal;
+  say(text: string, options?: { choice?: number; tokens?: number; logprobs?: relay.TokenLogprob[] }): void;
+  finish(options?: { choice?: number; reason?: 'stop' | 'length' }): void;
+  fail(code: string, message: string): void;
+}
+
+export interface ScriptedWorkerOptions {
+  readonly redisUrl: string;
+  readonly card: ModelCard;
+  readonly slots?: number;
+  readonly run: (job: ScriptedJob) => Promise<void>;
+}
+
+/** A worker without an engine: real queue, real heartbeat, real relay, and answers that a test writes. */
+export class ScriptedWorker implements AsyncDisposable {
+  readonly workerId = `scripted-${randomUUID()}`;
+  readonly jobs: GenerateJob[] = [];
+  readonly cancels: string[] = [];
+  readonly denied: string[] = [];
+  readonly #options: ScriptedWorkerOptions;
+  readonly #redis: ReturnType<typeof connectRedis>;
+  readonly #directory: WorkerDirectory;
+  readonly #dialer: RelayDialer;
+  readonly #consumer: JobConsumer;
+  readonly #running = new Map<string, AbortController>();
+  #cardHash = '';
+  #heartbeat: NodeJS.Timeout | null = null;
+  #step = 0;
+
+  private constructor(options: ScriptedWorkerOptions) {
+    const { card, redisUrl, slots = 8 } = options;
+    this.#options = options;
+    this.#redis = connectRedis(redisUrl, 'producer');
+    this.#directory = new WorkerDirectory(this.#redis);
+    this.#dialer = new RelayDialer({ workerId: this.workerId, models: [card.model], slots });
+    this.#dialer.onCancel((requestId) => {
+      this.cancels.push(requestId);
+      this.#running.get(requestId)?.abort();
+    });
+    this.#dialer.onLost((requestId) => this.#running.get(requestId)?.abort());
+    this.#consumer = new JobConsumer({
+      model: card.model,
+      redisUrl,
+      concurrency: slots,
+      lockMs: 10_000,
+      run: (job) => this.#run(job),
+    });
+  }
+
+  static async start(options: ScriptedWorkerOptions): Promise<ScriptedWorker> {
+    const worker = new ScriptedWorker(options);
+    if (worker.#redis.status !== 'ready') await new Promise((resolve) => worker.#redis.once('ready', resolve));
+    worker.#cardHash = await new CardStore(worker.#redis).put(options.card);
+    await worker.#beat();
+    worker.#heartbeat = setInterval(() => void worker.#beat().catch(() => {}), 500);
+    worker.#consumer.start();
+    return worker;
+  }
+
+  /** Takes no more jobs but goes on being there: what is sent now stays queued. */
+  stopTaking(): void {
+    this.#consumer.setConcurrency(1);
+    this.#consumer.pause();
+  }
+
+  /** Leaves the directory as a worker does that drains. */
+  async leave(): Promise<void> {
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    await this.#directory.withdraw(this.workerId);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.leave().catch(() => {});
+    await this.#consumer.close(0);
+    await this.#dialer.close();
+    this.#redis.disconnect();
+  }
+
+  #beat(): Promise<void> {
+    const { card, slots = 8 } = this.#options;
+    const load = { running: this.#running.size, waiting: 0 };
+    return this.#directory.publish(
+      {
+        workerId: this.workerId,
+        state: 'ready',
+        models: [{ model: card.model, cardHash: this.#cardHash, slots, ...load }],
+        startedAtMs: Date.now(),
+        beatAtMs: Date.now(),
+      },
+      2_000,
+    );
+  }
+
+  async #run(job: GenerateJob): Promise<void> {
+    if ((await this.#dialer.claim(job)) === 'denied') {
+      this.denied.push(job.requestId);
+      return;
+    }
+    this.jobs.push(job);
+    const cancelled = new AbortController();
+    this.#running.set(job.requestId, cancelled);
+    try {
+      await this.#options.run(this.#scripted(job, cancelled.signal));
+    } finally {
+      this.#running.delete(job.requestId);
+    }
+  }
+
+  #scripted(job: GenerateJob, cancelled: AbortSignal): ScriptedJob {
+    const { requestId, epoch } = job;
+    const counts = new Map<number, number>();
+    const publish = (frames: { deltas?: relay.Delta[]; finished?: relay.Finished[]; failed?: relay.Failed[] }) => {
+      this.#step += 1;
+      this.#dialer.publish({ step: this.#step, deltas: [], finished: [], failed: [], ...frames });
+    };
+    return {
+      job,
+      cancelled,
+      say: (text, { choice = 0, tokens = 1, logprobs = [] } = {}) => {
+        const firstIndex = counts.get(choice) ?? 0;
+        counts.set(choice, firstIndex + tokens);
+        const tokenIds = Array.from({ length: tokens }, () => 5);
+        publish({ deltas: [{ requestId, epoch, choice, firstIndex, tokenIds, text, logprobs }] });
+      },
+      finish: ({ choice = 0, reason = 'stop' } = {}) => {
+        const { FINISH_REASON_STOP, FINISH_REASON_LENGTH } = relay.FinishReason;
+        const finished = {
+          requestId,
+          epoch,
+          choice,
+          reason: reason === 'stop' ? FINISH_REASON_STOP : FINISH_REASON_LENGTH,
+          stopString: '',
+          completionTokens: counts.get(choice) ?? 0,
+          cachedPromptTokens: 0,
+        };
+        publish({ finished: [finished] });
+      },
+      fail: (code, message) => publish({ failed: [{ requestId, epoch, code, message }] }),
+    };
+  }
+}
