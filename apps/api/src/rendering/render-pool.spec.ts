@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ModelCard } from '#contracts';
+import { openModelFolder, PromptRenderer } from '#models';
+import type { RequestMessage } from '../generate/valid-generate-request.ts';
+import { RenderPool, SHORT_CHARACTERS } from './render-pool.ts';
+
+const FOLDER = new URL('../../../../test/fixtures/models/tiny-llama', import.meta.url).pathname;
+const stays = new AbortController().signal;
+const user = (content: string): RequestMessage[] => [{ role: 'user', content }];
+
+let pool: RenderPool;
+let card: ModelCard;
+
+beforeAll(async () => {
+  const folder = await openModelFolder(FOLDER);
+  card = folder.card({ model: folder.name, contextLength: 64 });
+  pool = new RenderPool();
+  await pool.load('hash', card);
+});
+
+afterAll(() => pool.close());
+
+describe('RenderPool', () => {
+  it('makes the same prompt as the renderer itself, for short and long conversations', async () => {
+    const renderer = PromptRenderer.fromCard(card);
+    for (const content of ['Hello <|im_end|>', 'some words '.repeat(SHORT_CHARACTERS / 5)]) {
+      const expected = renderer.render(user(content)).tokenIds;
+      expect(await pool.render('hash', user(content), stays)).toEqual(expected);
+    }
+  });
+
+  it('keeps the event loop free, and short conversations quick, while long ones are rendered', async () => {
+    const text = (await readFile(`${FOLDER}/tokenizer.json`, 'utf8')).repeat(20);
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const long = pool.render('hash', user(text), stays);
+    const start = performance.now();
+    await pool.render('hash', user('Hi'), stays);
+    const shortMs = performance.now() - start;
+    await long;
+    const longMs = performance.now() - start;
+    delay.disable();
+    expect(shortMs).toBeLessThan(longMs / 2);
+    expect(delay.percentile(99) / 1e6).toBeLessThan(50);
+  });
+
+  it('does no work for a client that left while it waited', async () => {
+    const gone = new AbortController();
+    const first = pool.render('hash', user('first'), stays);
+    const second = pool.render('hash', user('second'), gone.signal);
+    gone.abort();
+    await expect(second).rejects.toMatchObject({ code: 'request_cancelled' });
+    expect((await first).length).toBeGreaterThan(0);
+  });
+
+  it('says why a card can not be used', async () => {
+    await expect(pool.load('bad', { ...card, tokenizerJson: '{}' })).rejects.toThrow(/tokenizer/i);
+  });
+
+  it('refuses a model that it does not hold', async () => {
+    await expect(pool.render('nope', user('a'), stays)).rejects.toMatchObject({ code: 'internal_error' });
+  });
+});
