@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { dirname, join } from 'node:path';
 import { BootstrapError } from './bootstrap-error.mjs';
 import { nodeRuntime } from './node-runtime.mjs';
-import { ROOT } from './paths.mjs';
+import { installedProgram, ROOT } from './paths.mjs';
 import { captureProgram } from './run-program.mjs';
 import { sourceFiles, sourcesHash } from './source-files.mjs';
 
@@ -30,7 +30,7 @@ export async function ensureBuilt(report, root = ROOT) {
   if (built === null || built.files.some((file) => !now.has(file)))
     rmSync(join(root, 'dist'), { recursive: true, force: true });
   rmSync(join(root, STAMP), { force: true });
-  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const compiler = installedProgram('tsc', root);
   const { code, output } = await captureProgram(nodeRuntime(root), [compiler, '-p', 'tsconfig.build.json'], {
     cwd: root,
   });

@@ -1,18 +1,17 @@
-import { join } from 'node:path';
 import { nodeRuntime, projectEnvironment } from './node-runtime.mjs';
-import { ROOT } from './paths.mjs';
+import { installedProgram } from './paths.mjs';
 import { captureProgram } from './run-program.mjs';
 
 const CHECKS = [
-  { name: 'format and lint', script: '@biomejs/biome/bin/biome', args: ['ci', '--colors=off', '.'] },
+  { name: 'format and lint', program: 'biome', args: ['ci', '--colors=off', '.'] },
   {
     name: 'types',
-    script: 'typescript/bin/tsc',
+    program: 'tsc',
     args: ['-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', '.millrace/cache/check.tsbuildinfo'],
   },
   {
     name: 'dependency direction and cycles',
-    script: 'dependency-cruiser/bin/dependency-cruise.mjs',
+    program: 'depcruise',
     args: ['--config', '.dependency-cruiser.cjs', 'apps', 'libs'],
   },
 ];
@@ -21,10 +20,9 @@ const CHECKS = [
 export async function runChecks() {
   const env = projectEnvironment();
   const results = await Promise.all(
-    CHECKS.map(async ({ name, script, args }) => {
+    CHECKS.map(async ({ name, program, args }) => {
       const startedAt = Date.now();
-      const path = join(ROOT, 'node_modules', script);
-      const { code, output } = await captureProgram(nodeRuntime(), [path, ...args], { env });
+      const { code, output } = await captureProgram(nodeRuntime(), [installedProgram(program), ...args], { env });
       const took = ((Date.now() - startedAt) / 1000).toFixed(1);
       console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${took} s)`);
       return { name, failed: code !== 0, output };

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runMain } from './bootstrap-error.mjs';
 import { nodeRuntime, projectEnvironment } from './node-runtime.mjs';
-import { ROOT } from './paths.mjs';
+import { installedProgram, ROOT } from './paths.mjs';
 import { prepare } from './prepare.mjs';
 import { runChecks } from './run-checks.mjs';
 import { runProgram } from './run-program.mjs';
@@ -29,7 +29,7 @@ await runMain(async () => {
   const code = await runProgram(
     nodeRuntime(),
     [
-      join(ROOT, 'node_modules/vitest/vitest.mjs'),
+      installedProgram('vitest'),
       'run',
       ...tiers.flatMap((tier) => ['--project', tier]),
       '--reporter=default',
