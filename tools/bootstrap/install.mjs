@@ -59,7 +59,9 @@ export async function ensureInstalled(report, root = ROOT) {
 
 /** What a user can do about a failed `npm ci`, from its output. */
 export function installFailure(output) {
-  const detail = output.trim().split('\n').slice(-15).join('\n');
+  // npm ends a usage error with its whole manual page and every error with the place of its log.
+  const said = output.split(/^npm error (?:Clean install|A complete log)/m)[0] ?? '';
+  const detail = said.trim().split('\n').slice(0, 20).join('\n');
   const remedy = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ECONNRESET|ENOTCACHED/.test(output)
     ? 'The package registry could not be reached. Connect this machine (or set `npm config set registry` or `proxy` to yours) and run the command again.'
     : /EUSAGE|not in sync|lock file/.test(output)

@@ -1,36 +1,43 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectRedis } from '#queue';
 import { StartError } from '../start-error.ts';
 
+const TRIES = 20;
+const PAUSE_MS = 100;
+
 /**
  * Makes sure that the Redis of REDIS_URL answers, credentials and TLS included.
- * @throws StartError naming the address (never the password) and the remedy
+ * @throws StartError naming the address (never the password) and the remedy, after about two seconds
  */
 export async function checkGivenRedis(url: string): Promise<void> {
-  const client = connectRedis(url, 'producer');
-  let problem: unknown = new Error('no answer within 5 s');
-  const onError = (error: unknown): void => {
-    problem = error;
-  };
-  client.on('error', onError);
+  let problem: unknown = null;
+  const client = connectRedis(url, 'producer', {
+    onError: (error) => {
+      problem = error;
+    },
+  });
   try {
-    const deadline = Date.now() + 5_000;
-    while (Date.now() < deadline) {
-      const answered = await client.ping().then(
-        () => true,
-        (error: unknown) => {
-          if (problem instanceof Error && problem.message.startsWith('no answer')) problem = error;
-          return false;
-        },
-      );
-      if (answered) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+      try {
+        await client.ping();
+        return;
+      } catch (error) {
+        // "The connection is not open" says less than why it is not.
+        problem ??= error;
+        await sleep(PAUSE_MS);
+      }
     }
-    throw new StartError(
-      `The Redis of REDIS_URL (${new URL(url).host}) cannot be used: ${problem instanceof Error ? problem.message : String(problem)}\n` +
-        'Start it, correct REDIS_URL, or unset REDIS_URL to let Millrace start its own.',
-      { cause: problem },
-    );
   } finally {
     client.disconnect();
   }
+  throw new StartError(
+    `The Redis of REDIS_URL (${new URL(url).host}) cannot be used: ${describe(problem)}\n` +
+      'Start it, correct REDIS_URL, or unset REDIS_URL to let Millrace start its own.',
+    { cause: problem },
+  );
+}
+
+function describe(problem: unknown): string {
+  if (problem instanceof AggregateError && problem.errors.length > 0) return describe(problem.errors[0]);
+  return problem instanceof Error && problem.message !== '' ? problem.message : String(problem);
 }

@@ -6,7 +6,7 @@ import type { UpSettings } from '#config';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { obtainRedis } from '../redis/obtain-redis.ts';
 import { OwnRedis } from '../redis/own-redis.ts';
-import type { StartError } from '../start-error.ts';
+import { StartError } from '../start-error.ts';
 import { OrphanGuard } from '../supervise/orphan-guard.ts';
 import { SupervisedProcess } from '../supervise/supervised-process.ts';
 import { devKey } from './dev-key.ts';
@@ -31,6 +31,7 @@ export class Stack {
   readonly #options: StackOptions;
   readonly #guard = OrphanGuard.start();
   #redis: OwnRedis | null = null;
+  #redisStart: Promise<OwnRedis> | null = null;
   #processes: SupervisedProcess[] = [];
   #stopped: Promise<void> | null = null;
 
@@ -44,6 +45,7 @@ export class Stack {
     mkdirSync(plan.logFolder, { recursive: true });
     const key = devKey(plan.stateFolder, settings.MILLRACE_DEV_KEY);
     const redisUrl = await this.#startRedis();
+    this.#refuseWhenStopped();
     const shared = {
       REDIS_URL: redisUrl,
       MILLRACE_RELAY_TOKEN: randomBytes(24).toString('base64url'),
@@ -81,9 +83,15 @@ export class Stack {
     return this.#stopped;
   }
 
+  /** A Ctrl-C while something is being waited for must not let the next part start. */
+  #refuseWhenStopped(): void {
+    if (this.#stopped !== null) throw new StartError('Stopped before everything was started.');
+  }
+
   async #stopAll(): Promise<void> {
     await Promise.all(this.#processes.map((process) => process.stop(PROCESS_STOP_MS)));
-    await this.#redis?.stop(REDIS_STOP_MS);
+    const redis = await this.#redisStart?.catch(() => null);
+    await redis?.stop(REDIS_STOP_MS);
     this.#guard[Symbol.dispose]();
   }
 
@@ -100,13 +108,15 @@ export class Stack {
       onProgress,
     });
     onProgress(`Starting Redis (${program.path}) …`);
-    this.#redis = await OwnRedis.start({
+    this.#refuseWhenStopped();
+    this.#redisStart = OwnRedis.start({
       program,
       dataFolder: join(plan.stateFolder, 'redis'),
       logFile: join(plan.logFolder, 'redis.log'),
       guard: this.#guard,
       onDeath: onFailure,
     });
+    this.#redis = await this.#redisStart;
     return this.#redis.url;
   }
 
