@@ -237,6 +237,44 @@ describe('the life of a worker process', () => {
     expect(await worker.exit).toEqual({ code: 0, signal: null });
   });
 
+  it('keeps streaming while Redis is away, and serves again when Redis comes back with nothing in it', async () => {
+    await using ownServer = await RedisServer.start();
+    await using worker = await WorkerProcess.start(settings({ REDIS_URL: ownServer.url }));
+    const connection = connectRedis(ownServer.url, 'producer');
+    const ownQueue = new ModelQueue({ model: MODEL, redis: connection });
+    const readiness = async () => (await fetch(`${worker.url}/readyz`)).status;
+    const { cardHash } = await worker.stats();
+    const run = async (requestId: string, overrides: Partial<GenerateJob>) => {
+      const sink = new RecordingSink();
+      relayServer.open(requestId, 1, 1, sink);
+      const relayAddress = relayServer.address;
+      await ownQueue.add(generateJob({ requestId, model: MODEL, cardHash, relayAddress, ...overrides }));
+      return sink;
+    };
+
+    const streaming = await run('during-outage', { promptTokenIds: [4, 5, 6], ...endless });
+    await vi.waitFor(() => expect(streaming.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 1 });
+    await ownServer.kill();
+    const atOutage = streaming.tokenIds[0]?.length ?? 0;
+    await streaming.ended;
+    expect(streaming.error).toBeNull();
+    expect(streaming.tokenIds[0]).toHaveLength(500);
+    expect(atOutage).toBeLessThan(500);
+    await vi.waitFor(async () => expect(await readiness()).toBe(503), { timeout: 5_000 });
+    expect((await fetch(`${worker.url}/healthz`)).status).toBe(200);
+
+    await ownServer.restart();
+    await vi.waitFor(async () => expect(await readiness()).toBe(200), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(await new CardStore(connection).get(cardHash)).not.toBeNull(), {
+      timeout: 5_000,
+    });
+    const after = await run('after-outage', greedy(prompts[0]!));
+    await after.ended;
+    expect(after.tokenIds[0]).toEqual(prompts[0]!.generatedIds);
+    await ownQueue.close();
+    connection.disconnect();
+  });
+
   it('goes when its supervisor goes', async () => {
     await using worker = await WorkerProcess.start(settings());
     worker.process.disconnect();
