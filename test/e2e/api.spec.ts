@@ -424,7 +424,10 @@ describe('health and documentation', () => {
   it('need no key, on both ports', async () => {
     for (const base of [api.url, api.managementUrl]) {
       expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'ok' });
-      expect(await (await fetch(`${base}/readyz`)).json()).toMatchObject({ status: 'ready', checks: { redis: 'ok' } });
+      expect(await (await fetch(`${base}/readyz`)).json()).toMatchObject({
+        status: 'ready',
+        checks: { redis: 'ok', relay: 'ok' },
+      });
     }
     const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as { openapi: string; paths: object };
     expect(document.openapi).toBe('3.1.0');

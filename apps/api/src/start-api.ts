@@ -57,7 +57,11 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     token: settings.MILLRACE_RELAY_TOKEN,
     onWorker: (change) => logger.info({ ...change }, 'worker stream'),
   });
-  opened.defer(() => relay.close(RELAY_CLOSE_MS));
+  let relayOpen = true;
+  opened.defer(() => {
+    relayOpen = false;
+    return relay.close(RELAY_CLOSE_MS);
+  });
   const queues = new ModelQueues(redis);
   opened.defer(() => queues.close());
   const prompts = new RenderPool();
@@ -75,6 +79,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   });
   const readiness = new Readiness({
     redis: async () => (redis.status === 'ready' && (await redis.ping()) === 'PONG' ? null : 'does not answer'),
+    relay: () => (relayOpen ? null : 'is closed'),
     stopping: () => (openRequests.draining ? 'the replica is stopping' : null),
   });
   const management = createManagementServer(readiness);
