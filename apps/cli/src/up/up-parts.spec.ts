@@ -31,7 +31,7 @@ describe('requireFreePort', () => {
     const port = await freePort('127.0.0.1');
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     await expect(requireFreePort('MILLRACE_HTTP_PORT', '127.0.0.1', port)).rejects.toThrow(
-      new RegExp(`Port ${port} on 127.0.0.1 is in use[^]*MILLRACE_HTTP_PORT=`),
+      new RegExp(`Port ${port} on 127.0.0.1 is in use[\\s\\S]*MILLRACE_HTTP_PORT=`),
     );
     await new Promise((resolve) => server.close(resolve));
     await requireFreePort('MILLRACE_HTTP_PORT', '127.0.0.1', port);
