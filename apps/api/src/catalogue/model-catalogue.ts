@@ -13,7 +13,7 @@ export interface CatalogueSources {
 
 /** A worker that died without a word shows after this time plus its heartbeat's. */
 const REFRESH_MS = 2_000;
-/** Requests for unknown models make Redis work at most this often. */
+/** Requests for models that nobody serves make Redis work at most this often. */
 const FORCED_REFRESH_MS = 100;
 
 /**
@@ -61,7 +61,7 @@ export class ModelCatalogue {
 
   /** @throws MillraceError model_not_found, or unavailable when the model is unknown and Redis can not be asked */
   async find(name: string): Promise<CataloguedModel> {
-    if (!this.#models.has(name)) await this.#refreshForUnknown();
+    if (!this.#isServed(name)) await this.#refreshForUnserved();
     const model = this.#models.get(name);
     if (model !== undefined) return model;
     const names = this.served().map((served) => `"${served.card.model}"`);
@@ -81,8 +81,12 @@ export class ModelCatalogue {
     return this.#refreshing;
   }
 
-  /** Requests for unknown models share one reading, which begins after they came, and not too soon after the last one. */
-  #refreshForUnknown(): Promise<void> {
+  #isServed(name: string): boolean {
+    return (this.#models.get(name)?.liveWorkers ?? 0) > 0;
+  }
+
+  /** Requests for models that nobody serves share one reading, which begins after they came, and not too soon after the last one. */
+  #refreshForUnserved(): Promise<void> {
     this.#forced ??= (async () => {
       await this.#refreshing?.catch(() => {});
       await sleep(Math.max(0, this.#refreshedAtMs + FORCED_REFRESH_MS - performance.now()));

@@ -1,0 +1,78 @@
+import { Agent, request } from 'node:http';
+import type { StreamTimings } from '../suites/path.ts';
+
+interface Load {
+  url: string;
+  key: string;
+  model: string;
+  streams: number;
+  requests: number;
+  answerTokens: number;
+}
+
+/** Closed loop: `streams` clients, each sending its next request when its last answer has ended. */
+export async function streamTimings(load: Load): Promise<StreamTimings> {
+  const agent = new Agent({ keepAlive: true, maxSockets: load.streams });
+  const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
+  let sent = 0;
+  const client = async (): Promise<void> => {
+    while (sent < load.requests) {
+      sent++;
+      await stream(load, agent, `bench prompt ${sent}`, timings);
+    }
+  };
+  await Promise.all(Array.from({ length: load.streams }, client));
+  agent.destroy();
+  return timings;
+}
+
+function stream(load: Load, agent: Agent, prompt: string, timings: StreamTimings): Promise<void> {
+  const body = JSON.stringify({
+    model: load.model,
+    messages: [{ role: 'user', content: prompt }],
+    temperature: 0,
+    max_tokens: load.answerTokens,
+    ignore_eos: true,
+    stream: true,
+  });
+  return new Promise((resolve, reject) => {
+    const begin = performance.now();
+    let lastMs: number | undefined;
+    let done = false;
+    const call = request(
+      `${load.url}/v1/chat/completions`,
+      {
+        method: 'POST',
+        agent,
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          authorization: `Bearer ${load.key}`,
+        },
+      },
+      (response) => {
+        if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
+        let rest = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          const now = performance.now();
+          const events = (rest + chunk).split('\n\n');
+          rest = events.pop() ?? '';
+          for (const event of events) {
+            if (event.includes('[DONE]')) done = true;
+            // A token's event carries content; the first event (role) and the last (finish reason) do not.
+            if (!/"content":"./.test(event)) continue;
+            if (lastMs === undefined) timings.ttftMs.push(now - begin);
+            else timings.interTokenMs.push(now - lastMs);
+            lastMs = now;
+          }
+        });
+        response.on('end', () => (done ? resolve() : reject(new Error('the stream ended without [DONE]'))));
+        response.on('error', reject);
+      },
+    );
+    call.on('error', reject);
+    call.setNoDelay(true);
+    call.end(body);
+  });
+}

@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { describeMachine, type Machine } from './machine.ts';
+
+/** One figure of a suite beside its peer's, both measured in the same run. */
+export interface Row {
+  name: string;
+  value: number;
+  unit: string;
+  /** What the figure is compared with; null for a figure that stands alone. */
+  peer: string | null;
+  peerValue: number | null;
+  /** value ÷ peerValue, or the difference where the unit of the target is not a ratio. */
+  ratio: number | null;
+  target: string | null;
+  holds: boolean | null;
+}
+
+export interface SuiteReport {
+  suite: string;
+  date: string;
+  commit: string;
+  machine: Machine;
+  rows: Row[];
+}
+
+/** A figure that should be at least `atLeast` times its peer's. */
+export function ratioRow(
+  name: string,
+  value: number,
+  unit: string,
+  peer: string,
+  peerValue: number,
+  atLeast?: number,
+): Row {
+  const ratio = value / peerValue;
+  return {
+    name,
+    value,
+    unit,
+    peer,
+    peerValue,
+    ratio,
+    target: atLeast === undefined ? null : `>= ${atLeast}x`,
+    holds: atLeast === undefined ? null : ratio >= atLeast,
+  };
+}
+
+/** A figure that should exceed its peer's by at most `atMost` of the same unit. */
+export function differenceRow(
+  name: string,
+  value: number,
+  unit: string,
+  peer: string,
+  peerValue: number,
+  atMost?: number,
+): Row {
+  return {
+    name,
+    value,
+    unit,
+    peer,
+    peerValue,
+    ratio: value / peerValue,
+    target: atMost === undefined ? null : `<= peer + ${atMost} ${unit}`,
+    holds: atMost === undefined ? null : value - peerValue <= atMost,
+  };
+}
+
+export function suiteReport(suite: string, rows: Row[]): SuiteReport {
+  const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
+  return { suite, date: new Date().toISOString(), commit, machine: describeMachine(), rows };
+}
+
+const shown = (value: number | null): string => {
+  if (value === null) return '';
+  if (Math.abs(value) >= 100) return value.toFixed(0);
+  return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+};
+
+export function markdownTable(report: SuiteReport): string {
+  const { machine } = report;
+  const lines = [
+    `# ${report.suite}`,
+    '',
+    `${machine.cpu}, ${machine.cores} cores (${machine.features.join(', ')}), ${machine.memoryGiB} GiB, ${machine.os}, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}; ${report.date}, commit ${report.commit}.`,
+    'Both sides of each row were measured in the same run, in turns.',
+    '',
+    '| figure | value | peer | peer value | ratio | target | holds |',
+    '|---|---:|---|---:|---:|---|---|',
+  ];
+  for (const row of report.rows) {
+    const holds = row.holds === null ? '' : row.holds ? 'yes' : '**no**';
+    lines.push(
+      `| ${row.name} | ${shown(row.value)} ${row.unit} | ${row.peer ?? ''} | ${shown(row.peerValue)}${row.peerValue === null ? '' : ` ${row.unit}`} | ${row.ratio === null ? '' : `${row.ratio.toFixed(3)}x`} | ${row.target ?? ''} | ${holds} |`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** Writes `<suite>.json` and `<suite>.md` into `folder`. */
+export function writeReport(report: SuiteReport, folder: URL): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(new URL(`${report.suite}.json`, folder), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(new URL(`${report.suite}.md`, folder), markdownTable(report));
+}

@@ -1,0 +1,71 @@
+import { type ChildProcess, fork } from 'node:child_process';
+
+/**
+ * One side of a comparison in a process of its own, so that two sessions never spin against each other and either
+ * side's memory is its own. Sides are asked in turns; the one that is not asked is idle.
+ */
+export class Side implements AsyncDisposable {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Starts `file` (below bench/sides) and waits until it says it is ready. */
+  static async start(file: string, settings: Record<string, unknown>): Promise<Side> {
+    const child = fork(new URL(`./sides/${file}`, import.meta.url), {
+      execArgv: ['--conditions=source', '--disable-warning=ExperimentalWarning'],
+      serialization: 'advanced',
+    });
+    const side = new Side(child);
+    await side.#ask({ start: settings });
+    return side;
+  }
+
+  /** Runs one measurement and returns its samples. */
+  async measure<Samples>(task: Record<string, unknown>): Promise<Samples> {
+    return (await this.#ask({ measure: task })) as Samples;
+  }
+
+  #ask(message: Record<string, unknown>): Promise<unknown> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void) => {
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        settle();
+      };
+      const onMessage = (answer: { error?: string; result?: unknown }) =>
+        finish(() => (answer.error === undefined ? resolve(answer.result) : reject(new Error(answer.error))));
+      const onExit = (code: number | null) =>
+        finish(() => reject(new Error(`a side of the comparison exited with ${code}`)));
+      child.on('message', onMessage);
+      child.on('exit', onExit);
+      child.send(message);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill();
+    await gone;
+  }
+}
+
+/** The child's half: answers `start` once and `measure` as often as it is asked. */
+export function serveSide<Settings, Task, Samples>(
+  start: (settings: Settings) => Promise<(task: Task) => Promise<Samples>>,
+): void {
+  let measure: ((task: Task) => Promise<Samples>) | undefined;
+  process.on('message', async (message: { start?: Settings; measure?: Task }) => {
+    try {
+      let result: Samples | undefined;
+      if (message.start !== undefined) measure = await start(message.start);
+      else if (message.measure !== undefined && measure !== undefined) result = await measure(message.measure);
+      process.send?.({ result });
+    } catch (error) {
+      process.send?.({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    }
+  });
+}

@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { inspectModel, openModelRunner } from '#model-runner';
+import { serveSide } from '../side.ts';
+
+/**
+ * The limits the engine is held against: nothing but runs of the model, no scheduling, no sampling.
+ * `runner`: the engine's own runner in a loop. `session-run`: onnxruntime-node's `InferenceSession.run` with
+ * pre-allocated feeds and fetches, as its documentation shows.
+ */
+interface Settings {
+  loop: 'runner' | 'session-run';
+  modelFile: string;
+  slots: number;
+  slotTokens: number;
+}
+interface Task {
+  rows: number;
+  pastTokens: number;
+  steps: number;
+}
+
+async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<number[]>> {
+  const runner = await openModelRunner({ ...settings, threads: 0, binding: 'c-api', maxChunkTokens: 128 });
+  return async ({ rows, pastTokens, steps }) => {
+    const tokenIds = Int32Array.from({ length: rows }, (_, row) => (row * 13 + 7) % runner.shape.vocabularySize);
+    const past = new Int32Array(rows);
+    const stepMs: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      past.fill(pastTokens + step);
+      const begin = performance.now();
+      await runner.decode(rows, tokenIds, past);
+      stepMs.push(performance.now() - begin);
+    }
+    return stepMs;
+  };
+}
+
+async function sessionLoop(settings: Settings): Promise<(task: Task) => Promise<number[]>> {
+  const shape = await inspectModel(settings.modelFile);
+  const session = await InferenceSession.create(settings.modelFile, {
+    intraOpNumThreads: availableParallelism(),
+    logSeverityLevel: 3,
+  });
+  const rowElements = shape.kvHeads * settings.slotTokens * shape.headSize;
+  const caches = shape.cache.map(({ past, present }) => ({
+    past,
+    present,
+    // [slots, kvHeads, slotTokens, headSize]
+    data: new Float32Array(settings.slots * rowElements),
+  }));
+  return async ({ rows, pastTokens, steps }) => {
+    const inputIds = BigInt64Array.from({ length: rows }, (_, row) => BigInt((row * 13 + 7) % shape.vocabularySize));
+    const feeds: Record<string, Tensor> = { input_ids: new Tensor('int64', inputIds, [rows, 1]) };
+    const fetches: Record<string, Tensor> = {
+      logits: new Tensor('float32', new Float32Array(rows * shape.vocabularySize), [rows, 1, shape.vocabularySize]),
+    };
+    for (const { past, present, data } of caches) {
+      const view = data.subarray(0, rows * rowElements);
+      const tensor = new Tensor('float32', view, [rows, shape.kvHeads, settings.slotTokens, shape.headSize]);
+      feeds[past] = tensor;
+      fetches[present] = tensor;
+    }
+    const stepMs: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      const total = pastTokens + step + 1;
+      const begin = performance.now();
+      feeds.attention_mask = new Tensor('int64', new BigInt64Array(rows * total).fill(1n), [rows, total]);
+      await session.run(feeds, fetches);
+      stepMs.push(performance.now() - begin);
+    }
+    return stepMs;
+  };
+}
+
+serveSide<Settings, Task, number[]>((settings) =>
+  settings.loop === 'runner' ? runnerLoop(settings) : sessionLoop(settings),
+);
