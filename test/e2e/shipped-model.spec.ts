@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Cluster, DEV_KEY } from '../support/cluster.ts';
+import { runPython } from '../support/python.ts';
+
+const MODEL = 'smollm2-135m-instruct';
+const SLOTS = 8;
+
+let cluster: Cluster;
+let client: OpenAI;
+beforeAll(async () => {
+  cluster = await Cluster.start({
+    modelFolder: fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url)),
+    worker: { MILLRACE_SLOTS: String(SLOTS), MILLRACE_SLOT_TOKENS: '2048' },
+  });
+  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: DEV_KEY, maxRetries: 0 });
+}, 120_000);
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const question = {
+  model: MODEL,
+  messages: [{ role: 'user' as const, content: 'What is the capital of France?' }],
+  temperature: 0,
+  max_tokens: 32,
+};
+
+describe('the shipped model through the whole path', () => {
+  it('answers sensibly', async () => {
+    const response = await cluster.post(question);
+    expect(response.status).toBe(200);
+    const answer = (await response.json()) as OpenAI.ChatCompletion;
+    expect(answer.choices[0]!.message.content).toContain('Paris');
+    expect(answer.choices[0]!.finish_reason).toBe('stop');
+    const usage = answer.usage!;
+    expect(usage.total_tokens).toBe(usage.prompt_tokens + usage.completion_tokens);
+  });
+
+  it('streams token by token and ends with [DONE]', async () => {
+    const response = await cluster.post({ ...question, stream: true });
+    expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    const arrivals: { atMs: number; text: string }[] = [];
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? [])
+      arrivals.push({ atMs: performance.now(), text: decoder.decode(chunk) });
+    const all = arrivals.map((arrival) => arrival.text).join('');
+    expect(all.endsWith('data: [DONE]\n\n')).toBe(true);
+    const withText = arrivals.filter((arrival) => /"content":"./.test(arrival.text));
+    expect(withText.length).toBeGreaterThanOrEqual(5);
+    // One by one: they do not all arrive in one burst at the end.
+    expect(new Set(withText.map((arrival) => Math.round(arrival.atMs))).size).toBeGreaterThan(3);
+  });
+
+  it("serves the openai npm client, and the stream's pieces join to the whole answer", async () => {
+    const whole = await client.chat.completions.create(question);
+    const pieces: string[] = [];
+    for await (const chunk of await client.chat.completions.create({ ...question, stream: true }))
+      pieces.push(chunk.choices[0]?.delta.content ?? '');
+    expect(pieces.filter(Boolean).length).toBeGreaterThanOrEqual(5);
+    expect(pieces.join('')).toBe(whole.choices[0]?.message.content);
+    const helper = client.chat.completions.stream(question);
+    expect(await helper.finalContent()).toBe(whole.choices[0]?.message.content);
+  });
+
+  it("serves Python's openai client", async () => {
+    const printed = await runPython(new URL('./openai_client.py', import.meta.url), {
+      BASE_URL: `${cluster.url}/v1`,
+      API_KEY: DEV_KEY,
+      MODEL,
+    });
+    const answer = JSON.parse(printed) as { whole: string; pieces: string[]; finish_reason: string };
+    expect(answer.whole).toContain('Paris');
+    expect(answer.pieces.length).toBeGreaterThanOrEqual(5);
+    expect(answer.pieces.join('')).toBe(answer.whole);
+    expect(answer.finish_reason).toBe('stop');
+  }, 400_000);
+
+  it('stops a prefill when its client leaves', async () => {
+    const before = (await cluster.workerStats()).engine;
+    const abort = new AbortController();
+    const long = { ...question, messages: [{ role: 'user', content: 'The river runs to the sea. '.repeat(240) }] };
+    const pending = cluster.post(long, { signal: abort.signal }).catch(() => null);
+    let during = before;
+    while (during.prefillRunsTotal < before.prefillRunsTotal + 2) {
+      await sleep(5);
+      during = (await cluster.workerStats()).engine;
+    }
+    abort.abort();
+    await pending;
+    for (let attempt = 0; attempt < 300 && during.freeSlots < SLOTS; attempt++) {
+      await sleep(10);
+      during = (await cluster.workerStats()).engine;
+    }
+    expect(during.freeSlots).toBe(SLOTS);
+    expect(during.running).toBe(0);
+    const prefilled = during.prefilledTokensTotal - before.prefilledTokensTotal;
+    expect(prefilled).toBeLessThan(1_500);
+    expect(during.decodedTokensTotal).toBe(before.decodedTokensTotal);
+  }, 60_000);
+});
