@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { MillraceError } from '#contracts';
 import type { Logger } from '#observability';
 import type { Authenticator } from './auth/authenticator.ts';
 import { parseJsonBody } from './body/parse-json-body.ts';
 import type { OpenRequests } from './delivery/open-requests.ts';
+import { dialectAt } from './dialects/dialects.ts';
 import { OPEN_ROUTES } from './open-routes.ts';
 
 /** A request id that a gateway sent is kept, so that its log and ours meet. */
@@ -28,6 +29,7 @@ export function addApiHooks(
 ): void {
   server.decorateRequest('tenant', null);
   server.decorateRequest('generateId', '');
+  server.decorateRequest('endUser', null);
   server.addHook('onRequest', async (request, reply) => {
     request.generateId = randomUUID().replaceAll('-', '');
     reply.header('x-request-id', request.id);
@@ -47,6 +49,7 @@ export function addApiHooks(
       requestId: request.id,
       generateId: request.generateId,
       tenantId: request.tenant?.tenantId ?? null,
+      endUser: request.endUser,
       method: request.method,
       route,
       status: reply.raw.statusCode,
@@ -57,7 +60,12 @@ export function addApiHooks(
     else logger.info(record, 'request');
   });
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) =>
-    parseJsonBody(body),
+  server.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
+      const dialect = dialectAt(request.routeOptions.url ?? '');
+      return parseJsonBody(body, { trailingCommas: dialect?.trailingCommas ?? false });
+    },
   );
 }

@@ -39,6 +39,22 @@ describe('parseJsonBody', () => {
     });
   });
 
+  it('reads over trailing commas only when told to, and never changes a string', () => {
+    const tolerant = (text: string) => parseJsonBody(Buffer.from(text), { trailingCommas: true });
+    expect(tolerant('{"a": [1, 2,\n], "b": {"c": ",}", "d": "\\",]",} ,\n}')).toEqual({
+      a: [1, 2],
+      b: { c: ',}', d: '",]' },
+    });
+    expect(() => tolerant('{"a": 1,,}')).toThrow(/not valid JSON/);
+    expect(() => tolerant('{,}')).toThrow(/not valid JSON/);
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
+        const text = JSON.stringify(value);
+        expect(tolerant(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
   it('reads a 4 MB message in a fraction of a second', () => {
     const body = Buffer.from(
       JSON.stringify({ messages: [{ role: 'user', content: 'a "quoted" word '.repeat(250_000) }] }),

@@ -1,8 +1,10 @@
 import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
+import { MillraceError } from '#contracts';
+import { DIALECTS, dialectAt } from '../dialects/dialects.ts';
 import { Completions } from './completions.ts';
 
+/** The route of every dialect. */
 @Controller()
 export class ChatCompletionsController {
   readonly #completions: Completions;
@@ -11,8 +13,11 @@ export class ChatCompletionsController {
     this.#completions = completions;
   }
 
-  @Post('v1/chat/completions')
+  @Post(DIALECTS.map((dialect) => dialect.path))
   create(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.#completions.answer(OPENAI_CHAT, request, reply);
+    const path = request.routeOptions.url ?? '';
+    const dialect = dialectAt(path);
+    if (dialect === null) throw new MillraceError('internal_error', `${path} is routed here, but no dialect has it.`);
+    return this.#completions.answer(dialect, request, reply);
   }
 }

@@ -1,13 +1,16 @@
 import type { MillraceError } from '#contracts';
 import type { AnsweredChoice } from '../dialects/dialect.ts';
-import type { AnswerListener, AnswerLogprob, AnswerUsage } from '../generate/answer-listener.ts';
+import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
 
 interface OpenChoice {
   text: string;
   readonly logprobs: AnswerLogprob[];
-  finishReason: 'stop' | 'length';
+  end: ChoiceEnd;
 }
+
+/** Never told: an answer is complete when all of its choices have ended. */
+const UNFINISHED: ChoiceEnd = { reason: 'stop', stopString: null };
 
 /** Holds an answer back until it is complete. */
 export class CollectedAnswer implements AnswerListener, ReplyTarget {
@@ -17,7 +20,7 @@ export class CollectedAnswer implements AnswerListener, ReplyTarget {
   #failure: MillraceError | null = null;
 
   constructor(choices: number, withLogprobs: boolean) {
-    this.#choices = Array.from({ length: choices }, () => ({ text: '', logprobs: [], finishReason: 'stop' }));
+    this.#choices = Array.from({ length: choices }, () => ({ text: '', logprobs: [], end: UNFINISHED }));
     this.#withLogprobs = withLogprobs;
   }
 
@@ -47,9 +50,9 @@ export class CollectedAnswer implements AnswerListener, ReplyTarget {
     open.logprobs.push(...logprobs);
   }
 
-  choiceFinished(choice: number, reason: 'stop' | 'length'): void {
+  choiceFinished(choice: number, end: ChoiceEnd): void {
     const open = this.#choices[choice];
-    if (open !== undefined) open.finishReason = reason;
+    if (open !== undefined) open.end = end;
   }
 
   ended(usage: AnswerUsage): void {

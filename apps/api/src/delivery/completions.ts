@@ -35,6 +35,7 @@ export class Completions {
 
   async #answer(dialect: Dialect, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const parsed = dialect.parse(request.body);
+    request.endUser = parsed.request.user;
     const context = requestContext(request, reply);
     const prepared = await this.#generation.prepare(parsed.request, context);
     const heading = headingOf(prepared);

@@ -11,6 +11,8 @@ declare module 'fastify' {
     tenant: TenantContext | null;
     /** Unique here, unlike `id`, which a client may have chosen. */
     generateId: string;
+    /** The caller's name for whom it asks (`user`), for the log. */
+    endUser: string | null;
   }
 }
 

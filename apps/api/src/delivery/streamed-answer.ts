@@ -1,6 +1,6 @@
 import type { MillraceError } from '#contracts';
 import type { ChunkMapper } from '../dialects/dialect.ts';
-import type { AnswerListener, AnswerLogprob, AnswerUsage } from '../generate/answer-listener.ts';
+import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
 import type { SseStream } from './sse-stream.ts';
 
@@ -41,12 +41,12 @@ export class StreamedAnswer implements AnswerListener, ReplyTarget {
     this.#stream.silence = 'keepalive';
   }
 
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[]): void {
-    this.#stream.events(this.#mapper.text(choice, text, logprobs));
+  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void {
+    this.#stream.events(this.#mapper.text(choice, text, logprobs, usage));
   }
 
-  choiceFinished(choice: number, reason: 'stop' | 'length'): void {
-    this.#stream.events(this.#mapper.choiceFinished(choice, reason));
+  choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void {
+    this.#stream.events(this.#mapper.choiceFinished(choice, end, usage));
   }
 
   ended(usage: AnswerUsage): void {

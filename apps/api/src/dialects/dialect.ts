@@ -1,5 +1,6 @@
+import type { z } from 'zod';
 import type { MillraceError } from '#contracts';
-import type { AnswerLogprob, AnswerUsage } from '../generate/answer-listener.ts';
+import type { AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
 import type { ValidGenerateRequest } from '../generate/valid-generate-request.ts';
 
 /** A body that a dialect has accepted: the request, and how the answer is to be delivered. */
@@ -12,6 +13,8 @@ export interface DeliveryWishes {
   readonly stream: boolean;
   /** Whether a stream ends with a chunk that tells the usage. */
   readonly includeUsage: boolean;
+  /** Whether every chunk of a stream tells the usage so far. */
+  readonly continuousUsage: boolean;
 }
 
 /** What stays the same in all parts of one answer. */
@@ -28,22 +31,50 @@ export interface AnsweredChoice {
   readonly text: string;
   /** Null when none were asked for. */
   readonly logprobs: readonly AnswerLogprob[] | null;
-  readonly finishReason: 'stop' | 'length';
+  readonly end: ChoiceEnd;
 }
 
-/** Makes the stream events of one answer, in the order of `AnswerListener`'s calls; each is the JSON of one SSE event. */
+/**
+ * Makes the stream events of one answer, in the order of `AnswerListener`'s calls; each is the JSON of one SSE event.
+ * `usage` is what was used so far.
+ */
 export interface ChunkMapper {
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[]): unknown[];
-  choiceFinished(choice: number, reason: 'stop' | 'length'): unknown[];
+  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): unknown[];
+  choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): unknown[];
   ended(usage: AnswerUsage): unknown[];
 }
 
-/** One HTTP shape of the same request: a mapper in, mappers out, nothing else. */
+/** The bodies of a dialect, for the OpenAPI document; each name is unique among all dialects. */
+export interface DialectSchemas {
+  readonly request: NamedSchema;
+  readonly completion: NamedSchema;
+  /** One event of a stream; null where the dialect has no streams. */
+  readonly chunk: NamedSchema | null;
+  readonly error: NamedSchema;
+}
+
+export interface NamedSchema {
+  readonly name: string;
+  readonly schema: z.ZodType;
+}
+
+/** One HTTP shape of the same request: data, a mapper in, mappers out, nothing else. */
 export interface Dialect {
   readonly name: string;
+  /** Where it is served, from the first slash. */
+  readonly path: `/${string}`;
+  readonly summary: string;
+  readonly schemas: DialectSchemas;
+  /** What each status of an error means here, for the OpenAPI document. */
+  readonly statuses: Readonly<Record<number, string>>;
+  /** Whether a comma after the last member of an object or array is read over instead of refused. */
+  readonly trailingCommas: boolean;
   /** @throws MillraceError invalid_request or unsupported_parameter naming field, value and remedy */
   parse(body: unknown): ParsedBody;
+  /** Called only for a body that asked for a stream. */
   chunks(heading: AnswerHeading, parsed: ParsedBody): ChunkMapper;
   completion(heading: AnswerHeading, choices: readonly AnsweredChoice[], usage: AnswerUsage): unknown;
+  /** The HTTP status of an error that comes before the first byte of an answer. */
+  statusOf(error: MillraceError): number;
   errorBody(error: MillraceError): unknown;
 }

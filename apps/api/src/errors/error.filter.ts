@@ -3,13 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MillraceError } from '#contracts';
 import type { Logger } from '#observability';
 import { LOGGER } from '../api-tokens.ts';
-import { errorBody } from '../dialects/openai-chat/error-body.ts';
+import { dialectAt } from '../dialects/dialects.ts';
+import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import { errorHeaders } from './error-headers.ts';
 import { toMillraceError } from './to-millrace-error.ts';
 
 const METHODS = ['GET', 'POST'] as const;
 
-/** Turns whatever was thrown into one status and OpenAI's error body. */
+/** Turns whatever was thrown into the status and error body of the route's dialect; OpenAI's on routes without one. */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   readonly #logger: Logger;
@@ -34,19 +35,24 @@ export class ErrorFilter implements ExceptionFilter {
       reply.hijack();
       return;
     }
+    const dialect = dialectAt(pathOf(request)) ?? OPENAI_CHAT;
     const challenge = error.code === 'invalid_api_key' ? { 'www-authenticate': 'Bearer' } : {};
     reply
-      .status(error.httpStatus)
+      .status(dialect.statusOf(error))
       .headers({ ...errorHeaders(error), ...challenge })
-      .send(errorBody(error));
+      .send(dialect.errorBody(error));
   }
 
   /** A route that exists for another method is not missing. */
   #explain(error: MillraceError, request: FastifyRequest): MillraceError {
     if (error.code !== 'not_found') return error;
-    const path = request.url.split('?', 1)[0] ?? '/';
+    const path = pathOf(request);
     const allowed = METHODS.filter((method) => request.server.hasRoute({ method, url: path }));
     if (allowed.length === 0) return error;
     return new MillraceError('method_not_allowed', `${path} takes ${allowed.join(', ')}, not ${request.method}.`);
   }
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '/';
 }

@@ -18,16 +18,23 @@ export interface AnswerUsage {
   readonly cachedPromptTokens: number;
 }
 
+/** How a choice ended. */
+export interface ChoiceEnd {
+  readonly reason: 'stop' | 'length';
+  /** The stop string of the request that ended it; null when the model ended its turn or the length did. */
+  readonly stopString: string | null;
+}
+
 /**
  * Who is told about an answer while it is made. Calls come in order: any number of `text` per choice, one `choiceFinished`
- * per choice, then `ended`; or at any time one `failed`, which is then the last.
+ * per choice, then `ended`; or at any time one `failed`, which is then the last. `usage` is what was used so far.
  */
 export interface AnswerListener {
   /** A worker has taken the request. */
   started(): void;
   /** Text may be empty while log probabilities are not; `logprobs` is empty when none were asked for. */
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[]): void;
-  choiceFinished(choice: number, reason: 'stop' | 'length'): void;
+  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void;
+  choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void;
   ended(usage: AnswerUsage): void;
   failed(error: MillraceError): void;
 }

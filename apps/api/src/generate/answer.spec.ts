@@ -33,6 +33,11 @@ const finished = (choice: number, reason: relay.FinishReason, completionTokens: 
   completionTokens,
   cachedPromptTokens: 2,
 });
+const usage = (completionTokens: number, cachedPromptTokens = 0) => ({
+  promptTokens: 5,
+  completionTokens,
+  cachedPromptTokens,
+});
 const { FINISH_REASON_STOP, FINISH_REASON_LENGTH, FINISH_REASON_CANCELLED } = relay.FinishReason;
 
 describe('Answer', () => {
@@ -43,12 +48,12 @@ describe('Answer', () => {
     answer.delta(delta(0, 'a'));
     answer.delta(delta(1, ''));
     answer.finished(finished(1, FINISH_REASON_LENGTH, 3));
-    answer.finished(finished(0, FINISH_REASON_STOP, 4));
+    answer.finished({ ...finished(0, FINISH_REASON_STOP, 4), stopString: 'END' });
     expect(calls).toEqual([
       ['started'],
-      ['text', 0, 'a', []],
-      ['choiceFinished', 1, 'length'],
-      ['choiceFinished', 0, 'stop'],
+      ['text', 0, 'a', [], usage(1)],
+      ['choiceFinished', 1, { reason: 'length', stopString: null }, usage(4, 2)],
+      ['choiceFinished', 0, { reason: 'stop', stopString: 'END' }, usage(7, 2)],
       ['ended', { promptTokens: 5, completionTokens: 7, cachedPromptTokens: 2 }],
     ]);
     expect(await answer.over).toBe('ended');
@@ -86,6 +91,6 @@ describe('Answer', () => {
     const half = { tokenId: 1, logprob: Number.NEGATIVE_INFINITY, tokenBytes: Buffer.from([0xc3]) };
     new Answer(5, 1, listener).delta({ ...delta(0, ''), logprobs: [{ ...half, top: [half] }] });
     const expected = { token: '\ufffd', bytes: [0xc3], logprob: -9999 };
-    expect(calls).toEqual([['text', 0, '', [{ ...expected, top: [expected] }]]]);
+    expect(calls).toEqual([['text', 0, '', [{ ...expected, top: [expected] }], usage(1)]]);
   });
 });

@@ -17,8 +17,8 @@ export class Answer implements RelaySink {
   readonly #over = Promise.withResolvers<AnswerState>();
   #state: AnswerState = 'generating';
   #workerId: string | null = null;
-  /** Of the finished choices. */
-  #finishedTokens = 0;
+  /** Of all choices, so far. */
+  #completionTokens = 0;
   #cachedPromptTokens = 0;
 
   constructor(promptTokens: number, choices: number, listener: AnswerListener) {
@@ -44,7 +44,7 @@ export class Answer implements RelaySink {
   get usage(): AnswerUsage {
     return {
       promptTokens: this.#promptTokens,
-      completionTokens: [...this.#openChoices.values()].reduce((sum, tokens) => sum + tokens, this.#finishedTokens),
+      completionTokens: this.#completionTokens,
       cachedPromptTokens: this.#cachedPromptTokens,
     };
   }
@@ -60,13 +60,16 @@ export class Answer implements RelaySink {
     const tokens = this.#openChoices.get(delta.choice);
     if (tokens === undefined) return;
     this.#openChoices.set(delta.choice, tokens + delta.tokenIds.length);
+    this.#completionTokens += delta.tokenIds.length;
     if (delta.text === '' && delta.logprobs.length === 0) return;
-    this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob));
+    this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob), this.usage);
   }
 
   finished(finished: relay.Finished): void {
-    if (this.#state !== 'generating' || !this.#openChoices.delete(finished.choice)) return;
-    this.#finishedTokens += finished.completionTokens;
+    const tokens = this.#openChoices.get(finished.choice);
+    if (this.#state !== 'generating' || tokens === undefined) return;
+    this.#openChoices.delete(finished.choice);
+    this.#completionTokens += finished.completionTokens - tokens;
     this.#cachedPromptTokens = Math.max(this.#cachedPromptTokens, finished.cachedPromptTokens);
     const reason = FINISH_REASONS.get(finished.reason);
     if (reason === undefined) {
@@ -75,7 +78,8 @@ export class Answer implements RelaySink {
       );
       return;
     }
-    this.#listener.choiceFinished(finished.choice, reason);
+    const stopString = finished.stopString === '' ? null : finished.stopString;
+    this.#listener.choiceFinished(finished.choice, { reason, stopString }, this.usage);
     if (this.#openChoices.size > 0) return;
     this.#finishAs('ended');
     this.#listener.ended(this.usage);

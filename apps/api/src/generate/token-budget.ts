@@ -2,7 +2,7 @@ import { MillraceError, type ModelCard } from '#contracts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
 /**
- * Most tokens that one choice may have: what was asked for, or what the prompt leaves of the context.
+ * Most tokens that one choice may have: what was asked for, or the default as far as the prompt leaves it.
  * @throws MillraceError context_length_exceeded with both numbers
  */
 export function tokenBudget(request: ValidGenerateRequest, promptTokens: number, card: ModelCard): number {
@@ -16,11 +16,12 @@ export function tokenBudget(request: ValidGenerateRequest, promptTokens: number,
     );
   }
   const wanted = request.maxTokens ?? left;
+  if (request.maxTokensField === null) return Math.min(wanted, left);
   if (wanted > left) {
     throw new MillraceError(
       'context_length_exceeded',
       `This model's context length is ${card.contextLength} tokens, but the request is ${promptTokens + wanted} tokens ` +
-        `(${promptTokens} in the messages, ${wanted} in ${request.maxTokensField ?? 'the answer'}). Shorten the messages ` +
+        `(${promptTokens} in the messages, ${wanted} in ${request.maxTokensField}). Shorten the messages ` +
         `or ask for at most ${left} tokens.`,
       { param: 'messages' },
     );

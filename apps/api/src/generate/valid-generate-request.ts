@@ -17,7 +17,7 @@ export interface ValidGenerateRequest {
   readonly stopStrings: readonly string[];
   /** Most tokens per choice; null for what is left of the context. */
   readonly maxTokens: number | null;
-  /** The caller's spelling of the field that `maxTokens` came from, for messages about it. */
+  /** The caller's spelling of the field that `maxTokens` came from; null for a default, which gives way to the context. */
   readonly maxTokensField: string | null;
   /** Goes on after the model ended its turn, until a stop string or `maxTokens`. */
   readonly ignoreEos: boolean;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ChatCompletionBody } from '../dialects/openai-chat/chat-completion-body.ts';
+import { ChatCompletionBody } from '../dialects/openai-chat/request-body.ts';
 import { openapiDocument } from './openapi-document.ts';
 
 describe('openapiDocument', () => {

@@ -1,13 +1,32 @@
 import { z } from 'zod';
 import { ModelBody, ModelListBody } from '../catalogue/model-body.ts';
-import { ChatCompletionBody } from '../dialects/openai-chat/chat-completion-body.ts';
-import { ChunkBody, CompletionBody } from '../dialects/openai-chat/completion-body.ts';
-import { ErrorBody } from '../dialects/openai-chat/error-body.ts';
+import type { Dialect, NamedSchema } from '../dialects/dialect.ts';
+import { DIALECTS } from '../dialects/dialects.ts';
+import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 
-const SCHEMAS = { ChatCompletionBody, CompletionBody, ChunkBody, ErrorBody, ModelBody, ModelListBody };
-type SchemaName = keyof typeof SCHEMAS;
+const MODEL: NamedSchema = { name: 'ModelBody', schema: ModelBody };
+const MODEL_LIST: NamedSchema = { name: 'ModelListBody', schema: ModelListBody };
+const ERROR = OPENAI_CHAT.schemas.error;
+const SCHEMAS: readonly NamedSchema[] = [
+  MODEL,
+  MODEL_LIST,
+  ...DIALECTS.flatMap(({ schemas }) => Object.values(schemas).filter((schema) => schema !== null)),
+];
 
 const BEARER = [{ bearer: [] }];
+/** What a chat completion can be refused with, unless its dialect says otherwise. */
+const STATUSES: Readonly<Record<number, string>> = {
+  400: 'The request is not valid, or asks for something that is not supported.',
+  401: 'The key is missing or unknown.',
+  402: 'The tenant is out of credits.',
+  403: 'The tenant may not use this model.',
+  404: 'No worker has served a model of this name.',
+  413: 'The body is too large.',
+  415: 'The body is not JSON.',
+  429: 'A limit of the tenant or of the queue is reached; Retry-After says when to try again.',
+  500: 'Something went wrong here.',
+  503: 'No worker serves the model now, or the cluster can not take the request; Retry-After says when to try again.',
+};
 const modelNotFound = {
   404: failure('No worker has served a model of this name.'),
   503: failure('No worker serves it now.'),
@@ -23,26 +42,7 @@ export function openapiDocument() {
       description: 'Chat completions from a cluster of ONNX Runtime workers.',
     },
     paths: {
-      '/v1/chat/completions': {
-        post: {
-          operationId: 'createChatCompletion',
-          summary: 'Answers a conversation, whole or as a stream',
-          tags: ['chat'],
-          security: BEARER,
-          requestBody: { required: true, content: json('ChatCompletionBody') },
-          responses: {
-            200: {
-              description: 'The answer; with stream: true as server-sent events of ChunkBody, ended by `data: [DONE]`.',
-              content: { ...json('CompletionBody'), 'text/event-stream': { schema: reference('ChunkBody') } },
-            },
-            400: failure('The request is not valid, or asks for something that is not supported.'),
-            401: failure('The key is missing or unknown.'),
-            413: failure('The body is too large.'),
-            415: failure('The body is not JSON.'),
-            ...modelNotFound,
-          },
-        },
-      },
+      ...Object.fromEntries(DIALECTS.map((dialect) => [dialect.path, { post: operation(dialect) }])),
       '/v1/models': {
         get: {
           operationId: 'listModels',
@@ -50,7 +50,7 @@ export function openapiDocument() {
           tags: ['models'],
           security: BEARER,
           responses: {
-            200: { description: 'The models.', content: json('ModelListBody') },
+            200: { description: 'The models.', content: json(MODEL_LIST) },
             401: failure('No valid key.'),
           },
         },
@@ -63,7 +63,7 @@ export function openapiDocument() {
           security: BEARER,
           parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
           responses: {
-            200: { description: 'The model.', content: json('ModelBody') },
+            200: { description: 'The model.', content: json(MODEL) },
             401: failure('No valid key.'),
             ...modelNotFound,
           },
@@ -76,9 +76,9 @@ export function openapiDocument() {
     },
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchema(schema)])),
+      schemas: Object.fromEntries(SCHEMAS.map(({ name, schema }) => [name, jsonSchema(schema)])),
     },
-  } as const;
+  };
 }
 
 function jsonSchema(schema: z.ZodType): object {
@@ -86,16 +86,39 @@ function jsonSchema(schema: z.ZodType): object {
   return rest;
 }
 
-function reference(name: SchemaName) {
+function operation(dialect: Dialect) {
+  const { request, completion, chunk, error } = dialect.schemas;
+  const events = chunk === null ? {} : { 'text/event-stream': { schema: reference(chunk) } };
+  const answer =
+    chunk === null
+      ? 'The answer.'
+      : `The answer; with stream: true as server-sent events of ${chunk.name}, ended by \`data: [DONE]\`.`;
+  const statuses = { ...STATUSES, ...dialect.statuses };
+  return {
+    operationId: dialect.name,
+    summary: dialect.summary,
+    tags: ['chat'],
+    security: BEARER,
+    requestBody: { required: true, content: json(request) },
+    responses: {
+      200: { description: answer, content: { ...json(completion), ...events } },
+      ...Object.fromEntries(
+        Object.entries(statuses).map(([status, meaning]) => [status, { description: meaning, content: json(error) }]),
+      ),
+    },
+  };
+}
+
+function reference({ name }: NamedSchema) {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-function json(name: SchemaName) {
-  return { 'application/json': { schema: reference(name) } };
+function json(schema: NamedSchema) {
+  return { 'application/json': { schema: reference(schema) } };
 }
 
 function failure(description: string) {
-  return { description, content: json('ErrorBody') };
+  return { description, content: json(ERROR) };
 }
 
 function health(summary: string, description: string, more: object) {

@@ -13,13 +13,19 @@ const MAX_IDENTIFIER_CHARACTERS = 512;
 const SEED_LIMIT = 2 ** 63;
 
 const stopString = z.string().min(1, 'must not be empty').max(MAX_STOP_CHARACTERS);
-const tokenLimit = z.int().min(1);
+
+/** Most tokens to generate, as a field. */
+export const tokenLimit = z.int().min(1);
+
+/** Efforts that a model without a reasoning switch makes by itself: none, and no more than it must. */
+const EFFORTS_WITHOUT_REASONING = ['none', 'minimal'] as const;
 
 /**
- * Body of `POST /v1/chat/completions`: every field of OpenAI's schema, and the extensions that vLLM and others share.
+ * The fields of a chat request: all of OpenAI's schema, and the extensions that vLLM and others share. A dialect spreads
+ * them into its schema and puts its own ranges in their place.
  * Fields that are not honoured are listed with the only values that mean the same as leaving them out.
  */
-export const ChatCompletionBody = z.strictObject({
+export const CHAT_FIELDS = {
   model: z.string().min(1).max(MAX_IDENTIFIER_CHARACTERS).describe('Id of a model of GET /v1/models.'),
   messages: z.array(ChatMessageBody).min(1).max(MAX_MESSAGES).describe('The conversation so far, oldest first.'),
   temperature: z.number().min(0).max(2).nullish().describe('Default 1; 0 always takes the most likely token.'),
@@ -34,6 +40,10 @@ export const ChatCompletionBody = z.strictObject({
   stream_options: z
     .strictObject({
       include_usage: z.boolean().nullish().describe('Sends the usage in a last chunk with empty choices.'),
+      continuous_usage_stats: z
+        .boolean()
+        .nullish()
+        .describe('Extension. Tells the usage so far in every chunk; only with include_usage: true.'),
       include_obfuscation: harmlessOnly(z.literal(false), 'Streams are not padded here; leave it out.'),
     })
     .nullish()
@@ -76,7 +86,10 @@ export const ChatCompletionBody = z.strictObject({
   modalities: harmlessOnly(z.tuple([z.literal('text')]), 'The models here write text only.'),
   audio: harmlessOnly(z.never(), 'The models here write text only.'),
   prediction: harmlessOnly(z.never(), 'Predicted output is not supported.'),
-  reasoning_effort: harmlessOnly(z.literal('none'), 'Reasoning effort is not supported.'),
+  reasoning_effort: harmlessOnly(
+    z.enum(EFFORTS_WITHOUT_REASONING),
+    'The models here do not reason before they answer, so only "none" and "minimal" can be kept to.',
+  ),
   verbosity: harmlessOnly(z.literal('medium'), 'Ask for a shorter or longer answer in a message.'),
   web_search_options: harmlessOnly(z.never(), 'Web search is not supported.'),
   service_tier: harmlessOnly(z.enum(['auto', 'default']), 'There is one service tier.'),
@@ -90,5 +103,8 @@ export const ChatCompletionBody = z.strictObject({
   prompt_cache_key: harmlessOnly(z.never(), 'Prompt caching needs no key here.'),
   prompt_cache_options: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
   prompt_cache_retention: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
-});
-export type ChatCompletionBody = z.infer<typeof ChatCompletionBody>;
+};
+
+const ChatBody = z.strictObject(CHAT_FIELDS);
+/** What the shared mapper reads; a dialect's own schema may only allow less. */
+export type ChatBody = z.infer<typeof ChatBody>;

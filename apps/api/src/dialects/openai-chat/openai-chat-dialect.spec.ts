@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '#contracts';
-import { parseBody } from './parse-body.ts';
+import { OPENAI_CHAT } from './openai-chat-dialect.ts';
 
+const parseBody = OPENAI_CHAT.parse;
 const messages = [{ role: 'user', content: 'Hi' }];
 const body = { model: 'tiny', messages };
 
@@ -15,7 +16,7 @@ function refusal(change: object): MillraceError {
   throw new Error('was accepted');
 }
 
-describe('parseBody', () => {
+describe('the openai-chat dialect', () => {
   it("fills OpenAI's defaults", () => {
     expect(parseBody(body)).toEqual({
       request: {
@@ -40,7 +41,7 @@ describe('parseBody', () => {
         topLogprobs: null,
         user: null,
       },
-      delivery: { stream: false, includeUsage: false },
+      delivery: { stream: false, includeUsage: false, continuousUsage: false },
     });
   });
 
@@ -64,7 +65,7 @@ describe('parseBody', () => {
       top_logprobs: 5,
       user: 'someone',
       stream: true,
-      stream_options: { include_usage: true },
+      stream_options: { include_usage: true, continuous_usage_stats: true },
     });
     expect(request).toMatchObject({
       choices: 3,
@@ -86,7 +87,7 @@ describe('parseBody', () => {
       topLogprobs: 5,
       user: 'someone',
     });
-    expect(delivery).toEqual({ stream: true, includeUsage: true });
+    expect(delivery).toEqual({ stream: true, includeUsage: true, continuousUsage: true });
   });
 
   it('takes all roles, content parts and names', () => {
@@ -103,14 +104,16 @@ describe('parseBody', () => {
           ],
         },
         { role: 'assistant', content: 'c', refusal: null, annotations: [], audio: null, tool_calls: [] },
-        { role: 'tool', content: 'd', tool_call_id: 'call_1' },
+        { role: 'tool', content: 'd', tool_call_id: 'call_1', name: 'clock' },
+        { role: 'user', content: 'e', name: null, tool_calls: [], tool_call_id: null },
       ],
     });
     expect(request.messages).toEqual([
       { role: 'system', content: 'Be brief.' },
       { role: 'user', name: 'Ada', content: 'ab' },
       { role: 'assistant', content: 'c' },
-      { role: 'tool', content: 'd' },
+      { role: 'tool', content: 'd', name: 'clock' },
+      { role: 'user', content: 'e' },
     ]);
   });
 
@@ -132,6 +135,8 @@ describe('parseBody', () => {
     { top_logprobs: 0, logprobs: false },
     { max_tokens: 5, max_completion_tokens: 5 },
     { top_k: -1 },
+    { reasoning_effort: 'none' },
+    { reasoning_effort: 'minimal' },
     { audio: null, prediction: null, reasoning_effort: null, verbosity: null },
   ])('accepts %j, which changes nothing', (change) => {
     expect(() => parseBody({ ...body, ...change })).not.toThrow();
@@ -194,6 +199,11 @@ describe('parseBody', () => {
     [{ seed: 1e30 }, 'seed', /at most/],
     [{ stream: 'yes' }, 'stream', /of the type boolean/],
     [{ stream_options: { include_usage: true } }, 'stream_options', /only allowed with stream/],
+    [
+      { stream: true, stream_options: { continuous_usage_stats: true } },
+      'stream_options.continuous_usage_stats',
+      /Set include_usage to true/,
+    ],
     [{ repetition_penalty: 0 }, 'repetition_penalty', /more than 0/],
   ])('refuses %j, naming %s, value and remedy', (change, param, message) => {
     expect(refusal(change)).toMatchObject({ code: 'invalid_request', param, message: expect.stringMatching(message) });

@@ -1,40 +1,28 @@
 import { MillraceError } from '#contracts';
 import type { RequestMessage, ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
-import type { ParsedBody } from '../dialect.ts';
-import { ChatCompletionBody } from './chat-completion-body.ts';
+import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
-import { describeProblem } from './describe-problem.ts';
 
 /** A nucleus this small holds the most likely token only, which is what OpenAI's `top_p: 0` means. */
 const SMALLEST_TOP_P = 1e-9;
 
-/** @throws MillraceError invalid_request or unsupported_parameter */
-export function parseBody(body: unknown): ParsedBody {
-  const result = ChatCompletionBody.safeParse(body);
-  if (!result.success) throw describeProblem(result.error, body);
-  const valid = result.data;
-  const stream = valid.stream ?? false;
-  if (valid.stream_options && !stream) {
-    throw new MillraceError(
-      'invalid_request',
-      'stream_options is only allowed with stream: true. Remove it, or set stream to true.',
-      { param: 'stream_options' },
-    );
-  }
-  return {
-    request: toRequest(valid),
-    delivery: { stream, includeUsage: valid.stream_options?.include_usage ?? false },
-  };
+/** What a dialect's document says of fields that were left out. */
+export interface ChatDefaults {
+  readonly temperature: number;
+  readonly topP: number;
+  /** Null for what is left of the context. */
+  readonly maxTokens: number | null;
 }
 
-function toRequest(body: ChatCompletionBody): ValidGenerateRequest {
+/** @throws MillraceError invalid_request where two fields contradict each other */
+export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): ValidGenerateRequest {
   return {
     model: body.model,
     messages: body.messages.map(toMessage),
     choices: body.n ?? 1,
     sampling: {
-      temperature: body.temperature ?? 1,
-      topP: Math.max(body.top_p ?? 1, SMALLEST_TOP_P),
+      temperature: body.temperature ?? defaults.temperature,
+      topP: Math.max(body.top_p ?? defaults.topP, SMALLEST_TOP_P),
       topK: Math.max(body.top_k ?? 0, 0),
       minP: body.min_p ?? 0,
       presencePenalty: body.presence_penalty ?? 0,
@@ -44,7 +32,7 @@ function toRequest(body: ChatCompletionBody): ValidGenerateRequest {
       seed: toSeed(body.seed ?? null),
     },
     stopStrings: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
-    ...toTokenLimit(body),
+    ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,
     topLogprobs: toTopLogprobs(body),
     user: body.user ?? null,
@@ -56,11 +44,13 @@ function toMessage(message: ChatMessageBody): RequestMessage {
   const content =
     typeof message.content === 'string' ? message.content : message.content.map((part) => part.text).join('');
   const role = message.role === 'developer' ? 'system' : message.role;
-  const name = message.role === 'tool' ? undefined : message.name;
-  return name === undefined ? { role, content } : { role, content, name };
+  return message.name ? { role, content, name: message.name } : { role, content };
 }
 
-function toTokenLimit(body: ChatCompletionBody): Pick<ValidGenerateRequest, 'maxTokens' | 'maxTokensField'> {
+function toTokenLimit(
+  body: ChatBody,
+  defaults: ChatDefaults,
+): Pick<ValidGenerateRequest, 'maxTokens' | 'maxTokensField'> {
   const { max_tokens: older, max_completion_tokens: newer } = body;
   if (typeof older === 'number' && typeof newer === 'number' && older !== newer) {
     throw new MillraceError(
@@ -71,10 +61,10 @@ function toTokenLimit(body: ChatCompletionBody): Pick<ValidGenerateRequest, 'max
   }
   if (typeof newer === 'number') return { maxTokens: newer, maxTokensField: 'max_completion_tokens' };
   if (typeof older === 'number') return { maxTokens: older, maxTokensField: 'max_tokens' };
-  return { maxTokens: null, maxTokensField: null };
+  return { maxTokens: defaults.maxTokens, maxTokensField: null };
 }
 
-function toTopLogprobs(body: ChatCompletionBody): number | null {
+function toTopLogprobs(body: ChatBody): number | null {
   if (body.logprobs) return body.top_logprobs ?? 0;
   if (body.top_logprobs) {
     throw new MillraceError(

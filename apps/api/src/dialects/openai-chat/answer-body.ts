@@ -1,28 +1,5 @@
 import { z } from 'zod';
-
-const Alternative = z.object({
-  token: z.string(),
-  logprob: z.number(),
-  bytes: z.array(z.int().min(0).max(255)).nullable(),
-});
-
-export const Logprobs = z
-  .object({
-    content: z.array(Alternative.extend({ top_logprobs: z.array(Alternative) })).nullable(),
-    refusal: z.null(),
-  })
-  .nullable();
-export type Logprobs = z.infer<typeof Logprobs>;
-
-export const FinishReason = z.enum(['stop', 'length']);
-
-export const Usage = z.object({
-  prompt_tokens: z.int().min(0),
-  completion_tokens: z.int().min(0),
-  total_tokens: z.int().min(0),
-  prompt_tokens_details: z.object({ cached_tokens: z.int().min(0) }),
-});
-export type Usage = z.infer<typeof Usage>;
+import { FinishReason, Logprobs, Usage } from '../chat-answer/answer-fields.ts';
 
 const heading = {
   id: z.string(),

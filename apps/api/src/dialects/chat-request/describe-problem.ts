@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MillraceError } from '#contracts';
-import { ChatCompletionBody } from './chat-completion-body.ts';
+import { BodyStructureError } from './body-structure-error.ts';
 import { unsupportedRemedy } from './harmless-only.ts';
 
 type Path = readonly PropertyKey[];
@@ -10,8 +10,17 @@ const MAX_SHOWN_CHARACTERS = 80;
 const NON_TEXT_PARTS = new Set(['image_url', 'input_audio', 'file', 'refusal', 'video_url', 'audio_url']);
 const ROLES = 'system, developer, user, assistant, tool';
 
-/** The error for a body that `ChatCompletionBody` refused: its first problem, with field, value and remedy. */
-export function describeProblem(error: z.ZodError, body: unknown): MillraceError {
+/** Issues of a value that has the right type. */
+const VALUE_ISSUES: ReadonlySet<string> = new Set([
+  'too_small',
+  'too_big',
+  'invalid_value',
+  'not_multiple_of',
+  'custom',
+]);
+
+/** The error for a body that `schema` refused: its first problem, with field, value and remedy. */
+export function describeProblem(schema: z.ZodType, error: z.ZodError, body: unknown): MillraceError {
   const issue = mostTelling(error.issues);
   const path = issue.path;
   const value = valueAt(body, path);
@@ -19,20 +28,28 @@ export function describeProblem(error: z.ZodError, body: unknown): MillraceError
 
   if (issue.code === 'unrecognized_keys') {
     const unknown = spell([...path, issue.keys[0] ?? '']);
-    return new MillraceError('unsupported_parameter', `Unknown parameter: ${unknown}. Remove it from the request.`, {
-      param: unknown,
-    });
+    return new BodyStructureError(
+      'unsupported_parameter',
+      `Unknown parameter: ${unknown}. Remove it from the request.`,
+      {
+        param: unknown,
+      },
+    );
   }
-  const remedy = remedyFor(path);
+  const remedy = remedyFor(schema, path, body);
   if (remedy !== null) {
     const [head] = remedy.path.length > 0 ? [spell(remedy.path)] : [field];
     const shown = show(valueAt(body, remedy.path));
-    return new MillraceError('unsupported_parameter', `${head} ${shown} is not supported. ${remedy.text} Remove it.`, {
-      param: head,
-    });
+    return new (classOf(remedy.path, 'too_small'))(
+      'unsupported_parameter',
+      `${head} ${shown} is not supported. ${remedy.text} Remove it.`,
+      {
+        param: head,
+      },
+    );
   }
   if (path.at(-1) === 'type' && typeof value === 'string' && NON_TEXT_PARTS.has(value)) {
-    return new MillraceError(
+    return new BodyStructureError(
       'unsupported_parameter',
       `${field} ${show(value)} is not supported: the models here read text only. Send parts of the type "text".`,
       { param: field },
@@ -40,16 +57,21 @@ export function describeProblem(error: z.ZodError, body: unknown): MillraceError
   }
   if (path.at(-1) === 'role' && issue.code === 'invalid_union') {
     const shown = value === undefined ? `${field} is missing` : `${field} is ${show(value)}`;
-    return new MillraceError('invalid_request', `${shown}. It must be one of: ${ROLES}.`, { param: field });
+    return new BodyStructureError('invalid_request', `${shown}. It must be one of: ${ROLES}.`, { param: field });
   }
   if (path.length === 0) {
-    return new MillraceError(
+    return new BodyStructureError(
       'invalid_request',
       'The request body is not a JSON object. Send an object with model and messages.',
     );
   }
   const shown = value === undefined ? `${field} is missing` : `${field} is ${show(value)}`;
-  return new MillraceError('invalid_request', `${shown}. ${expectation(issue)}`, { param: field });
+  return new (classOf(path, issue.code))('invalid_request', `${shown}. ${expectation(issue)}`, { param: field });
+}
+
+/** Whatever is wrong with the messages is a matter of structure, and so is a value of the wrong type. */
+function classOf(path: Path, issueCode: string): typeof MillraceError {
+  return path[0] !== 'messages' && VALUE_ISSUES.has(issueCode) ? MillraceError : BodyStructureError;
 }
 
 /** In a union, the branch that got furthest tells what the caller meant. */
@@ -97,27 +119,35 @@ function unit(origin: string): string {
 }
 
 /** The remedy of the field that is not honoured, when the path leads to or into one. */
-function remedyFor(path: Path): { readonly text: string; readonly path: Path } | null {
-  let schema: z.ZodType | undefined = ChatCompletionBody;
+function remedyFor(root: z.ZodType, path: Path, body: unknown): { readonly text: string; readonly path: Path } | null {
+  let schema: z.ZodType | undefined = root;
   for (const [depth, key] of path.entries()) {
-    schema = schemaBelow(schema, key);
+    schema = schemaBelow(schema, key, valueAt(body, path.slice(0, depth)));
     const text = unsupportedRemedy(schema);
     if (text !== null) return { text, path: path.slice(0, depth + 1) };
   }
   return null;
 }
 
-function schemaBelow(schema: z.ZodType | undefined, key: PropertyKey): z.ZodType | undefined {
+/** The schema of a member of `value`; where shapes are told apart by a member (a message's role), of the one it has. */
+function schemaBelow(schema: z.ZodType | undefined, key: PropertyKey, value: unknown): z.ZodType | undefined {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
-    return schemaBelow(schema.unwrap() as z.ZodType, key);
+    return schemaBelow(schema.unwrap() as z.ZodType, key, value);
   }
   if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
   if (schema instanceof z.ZodUnion) {
     return (schema.options as z.ZodType[])
-      .map((option) => schemaBelow(option, key))
+      .filter((option) => mayBe(schema, option, value))
+      .map((option) => schemaBelow(option, key, value))
       .find((found) => found !== undefined);
   }
   return schema instanceof z.ZodObject ? (schema.shape[String(key)] as z.ZodType | undefined) : undefined;
+}
+
+function mayBe(union: z.ZodUnion, option: z.ZodType, value: unknown): boolean {
+  if (!(union instanceof z.ZodDiscriminatedUnion) || !(option instanceof z.ZodObject)) return true;
+  const { discriminator } = union.def;
+  return (option.shape[discriminator] as z.ZodType).safeParse(valueAt(value, [discriminator])).success;
 }
 
 function valueAt(body: unknown, path: Path): unknown {

@@ -1,0 +1,23 @@
+import type { AnswerUsage } from '../../generate/answer-listener.ts';
+import type { AnsweredChoice, AnswerHeading } from '../dialect.ts';
+import type { ChatShape } from './chat-shape.ts';
+
+/** A complete answer as a `chat.completion` of the given shape. */
+export function mapCompletion(
+  shape: ChatShape,
+  heading: AnswerHeading,
+  choices: readonly AnsweredChoice[],
+  usage: AnswerUsage,
+): object {
+  return {
+    ...shape.heading(heading),
+    object: 'chat.completion',
+    choices: choices.map((choice, index) => ({
+      index,
+      message: { role: 'assistant', ...shape.message(choice.text) },
+      ...shape.logprobs(choice.logprobs),
+      ...shape.ending(choice.end),
+    })),
+    usage: shape.usage(usage),
+  };
+}
