@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -118,6 +119,29 @@ describe('npm start', () => {
     await until(() => alive(pids).length === 0, 500);
     expect(alive(pids).map(command)).toEqual([]);
     expect(existsSync(join(stateFolder, 'up.pid'))).toBe(false);
+  });
+
+  it('answers with the shipped model, and streams it token by token to the openai client', async () => {
+    const up = new Up({ MILLRACE_MODEL: 'smollm2-135m-instruct' });
+    const { url, key, curl } = await up.ready();
+    expect(
+      JSON.parse(execFileSync('/bin/sh', ['-c', curl], { encoding: 'utf8' })).choices[0].message.content,
+    ).toContain('Paris');
+    const streamed = execFileSync('/bin/sh', ['-c', curl.replace('"temperature":0', '"temperature":0,"stream":true')], {
+      encoding: 'utf8',
+    });
+    expect(streamed.trimEnd().endsWith('data: [DONE]')).toBe(true);
+    const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key });
+    const stream = await client.chat.completions.create({
+      model: 'smollm2-135m-instruct',
+      messages: [{ role: 'user', content: 'What is the capital of France?' }],
+      temperature: 0,
+      stream: true,
+    });
+    const pieces: string[] = [];
+    for await (const chunk of stream) pieces.push(chunk.choices[0]?.delta.content ?? '');
+    expect(pieces.join('')).toContain('Paris');
+    expect(pieces.filter((piece) => piece !== '').length).toBeGreaterThan(4);
   });
 
   it('brings a killed worker and a killed API back on the same address', async () => {
