@@ -15,6 +15,7 @@ export { type ConnectRedisOptions, connectRedis, type RedisRole } from './connec
 export { JobConsumer, type JobConsumerOptions } from './job-consumer.ts';
 export { JobRefusedError } from './job-refused-error.ts';
 export { ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
+export { redisCall } from './redis-call.ts';
 export { redisKeys } from './redis-keys.ts';
 export type { ServedModel } from './served-models.ts';
 export { WorkerDirectory } from './worker-directory.ts';

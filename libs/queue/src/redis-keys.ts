@@ -27,4 +27,52 @@ export const redisKeys = {
   knownModels: `${PREFIX}:{workers}:models`,
   /** channel: a worker came, changed its state or left */
   workersChanged: `${PREFIX}:{workers}:changed`,
+
+  /** hash: tenant id → TenantRecord as JSON */
+  tenants: `${PREFIX}:{tenancy}:tenants`,
+  /** hash: SHA-256 of an API key → KeyRecord as JSON; the key itself is nowhere */
+  apiKeys: `${PREFIX}:{tenancy}:keys`,
+  /** hash: key id → Unix time in ms of its last use */
+  apiKeyUses: `${PREFIX}:{tenancy}:key-uses`,
+  /** string: PriceList as JSON */
+  prices: `${PREFIX}:{tenancy}:prices`,
+  /** sorted set: tenant id → Unix time in ms when it was last seen with requests; what the sweep visits */
+  activeTenants: `${PREFIX}:{tenancy}:active`,
+  /** channel: a tenant, key or price was changed */
+  tenancyChanged: `${PREFIX}:{tenancy}:changed`,
+
+  /** hash: granted, balance, held, spent in microcredits, and the mean time a request is held */
+  account: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:account`,
+  /** hash: requests and tokens of the last minute in buckets of 250 ms, with their totals */
+  rateWindow: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:window`,
+  /** sorted set: request id → Unix time in ms when its concurrency lease ends */
+  leases: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:leases`,
+  /** hash: what one request holds, and after its end how it ended; expires after that */
+  reservation: (tenant: string, requestId: string) =>
+    `${PREFIX}:{${escaped(tenant)}}:reservation:${escaped(requestId)}`,
+  /** string with TTL: a grant of credits that was made */
+  grant: (tenant: string, grantId: string) => `${PREFIX}:{${escaped(tenant)}}:grant:${escaped(grantId)}`,
+  /** stream: every settlement and grant */
+  ledger: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:ledger`,
+  /** hash with TTL: `<count>:<model>` → sum of one UTC day (YYYY-MM-DD) */
+  usage: (tenant: string, day: string) => `${PREFIX}:{${escaped(tenant)}}:usage:${day}`,
+
+  /** sorted set: request id → Unix time in ms when its lease of a place in the queue ends */
+  waiting: (model: string) => `${PREFIX}:{${escaped(model)}}:waiting`,
+  /** the same for one tenant's requests */
+  waitingOf: (model: string, tenant: string) => `${PREFIX}:{${escaped(model)}}:waiting:${escaped(tenant)}`,
+  /** hash: job id → virtual start tag of every waiting job */
+  startTags: (model: string) => `${PREFIX}:{${escaped(model)}}:start-tags`,
+  /** sorted set: tenant id → virtual finish tag of its last request */
+  finishTags: (model: string) => `${PREFIX}:{${escaped(model)}}:finish-tags`,
+  /** hash: virtual time and the tag that priority 1 stands for */
+  fairClock: (model: string) => `${PREFIX}:{${escaped(model)}}:fair-clock`,
+  /** hash: mean service time, and until when refused clients were told to wait */
+  drain: (model: string) => `${PREFIX}:{${escaped(model)}}:drain`,
+  /** BullMQ's own: sorted set of jobs with a priority */
+  prioritizedJobs: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:prioritized`,
+  /** BullMQ's own: list of jobs that go first (stalled ones) */
+  waitJobs: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:wait`,
+  /** BullMQ's own: list of jobs that workers hold */
+  activeJobs: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:active`,
 } as const;

@@ -1,0 +1,211 @@
+import type { Redis } from 'ioredis';
+import { redisCall, redisKeys } from '#queue';
+import { type Clock, systemClock } from '../clock.ts';
+import type { TokenCounts } from '../credits/price-list.ts';
+import { LuaScript } from '../lua/lua-script.ts';
+
+const reserve = new LuaScript('reserve', 4);
+const release = new LuaScript('release', 4);
+const settle = new LuaScript('settle', 6);
+const expire = new LuaScript('expire', 4);
+const renew = new LuaScript('renew-leases', 1);
+const grantCredits = new LuaScript('grant-credits', 3);
+const setGranted = new LuaScript('set-granted', 2);
+
+/** How long the end of a request is remembered, so that late duplicates find it. */
+const REMEMBER_MS = 3_600_000;
+const GRANT_REMEMBER_MS = 30 * 24 * 3_600_000;
+/** About 2 MB of ledger per tenant; a reader that exports keeps it for longer. */
+const LEDGER_ENTRIES_KEPT = 10_000;
+const USAGE_KEPT_MS = 400 * 24 * 3_600_000;
+/** Leases ended by one call of `expireDead`. */
+const EXPIRE_BATCH = 100;
+
+export interface Reservation {
+  readonly requestId: string;
+  /** null for no limit, in all three. */
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  readonly concurrency: number | null;
+  /** Prompt tokens and the limit of completion tokens. */
+  readonly tokens: number;
+  readonly holdMicrocredits: number;
+  readonly unlimitedCredits: boolean;
+  readonly leaseMs: number;
+}
+
+/** How one limit of the minute stands; limit null for none. */
+export interface RateStanding {
+  readonly limit: number | null;
+  readonly remaining: number;
+  /** Time until nothing of it is used any more. */
+  readonly resetMs: number;
+}
+
+export interface ReserveAnswer {
+  /** `ended`: a request of this id has ended already. Others name the limit that stands against it. */
+  readonly verdict: 'reserved' | 'credits' | 'requests' | 'tokens' | 'concurrency' | 'ended';
+  readonly retryAfterMs: number;
+  readonly balanceMicrocredits: number;
+  readonly requests: RateStanding;
+  readonly tokens: RateStanding;
+}
+
+export interface Settlement extends TokenCounts {
+  readonly requestId: string;
+  readonly outcome: 'completed' | 'cancelled' | 'failed';
+  readonly model: string;
+  readonly keyId: string;
+  readonly chargeMicrocredits: number;
+}
+
+/** Integer microcredits; held + spent = granted − balance, always. */
+export interface AccountSums {
+  readonly granted: number;
+  readonly balance: number;
+  readonly held: number;
+  readonly spent: number;
+}
+
+/** One tenant's credits, limits and leases. Every method throws MillraceError `unavailable` when Redis is away. */
+export class TenantAccount {
+  readonly tenantId: string;
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+
+  constructor(redis: Redis, tenantId: string, clock: Clock = systemClock) {
+    this.#redis = redis;
+    this.tenantId = tenantId;
+    this.#clock = clock;
+  }
+
+  /** Takes all that the request needs, or nothing. The same id twice is one reservation. */
+  async reserve(wanted: Reservation): Promise<ReserveAnswer> {
+    const answer = await this.#run(
+      reserve,
+      [...this.#windowAndLeases(), this.#account, redisKeys.reservation(this.tenantId, wanted.requestId)],
+      [
+        wanted.requestId,
+        wanted.requestsPerMinute ?? -1,
+        wanted.tokensPerMinute ?? -1,
+        wanted.concurrency ?? -1,
+        wanted.tokens,
+        wanted.holdMicrocredits,
+        wanted.unlimitedCredits ? 1 : 0,
+        wanted.leaseMs,
+      ],
+    );
+    const [verdict, retryAfterMs, balance, requestsLeft, requestsResetMs, tokensLeft, tokensResetMs] = answer as [
+      ReserveAnswer['verdict'],
+      ...number[],
+    ];
+    return {
+      verdict,
+      retryAfterMs: Number(retryAfterMs),
+      balanceMicrocredits: Number(balance),
+      requests: {
+        limit: wanted.requestsPerMinute,
+        remaining: Number(requestsLeft),
+        resetMs: Number(requestsResetMs),
+      },
+      tokens: { limit: wanted.tokensPerMinute, remaining: Number(tokensLeft), resetMs: Number(tokensResetMs) },
+    };
+  }
+
+  /** As if `reserve` had never been called. @returns whether there was something to take back */
+  async release(requestId: string): Promise<boolean> {
+    const keys = [...this.#windowAndLeases(), this.#account, redisKeys.reservation(this.tenantId, requestId)];
+    return (await this.#run(release, keys, [requestId, REMEMBER_MS])) === 'released';
+  }
+
+  /** Charges what was used and frees the rest, exactly once. @returns false when the request had ended already */
+  async settle(settlement: Settlement): Promise<boolean> {
+    const day = new Date(this.#clock.nowMs()).toISOString().slice(0, 10);
+    const [verdict] = (await this.#run(
+      settle,
+      [
+        ...this.#windowAndLeases(),
+        this.#account,
+        redisKeys.reservation(this.tenantId, settlement.requestId),
+        redisKeys.ledger(this.tenantId),
+        redisKeys.usage(this.tenantId, day),
+      ],
+      [
+        settlement.requestId,
+        settlement.outcome,
+        settlement.model,
+        settlement.keyId,
+        settlement.promptTokens,
+        settlement.cachedTokens,
+        settlement.completionTokens,
+        settlement.chargeMicrocredits,
+        LEDGER_ENTRIES_KEPT,
+        REMEMBER_MS,
+        USAGE_KEPT_MS,
+      ],
+    )) as [string, number];
+    return verdict === 'settled';
+  }
+
+  /** @returns the ids whose lease is gone */
+  async renew(requestIds: readonly string[], leaseMs: number): Promise<string[]> {
+    const gone = await this.#run(renew, [redisKeys.leases(this.tenantId)], [leaseMs, 0, ...requestIds]);
+    return gone as string[];
+  }
+
+  /** Ends up to 100 requests whose replica is dead. @param graceMs since the end of the lease @returns how many */
+  async expireDead(graceMs: number): Promise<number> {
+    const given = this.#clock.scriptTime();
+    const leases = redisKeys.leases(this.tenantId);
+    const dead = await redisCall(this.#redis, `list the leases of ${this.tenantId}`, () =>
+      // Redis's own clock decides in the script; this only finds candidates.
+      this.#redis.zrangebyscore(leases, '-inf', given === '' ? Date.now() : given, 'LIMIT', 0, EXPIRE_BATCH),
+    );
+    let expired = 0;
+    for (const requestId of dead) {
+      const keys = [
+        leases,
+        this.#account,
+        redisKeys.reservation(this.tenantId, requestId),
+        redisKeys.ledger(this.tenantId),
+      ];
+      const verdict = await this.#run(expire, keys, [requestId, graceMs, LEDGER_ENTRIES_KEPT, REMEMBER_MS]);
+      if (verdict === 'expired') expired += 1;
+    }
+    return expired;
+  }
+
+  /** Adds credits, once per grant id. @returns the balance in microcredits */
+  async grant(grantId: string, microcredits: number): Promise<number> {
+    const keys = [this.#account, redisKeys.grant(this.tenantId, grantId), redisKeys.ledger(this.tenantId)];
+    const answer = await this.#run(grantCredits, keys, [grantId, microcredits, LEDGER_ENTRIES_KEPT, GRANT_REMEMBER_MS]);
+    return Number((answer as [string, number])[1]);
+  }
+
+  /** Sets all that was ever granted; not below what is held and spent. @returns granted, in microcredits */
+  async setGranted(microcredits: number): Promise<number> {
+    const keys = [this.#account, redisKeys.ledger(this.tenantId)];
+    return Number(((await this.#run(setGranted, keys, [microcredits, LEDGER_ENTRIES_KEPT])) as [number, number])[0]);
+  }
+
+  async sums(): Promise<AccountSums> {
+    const [granted, balance, held, spent] = await redisCall(this.#redis, `read the account of ${this.tenantId}`, () =>
+      this.#redis.hmget(this.#account, 'granted', 'balance', 'held', 'spent'),
+    );
+    return { granted: Number(granted), balance: Number(balance), held: Number(held), spent: Number(spent) };
+  }
+
+  get #account(): string {
+    return redisKeys.account(this.tenantId);
+  }
+
+  #windowAndLeases(): string[] {
+    return [redisKeys.rateWindow(this.tenantId), redisKeys.leases(this.tenantId)];
+  }
+
+  #run(script: LuaScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return redisCall(this.#redis, `${script.name} for tenant ${this.tenantId}`, () =>
+      script.run(this.#redis, keys, [this.#clock.scriptTime(), ...args]),
+    );
+  }
+}

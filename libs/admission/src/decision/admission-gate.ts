@@ -1,0 +1,219 @@
+import type { Redis } from 'ioredis';
+import { MillraceError } from '#contracts';
+import { redisCall, redisKeys } from '#queue';
+import { type ReserveAnswer, TenantAccount } from '../accounts/tenant-account.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { holdOf } from '../credits/price-list.ts';
+import { ModelPlaces, type PlaceAnswer } from '../places/model-places.ts';
+import { AdmissionHandle } from './admission-handle.ts';
+import type { AdmissionRequest, Decision, RateStandings } from './decision.ts';
+import { refusalBefore, refusalOfPlace, refusalOfReserve } from './refusals.ts';
+import { UnfinishedCalls } from './unfinished-calls.ts';
+
+export interface AdmissionGateOptions {
+  /** A `producer` connection, which stays its owner's to close. */
+  readonly redis: Redis;
+  readonly clock?: Clock;
+  /** Places in the queue of each model. Default 1,000. More make longer waits, not more throughput. */
+  readonly queuePlaces?: number;
+  /** How long a dead replica's leases stand; renewed at a third. Default 15 s. */
+  readonly leaseMs?: number;
+  /** Hears of what Redis refused and of what is being tried again. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/** A tenant is put on the list that the sweep visits at most this often. */
+const ACTIVE_NOTED_MS = 60_000;
+/** A tenant without a request for this long leaves that list; its leases have ended long before. */
+const ACTIVE_KEPT_MS = 2 * 3_600_000;
+
+/** The one decision whether a request may enter the queue. Any number of replicas share the limits through Redis. */
+export class AdmissionGate implements AsyncDisposable {
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+  readonly #queuePlaces: number;
+  readonly #leaseMs: number;
+  readonly #onError: (error: unknown) => void;
+  readonly #open = new Set<AdmissionHandle>();
+  readonly #unfinished: UnfinishedCalls;
+  readonly #activeNoted = new Map<string, number>();
+  readonly #beat: NodeJS.Timeout;
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(options: AdmissionGateOptions) {
+    this.#redis = options.redis;
+    this.#clock = options.clock ?? systemClock;
+    this.#queuePlaces = options.queuePlaces ?? 1_000;
+    this.#leaseMs = options.leaseMs ?? 15_000;
+    this.#onError = options.onError ?? (() => {});
+    this.#unfinished = new UnfinishedCalls(this.#onError);
+    this.#beat = setInterval(() => void this.heartbeat().catch(this.#onError), this.#leaseMs / 3).unref();
+    this.#sweep = setInterval(() => void this.sweep().catch(this.#onError), this.#leaseMs).unref();
+  }
+
+  /** Admitted requests that have not ended, on this replica. */
+  get openRequests(): number {
+    return this.#open.size;
+  }
+
+  /** Never rejects on a refusal or a lost Redis: both are a `Refused`, which has consumed nothing. */
+  async decide(request: AdmissionRequest): Promise<Decision> {
+    const early = refusalBefore(request);
+    if (early !== null) return { admitted: false, error: early, rates: null };
+    try {
+      return await this.#decide(request);
+    } catch (error) {
+      if (error instanceof MillraceError) return { admitted: false, error, rates: null };
+      throw error;
+    }
+  }
+
+  /** Renews what this replica's requests hold and tries unfinished calls again; runs by itself. */
+  async heartbeat(): Promise<void> {
+    await this.#unfinished.retry();
+    const byTenant = new Map<string, AdmissionHandle[]>();
+    for (const handle of this.#open) {
+      const handles = byTenant.get(handle.tenantId);
+      if (handles === undefined) byTenant.set(handle.tenantId, [handle]);
+      else handles.push(handle);
+    }
+    await Promise.all([...byTenant].map(([tenantId, handles]) => this.#renew(tenantId, handles)));
+  }
+
+  /** Takes back what requests of dead replicas hold; runs by itself. @returns how many there were */
+  async sweep(): Promise<number> {
+    const nowMs = this.#clock.nowMs();
+    const tenants = await redisCall(this.#redis, 'list the active tenants', async () => {
+      await this.#redis.zremrangebyscore(redisKeys.activeTenants, '-inf', nowMs - ACTIVE_KEPT_MS);
+      return this.#redis.zrange(redisKeys.activeTenants, 0, -1);
+    });
+    let expired = 0;
+    for (const tenantId of tenants) expired += await this.#expireDead(tenantId);
+    return expired;
+  }
+
+  /** Stops the timers and tries a last time to write what is unfinished. Open handles stay usable. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#beat);
+    clearInterval(this.#sweep);
+    await this.#unfinished.retry();
+  }
+
+  async #decide(request: AdmissionRequest): Promise<Decision> {
+    const { tenant, requestId } = request;
+    const hold = holdOf(request.price, request.promptTokens, request.completionTokensLimit);
+    const account = new TenantAccount(this.#redis, tenant.id, this.#clock);
+    await this.#noteActive(tenant.id);
+    const answer = await this.#reserve(account, request, hold);
+    const rates: RateStandings = { requests: answer.requests, tokens: answer.tokens };
+    if (answer.verdict !== 'reserved') {
+      return { admitted: false, error: refusalOfReserve(request, answer, hold), rates };
+    }
+    const places = new ModelPlaces(this.#redis, request.model, this.#clock);
+    const costTokens = request.promptTokens + request.completionTokensLimit;
+    let place: PlaceAnswer;
+    try {
+      place = await places.take({
+        requestId,
+        tenantId: tenant.id,
+        places: this.#queuePlaces,
+        placesOfTenant: Math.max(1, Math.ceil(tenant.queueShare * this.#queuePlaces)),
+        mostJobs: 2 * this.#queuePlaces,
+        slots: request.slots,
+        costTokens,
+        weight: tenant.weight,
+        leaseMs: this.#leaseMs,
+        longestWaitMs: request.longestWaitMs,
+      });
+    } catch (error) {
+      await this.#release(account, requestId);
+      // The place may have been taken although the answer was lost.
+      const holder = { requestId, tenantId: tenant.id, costTokens, weight: tenant.weight };
+      this.#unfinished.keep(`leave ${requestId}`, () => places.leave(holder));
+      throw error;
+    }
+    if (place.verdict !== 'placed') {
+      await this.#release(account, requestId);
+      return { admitted: false, error: refusalOfPlace(request, place), rates: givenBack(rates, costTokens) };
+    }
+    const handle: AdmissionHandle = new AdmissionHandle({
+      requestId,
+      keyId: request.keyId,
+      price: request.price,
+      costTokens,
+      weight: tenant.weight,
+      account,
+      places,
+      place,
+      persist: (name, call) => this.#unfinished.run(name, call),
+      nowMs: () => this.#clock.nowMs(),
+      onEnd: () => this.#open.delete(handle),
+    });
+    this.#open.add(handle);
+    return { admitted: true, handle, rates, ahead: place.ahead, waitMs: place.waitMs };
+  }
+
+  async #reserve(account: TenantAccount, request: AdmissionRequest, hold: number): Promise<ReserveAnswer> {
+    const { tenant } = request;
+    const reserve = () =>
+      account.reserve({
+        requestId: request.requestId,
+        requestsPerMinute: tenant.requestsPerMinute,
+        tokensPerMinute: tenant.tokensPerMinute,
+        concurrency: tenant.concurrency,
+        tokens: request.promptTokens + request.completionTokensLimit,
+        holdMicrocredits: hold,
+        unlimitedCredits: tenant.credits === 'unlimited',
+        leaseMs: this.#leaseMs,
+      });
+    try {
+      const answer = await reserve();
+      // A dead replica may still hold the credits; only then is there something to find.
+      if (answer.verdict !== 'credits' || (await this.#expireDead(tenant.id)) === 0) return answer;
+      return await reserve();
+    } catch (error) {
+      // The reservation may have been made although the answer was lost.
+      this.#unfinished.keep(`release ${request.requestId}`, () => account.release(request.requestId));
+      throw error;
+    }
+  }
+
+  #release(account: TenantAccount, requestId: string): Promise<void> {
+    return this.#unfinished.run(`release ${requestId}`, () => account.release(requestId));
+  }
+
+  /** A replica that only stopped for a moment gets one heartbeat more to come back. */
+  #expireDead(tenantId: string): Promise<number> {
+    return new TenantAccount(this.#redis, tenantId, this.#clock).expireDead(this.#leaseMs / 3);
+  }
+
+  async #renew(tenantId: string, handles: readonly AdmissionHandle[]): Promise<void> {
+    await this.#noteActive(tenantId);
+    const account = new TenantAccount(this.#redis, tenantId, this.#clock);
+    await account.renew(
+      handles.map((handle) => handle.requestId),
+      this.#leaseMs,
+    );
+    const waiting = handles.filter((handle) => handle.state === 'waiting');
+    for (const model of new Set(waiting.map((handle) => handle.model))) {
+      const requestIds = waiting.filter((handle) => handle.model === model).map((handle) => handle.requestId);
+      await new ModelPlaces(this.#redis, model, this.#clock).renew(tenantId, requestIds, this.#leaseMs);
+    }
+  }
+
+  /** Before the first reservation, so that a replica's death right after it is noticed. */
+  async #noteActive(tenantId: string): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - (this.#activeNoted.get(tenantId) ?? Number.NEGATIVE_INFINITY) < ACTIVE_NOTED_MS) return;
+    await redisCall(this.#redis, `note tenant ${tenantId}`, () =>
+      this.#redis.zadd(redisKeys.activeTenants, nowMs, tenantId),
+    );
+    this.#activeNoted.set(tenantId, nowMs);
+  }
+}
+
+/** How the limits stand after a reservation was taken back. */
+function givenBack(rates: RateStandings, tokens: number): RateStandings {
+  const requests = { ...rates.requests, remaining: rates.requests.remaining + 1 };
+  return { requests, tokens: { ...rates.tokens, remaining: rates.tokens.remaining + tokens } };
+}

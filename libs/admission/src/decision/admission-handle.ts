@@ -1,0 +1,121 @@
+import type { TenantAccount } from '../accounts/tenant-account.ts';
+import { chargeOf, type ModelPrice, type TokenCounts } from '../credits/price-list.ts';
+import { REBASE_TOKENS } from '../places/fair-tags.ts';
+import type { ModelPlaces, PlaceAnswer } from '../places/model-places.ts';
+
+/** Runs a call to Redis now and, while Redis is away, again later; never rejects. */
+export type Persist = (name: string, call: () => Promise<unknown>) => Promise<void>;
+
+export interface HandleParts {
+  readonly requestId: string;
+  readonly keyId: string;
+  readonly price: ModelPrice;
+  readonly costTokens: number;
+  readonly weight: number;
+  readonly account: TenantAccount;
+  readonly places: ModelPlaces;
+  readonly place: PlaceAnswer;
+  readonly persist: Persist;
+  readonly nowMs: () => number;
+  readonly onEnd: () => void;
+}
+
+/**
+ * What an admitted request holds. `waiting` until a worker takes it (`started`), `serving` until it is settled, then
+ * `ended`; disposing a handle that has not ended releases it. No method rejects: what Redis can not take now is kept and
+ * tried again.
+ */
+export class AdmissionHandle implements AsyncDisposable {
+  readonly #parts: HandleParts;
+  #state: 'waiting' | 'serving' | 'ended' = 'waiting';
+  #servingSinceMs = 0;
+
+  constructor(parts: HandleParts) {
+    this.#parts = parts;
+  }
+
+  get requestId(): string {
+    return this.#parts.requestId;
+  }
+
+  get tenantId(): string {
+    return this.#parts.account.tenantId;
+  }
+
+  get model(): string {
+    return this.#parts.places.model;
+  }
+
+  get state(): 'waiting' | 'serving' | 'ended' {
+    return this.#state;
+  }
+
+  /** For BullMQ: 1 is first. */
+  get priority(): number {
+    return this.#parts.place.priority;
+  }
+
+  /** The job is in BullMQ's queue. Costs nothing unless priorities are about to be made anew. */
+  async queued(epoch: number): Promise<void> {
+    const { place, places, persist, requestId } = this.#parts;
+    if (place.startTag - place.base < REBASE_TOKENS / 2) return;
+    await persist(`confirm ${requestId}`, () => places.confirm(requestId, epoch, place.base));
+  }
+
+  /** A worker has taken the request. */
+  async started(): Promise<void> {
+    if (this.#state !== 'waiting') return;
+    this.#state = 'serving';
+    const { places, account, requestId, persist, nowMs } = this.#parts;
+    this.#servingSinceMs = nowMs();
+    await persist(`start ${requestId}`, () => places.start(requestId, account.tenantId));
+  }
+
+  /** The request is over. What never reached a worker costs nothing. */
+  async settle(outcome: 'completed' | 'cancelled' | 'failed', tokens: TokenCounts): Promise<void> {
+    if (this.#state === 'ended') return;
+    const served = this.#state === 'serving';
+    this.#end();
+    const { account, places, requestId, persist, price, keyId, nowMs } = this.#parts;
+    const counts = served ? tokens : { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+    const settlement = {
+      requestId,
+      outcome,
+      model: places.model,
+      keyId,
+      promptTokens: counts.promptTokens,
+      cachedTokens: counts.cachedTokens,
+      completionTokens: counts.completionTokens,
+      chargeMicrocredits: chargeOf(price, counts),
+    };
+    const serviceMs = nowMs() - this.#servingSinceMs;
+    await Promise.all([
+      persist(`settle ${requestId}`, () => account.settle(settlement)),
+      served ? persist(`finish ${requestId}`, () => places.finish(serviceMs)) : this.#leave(),
+    ]);
+  }
+
+  /** As if it had never been admitted: for a request that could not be queued. */
+  async release(): Promise<void> {
+    if (this.#state === 'ended') return;
+    this.#end();
+    const { account, requestId, persist } = this.#parts;
+    await Promise.all([persist(`release ${requestId}`, () => account.release(requestId)), this.#leave()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  #end(): void {
+    this.#state = 'ended';
+    this.#parts.onEnd();
+  }
+
+  #leave(): Promise<void> {
+    const { account, places, requestId, persist, costTokens, weight } = this.#parts;
+    return persist(`leave ${requestId}`, () =>
+      places.leave({ requestId, tenantId: account.tenantId, costTokens, weight }),
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import type { MillraceError } from '#contracts';
+import type { RateStanding } from '../accounts/tenant-account.ts';
+import type { ModelPrice } from '../credits/price-list.ts';
+import type { TenantRecord } from '../tenants/tenant-record.ts';
+import type { AdmissionHandle } from './admission-handle.ts';
+
+/** Everything the decision depends on; the counts are exact, because the prompt is tokenized before. */
+export interface AdmissionRequest {
+  readonly requestId: string;
+  readonly tenant: TenantRecord;
+  readonly keyId: string;
+  readonly model: string;
+  readonly price: ModelPrice;
+  /** Workers that take jobs for the model now, and their slots together. */
+  readonly workers: number;
+  readonly slots: number;
+  readonly promptTokens: number;
+  /** Most tokens that all choices together may have. */
+  readonly completionTokensLimit: number;
+  /** Longest wait in the queue that the client accepts; null for any. */
+  readonly longestWaitMs: number | null;
+}
+
+/** For the `x-ratelimit-*` headers. */
+export interface RateStandings {
+  readonly requests: RateStanding;
+  readonly tokens: RateStanding;
+}
+
+export interface Admitted {
+  readonly admitted: true;
+  readonly handle: AdmissionHandle;
+  readonly rates: RateStandings;
+  /** Jobs in front of it, and how long they will take. */
+  readonly ahead: number;
+  readonly waitMs: number;
+}
+
+/** Nothing was consumed. */
+export interface Refused {
+  readonly admitted: false;
+  /** With the status' code and a truthful `retryAfterMs` of at most 60 s. */
+  readonly error: MillraceError;
+  /** null when the refusal came before the limits were looked at. */
+  readonly rates: RateStandings | null;
+}
+
+export type Decision = Admitted | Refused;

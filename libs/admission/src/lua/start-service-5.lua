@@ -1,0 +1,35 @@
+--[[
+  A worker has taken the request: its place is free, and virtual time advances to its start tag.
+
+  Guarantee: exactly once per place; a request without a place (left already, or its lease ran out) changes nothing.
+  O(log n), plus O(log n) for each tenant whose finish tag virtual time has passed.
+
+  KEYS[1] waiting (sorted set)   KEYS[2] waiting of the tenant (sorted set)   KEYS[3] start tags (hash)
+  KEYS[4] finish tags (sorted set)   KEYS[5] fair clock (hash)
+  ARGV[1] request id
+  Returns { 1 or 0, virtual time - base in tokens }
+]]
+local waiting = KEYS[1]
+local waitingOfTenant = KEYS[2]
+local startTags = KEYS[3]
+local finishTags = KEYS[4]
+local fairClock = KEYS[5]
+local requestId = ARGV[1]
+
+local clock = redis.call('HMGET', fairClock, 'virtual', 'base')
+local virtual = tonumber(clock[1] or 0)
+local base = tonumber(clock[2] or 0)
+local startTag = redis.call('HGET', startTags, requestId)
+redis.call('ZREM', waiting, requestId)
+redis.call('ZREM', waitingOfTenant, requestId)
+if not startTag then
+  return { 0, math.floor(virtual - base) }
+end
+redis.call('HDEL', startTags, requestId)
+if tonumber(startTag) > virtual then
+  virtual = tonumber(startTag)
+  redis.call('HSET', fairClock, 'virtual', string.format('%.3f', virtual))
+  -- A finish tag in the past says no more than the virtual time itself.
+  redis.call('ZREMRANGEBYSCORE', finishTags, '-inf', '(' .. string.format('%.3f', virtual))
+end
+return { 1, math.floor(virtual - base) }

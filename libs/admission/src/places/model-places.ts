@@ -1,0 +1,169 @@
+import type { Redis } from 'ioredis';
+import { redisCall, redisKeys } from '#queue';
+import { type Clock, systemClock } from '../clock.ts';
+import { LuaScript } from '../lua/lua-script.ts';
+import { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './fair-tags.ts';
+
+const takePlace = new LuaScript('take-place', 9);
+const startService = new LuaScript('start-service', 5);
+const leaveQueue = new LuaScript('leave-queue', 5);
+const finishService = new LuaScript('finish-service', 1);
+const renewLeases = new LuaScript('renew-leases', 1);
+const rebase = new LuaScript('rebase', 4);
+const correctPriority = new LuaScript('correct-priority', 3);
+
+/** Until a request of the model was measured. */
+const ASSUMED_SERVICE_MS = 2_000;
+
+export interface PlaceRequest {
+  readonly requestId: string;
+  readonly tenantId: string;
+  /** Places of the whole queue. */
+  readonly places: number;
+  readonly placesOfTenant: number;
+  /** Jobs in BullMQ, whoever put them there, from which on the model is overloaded. */
+  readonly mostJobs: number;
+  /** Slots of all workers that serve the model now. */
+  readonly slots: number;
+  /** Estimated tokens of the request. */
+  readonly costTokens: number;
+  readonly weight: number;
+  readonly leaseMs: number;
+  /** Refused when the estimated wait is longer; null for any wait. */
+  readonly longestWaitMs: number | null;
+}
+
+export interface PlaceAnswer {
+  readonly verdict: 'placed' | 'overloaded' | 'full' | 'share' | 'late';
+  /** For BullMQ: 1 is first. */
+  readonly priority: number;
+  readonly startTag: number;
+  /** The tag that priority 1 stood for. */
+  readonly base: number;
+  /** Jobs in front of it. */
+  readonly ahead: number;
+  readonly waitMs: number;
+  readonly retryAfterMs: number;
+  /** Places taken in the whole queue. */
+  readonly taken: number;
+}
+
+/** Who holds a place, and what it was tagged with. */
+export interface PlaceHolder {
+  readonly requestId: string;
+  readonly tenantId: string;
+  readonly costTokens: number;
+  readonly weight: number;
+}
+
+/** The places in one model's queue, in fair order. Every method throws MillraceError `unavailable` when Redis is away. */
+export class ModelPlaces {
+  readonly model: string;
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+
+  constructor(redis: Redis, model: string, clock: Clock = systemClock) {
+    this.#redis = redis;
+    this.model = model;
+    this.#clock = clock;
+  }
+
+  /** Takes a place, or none. The same id twice is one place. */
+  async take(wanted: PlaceRequest): Promise<PlaceAnswer> {
+    const keys = [
+      ...this.#places(wanted.tenantId),
+      redisKeys.drain(this.model),
+      redisKeys.prioritizedJobs(this.model),
+      redisKeys.waitJobs(this.model),
+      redisKeys.activeJobs(this.model),
+    ];
+    const answer = await this.#run(takePlace, keys, [
+      this.#clock.scriptTime(),
+      wanted.requestId,
+      wanted.tenantId,
+      wanted.places,
+      wanted.placesOfTenant,
+      wanted.mostJobs,
+      wanted.slots,
+      wanted.costTokens,
+      wanted.weight,
+      wanted.leaseMs,
+      UNIT_TOKENS,
+      wanted.longestWaitMs ?? -1,
+      ASSUMED_SERVICE_MS,
+      HIGHEST_PRIORITY,
+    ]);
+    const [verdict, ...figures] = answer as [PlaceAnswer['verdict'], ...(string | number)[]];
+    const [priority = 1, startTag = 0, base = 0, ahead = 0, waitMs = 0, retryAfterMs = 0, taken = 0] =
+      figures.map(Number);
+    return { verdict, priority, startTag, base, ahead, waitMs, retryAfterMs, taken };
+  }
+
+  /**
+   * After the job was queued: puts its priority right should a rebase have come in between.
+   * Cheap, and only needed while virtual time is near a rebase.
+   */
+  async confirm(requestId: string, epoch: number, base: number): Promise<void> {
+    const keys = [
+      redisKeys.fairClock(this.model),
+      redisKeys.startTags(this.model),
+      redisKeys.prioritizedJobs(this.model),
+    ];
+    const jobId = redisKeys.jobId(requestId, epoch);
+    await this.#run(correctPriority, keys, [jobId, requestId, base, UNIT_TOKENS, HIGHEST_PRIORITY]);
+  }
+
+  /** A worker has taken the request. Rebases priorities when virtual time has gone far enough. */
+  async start(requestId: string, tenantId: string): Promise<void> {
+    const [, distance] = (await this.#run(startService, this.#places(tenantId), [requestId])) as [number, number];
+    if (distance >= REBASE_TOKENS) await this.rebase(REBASE_TOKENS);
+  }
+
+  /** The request leaves without having been served, and does not count against its tenant. */
+  async leave(holder: PlaceHolder): Promise<boolean> {
+    const args = [holder.requestId, holder.tenantId, holder.costTokens, holder.weight];
+    return (await this.#run(leaveQueue, this.#places(holder.tenantId), args)) === 1;
+  }
+
+  /** A served request has ended. @param serviceMs since a worker took it */
+  async finish(serviceMs: number): Promise<void> {
+    await this.#run(finishService, [redisKeys.drain(this.model)], [Math.max(1, serviceMs)]);
+  }
+
+  /** @returns the ids whose place is gone */
+  async renew(tenantId: string, requestIds: readonly string[], leaseMs: number): Promise<string[]> {
+    const keyOfTenant = redisKeys.waitingOf(this.model, tenantId);
+    const time = this.#clock.scriptTime();
+    const [gone] = await Promise.all([
+      this.#run(renewLeases, [redisKeys.waiting(this.model)], [time, leaseMs, 0, ...requestIds]),
+      this.#run(renewLeases, [keyOfTenant], [time, leaseMs, leaseMs * 4, ...requestIds]),
+    ]);
+    return gone as string[];
+  }
+
+  /** Makes priorities start at the present virtual time, if it is `distanceTokens` from their base. @returns jobs moved */
+  async rebase(distanceTokens: number): Promise<number> {
+    const keys = [
+      redisKeys.fairClock(this.model),
+      redisKeys.startTags(this.model),
+      redisKeys.prioritizedJobs(this.model),
+      redisKeys.waiting(this.model),
+    ];
+    return Number(await this.#run(rebase, keys, [distanceTokens, UNIT_TOKENS, HIGHEST_PRIORITY]));
+  }
+
+  /** waiting, waiting of the tenant, start tags, finish tags, fair clock */
+  #places(tenantId: string): string[] {
+    return [
+      redisKeys.waiting(this.model),
+      redisKeys.waitingOf(this.model, tenantId),
+      redisKeys.startTags(this.model),
+      redisKeys.finishTags(this.model),
+      redisKeys.fairClock(this.model),
+    ];
+  }
+
+  #run(script: LuaScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return redisCall(this.#redis, `${script.name} for model ${this.model}`, () => script.run(this.#redis, keys, args));
+  }
+}

@@ -1,0 +1,84 @@
+import type { Redis } from 'ioredis';
+import { MillraceError } from '#contracts';
+import { redisCall, redisKeys } from '#queue';
+import { PriceList } from '../credits/price-list.ts';
+import { type TenantInput, TenantRecord } from './tenant-record.ts';
+
+/**
+ * Tenants and prices in Redis. Every change is announced to all replicas.
+ * Every method throws MillraceError `unavailable` when Redis is away.
+ */
+export class TenantStore {
+  readonly #redis: Redis;
+
+  /** @param redis a `producer` connection, which stays its owner's to close */
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /** Creates the tenant or replaces it. @throws MillraceError invalid_request naming the field */
+  async put(input: TenantInput): Promise<TenantRecord> {
+    const record = parseTenant(input);
+    await redisCall(this.#redis, `store tenant ${record.id}`, () =>
+      this.#redis
+        .multi()
+        .hset(redisKeys.tenants, record.id, JSON.stringify(record))
+        .publish(redisKeys.tenancyChanged, record.id)
+        .exec(),
+    );
+    return record;
+  }
+
+  /** Creates the tenant unless there is one of that id. */
+  async putIfAbsent(input: TenantInput): Promise<void> {
+    const record = parseTenant(input);
+    await redisCall(this.#redis, `store tenant ${record.id}`, () =>
+      this.#redis.hsetnx(redisKeys.tenants, record.id, JSON.stringify(record)),
+    );
+  }
+
+  async get(tenantId: string): Promise<TenantRecord | null> {
+    const text = await redisCall(this.#redis, `read tenant ${tenantId}`, () =>
+      this.#redis.hget(redisKeys.tenants, tenantId),
+    );
+    return text === null ? null : TenantRecord.parse(JSON.parse(text));
+  }
+
+  /** Sorted by id. */
+  async list(): Promise<TenantRecord[]> {
+    const texts = await redisCall(this.#redis, 'list the tenants', () => this.#redis.hvals(redisKeys.tenants));
+    return texts.map((text) => TenantRecord.parse(JSON.parse(text))).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** What it has spent stays in its account and ledger. @returns whether there was one */
+  async remove(tenantId: string): Promise<boolean> {
+    const results = await redisCall(this.#redis, `remove tenant ${tenantId}`, () =>
+      this.#redis.multi().hdel(redisKeys.tenants, tenantId).publish(redisKeys.tenancyChanged, tenantId).exec(),
+    );
+    return results?.[0]?.[1] === 1;
+  }
+
+  async prices(): Promise<PriceList> {
+    const text = await redisCall(this.#redis, 'read the prices', () => this.#redis.get(redisKeys.prices));
+    return PriceList.parse(text === null ? {} : JSON.parse(text));
+  }
+
+  async putPrices(prices: PriceList): Promise<void> {
+    await redisCall(this.#redis, 'store the prices', () =>
+      this.#redis
+        .multi()
+        .set(redisKeys.prices, JSON.stringify(PriceList.parse(prices)))
+        .publish(redisKeys.tenancyChanged, '')
+        .exec(),
+    );
+  }
+}
+
+function parseTenant(input: TenantInput): TenantRecord {
+  const result = TenantRecord.safeParse(input);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'tenant'}: ${issue.message}`);
+  throw new MillraceError('invalid_request', `The tenant can not be stored: ${problems.join('; ')}.`, {
+    param: result.error.issues[0]?.path.join('.'),
+  });
+}
