@@ -36,7 +36,7 @@ def write_smollm2_tokenizer(gguf: GgufModel, folder: Path) -> Tokenizer:
     (folder / "chat_template.jinja").write_text(gguf.field("tokenizer.chat_template"))
     bos, eos, unknown, pad = (tokens[gguf.field(f"tokenizer.ggml.{name}_token_id")] for name in ("bos", "eos", "unknown", "padding"))
     config = {
-        "tokenizer_class": "GPT2Tokenizer",
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "add_prefix_space": False,
         "added_tokens_decoder": {
             str(tokens.index(token)): {
