@@ -19,7 +19,16 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'redis', include: ['test/redis/**/*.spec.ts'] } },
       { extends: true, test: { name: 'model', include: ['test/model/**/*.spec.ts'] } },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.spec.ts'], fileParallelism: false } },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.spec.ts'],
+          // Whole clusters, one after another and when the other tiers are done: they need the machine for themselves.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 });
