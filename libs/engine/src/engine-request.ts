@@ -1,5 +1,13 @@
 import type { SamplingParameters, StopConditions } from '#contracts';
 
+/** What an earlier attempt of a request delivered of one choice. */
+export interface ResumedChoice {
+  /** The tokens that the client has the text of, from the choice's first. */
+  readonly tokenIds: readonly number[];
+  /** The choice's end was delivered too: it is not run again. */
+  readonly finished: boolean;
+}
+
 /** One request as the engine takes it: plain data that can be posted to the engine's thread. */
 export interface EngineRequest {
   readonly requestId: string;
@@ -11,4 +19,6 @@ export interface EngineRequest {
   readonly stop: StopConditions;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
+  /** One entry per choice to go on behind what was delivered; null or left out to begin at the beginning. */
+  readonly resume?: readonly ResumedChoice[] | null;
 }

@@ -19,7 +19,14 @@ export interface EngineOptions {
   readonly tokenTable: TokenTable;
   /** Most prompt tokens computed between two decode runs, and the largest chunk of a prompt; 3 or more. */
   readonly prefillChunkTokens: number;
+  /**
+   * Most tokens of a resumed choice that are decoded anew, which gives the same bits; more are prefilled, which is
+   * quicker and may differ in the last bits. 16,384 by default.
+   */
+  readonly replayLimitTokens?: number;
 }
+
+const DEFAULT_REPLAY_LIMIT_TOKENS = 16_384;
 
 /** How often a prompt is begun again after its run was interrupted for no reason of its own. */
 const MAX_PREFILL_RESTARTS = 3;
@@ -37,6 +44,7 @@ export class Engine implements EnginePort {
   readonly #texts: TokenTexts;
   readonly #outbox = new StepOutbox();
   readonly #requests = new Map<string, ActiveRequest>();
+  readonly #replayLimitTokens: number;
   readonly #cancelled: ActiveRequest[] = [];
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #runEnded: () => void = () => {};
@@ -69,6 +77,7 @@ export class Engine implements EnginePort {
     );
     this.#sampler = new Sampler(vocabularySize);
     this.#texts = new TokenTexts(options.tokenTable);
+    this.#replayLimitTokens = options.replayLimitTokens ?? DEFAULT_REPLAY_LIMIT_TOKENS;
     this.#rowTokenIds = new Int32Array(runner.slots);
     this.#rowPastTokens = new Int32Array(runner.slots);
     this.#rowLogits = Array.from({ length: runner.slots }, (_, row) =>
@@ -85,9 +94,25 @@ export class Engine implements EnginePort {
       this.#outbox.failed(failure);
       return;
     }
-    const request = new ActiveRequest(input, this.runner.slotTokens, this.#texts);
+    const request = new ActiveRequest(input, this.runner.slotTokens, this.#texts, this.#replayLimitTokens);
+    const misfit = request.resume();
+    if (misfit !== null) {
+      this.#outbox.failed(failureOf(input, `the tokens delivered of choice ${misfit} go on behind its end`));
+      return;
+    }
+    this.#finishDelivered(request);
+    if (request.finished) return;
     this.#requests.set(key, request);
     this.#scheduler.add(request);
+  }
+
+  /** Choices whose last token was delivered, but not their end: all that is left is to say so. */
+  #finishDelivered(request: ActiveRequest): void {
+    for (const sequence of request.sequences) {
+      if (sequence.phase === 'finished' || sequence.finishReason === null) continue;
+      sequence.phase = 'finished';
+      this.#publishFinish(sequence);
+    }
   }
 
   cancel(requestId: string, epoch: number): void {
@@ -175,14 +200,13 @@ export class Engine implements EnginePort {
   #startRun(work: SchedulerOutput): void | Promise<void> {
     if (work.kind === 'prefill') {
       const { sequence, chunkTokens } = work;
-      const { promptTokenIds } = sequence.request.input;
-      const chunk = promptTokenIds.subarray(sequence.computedTokens, sequence.computedTokens + chunkTokens);
+      const chunk = sequence.prefillTokenIds.subarray(sequence.computedTokens, sequence.computedTokens + chunkTokens);
       return this.runner.prefill(sequence.slot, chunk, sequence.computedTokens);
     }
     if (work.kind === 'decode') {
       const { rows } = work;
       for (let row = 0; row < rows.length; row++) {
-        this.#rowTokenIds[row] = rows[row].lastTokenId;
+        this.#rowTokenIds[row] = rows[row].nextInputTokenId;
         this.#rowPastTokens[row] = rows[row].computedTokens;
       }
       return this.runner.decode(rows.length, this.#rowTokenIds, this.#rowPastTokens);
@@ -206,8 +230,8 @@ export class Engine implements EnginePort {
     this.#prefillRuns += 1;
     this.#prefilledTokens += chunkTokens;
     sequence.computedTokens += chunkTokens;
-    if (request.cancelled || sequence.computedTokens < request.promptLength) return;
-    if (request.sequences.length > 1) request.promptLogits = this.#rowLogits[0].slice();
+    if (request.cancelled || sequence.computedTokens < sequence.prefillTokenIds.length) return;
+    if (request.hasWaitingSiblings) request.promptLogits = this.#rowLogits[0].slice();
     this.#scheduler.promotePrefill();
     this.#advance(sequence, this.#rowLogits[0]);
   }
@@ -223,17 +247,19 @@ export class Engine implements EnginePort {
 
   #updateJoin(siblings: readonly Sequence[]): void {
     for (const sibling of siblings) {
-      const { request } = sibling;
-      if (request.promptLogits !== null) this.#advance(sibling, request.promptLogits);
-      if (request.allStarted) request.promptLogits = null;
+      const { promptLogits } = sibling.request;
+      if (promptLogits !== null) this.#advance(sibling, promptLogits);
+    }
+    for (const { request } of siblings) {
+      if (!request.hasWaitingSiblings) request.promptLogits = null;
     }
   }
 
-  /** Chooses the sequence's next token. Slots do not move here: later rows' logits are still to be read. */
+  /** Chooses the sequence's next token, unless it has to compute tokens that it has. Slots do not move here: later rows' logits are still to be read. */
   #advance(sequence: Sequence, logits: Float32Array): void {
     const { request, choice, completionTokens: position } = sequence;
     const { requestId, epoch, sampling, topLogprobs } = request.input;
-    if (request.cancelled) return;
+    if (request.cancelled || sequence.catchingUp) return;
     const tokenId = this.#sampler.sample(logits, sampling, sequence.penalties, choice, position);
     if (tokenId === NO_TOKEN) {
       this.#broken.set(request, `the model gave no usable logits for token ${position} of choice ${choice}`);

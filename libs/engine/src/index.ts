@@ -11,7 +11,7 @@
  */
 export { Engine, type EngineOptions } from './engine.ts';
 export type { EnginePort } from './engine-port.ts';
-export type { EngineRequest } from './engine-request.ts';
+export type { EngineRequest, ResumedChoice } from './engine-request.ts';
 export type {
   EngineStats,
   FinishReason,

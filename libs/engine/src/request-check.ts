@@ -28,6 +28,19 @@ export function checkRequest(request: EngineRequest, runner: ModelRunner): Reque
       `${choices} choices were asked for, but this worker can run 1 to ${slots} at a time`,
     );
   }
+  const { resume } = request;
+  if (resume && resume.length !== choices) {
+    return refuse('invalid_request', `${resume.length} choices are to be resumed, but the request has ${choices}`);
+  }
+  const strayResumed = resume
+    ?.flatMap(({ tokenIds }) => tokenIds)
+    .find((token) => token < 0 || token >= vocabularySize);
+  if (strayResumed !== undefined) {
+    return refuse(
+      'invalid_request',
+      `token id ${strayResumed} that was delivered before is not in the model's vocabulary of ${vocabularySize}`,
+    );
+  }
   const strayToken = promptTokenIds.find((token) => token < 0 || token >= vocabularySize);
   if (strayToken !== undefined) {
     return refuse(

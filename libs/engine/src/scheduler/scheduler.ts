@@ -42,7 +42,7 @@ export class Scheduler {
   }
 
   add(request: ActiveRequest): void {
-    this.#waiting.push(...request.sequences);
+    this.#waiting.push(...request.sequences.filter((sequence) => sequence.phase === 'waiting'));
   }
 
   schedule(): SchedulerOutput {
@@ -74,7 +74,7 @@ export class Scheduler {
   finish(sequence: Sequence): void {
     sequence.phase = 'finished';
     const heir = this.#waiting[0];
-    if (heir?.request !== sequence.request) {
+    if (heir?.request !== sequence.request || !sequence.request.sharesPrompt) {
       this.slots.leave(sequence);
       return;
     }
@@ -97,7 +97,7 @@ export class Scheduler {
   }
 
   #chunkOf(sequence: Sequence): number {
-    return nextPrefillChunk(sequence.request.promptLength - sequence.computedTokens, this.#prefillChunkTokens);
+    return nextPrefillChunk(sequence.prefillTokenIds.length - sequence.computedTokens, this.#prefillChunkTokens);
   }
 
   #seatNextPrompt(): Sequence | null {

@@ -15,11 +15,36 @@ export class ActiveRequest {
   cancelled = false;
   prefillRestarts = 0;
 
-  constructor(input: EngineRequest, slotTokens: number, texts: TokenTexts) {
+  /** The prompt is computed once for all choices; false when each prefills what was delivered of it as well. */
+  readonly sharesPrompt: boolean;
+
+  /** @param replayLimitTokens delivered tokens of one choice above which they are prefilled instead of decoded anew */
+  constructor(input: EngineRequest, slotTokens: number, texts: TokenTexts, replayLimitTokens: number) {
     this.input = input;
     this.stopTokenIds = new Set(input.stop.tokenIds);
     this.maxTokens = Math.min(input.stop.maxTokens, slotTokens - input.promptTokenIds.length);
-    this.sequences = Array.from({ length: input.choices }, (_, choice) => new Sequence(this, choice, texts));
+    const resume = input.resume ?? [];
+    this.sharesPrompt = resume.every(({ tokenIds }) => tokenIds.length <= replayLimitTokens);
+    this.sequences = Array.from({ length: input.choices }, (_, choice) => {
+      const delivered = this.sharesPrompt ? [] : (resume[choice]?.tokenIds ?? []);
+      const prefillTokenIds =
+        delivered.length === 0 ? input.promptTokenIds : Int32Array.from([...input.promptTokenIds, ...delivered]);
+      return new Sequence(this, choice, texts, prefillTokenIds);
+    });
+  }
+
+  /**
+   * Brings every choice to where an earlier attempt left it; a choice whose end was delivered is finished.
+   * @returns the choice whose delivered tokens can not be this request's, or null
+   */
+  resume(): number | null {
+    for (const [choice, { tokenIds, finished }] of (this.input.resume ?? []).entries()) {
+      const sequence = this.sequences[choice];
+      if (sequence === undefined) continue;
+      if (finished) sequence.phase = 'finished';
+      else if (!sequence.resume(tokenIds)) return choice;
+    }
+    return null;
   }
 
   get key(): string {
@@ -34,9 +59,9 @@ export class ActiveRequest {
     return this.sequences.every((sequence) => sequence.phase === 'finished');
   }
 
-  /** True once every sequence has its first token. */
-  get allStarted(): boolean {
-    return this.sequences.every((sequence) => sequence.completionTokens > 0);
+  /** True while siblings wait to copy the prompt from the first. */
+  get hasWaitingSiblings(): boolean {
+    return this.sharesPrompt && this.sequences.some((sequence) => sequence.phase === 'waiting');
   }
 }
 

@@ -14,32 +14,52 @@ import type { ActiveRequest } from './active-request.ts';
  */
 export type SequencePhase = 'waiting' | 'prefill' | 'decode' | 'finished';
 
-/** Token state of one choice of a request. */
+/**
+ * Token state of one choice of a request. Its tokens are the prompt's and those generated so far; `computedTokens` of
+ * them have keys and values. Usually only the last one has not. In a sequence that was resumed the computed ones are
+ * behind and catch up: by decode runs, which give the bits that the first attempt had, or, when `prefillTokenIds` holds
+ * the delivered tokens too, by prefill.
+ */
 export class Sequence implements SlotOccupant {
   readonly request: ActiveRequest;
   readonly choice: number;
   readonly penalties: TokenPenalties | null;
+  /** What prefill computes: the prompt, or the prompt and what was delivered before. */
+  readonly prefillTokenIds: Int32Array;
   phase: SequencePhase = 'waiting';
   /** −1 while it has none. */
   slot = -1;
   /** Tokens whose keys and values its slot holds. */
   computedTokens = 0;
-  /** The token that the next decode run computes. */
-  lastTokenId = -1;
   completionTokens = 0;
+  #lastTokenId = -1;
+  /** Tokens of an earlier attempt, which decode runs compute anew. */
+  #resumedTokenIds: readonly number[] = [];
   readonly #detokenizer: Detokenizer;
   readonly #stopStrings: StopStrings;
   /** Set by `accept`: what the last token lets be shown, and whether it ended the sequence. */
   newText = '';
   finishReason: FinishReason | null = null;
 
-  constructor(request: ActiveRequest, choice: number, texts: TokenTexts) {
+  constructor(request: ActiveRequest, choice: number, texts: TokenTexts, prefillTokenIds: Int32Array) {
     this.request = request;
     this.choice = choice;
     const { sampling, promptTokenIds, stop } = request.input;
     this.penalties = usesPenalties(sampling) ? new TokenPenalties(sampling, promptTokenIds) : null;
     this.#detokenizer = new Detokenizer(texts);
     this.#stopStrings = new StopStrings(stop.strings);
+    this.prefillTokenIds = prefillTokenIds;
+  }
+
+  /** True while it has tokens behind the next one to compute, so that a run's logits choose nothing. */
+  get catchingUp(): boolean {
+    return this.computedTokens < this.request.promptLength + this.completionTokens;
+  }
+
+  /** The token that the next decode run computes. */
+  get nextInputTokenId(): number {
+    const generatedIndex = this.computedTokens - this.request.promptLength;
+    return this.#resumedTokenIds[generatedIndex] ?? this.#lastTokenId;
   }
 
   get stopString(): string | null {
@@ -51,7 +71,7 @@ export class Sequence implements SlotOccupant {
    * and at the length limit; a stop string takes it along.
    */
   accept(tokenId: number): void {
-    this.lastTokenId = tokenId;
+    this.#lastTokenId = tokenId;
     this.completionTokens += 1;
     this.penalties?.addGenerated(tokenId);
     if (this.request.stopTokenIds.has(tokenId)) {
@@ -66,6 +86,19 @@ export class Sequence implements SlotOccupant {
       this.newText = this.#releaseText(this.newText);
       this.finishReason = this.#stopStrings.matched === null ? 'length' : 'stop';
     }
+  }
+
+  /**
+   * Takes the tokens that an earlier attempt delivered, so that text, stop and penalty state are as it left them.
+   * @returns false when the sequence would have ended before the last of them: they are not this request's
+   */
+  resume(tokenIds: readonly number[]): boolean {
+    this.#resumedTokenIds = tokenIds;
+    for (const tokenId of tokenIds) {
+      if (this.finishReason !== null) return false;
+      this.accept(tokenId);
+    }
+    return true;
   }
 
   #releaseText(shown: string): string {
