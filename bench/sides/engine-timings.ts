@@ -27,6 +27,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       slots: settings.slots,
       slotTokens: settings.slotTokens,
       prefillChunkTokens: 128,
+      replayLimitTokens: 16_384,
       threads: 0,
       binding: 'auto',
       tokenTable: folder.tokenTable(),

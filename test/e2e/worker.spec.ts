@@ -233,7 +233,7 @@ describe('the life of a worker process', () => {
     await vi.waitFor(() => expect(sink.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 2 });
     worker.process.kill('SIGINT');
     await sink.ended;
-    expect(sink.error).toMatchObject({ code: 'worker_lost' });
+    expect(sink.error).toMatchObject({ code: 'worker_draining' });
     expect(await worker.exit).toEqual({ code: 0, signal: null });
   });
 

@@ -68,6 +68,29 @@ describe('ModelQueue', () => {
     expect(started.map(({ job }) => job.requestId)).toEqual(['first', 'second', 'late']);
   });
 
+  it('puts requests that ran already before all others, in the order in which they came', async () => {
+    await queue.add(generateJob({ requestId: 'waits' }));
+    await queue.addFirst(generateJob({ requestId: 'lost', epoch: 2 }));
+    await queue.addFirst(generateJob({ requestId: 'lost too', epoch: 2 }));
+    expect(await queue.depth()).toEqual({ waiting: 3, active: 0 });
+    const { started } = consume({ concurrency: 3 });
+    await until(() => expect(started).toHaveLength(3));
+    expect(started.map(({ job }) => job.requestId)).toEqual(['lost', 'lost too', 'waits']);
+  });
+
+  it('knows where the job of an attempt is', async () => {
+    await queue.add(generateJob({ requestId: 'plain' }));
+    await queue.addFirst(generateJob({ requestId: 'first', epoch: 2 }));
+    expect([await queue.stateOf('plain', 1), await queue.stateOf('first', 2)]).toEqual(['queued', 'queued']);
+    expect([await queue.stateOf('plain', 2), await queue.stateOf('nobody', 1)]).toEqual(['gone', 'gone']);
+    expect(await queue.remove('first', 2)).toBe(true);
+    const { started } = consume();
+    await until(() => expect(started).toHaveLength(1));
+    expect(await queue.stateOf('plain', 1)).toBe('taken');
+    started[0]!.finish();
+    await vi.waitFor(async () => expect(await queue.stateOf('plain', 1)).toBe('gone'));
+  });
+
   it('puts all keys of a model under one hash tag of a versioned prefix', async () => {
     await queue.add(generateJob());
     for (const key of await redis.keys('*')) expect(key).toMatch(/^millrace:v1:queue:\{org%2Fmodel%3A1\}:/);

@@ -4,10 +4,10 @@ import { Engine, serveEngine } from '#engine';
 import { openModelRunner } from '#model-runner';
 import type { EngineThreadData } from './model/engine-thread-data.ts';
 
-const { modelFile, slots, slotTokens, threads, binding, prefillChunkTokens, tokenTable } =
+const { modelFile, slots, slotTokens, threads, binding, prefillChunkTokens, replayLimitTokens, tokenTable } =
   workerData as EngineThreadData;
 if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
 
 const maxChunkTokens = prefillChunkTokens;
 const runner = await openModelRunner({ modelFile, slots, slotTokens, threads, binding, maxChunkTokens });
-serveEngine(parentPort, new Engine({ runner, tokenTable, prefillChunkTokens }));
+serveEngine(parentPort, new Engine({ runner, tokenTable, prefillChunkTokens, replayLimitTokens }));

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   /** Upper bound; a model made for less gets less. */
   readonly slotTokens: number;
   readonly prefillChunkTokens: number;
+  /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
+  readonly replayLimitTokens: number;
   readonly threads: number;
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly jobLockMs: number;
@@ -37,6 +39,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     slots: settings.MILLRACE_SLOTS,
     slotTokens: settings.MILLRACE_SLOT_TOKENS,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
+    replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,
     binding: settings.MILLRACE_RUNNER,
     jobLockMs: settings.MILLRACE_JOB_LOCK_MS,

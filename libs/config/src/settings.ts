@@ -50,6 +50,12 @@ export const WorkerSettings = z.object({
   MILLRACE_SLOT_TOKENS: count(2048, 1_048_576),
   /** Most prompt tokens computed between two decode steps; with 3 or more a last chunk of one token can be avoided. */
   MILLRACE_PREFILL_CHUNK: z.coerce.number().int().min(3).max(65_536).default(128),
+  /**
+   * When a request goes on after its worker was lost, delivered tokens are computed anew one by one, so that the rest is
+   * bit for bit what it would have been; more than this many per choice are computed like a prompt instead, which is
+   * quicker and may change the last bits.
+   */
+  MILLRACE_REPLAY_TOKENS: z.coerce.number().int().min(0).max(1_048_576).default(16_384),
   /** Intra-op threads of ONNX Runtime; 0 takes the number of cores. */
   MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),

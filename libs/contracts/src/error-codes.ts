@@ -19,7 +19,11 @@ export const ERROR_CODES = {
   queue_timeout: { http: 429, grpc: 'DEADLINE_EXCEEDED', type: 'rate_limit_error', retryable: true },
   request_cancelled: { http: 499, grpc: 'CANCELLED', type: 'invalid_request_error', retryable: false },
   internal_error: { http: 500, grpc: 'INTERNAL', type: 'server_error', retryable: false },
+  /** Every attempt ended its worker or failed there: running it again would do more harm. */
+  attempts_exhausted: { http: 500, grpc: 'INTERNAL', type: 'server_error', retryable: false },
   engine_failed: { http: 500, grpc: 'INTERNAL', type: 'server_error', retryable: true },
+  /** A worker that stops hands the request over; another one goes on with it. */
+  worker_draining: { http: 503, grpc: 'UNAVAILABLE', type: 'server_error', retryable: true },
   worker_lost: { http: 503, grpc: 'UNAVAILABLE', type: 'server_error', retryable: true },
   no_workers: { http: 503, grpc: 'UNAVAILABLE', type: 'server_error', retryable: true },
   overloaded: { http: 503, grpc: 'UNAVAILABLE', type: 'server_error', retryable: true },

@@ -14,7 +14,7 @@ export { CardStore } from './card-store.ts';
 export { type ConnectRedisOptions, connectRedis, type RedisRole } from './connect-redis.ts';
 export { JobConsumer, type JobConsumerOptions } from './job-consumer.ts';
 export { JobRefusedError } from './job-refused-error.ts';
-export { ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
+export { type JobState, ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
 export { redisCall } from './redis-call.ts';
 export { redisKeys } from './redis-keys.ts';
 export type { ServedModel } from './served-models.ts';

@@ -15,6 +15,13 @@ export interface QueueDepth {
   readonly active: number;
 }
 
+/**
+ * - `queued`: no worker has taken it
+ * - `taken`: a worker holds it, or one that vanished does and its lock has not run out
+ * - `gone`: it ended, or Redis has lost it
+ */
+export type JobState = 'queued' | 'taken' | 'gone';
+
 /** BullMQ orders by priority from 1 (first); a job without one would overtake every job that has one. */
 const FIRST_PRIORITY = 1;
 /** Nobody reads BullMQ's event stream for the product; a short tail is kept for Bull Board. */
@@ -33,15 +40,25 @@ export class ModelQueue {
 
   /** Puts the job behind those of the same priority. A job that is there already (same request and epoch) stays one. */
   async add(job: GenerateJob, priority: number = FIRST_PRIORITY): Promise<void> {
-    await this.#call(`queue request ${job.requestId} for ${this.model}`, (queue) =>
-      queue.add('generate', job, {
-        jobId: redisKeys.jobId(job.requestId, job.epoch),
-        priority: Math.max(priority, FIRST_PRIORITY),
-        attempts: 1,
-        removeOnComplete: true,
-        removeOnFail: true,
-      }),
+    await this.#add(job, { priority: Math.max(priority, FIRST_PRIORITY) });
+  }
+
+  /**
+   * Puts the job before all that have a priority, behind others that were put there: for a request that ran already and
+   * whose client waits in the middle of its answer. BullMQ takes jobs without a priority first.
+   */
+  async addFirst(job: GenerateJob): Promise<void> {
+    await this.#add(job, {});
+  }
+
+  /** Where the job of an attempt is. */
+  async stateOf(requestId: string, epoch: number): Promise<JobState> {
+    const jobId = redisKeys.jobId(requestId, epoch);
+    const state = await this.#call(`look for request ${requestId} in the queue of ${this.model}`, (queue) =>
+      queue.getJobState(jobId),
     );
+    if (state === 'prioritized' || state === 'waiting') return 'queued';
+    return state === 'active' ? 'taken' : 'gone';
   }
 
   /** Takes a job that no worker has taken out of Redis. @returns whether it was still queued and is gone */
@@ -66,6 +83,18 @@ export class ModelQueue {
     const queue = this.#queue;
     this.#queue = null;
     await queue?.close();
+  }
+
+  #add(job: GenerateJob, order: { priority?: number }): Promise<unknown> {
+    return this.#call(`queue request ${job.requestId} for ${this.model}`, (queue) =>
+      queue.add('generate', job, {
+        ...order,
+        jobId: redisKeys.jobId(job.requestId, job.epoch),
+        attempts: 1,
+        removeOnComplete: true,
+        removeOnFail: true,
+      }),
+    );
   }
 
   #call<Result>(purpose: string, call: (queue: Queue<GenerateJob>) => Promise<Result>): Promise<Result> {

@@ -11,7 +11,8 @@
  * // worker, with the job that names server.address
  * const dialer = new RelayDialer({ workerId: 'worker-1', models: ['m'], slots: 8, token });
  * dialer.onCancel((requestId, epoch) => engine.cancel(requestId, epoch));
- * if ((await dialer.claim(job)) === 'granted') engine.submit(toEngineRequest(job));
+ * const claim = await dialer.claim(job);
+ * if (claim !== 'denied') engine.submit(toEngineRequest(job, claim === 'granted' ? null : claim.resume));
  * engine.onStep((output) => dialer.publish(toFrames(output)));
  */
 export type { OutgoingDelta, OutgoingFrames } from './dialer/outgoing-frames.ts';
@@ -23,7 +24,14 @@ export { RelayOverflowError } from './errors/relay-overflow-error.ts';
 export { RelayStreamError } from './errors/relay-stream-error.ts';
 export { WorkerLostError } from './errors/worker-lost-error.ts';
 export { REFUSAL_CAUSES, type RefusalCause } from './fence/refusal-cause.ts';
-export type { ClaimOutcome, ClaimRequest, RelaySink, RelaySubscription } from './relay-ports.ts';
+export type {
+  ClaimOutcome,
+  ClaimRequest,
+  RelaySink,
+  RelaySubscription,
+  ResumedChoice,
+  ResumeGrant,
+} from './relay-ports.ts';
 export { RelayServer, type RelayServerOptions, type WorkerChange } from './server/relay-server.ts';
 export type { AttachedWorker, RelayServerStats } from './server/relay-server-stats.ts';
 export { PROTOCOL_VERSION } from './wire/protocol.ts';

@@ -109,7 +109,7 @@ async function deafReplica(): Promise<{ address: string }> {
   http2Server.on('stream', (stream) => {
     stream.on('error', () => undefined);
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
-    const grant = { requestId: 'r1', epoch: 1 };
+    const grant = { requestId: 'r1', epoch: 1, resume: [] };
     stream.write(grpcFrame({ $case: 'welcome', value: { replicaId: 'deaf', protocolVersion: PROTOCOL_VERSION } }));
     setTimeout(() => stream.write(grpcFrame({ $case: 'grant', value: grant })), 100);
     stream.pause();

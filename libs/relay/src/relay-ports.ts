@@ -16,8 +16,22 @@ export interface RelaySubscription extends Disposable {
   cancel(reason: string): void;
 }
 
-/** The worker's answer from the API replica: whether the client of a job is still there. */
-export type ClaimOutcome = 'granted' | 'denied';
+/** What the client has of one choice when a request is given to another worker. */
+export interface ResumedChoice {
+  /** From the choice's first token. */
+  readonly tokenIds: readonly number[];
+  /** Its end was delivered too: it is not to be run again. */
+  readonly finished: boolean;
+}
+
+/** Granted, behind what an earlier attempt delivered. */
+export interface ResumeGrant {
+  /** One per choice. */
+  readonly resume: readonly ResumedChoice[];
+}
+
+/** The API replica's answer to a claim: whether the client of a job is still there, and what it has already. */
+export type ClaimOutcome = 'granted' | ResumeGrant | 'denied';
 
 /** What a worker asks with; a `GenerateJob` is one. */
 export interface ClaimRequest {

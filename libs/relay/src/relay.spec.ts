@@ -139,6 +139,48 @@ describe('the relay', () => {
     expect(() => server.open('r1', 2, 1, newer)).toThrow(/already open .* epoch 2/);
   });
 
+  it('tells the next worker what was delivered, and takes only what comes behind it', async () => {
+    const server = await parts.replica();
+    const [first, second] = [parts.worker({ workerId: 'a' }), parts.worker({ workerId: 'b' })];
+    const [older, newer] = [new RecordingSink(), new RecordingSink()];
+    server.open('r1', 1, 3, older);
+    await first.claim(claimOf(server.address, 'r1', { choices: 3 }));
+    first.publish(
+      frames({ deltas: [delta('r1', 0, { tokenIds: [7, 8] })], finished: [finished('r1', { choice: 1 })] }),
+    );
+    await older.until(({ ends }) => ends.length === 1);
+    const resume = [
+      { tokenIds: [7, 8], finished: false },
+      { tokenIds: [], finished: true },
+      { tokenIds: [], finished: false },
+    ];
+    server.open('r1', 2, 3, newer, resume);
+    expect(await second.claim(claimOf(server.address, 'r1', { epoch: 2, choices: 3 }))).toEqual({ resume });
+    second.publish(
+      frames({
+        deltas: [delta('r1', 2, { epoch: 2, tokenIds: [9] }), delta('r1', 0, { epoch: 2, choice: 2, tokenIds: [5] })],
+        finished: [finished('r1', { epoch: 2 }), finished('r1', { epoch: 2, choice: 2 })],
+      }),
+    );
+    await newer.until(({ ends }) => ends.length === 2);
+    expect([newer.tokens(0), newer.tokens(2)]).toEqual([[9], [5]]);
+    expect(newer.errors).toEqual([]);
+    expect(server.stats().openRequests).toBe(0);
+    expect(second.stats().claims).toBe(0);
+  });
+
+  it('refuses a worker that repeats what was delivered before it', async () => {
+    const server = await parts.replica();
+    const dialer = parts.worker();
+    const sink = new RecordingSink();
+    server.open('r1', 2, 1, sink, [{ tokenIds: [7, 8], finished: false }]);
+    await dialer.claim(claimOf(server.address, 'r1', { epoch: 2 }));
+    dialer.publish(frames({ deltas: [delta('r1', 0, { epoch: 2 })] }));
+    await sink.until(({ errors }) => errors.length === 1);
+    expect(sink.errors[0]).toMatchObject({ code: 'engine_failed', refusal: 'repeated_index' });
+    expect(sink.deltas).toEqual([]);
+  });
+
   it('tells the worker to stop when a subscription is cancelled, and still delivers the end', async () => {
     const server = await parts.replica();
     const dialer = parts.worker();

@@ -8,6 +8,7 @@ export class Attempt {
   /** Somebody asked for its end, maybe before the engine knew it. */
   cancelled = false;
   #openChoices: number;
+  #endedBefore: readonly number[] = [];
   readonly #settle: () => void;
 
   constructor({ requestId, epoch, choices }: { requestId: string; epoch: number; choices: number }) {
@@ -18,6 +19,19 @@ export class Attempt {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#settle = resolve;
+  }
+
+  /** Choices whose end an earlier attempt delivered: nothing more comes of them. */
+  leaveOut(choices: readonly number[]): void {
+    this.#endedBefore = choices;
+    this.#openChoices -= choices.length;
+  }
+
+  /** The choices that this attempt has to bring to an end. */
+  get choicesToRun(): number[] {
+    return Array.from({ length: this.choices }, (_, choice) => choice).filter(
+      (choice) => !this.#endedBefore.includes(choice),
+    );
   }
 
   choiceEnded(): void {

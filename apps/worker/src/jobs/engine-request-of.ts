@@ -1,7 +1,8 @@
 import type { GenerateJob } from '#contracts';
-import type { EngineRequest } from '#engine';
+import type { EngineRequest, ResumedChoice } from '#engine';
 
-export function engineRequestOf(job: GenerateJob): EngineRequest {
+/** @param resume what earlier attempts delivered of each choice; null at the first */
+export function engineRequestOf(job: GenerateJob, resume: readonly ResumedChoice[] | null): EngineRequest {
   const { requestId, epoch, choices, sampling, stop, topLogprobs } = job;
   return {
     requestId,
@@ -11,5 +12,6 @@ export function engineRequestOf(job: GenerateJob): EngineRequest {
     sampling,
     stop,
     topLogprobs,
+    resume,
   };
 }

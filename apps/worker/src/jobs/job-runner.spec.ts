@@ -79,7 +79,7 @@ describe('JobRunner', () => {
     const { runner, job, submitted, published } = harness(async () => 'denied');
     await runner.run(job(), never);
     expect([submitted, published]).toEqual([[], []]);
-    expect(runner.counts).toEqual({ granted: 0, denied: 1, refused: 0, repeated: 0 });
+    expect(runner.counts).toEqual({ granted: 0, resumed: 0, denied: 1, refused: 0, repeated: 0 });
   });
 
   it('ends every choice of a request that is cancelled between the grant and the submit, without running it', async () => {
@@ -90,6 +90,20 @@ describe('JobRunner', () => {
     await parts.runner.run(parts.job({ choices: 2 }), never);
     expect(parts.submitted).toEqual([]);
     expect(parts.published[0]?.finished.map(({ choice }) => choice)).toEqual([0, 1]);
+  });
+
+  it('goes on behind what was delivered, and settles without the choices that had ended', async () => {
+    const resume = [
+      { tokenIds: [4, 5], finished: true },
+      { tokenIds: [6], finished: false },
+    ];
+    const { runner, job, submitted, finish } = harness(async () => ({ resume }));
+    const run = runner.run(job({ choices: 2 }), never);
+    expect(await settled(run)).toBe(false);
+    expect(submitted[0]).toMatchObject({ resume });
+    finish(1);
+    expect(await settled(run)).toBe(true);
+    expect(runner.counts).toMatchObject({ granted: 1, resumed: 1 });
   });
 
   it('runs a job once that the queue delivers again while it runs', async () => {
@@ -109,7 +123,7 @@ describe('JobRunner', () => {
     expect(await settled(run)).toBe(false);
     shutdown.abort();
     await run;
-    expect(published[0]?.failed).toMatchObject([{ requestId: 'request-1', code: 'worker_lost' }]);
+    expect(published[0]?.failed).toMatchObject([{ requestId: 'request-1', code: 'worker_draining' }]);
     expect(cancelled).toEqual(['request-1']);
   });
 

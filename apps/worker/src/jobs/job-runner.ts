@@ -1,7 +1,7 @@
 import type { ErrorCode, GenerateJob, TokenTable } from '#contracts';
 import type { EnginePort, StepOutput } from '#engine';
 import type { Logger } from '#observability';
-import type { RelayDialer } from '#relay';
+import type { RelayDialer, ResumedChoice } from '#relay';
 import { Attempt } from './attempt.ts';
 import { engineRequestOf } from './engine-request-of.ts';
 import { finishedOf, framesOf } from './frames-of.ts';
@@ -23,6 +23,8 @@ interface Refusal {
 /** How many jobs came to which end since the start. */
 export interface JobCounts {
   granted: number;
+  /** Of the granted ones, those that go on behind what another attempt delivered. */
+  resumed: number;
   /** Nobody waited for them: never run. */
   denied: number;
   /** Told so to the client: past the deadline, or made for another card. */
@@ -36,7 +38,7 @@ export interface JobCounts {
  * the replica, and settles when all choices have ended. A job that nobody waits for never reaches the engine.
  */
 export class JobRunner {
-  readonly counts: JobCounts = { granted: 0, denied: 0, refused: 0, repeated: 0 };
+  readonly counts: JobCounts = { granted: 0, resumed: 0, denied: 0, refused: 0, repeated: 0 };
   readonly #parts: JobRunnerParts;
   readonly #attempts = new Map<string, Attempt>();
 
@@ -63,13 +65,14 @@ export class JobRunner {
     const attempt = new Attempt(job);
     this.#attempts.set(key, attempt);
     try {
-      if ((await this.#parts.dialer.claim(job)) === 'denied') {
+      const claim = await this.#parts.dialer.claim(job);
+      if (claim === 'denied') {
         this.counts.denied += 1;
         this.#parts.logger.debug({ requestId: job.requestId, epoch: job.epoch }, 'nobody waits for the job; not run');
         return;
       }
       this.counts.granted += 1;
-      await this.#runGranted(job, attempt, signal);
+      await this.#runGranted(job, claim === 'granted' ? null : claim.resume, attempt, signal);
     } finally {
       this.#attempts.delete(key);
     }
@@ -80,7 +83,16 @@ export class JobRunner {
     for (const attempt of [...this.#attempts.values()]) this.#fail(attempt, { code, message });
   }
 
-  async #runGranted(job: GenerateJob, attempt: Attempt, signal: AbortSignal): Promise<void> {
+  async #runGranted(
+    job: GenerateJob,
+    resume: readonly ResumedChoice[] | null,
+    attempt: Attempt,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (resume !== null) {
+      this.counts.resumed += 1;
+      attempt.leaveOut(resume.flatMap(({ finished }, choice) => (finished ? [choice] : [])));
+    }
     const refusal = this.#refusalOf(job);
     if (refusal !== null) {
       this.counts.refused += 1;
@@ -91,7 +103,7 @@ export class JobRunner {
       this.#shutDown(attempt);
     } else {
       signal.addEventListener('abort', () => this.#shutDown(attempt), { once: true });
-      this.#parts.engine.submit(engineRequestOf(job));
+      this.#parts.engine.submit(engineRequestOf(job, resume));
     }
     await attempt.ended;
   }
@@ -128,7 +140,7 @@ export class JobRunner {
 
   #shutDown(attempt: Attempt): void {
     const message = 'The worker shuts down and its grace time is over. Send the request again.';
-    this.#fail(attempt, { code: 'worker_lost', message });
+    this.#fail(attempt, { code: 'worker_draining', message });
     this.#parts.engine.cancel(attempt.requestId, attempt.epoch);
   }
 
@@ -140,8 +152,8 @@ export class JobRunner {
   }
 
   #finishCancelled(attempt: Attempt): void {
-    const { requestId, epoch, choices } = attempt;
-    const finished = Array.from({ length: choices }, (_, choice) =>
+    const { requestId, epoch, choicesToRun } = attempt;
+    const finished = choicesToRun.map((choice) =>
       finishedOf({ requestId, epoch, choice, reason: 'cancelled', stopString: null, completionTokens: 0 }),
     );
     this.#parts.dialer.publish({ step: 0, deltas: [], finished, failed: [] });

@@ -7,6 +7,7 @@ export interface EngineThreadData {
   /** Capacity of a slot, prompt and answer together. */
   readonly slotTokens: number;
   readonly prefillChunkTokens: number;
+  readonly replayLimitTokens: number;
   readonly threads: number;
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly tokenTable: TokenTable;

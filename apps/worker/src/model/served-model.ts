@@ -35,6 +35,7 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
     slotTokens: served.slotTokens,
     slots: options.slots,
     prefillChunkTokens: options.prefillChunkTokens,
+    replayLimitTokens: options.replayLimitTokens,
     threads: options.threads,
     binding: options.binding,
   };

@@ -85,6 +85,16 @@ export interface Accepted {
 export interface Grant {
   requestId: string;
   epoch: number;
+  /** one per choice when an earlier attempt delivered something, otherwise empty */
+  resume: ResumedChoice[];
+}
+
+/** What the client has of one choice already. The worker goes on behind it: its first delta has the index token_ids.length. */
+export interface ResumedChoice {
+  /** from the choice's first token */
+  tokenIds: number[];
+  /** its end was delivered too: no frame of this choice may come any more */
+  finished: boolean;
 }
 
 export interface Cancel {
@@ -483,7 +493,7 @@ export const Accepted: MessageFns<Accepted> = {
 };
 
 function createBaseGrant(): Grant {
-  return { requestId: "", epoch: 0 };
+  return { requestId: "", epoch: 0, resume: [] };
 }
 
 export const Grant: MessageFns<Grant> = {
@@ -493,6 +503,9 @@ export const Grant: MessageFns<Grant> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(16).uint32(message.epoch);
+    }
+    for (const v of message.resume) {
+      ResumedChoice.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -524,6 +537,85 @@ export const Grant: MessageFns<Grant> = {
             }
 
             message.epoch = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.resume.push(ResumedChoice.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseResumedChoice(): ResumedChoice {
+  return { tokenIds: [], finished: false };
+}
+
+export const ResumedChoice: MessageFns<ResumedChoice> = {
+  encode(message: ResumedChoice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tokenIds.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.tokenIds) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.finished !== false) {
+      writer.uint32(16).bool(message.finished);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumedChoice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumedChoice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.tokenIds.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.tokenIds.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.finished = reader.bool();
             continue;
           }
         }

@@ -1,4 +1,4 @@
-import type { ClaimOutcome, ClaimRequest } from '../relay-ports.ts';
+import type { ClaimOutcome, ClaimRequest, ResumedChoice } from '../relay-ports.ts';
 import type { ReplicaStream } from './replica-stream.ts';
 
 /**
@@ -10,8 +10,8 @@ export class HeldClaim {
   readonly epoch: number;
   readonly answer: Promise<ClaimOutcome>;
   stream: ReplicaStream | null = null;
-  granted = false;
   openChoices: number;
+  #granted = false;
   #resolve: (outcome: ClaimOutcome) => void = () => undefined;
 
   constructor(request: ClaimRequest) {
@@ -21,6 +21,17 @@ export class HeldClaim {
     this.answer = new Promise((resolve) => {
       this.#resolve = resolve;
     });
+  }
+
+  get granted(): boolean {
+    return this.#granted;
+  }
+
+  /** @param resume what was delivered of each choice before; empty when nothing was */
+  grant(resume: readonly ResumedChoice[]): void {
+    this.#granted = true;
+    this.openChoices -= resume.filter(({ finished }) => finished).length;
+    this.settle(resume.length === 0 ? 'granted' : { resume });
   }
 
   /** Only the first answer counts. */

@@ -151,8 +151,7 @@ export class RelayDialer implements AsyncDisposable {
     const claim = this.#claims.get(requestId);
     if (claim === undefined || claim.epoch !== epoch || claim.stream !== stream) return;
     if (answer.message.$case === 'grant') {
-      claim.granted = true;
-      claim.settle('granted');
+      claim.grant(answer.message.value.resume);
     } else if (claim.granted) {
       const { reason } = answer.message.value;
       for (const listener of this.#cancelListeners) listener(requestId, epoch, reason);

@@ -162,7 +162,7 @@ describe('the fence', () => {
     register.claim(alive, { requestId: 'r1', epoch: 1 });
     register.lose(lost, 'gone');
     expect(sinks.map(({ errors }) => errors.map(({ code }) => code))).toEqual([['worker_lost'], [], []]);
-    expect(register.claim(alive, { requestId: 'r0', epoch: 1 })).toBe(false);
-    expect(register.claim(alive, { requestId: 'r2', epoch: 1 })).toBe(true);
+    expect(register.claim(alive, { requestId: 'r0', epoch: 1 })).toBeNull();
+    expect(register.claim(alive, { requestId: 'r2', epoch: 1 })).toEqual([]);
   });
 });

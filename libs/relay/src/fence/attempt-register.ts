@@ -1,7 +1,7 @@
 import { isErrorCode, MillraceError, type relay } from '#contracts';
 import { RelayFenceError } from '../errors/relay-fence-error.ts';
 import { WorkerLostError } from '../errors/worker-lost-error.ts';
-import type { RelaySink, RelaySubscription } from '../relay-ports.ts';
+import type { RelaySink, RelaySubscription, ResumedChoice } from '../relay-ports.ts';
 import { Attempt, type AttemptHolder } from './attempt.ts';
 import { REFUSAL_CAUSES, type RefusalCause } from './refusal-cause.ts';
 
@@ -34,9 +34,16 @@ export class AttemptRegister {
 
   /**
    * Opens an attempt. A newer epoch replaces an open older one, whose worker is told to stop.
+   * @param resume what earlier attempts delivered of each choice, for the worker and the fence; not changed meanwhile
    * @throws MillraceError `internal_error` when the request is open with the same or a newer epoch.
    */
-  open(requestId: string, epoch: number, choices: number, sink: RelaySink): RelaySubscription {
+  open(
+    requestId: string,
+    epoch: number,
+    choices: number,
+    sink: RelaySink,
+    resume: readonly ResumedChoice[] = [],
+  ): RelaySubscription {
     const current = this.#attempts.get(requestId);
     if (current !== undefined) {
       if (current.epoch >= epoch) {
@@ -48,7 +55,7 @@ export class AttemptRegister {
       }
       this.#abandon(current, `superseded by epoch ${epoch}`);
     }
-    const attempt = new Attempt(requestId, epoch, choices, sink);
+    const attempt = new Attempt(requestId, epoch, choices, sink, resume);
     this.#attempts.set(requestId, attempt);
     return {
       cancel: (reason) => {
@@ -58,13 +65,16 @@ export class AttemptRegister {
     };
   }
 
-  /** Grants the attempt to `holder`; false when its client has gone, it has ended, or a stream holds it already. */
-  claim(holder: AttemptHolder, frame: Frame): boolean {
+  /**
+   * Grants the attempt to `holder`.
+   * @returns what it goes on behind, or null when its client has gone, it has ended, or a stream holds it already
+   */
+  claim(holder: AttemptHolder, frame: Frame): readonly ResumedChoice[] | null {
     const attempt = this.#attempts.get(frame.requestId);
-    if (attempt === undefined || attempt.epoch !== frame.epoch || attempt.holder !== null) return false;
+    if (attempt === undefined || attempt.epoch !== frame.epoch || attempt.holder !== null) return null;
     attempt.grant(holder);
     this.#tell(attempt, () => attempt.sink.granted(holder.workerId));
-    return !attempt.ended;
+    return attempt.ended ? null : attempt.resume;
   }
 
   step(holder: AttemptHolder, batch: relay.StepBatch): void {

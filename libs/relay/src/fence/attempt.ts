@@ -1,4 +1,4 @@
-import type { RelaySink } from '../relay-ports.ts';
+import type { RelaySink, ResumedChoice } from '../relay-ports.ts';
 import { ChoiceFence } from './choice-fence.ts';
 
 /** The worker's end of an attempt: one attached stream. Two streams of the same worker are two holders. */
@@ -18,14 +18,17 @@ export class Attempt {
   readonly epoch: number;
   readonly fence: ChoiceFence;
   readonly sink: RelaySink;
+  /** What an earlier attempt delivered of each choice; empty when there is nothing to go on behind. */
+  readonly resume: readonly ResumedChoice[];
   #holder: AttemptHolder | null = null;
   #ended = false;
 
-  constructor(requestId: string, epoch: number, choices: number, sink: RelaySink) {
+  constructor(requestId: string, epoch: number, choices: number, sink: RelaySink, resume: readonly ResumedChoice[]) {
     this.requestId = requestId;
     this.epoch = epoch;
-    this.fence = new ChoiceFence(choices);
+    this.fence = new ChoiceFence(choices, resume);
     this.sink = sink;
+    this.resume = resume;
   }
 
   get holder(): AttemptHolder | null {

@@ -1,3 +1,4 @@
+import type { ResumedChoice } from '../relay-ports.ts';
 import type { RefusalCause } from './refusal-cause.ts';
 
 const ENDED = -1;
@@ -7,9 +8,13 @@ export class ChoiceFence {
   readonly #nextIndex: number[];
   #openChoices: number;
 
-  constructor(choices: number) {
-    this.#nextIndex = new Array<number>(choices).fill(0);
-    this.#openChoices = choices;
+  /** @param resume what an earlier attempt delivered of each choice: the fence begins behind it */
+  constructor(choices: number, resume: readonly ResumedChoice[]) {
+    this.#nextIndex = Array.from({ length: choices }, (_, choice) => {
+      const delivered = resume[choice];
+      return delivered?.finished ? ENDED : (delivered?.tokenIds.length ?? 0);
+    });
+    this.#openChoices = this.#nextIndex.filter((next) => next !== ENDED).length;
   }
 
   /** Takes the tokens `firstIndex … firstIndex + tokens - 1` of `choice`, or says why not and changes nothing. */

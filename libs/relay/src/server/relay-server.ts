@@ -2,7 +2,7 @@ import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { MillraceError } from '#contracts';
 import { RelayListenError } from '../errors/relay-listen-error.ts';
 import { AttemptRegister } from '../fence/attempt-register.ts';
-import type { RelaySink, RelaySubscription } from '../relay-ports.ts';
+import type { RelaySink, RelaySubscription, ResumedChoice } from '../relay-ports.ts';
 import { attachHandlerDefinition } from '../wire/attach-method.ts';
 import { DEFAULT_KEEPALIVE_MS, serverOptions } from '../wire/channel-options.ts';
 import { showsToken } from '../wire/relay-token.ts';
@@ -77,11 +77,18 @@ export class RelayServer implements AsyncDisposable {
 
   /**
    * Registers an attempt before its job is enqueued; until it ends or is disposed, one worker's claim of it is granted.
+   * @param resume what earlier attempts delivered, one per choice; the worker is told, and the fence begins behind it
    * @throws MillraceError `unavailable` when the server closes, `internal_error` when the epoch is not a newer one.
    */
-  open(requestId: string, epoch: number, choices: number, sink: RelaySink): RelaySubscription {
+  open(
+    requestId: string,
+    epoch: number,
+    choices: number,
+    sink: RelaySink,
+    resume: readonly ResumedChoice[] = [],
+  ): RelaySubscription {
     if (this.#closing !== null) throw new MillraceError('unavailable', 'This API replica is stopping; try again.');
-    return this.#register.open(requestId, epoch, choices, sink);
+    return this.#register.open(requestId, epoch, choices, sink, resume);
   }
 
   stats(): RelayServerStats {

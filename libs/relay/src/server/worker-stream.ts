@@ -90,11 +90,13 @@ export class WorkerStream implements AttemptHolder {
   }
 
   #answer({ requestId, epoch }: relay.Accepted): void {
-    if (this.#events.register.claim(this, { requestId, epoch })) {
-      this.#send({ message: { $case: 'grant', value: { requestId, epoch } } });
-    } else {
+    const resume = this.#events.register.claim(this, { requestId, epoch });
+    if (resume === null) {
       this.sendCancel(requestId, epoch, 'the request is not open here, or runs already');
+      return;
     }
+    // The encoder only reads the token ids, which is all that `readonly` asks for.
+    this.#send({ message: { $case: 'grant', value: { requestId, epoch, resume: resume as relay.ResumedChoice[] } } });
   }
 
   #send(message: relay.ApiMessage): void {
