@@ -1,15 +1,29 @@
+import { fileURLToPath } from 'node:url';
 import swc from 'unplugin-swc';
 import { defineConfig } from 'vitest/config';
 
 // `source` makes `#engine` and its like resolve to the TypeScript sources, in this process and in threads started by it.
 const conditions = ['source'];
 
+/**
+ * The AI SDK's parser of event streams has a `source` condition of its own, whose TypeScript nothing compiles under
+ * node_modules: what is built of it is taken instead.
+ */
+function builtOfItsOwn(name: string, entries: readonly string[]) {
+  const file = (entry: string) => fileURLToPath(new URL(`node_modules/${name}/dist/${entry}.js`, import.meta.url));
+  return [
+    ...entries.map((entry) => ({ find: `${name}/${entry}`, replacement: file(entry) })),
+    { find: new RegExp(`^${name}$`), replacement: file('index') },
+  ];
+}
+
 export default defineConfig({
   plugins: [swc.vite({ module: { type: 'es6' } })],
-  resolve: { conditions },
+  resolve: { conditions, alias: builtOfItsOwn('eventsource-parser', ['stream']) },
   ssr: { resolve: { conditions } },
   test: {
     execArgv: ['--conditions=source'],
+    server: { deps: { inline: [/@ai-sdk/, /\/ai\//] } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

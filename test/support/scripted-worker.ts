@@ -9,7 +9,7 @@ export interface ScriptedJob {
   /** Aborted when the API cancels the request or its stream broke. */
   readonly cancelled: AbortSignal;
   say(text: string, options?: { choice?: number; tokens?: number; logprobs?: relay.TokenLogprob[] }): void;
-  finish(options?: { choice?: number; reason?: 'stop' | 'length' }): void;
+  finish(options?: { choice?: number; reason?: 'stop' | 'length'; stopString?: string }): void;
   fail(code: string, message: string): void;
 }
 
@@ -131,14 +131,14 @@ export class ScriptedWorker implements AsyncDisposable {
         const tokenIds = Array.from({ length: tokens }, () => 5);
         publish({ deltas: [{ requestId, epoch, choice, firstIndex, tokenIds, text, logprobs }] });
       },
-      finish: ({ choice = 0, reason = 'stop' } = {}) => {
+      finish: ({ choice = 0, reason = 'stop', stopString = '' } = {}) => {
         const { FINISH_REASON_STOP, FINISH_REASON_LENGTH } = relay.FinishReason;
         const finished = {
           requestId,
           epoch,
           choice,
           reason: reason === 'stop' ? FINISH_REASON_STOP : FINISH_REASON_LENGTH,
-          stopString: '',
+          stopString,
           completionTokens: counts.get(choice) ?? 0,
           cachedPromptTokens: 0,
         };

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AnswerHeading, Dialect, ParsedBody } from '../dialects/dialect.ts';
+import type { AnswerHeading, ChunkMapper, Dialect, ParsedBody } from '../dialects/dialect.ts';
 import type { Answer } from '../generate/answer.ts';
 import type { Generation } from '../generate/generation.ts';
 import type { PreparedGeneration, ReplyTarget } from '../generate/prepared-generation.ts';
@@ -39,20 +39,23 @@ export class Completions {
     const context = requestContext(request, reply);
     const prepared = await this.#generation.prepare(parsed.request, context);
     const heading = headingOf(prepared);
-    if (parsed.delivery.stream) await this.#stream(dialect, heading, parsed, prepared, context, reply);
-    else await this.#collect(dialect, heading, parsed, prepared, context, reply);
+    if (parsed.delivery.stream && dialect.chunks !== null) {
+      const mapper = dialect.chunks(heading, parsed);
+      await this.#stream(dialect, mapper, prepared, context, reply);
+    } else {
+      await this.#collect(dialect, heading, parsed, prepared, context, reply);
+    }
   }
 
   async #stream(
     dialect: Dialect,
-    heading: AnswerHeading,
-    parsed: ParsedBody,
+    mapper: ChunkMapper,
     prepared: PreparedGeneration,
     context: RequestContext,
     reply: FastifyReply,
   ): Promise<void> {
     const stream = new SseStream(reply.raw, { ...this.#options, headers: headersOf(reply) });
-    const target = new StreamedAnswer(stream, dialect.chunks(heading, parsed), dialect.errorBody);
+    const target = new StreamedAnswer(stream, mapper, dialect.errorBody);
     try {
       await this.#run(prepared, context, target);
     } finally {

@@ -71,8 +71,8 @@ export interface Dialect {
   readonly trailingCommas: boolean;
   /** @throws MillraceError invalid_request or unsupported_parameter naming field, value and remedy */
   parse(body: unknown): ParsedBody;
-  /** Called only for a body that asked for a stream. */
-  chunks(heading: AnswerHeading, parsed: ParsedBody): ChunkMapper;
+  /** For a body that asks for a stream; null where none can. */
+  readonly chunks: ((heading: AnswerHeading, parsed: ParsedBody) => ChunkMapper) | null;
   completion(heading: AnswerHeading, choices: readonly AnsweredChoice[], usage: AnswerUsage): unknown;
   /** The HTTP status of an error that comes before the first byte of an answer. */
   statusOf(error: MillraceError): number;

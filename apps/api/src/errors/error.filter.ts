@@ -36,6 +36,9 @@ export class ErrorFilter implements ExceptionFilter {
       return;
     }
     const dialect = dialectAt(pathOf(request)) ?? OPENAI_CHAT;
+    // A connection that is closed while a client still sends makes it see a broken pipe instead of the status. Node throws
+    // the rest of such a body away as it comes, for as long as a request may take.
+    if (error.code === 'request_too_large') reply.removeHeader('connection');
     const challenge = error.code === 'invalid_api_key' ? { 'www-authenticate': 'Bearer' } : {};
     reply
       .status(dialect.statusOf(error))

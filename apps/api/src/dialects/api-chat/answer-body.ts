@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { FinishReason, Logprobs, TokenCounts } from '../chat-answer/answer-fields.ts';
+
+const heading = {
+  id: z.string(),
+  created: z.int().describe('Unix time in seconds.'),
+  model: z.string(),
+  system_fingerprint: z.string().describe('Changes when the model, its tokenizer or its template changes.'),
+};
+const logprobs = Logprobs.optional().describe('Only with logprobs: true.');
+
+export const ApiCompletionBody = z.object({
+  ...heading,
+  object: z.literal('chat.completion'),
+  choices: z.array(
+    z.object({
+      index: z.int().min(0),
+      message: z.object({ role: z.literal('assistant'), content: z.string() }),
+      logprobs,
+      finish_reason: FinishReason,
+    }),
+  ),
+  usage: TokenCounts,
+});
+
+export const ApiChunkBody = z.object({
+  ...heading,
+  object: z.literal('chat.completion.chunk'),
+  choices: z.array(
+    z.object({
+      index: z.int().min(0),
+      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      logprobs,
+      finish_reason: FinishReason.nullable(),
+    }),
+  ),
+  usage: TokenCounts.nullable().optional().describe('Only with stream_options.include_usage.'),
+});

@@ -1,0 +1,53 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DIALECTS } from '../dialects.ts';
+
+const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], stream: true };
+const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
+const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1 };
+const end = { reason: 'stop' as const, stopString: null };
+
+interface Chunk {
+  readonly choices: readonly {
+    index: number;
+    delta: { role?: string; content?: string };
+    finish_reason: string | null;
+  }[];
+}
+
+describe.each(DIALECTS.filter((dialect) => dialect.chunks !== null))('the chunks of $name', (dialect) => {
+  it('join to the text of each choice however the pieces fall, between one role and one finish reason', () => {
+    const pieces = fc.array(fc.record({ choice: fc.nat(2), text: fc.string({ unit: 'grapheme' }) }));
+    fc.assert(
+      fc.property(pieces, fc.shuffledSubarray([0, 1, 2], { minLength: 3 }), (all, ends) => {
+        const mapper = dialect.chunks?.(heading, dialect.parse({ ...body, n: 3 }));
+        if (mapper === undefined) return;
+        const events = [
+          ...all.flatMap(({ choice, text }) => mapper.text(choice, text, [], usage)),
+          ...ends.flatMap((choice) => mapper.choiceFinished(choice, end, usage)),
+          ...mapper.ended(usage),
+        ];
+        for (const event of events) expect(dialect.schemas.chunk?.schema.parse(event)).toEqual(event);
+        for (const index of [0, 1, 2]) {
+          const parts = (events as Chunk[]).flatMap((chunk) => chunk.choices.filter((part) => part.index === index));
+          const expected = all.filter(({ choice }) => choice === index).map(({ text }) => text);
+          expect(parts.map((part) => part.delta.content ?? '').join('')).toBe(expected.join(''));
+          expect(parts.map((part) => part.delta.role)).toEqual(['assistant', ...parts.slice(1).map(() => undefined)]);
+          expect(parts.map((part) => part.finish_reason)).toEqual([...parts.slice(1).map(() => null), 'stop']);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('tell the usage when and where it was asked for', () => {
+    const usages = (options: object) => {
+      const mapper = dialect.chunks?.(heading, dialect.parse({ ...body, stream_options: options }));
+      const events = [...(mapper?.text(0, 'a', [], usage) ?? []), ...(mapper?.ended(usage) ?? [])];
+      return events.map((event) => (event as { usage?: { total_tokens: number } | null }).usage?.total_tokens ?? null);
+    };
+    expect(usages({})).toEqual([null, null]);
+    expect(usages({ include_usage: true })).toEqual([null, null, 5]);
+    expect(usages({ include_usage: true, continuous_usage_stats: true })).toEqual([5, 5, 5]);
+  });
+});

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES, type ErrorCode, MillraceError } from '#contracts';
+import { COMPLETION_MESSAGES } from './completion-messages-dialect.ts';
+
+const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
+const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
+const usage = { promptTokens: 20, completionTokens: 14, cachedPromptTokens: 1 };
+
+describe('the completion-messages dialect', () => {
+  it('answers in its document’s envelope', () => {
+    const end = { reason: 'length' as const, stopString: null };
+    const answer = COMPLETION_MESSAGES.completion(heading, [{ text: 'Hello', logprobs: null, end }], usage);
+    expect(answer).toEqual({
+      code: 0,
+      message: 'success',
+      result: {
+        id: 'abc',
+        model: 'tiny',
+        answer: 'Hello',
+        usage: { prompt_tokens: 20, completion_tokens: 14, total_tokens: 34, finish_reason: 'length' },
+        created_at: 1_700_000_000,
+      },
+    });
+    expect(COMPLETION_MESSAGES.schemas.completion.schema.parse(answer)).toEqual(answer);
+  });
+
+  it('gives every error a code of its own that begins with its status', () => {
+    const codes = (Object.keys(ERROR_CODES) as ErrorCode[]).map((code) => {
+      const error = COMPLETION_MESSAGES.errorBody(new MillraceError(code, 'why'));
+      expect(error).toMatchObject({ message: 'why', result: null });
+      const number = (error as { code: number }).code;
+      expect(Math.floor(number / 100)).toBe(ERROR_CODES[code].http);
+      return number;
+    });
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+
+  it.each([
+    { n: 1 },
+    { n: null },
+    { stream: false },
+    { logprobs: false, top_logprobs: 0 },
+    { tools: [], tool_choice: 'none' },
+    { presence_penalty: -2 },
+    { max_tokens: 100 },
+  ])('takes %j', (change) => expect(() => COMPLETION_MESSAGES.parse({ ...body, ...change })).not.toThrow());
+
+  it.each([
+    [{ n: 2 }, 'n', /one text/],
+    [{ stream: true }, 'stream', /answers whole/],
+    [{ stream_options: {} }, 'stream_options', /answers whole/],
+    [{ logprobs: true }, 'logprobs', /no place/],
+    [{ tools: [{}] }, 'tools', /no place/],
+    [{ tool_choice: 'required' }, 'tool_choice', /no place/],
+  ])('refuses %j, which one text can not show', (change, param, message) => {
+    try {
+      COMPLETION_MESSAGES.parse({ ...body, ...change });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'unsupported_parameter', param, message: expect.stringMatching(message) });
+      return;
+    }
+    throw new Error('was accepted');
+  });
+});
