@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { describeMachine, type Machine } from './machine.ts';
+import { median } from './statistics.ts';
 
 /** One figure of a suite beside its peer's, both measured in the same run. */
 export interface Row {
@@ -10,7 +11,7 @@ export interface Row {
   /** What the figure is compared with; null for a figure that stands alone. */
   peer: string | null;
   peerValue: number | null;
-  /** value ÷ peerValue, or the difference where the unit of the target is not a ratio. */
+  /** value ÷ peerValue; where rounds are paired, the median of their ratios. */
   ratio: number | null;
   target: string | null;
   holds: boolean | null;
@@ -24,22 +25,25 @@ export interface SuiteReport {
   rows: Row[];
 }
 
-/** A figure that should be at least `atLeast` times its peer's. */
-export function ratioRow(
+/**
+ * A figure that should be at least `atLeast` times its peer's. Both sides' samples are of the same rounds, in order: the
+ * ratio is the median of the rounds' own ratios, so that a machine whose speed drifts from round to round favours nobody.
+ */
+export function pairedRatioRow(
   name: string,
-  value: number,
+  values: readonly number[],
   unit: string,
   peer: string,
-  peerValue: number,
+  peerValues: readonly number[],
   atLeast?: number,
 ): Row {
-  const ratio = value / peerValue;
+  const ratio = median(values.map((value, round) => value / (peerValues[round] ?? Number.NaN)));
   return {
     name,
-    value,
+    value: median(values),
     unit,
     peer,
-    peerValue,
+    peerValue: median(peerValues),
     ratio,
     target: atLeast === undefined ? null : `>= ${atLeast}x`,
     holds: atLeast === undefined ? null : ratio >= atLeast,

@@ -20,6 +20,9 @@ interface Task {
   steps: number;
 }
 
+/** In the engine rows join one a step, so the first has the longest context: the same here. */
+const joinedBefore = (row: number, rows: number): number => rows - 1 - row;
+
 async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<number[]>> {
   const runner = await openModelRunner({ ...settings, threads: 0, binding: 'c-api', maxChunkTokens: 128 });
   return async ({ rows, pastTokens, steps }) => {
@@ -27,7 +30,7 @@ async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<n
     const past = new Int32Array(rows);
     const stepMs: number[] = [];
     for (let step = 0; step < steps; step++) {
-      past.fill(pastTokens + step);
+      for (let row = 0; row < rows; row++) past[row] = pastTokens + joinedBefore(row, rows) + step;
       const begin = performance.now();
       await runner.decode(rows, tokenIds, past);
       stepMs.push(performance.now() - begin);
@@ -63,9 +66,12 @@ async function sessionLoop(settings: Settings): Promise<(task: Task) => Promise<
     }
     const stepMs: number[] = [];
     for (let step = 0; step < steps; step++) {
-      const total = pastTokens + step + 1;
+      const total = pastTokens + joinedBefore(0, rows) + step + 1;
       const begin = performance.now();
-      feeds.attention_mask = new Tensor('int64', new BigInt64Array(rows * total).fill(1n), [rows, total]);
+      const mask = new BigInt64Array(rows * total);
+      for (let row = 0; row < rows; row++)
+        mask.fill(1n, row * total, row * total + pastTokens + joinedBefore(row, rows) + step + 1);
+      feeds.attention_mask = new Tensor('int64', mask, [rows, total]);
       await session.run(feeds, fetches);
       stepMs.push(performance.now() - begin);
     }

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { median, relativeSpread } from '../report/statistics.ts';
-import { type Row, ratioRow } from '../report/suite-report.ts';
+import { pairedRatioRow, type Row } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 
 const BATCHES = [1, 8, 32];
-const ROUNDS = 7;
+const ROUNDS = 9;
 const STEPS = 24;
 const PAST_TOKENS = 128;
 
@@ -28,10 +28,8 @@ export async function engineSuite(): Promise<Row[]> {
     }
     const spread = Math.max(...Object.values(rates).map(relativeSpread));
     const name = `decode, batch ${batch} (spread ±${(spread * 100).toFixed(0)} %)`;
-    rows.push(
-      ratioRow(name, median(rates.engine), 'tokens/s', 'bare run loop, same runner', median(rates.runner), 0.95),
-    );
-    rows.push(ratioRow(name, median(rates.engine), 'tokens/s', 'onnxruntime-node session.run', median(rates.session)));
+    rows.push(pairedRatioRow(name, rates.engine, 'tokens/s', 'bare run loop, same runner', rates.runner, 0.95));
+    rows.push(pairedRatioRow(name, rates.engine, 'tokens/s', 'onnxruntime-node session.run', rates.session));
   }
   return rows;
 }
