@@ -11,6 +11,7 @@ const CAUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
   no_workers: 1,
   overloaded: 2,
   worker_lost: 3,
+  worker_draining: 4,
 };
 
 /** `code` of an error's envelope: its HTTP status followed by two digits, such as 40002 for a conversation that is too long. */

@@ -1,0 +1,140 @@
+import { fileURLToPath } from 'node:url';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateText, streamText } from 'ai';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { build } from '../support/built-api.ts';
+import { Cluster, DEV_KEY } from '../support/cluster.ts';
+import { DIALECT_CASES, expectValid, joined, STREAMING_CASES, streamOf } from '../support/dialect-cases.ts';
+
+const MODEL = 'tiny-llama';
+const messages = [{ role: 'user' as const, content: 'Say something — anything, really.' }];
+
+let cluster: Cluster;
+beforeAll(async () => {
+  build();
+  cluster = await Cluster.start({
+    modelFolder: fileURLToPath(new URL(`../fixtures/models/${MODEL}`, import.meta.url)),
+    worker: { MILLRACE_SLOTS: '8', MILLRACE_SLOT_TOKENS: '512', MILLRACE_THREADS: '1' },
+  });
+}, 120_000);
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const ask = (path: string, body: object) =>
+  fetch(`${cluster.url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${DEV_KEY}` },
+    body: JSON.stringify({ model: MODEL, messages, ...body }),
+  });
+
+interface WholeChoice {
+  readonly index: number;
+  readonly message: { readonly content: string };
+  readonly logprobs?: { readonly content: readonly { readonly bytes: number[] }[] } | null;
+  readonly finish_reason: string;
+  readonly stop_reason?: string | null;
+}
+
+// The fixture's weights are random, so its answers are bytes of all kinds: many tokens are parts of characters.
+describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
+  it.each([
+    ['one choice', { n: 1 }],
+    ['three choices', { n: 3 }],
+    ['three choices with log probabilities', { n: 3, logprobs: true, top_logprobs: 3 }],
+    ['one greedy choice with log probabilities', { n: 1, temperature: 0, logprobs: true, top_logprobs: 0 }],
+    ['three choices that stop strings end', { n: 3, stop: ['a', 'e', '\n'] }],
+  ])('streams %s to exactly the whole answer for the same seed', async (_, wishes) => {
+    for (const seed of [1, 2, 3]) {
+      const body = { temperature: 1, top_p: 1, max_tokens: 40, seed, ...wishes };
+      const response = await ask(dialect.path, body);
+      const whole = (await response.json()) as { choices: WholeChoice[]; usage: { completion_tokens: number } };
+      expectValid(dialect, 'completion', whole);
+      const options = { include_usage: true };
+      const { chunks, done } = await streamOf(
+        dialect,
+        await ask(dialect.path, { ...body, stream: true, stream_options: options }),
+      );
+      expect(done).toBe(true);
+      expect(whole.choices).toHaveLength(wishes.n);
+      for (const choice of whole.choices) {
+        expect(joined(chunks, choice.index)).toEqual({
+          content: choice.message.content,
+          logprobs: choice.logprobs?.content ?? [],
+          finishReason: choice.finish_reason,
+          stopReason: choice.stop_reason,
+        });
+      }
+      expect(chunks.at(-1)!.usage).toEqual(whole.usage);
+    }
+  });
+
+  it('has log probabilities whose bytes are the answer', async () => {
+    const response = await ask(dialect.path, { temperature: 1, max_tokens: 60, seed: 5, logprobs: true });
+    const { choices } = (await response.json()) as { choices: WholeChoice[] };
+    const [choice] = choices as [WholeChoice];
+    const bytes = choice.logprobs!.content.flatMap((entry) => entry.bytes);
+    const shown = Buffer.from(bytes).toString('utf8');
+    if (choice.finish_reason === 'length') expect(shown).toBe(choice.message.content);
+    else expect(shown.startsWith(choice.message.content)).toBe(true);
+  });
+
+  it('serves OpenAI’s client', async () => {
+    const client = new OpenAI({ baseURL: `${cluster.url}${dialect.prefix}`, apiKey: DEV_KEY, maxRetries: 0 });
+    const body = { model: MODEL, messages, seed: 4, max_tokens: 20, temperature: 1, top_p: 1 };
+    const whole = await client.chat.completions.create(body);
+    const streamed = await client.chat.completions.stream(body).finalChatCompletion();
+    expect(streamed.choices[0]!.message.content).toBe(whole.choices[0]!.message.content);
+    expect(streamed.choices[0]!.finish_reason).toBe(whole.choices[0]!.finish_reason);
+  });
+
+  it('serves the AI SDK', async () => {
+    const baseURL = `${cluster.url}${dialect.prefix}`;
+    const provider = createOpenAICompatible({ name: 'millrace', baseURL, apiKey: DEV_KEY, includeUsage: true });
+    const call = {
+      model: provider(MODEL),
+      messages,
+      seed: 4,
+      maxOutputTokens: 20,
+      temperature: 1,
+      topP: 1,
+      maxRetries: 0,
+    };
+    const whole = await generateText(call);
+    const stream = streamText(call);
+    let text = '';
+    for await (const piece of stream.textStream) text += piece;
+    expect(text).toBe(whole.text);
+    expect((await stream.usage).outputTokens).toBe(whole.usage.outputTokens);
+  });
+});
+
+describe('the same seed and parameters', () => {
+  it('give the same text in every dialect', async () => {
+    const body = { seed: 11, temperature: 0.9, top_p: 0.95, max_tokens: 30 };
+    const texts = await Promise.all(
+      DIALECT_CASES.map(async (dialect) => {
+        const answer = (await (await ask(dialect.path, body)).json()) as {
+          result: { answer: string };
+          choices: WholeChoice[];
+        };
+        expectValid(dialect, 'completion', answer);
+        return dialect.prefix === null ? answer.result.answer : answer.choices[0]!.message.content;
+      }),
+    );
+    expect(texts[0]).not.toBe('');
+    expect(new Set(texts).size).toBe(1);
+  });
+
+  it('stop where the stop string is, which is not shown', async () => {
+    const dialect = DIALECT_CASES[2]!;
+    const body = { seed: 3, temperature: 0, max_tokens: 40 };
+    const whole = (await (await ask(dialect.path, body)).json()) as { choices: WholeChoice[] };
+    const text = whole.choices[0]!.message.content;
+    const stop = [...text].slice(5, 7).join('');
+    const stopped = (await (await ask(dialect.path, { ...body, stop })).json()) as { choices: WholeChoice[] };
+    expect(stopped.choices[0]).toMatchObject({ finish_reason: 'stop', stop_reason: stop });
+    expect(stopped.choices[0]!.message.content).toBe(text.slice(0, text.indexOf(stop)));
+  });
+});
