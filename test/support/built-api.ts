@@ -1,7 +1,5 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 
 export const TEST_KEY = 'sk-test-key-0123456789';
 
@@ -18,12 +16,11 @@ export interface ApiProcess extends AsyncDisposable {
 
 let built = false;
 
-/** Compiles what is not compiled yet; the products run without a type stripper. */
+/** Builds as `npm run build` does, when dist is not current; the products run without a type stripper. */
 export function build(): void {
   if (built) return;
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
-  if (!existsSync('dist/apps/api/src/main.js')) throw new Error('the build made no dist/apps/api/src/main.js');
+  const script = "await (await import('./tools/bootstrap/build.mjs')).ensureBuilt(console.error)";
+  execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
   built = true;
 }
 

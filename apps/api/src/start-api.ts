@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { AdmissionGate, TenantDirectory } from '#admission';
 import type { ApiSettings } from '#config';
 import { createLogger } from '#observability';
 import { CardStore, WorkerDirectory } from '#queue';
@@ -9,11 +10,12 @@ import { RelayServer } from '#relay';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
-import { SingleKeyAuthenticator } from './auth/single-key-authenticator.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import { TenantAuthenticator } from './auth/tenant-authenticator.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { Completions } from './delivery/completions.ts';
 import { OpenRequests } from './delivery/open-requests.ts';
-import { AdmitWhileServed } from './generate/admit-while-served.ts';
+import { GatedAdmission } from './generate/gated-admission.ts';
 import { Generation } from './generate/generation.ts';
 import { ModelQueues } from './generate/model-queues.ts';
 import { createManagementServer } from './health/management-server.ts';
@@ -71,8 +73,20 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   opened.defer(() => catalogue.close());
   await catalogue.start();
 
+  const tenants = new TenantDirectory(redis);
+  opened.defer(() => tenants[Symbol.dispose]());
+  const gate = new AdmissionGate({
+    redis,
+    queuePlaces: settings.MILLRACE_QUEUE_PLACES,
+    leaseMs: settings.MILLRACE_LEASE_MS,
+    onError: (error) => logger.warn({ err: error }, 'a call to Redis will be tried again'),
+  });
+  opened.use(gate);
+  const authenticator = new TenantAuthenticator(settings.MILLRACE_DEV_KEY, tenants);
+
   const openRequests = new OpenRequests();
-  const generation = new Generation(catalogue, prompts, new AdmitWhileServed(), relay, queues, replicaId);
+  const admission = new GatedAdmission(gate, tenants);
+  const generation = new Generation(catalogue, prompts, admission, relay, queues, replicaId);
   const completions = new Completions(generation, openRequests, {
     maxBufferedBytes: settings.MILLRACE_STREAM_BUFFER_BYTES,
     keepaliveMs: KEEPALIVE_MS,
@@ -88,7 +102,8 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const release = opened.move();
   try {
     const lifecycle = new ApiLifecycle(openRequests, settings.MILLRACE_GRACE_MS, () => release.disposeAsync(), logger);
-    const app = await createApp(settings, { logger, catalogue, completions, readiness, lifecycle }, openRequests);
+    const parts = { logger, catalogue, completions, readiness, lifecycle };
+    const app = await createApp(settings, parts, authenticator, openRequests);
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',
       settings.MILLRACE_MANAGEMENT_HOST,
@@ -115,6 +130,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
 async function createApp(
   settings: ApiSettings,
   parts: ApiParts,
+  authenticator: Authenticator,
   openRequests: OpenRequests,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
@@ -123,7 +139,6 @@ async function createApp(
     forceCloseConnections: true,
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => requestIdOf(request.headers),
   });
-  const authenticator = new SingleKeyAuthenticator(settings.MILLRACE_DEV_KEY, { tenantId: 'dev', keyId: 'dev' });
   addApiHooks(adapter.getInstance(), authenticator, openRequests, parts.logger);
   const app = await NestFactory.create<NestFastifyApplication>(apiModule(parts), adapter, {
     bodyParser: false,

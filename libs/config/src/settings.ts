@@ -30,8 +30,12 @@ export const ApiSettings = z.object({
   MILLRACE_RELAY_PORT: port(0),
   /** Host name under which workers reach this replica's relay; the relay host when unset. */
   MILLRACE_RELAY_ADVERTISED_HOST: z.string().min(1).optional(),
-  /** The one key that this version accepts, until tenants have their own. */
+  /** A key that is always accepted, for the tenant `dev`; tenants have their own keys in Redis. */
   MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters'),
+  /** Requests that may wait for each model; beyond that clients are told when to come back. */
+  MILLRACE_QUEUE_PLACES: count(1_000),
+  /** How long a dead replica's requests count against their tenants; the same on all replicas. */
+  MILLRACE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
   MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),

@@ -6,4 +6,6 @@ export interface CataloguedModel {
   readonly cardHash: string;
   /** Workers that take jobs for it now. */
   readonly liveWorkers: number;
+  /** Slots of those workers together. */
+  readonly liveSlots: number;
 }

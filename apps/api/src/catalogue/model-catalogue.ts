@@ -115,7 +115,9 @@ export class ModelCatalogue {
 
   async #catalogue(served: ServedModel): Promise<CataloguedModel | null> {
     const card = await this.#card(served.cardHash, served.model);
-    return card === null ? null : { card, cardHash: served.cardHash, liveWorkers: served.workers };
+    return card === null
+      ? null
+      : { card, cardHash: served.cardHash, liveWorkers: served.workers, liveSlots: served.slots };
   }
 
   async #card(hash: string, model: string): Promise<ModelCard | null> {

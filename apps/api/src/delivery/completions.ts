@@ -54,7 +54,7 @@ export class Completions {
     context: RequestContext,
     reply: FastifyReply,
   ): Promise<void> {
-    const stream = new SseStream(reply.raw, { ...this.#options, headers: headersOf(reply) });
+    const stream = new SseStream(reply.raw, { ...this.#options, headers: () => headersOf(reply) });
     const target = new StreamedAnswer(stream, mapper, dialect.errorBody);
     try {
       await this.#run(prepared, context, target);
@@ -101,7 +101,7 @@ function headingOf({ model, job }: PreparedGeneration): AnswerHeading {
   };
 }
 
-/** What hooks have set on the reply, for a response that is written past it. */
+/** What hooks and the admission have set on the reply, for a response that is written past it. */
 function headersOf(reply: FastifyReply): Record<string, string> {
   const headers = Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)] as const);
   return Object.fromEntries(headers);

@@ -2,6 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MillraceError } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { RequestContext } from '../generate/request-context.ts';
+import { admissionHeaders } from './admission-headers.ts';
+import { longestWaitOf } from './longest-wait.ts';
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
@@ -31,6 +33,8 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     requestId: request.generateId,
     tenant,
     traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
+    longestWaitMs: longestWaitOf(request.headers),
+    tell: (standing) => void reply.headers(admissionHeaders(standing)),
     gone: gone.signal,
   };
 }

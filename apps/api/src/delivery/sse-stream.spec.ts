@@ -21,7 +21,12 @@ afterEach(() => {
 });
 
 const streamOn = (response: ServerResponse, more: { keepaliveMs?: number; maxBufferedBytes?: number } = {}) =>
-  new SseStream(response, { headers: { 'x-request-id': 'r' }, maxBufferedBytes: 100_000, keepaliveMs: 1_000, ...more });
+  new SseStream(response, {
+    headers: () => ({ 'x-request-id': 'r' }),
+    maxBufferedBytes: 100_000,
+    keepaliveMs: 1_000,
+    ...more,
+  });
 
 describe('SseStream', () => {
   it('sends nothing, not even headers, before its first event', () => {

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 
 export interface SseStreamOptions {
-  readonly headers: Readonly<Record<string, string>>;
+  /** Asked when the stream opens. */
+  readonly headers: () => Readonly<Record<string, string>>;
   /** Bytes that may wait for the client to read before it is given up. */
   readonly maxBufferedBytes: number;
   /** A comment is sent after this time of silence, so that nobody on the way takes the connection for dead. */
@@ -35,7 +36,7 @@ export class SseStream {
     this.#opened = true;
     this.#response.socket?.setNoDelay(true);
     this.#response.writeHead(200, {
-      ...this.#options.headers,
+      ...this.#options.headers(),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',

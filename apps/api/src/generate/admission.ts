@@ -1,6 +1,22 @@
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { AnswerUsage } from './answer-listener.ts';
+import type { ValidGenerateRequest } from './valid-generate-request.ts';
+
+/** How one limit of the minute stands; limit null for none. */
+export interface LimitStanding {
+  readonly limit: number | null;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+/** What a client is told beside the answer or the refusal. */
+export interface AdmissionStanding {
+  readonly requests: LimitStanding;
+  readonly tokens: LimitStanding;
+  /** Jobs in front of the request and the time they will take; null for a refused one. */
+  readonly queue: { readonly ahead: number; readonly waitMs: number } | null;
+}
 
 export interface AdmissionRequest {
   readonly requestId: string;
@@ -9,17 +25,34 @@ export interface AdmissionRequest {
   readonly promptTokens: number;
   /** Most tokens that all choices together may have. */
   readonly completionTokensLimit: number;
+  /** Longest wait in the queue that the client accepts; null for any. */
+  readonly longestWaitMs: number | null;
+  /** Hears how the tenant's limits stand, for admitted and refused requests. */
+  tell(standing: AdmissionStanding): void;
 }
 
-/** What a request was given at admission; exactly one of the two is called, once. */
+/** What a request was given at admission; ended by `settle` or `release`, once. No method rejects. */
 export interface AdmissionTicket {
-  /** The request ran: charge what it used, and free the rest. */
-  settle(usage: AnswerUsage): Promise<void>;
+  /** The queue's priority that makes its order fair: 1 is first. */
+  readonly priority: number;
+  /** Estimated wait in the queue. */
+  readonly waitMs: number;
+  /** The job was put into the queue. */
+  queued(epoch: number): Promise<void>;
+  /** A worker has taken the request. */
+  started(): Promise<void>;
+  /** The request is over: charge what it used, and free the rest. A failed one costs nothing. */
+  settle(outcome: 'completed' | 'cancelled' | 'failed', usage: AnswerUsage): Promise<void>;
   /** The request never reached the queue: free everything. */
   release(): Promise<void>;
 }
 
 /** The one decision whether a request may enter the queue. A refusal throws a MillraceError and consumes nothing. */
 export interface Admission {
+  /**
+   * The request with its tenant's defaults, before its prompt is looked at.
+   * @throws MillraceError model_not_allowed, or invalid_request when it asks for more than the tenant's maximum
+   */
+  adapt(request: ValidGenerateRequest, tenant: TenantContext): Promise<ValidGenerateRequest>;
   admit(request: AdmissionRequest): Promise<AdmissionTicket>;
 }

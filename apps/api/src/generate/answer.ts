@@ -12,6 +12,7 @@ export type AnswerState = 'generating' | 'ended' | 'failed' | 'abandoned';
 export class Answer implements RelaySink {
   readonly #promptTokens: number;
   readonly #listener: AnswerListener;
+  readonly #onStarted: () => void;
   /** Tokens seen so far of each choice that is not finished. */
   readonly #openChoices: Map<number, number>;
   readonly #over = Promise.withResolvers<AnswerState>();
@@ -21,9 +22,10 @@ export class Answer implements RelaySink {
   #completionTokens = 0;
   #cachedPromptTokens = 0;
 
-  constructor(promptTokens: number, choices: number, listener: AnswerListener) {
+  constructor(promptTokens: number, choices: number, listener: AnswerListener, onStarted: () => void = () => {}) {
     this.#promptTokens = promptTokens;
     this.#listener = listener;
+    this.#onStarted = onStarted;
     this.#openChoices = new Map(Array.from({ length: choices }, (_, choice) => [choice, 0]));
   }
 
@@ -52,6 +54,7 @@ export class Answer implements RelaySink {
   granted(workerId: string): void {
     if (this.#state !== 'generating') return;
     this.#workerId = workerId;
+    this.#onStarted();
     this.#listener.started();
   }
 

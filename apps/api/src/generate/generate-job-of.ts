@@ -13,6 +13,8 @@ export interface JobOrigin {
   readonly relayAddress: string;
   readonly replicaId: string;
   readonly traceparent: string | null;
+  /** Longest wait in the queue; null for any. */
+  readonly longestWaitMs: number | null;
 }
 
 /**
@@ -35,6 +37,7 @@ export function generateJobOf(
       { param: 'logit_bias' },
     );
   }
+  const enqueuedAtMs = Date.now();
   return {
     version: JOB_VERSION,
     requestId: origin.requestId,
@@ -53,8 +56,8 @@ export function generateJobOf(
     topLogprobs: request.topLogprobs,
     relayAddress: origin.relayAddress,
     replicaId: origin.replicaId,
-    enqueuedAtMs: Date.now(),
-    deadlineMs: null,
+    enqueuedAtMs,
+    deadlineMs: origin.longestWaitMs === null ? null : enqueuedAtMs + Math.ceil(origin.longestWaitMs),
     traceparent: origin.traceparent,
   };
 }

@@ -7,10 +7,13 @@ import { Answer } from './answer.ts';
 import { generateJobOf } from './generate-job-of.ts';
 import type { PreparedGeneration, ReplyTarget } from './prepared-generation.ts';
 import type { QueuesPort } from './queue-port.ts';
+import { QueueTimeout } from './queue-timeout.ts';
 import type { RelayPort } from './relay-port.ts';
 import type { RequestContext } from './request-context.ts';
 import { tokenBudget } from './token-budget.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
+
+const OUTCOMES = { ended: 'completed', failed: 'failed', abandoned: 'cancelled', generating: 'cancelled' } as const;
 
 /** The life of a request on this replica: prepared, admitted, queued, answered, settled. */
 export class Generation {
@@ -41,14 +44,16 @@ export class Generation {
   async prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
     const model = await this.#catalogue.find(request.model);
     requireServed(model);
-    const promptTokenIds = await this.#prompts.render(model.cardHash, request.messages, context.gone);
-    const maxTokens = tokenBudget(request, promptTokenIds.length, model.card);
-    const job = generateJobOf(request, model, promptTokenIds, maxTokens, {
+    const adapted = await this.#admission.adapt(request, context.tenant);
+    const promptTokenIds = await this.#prompts.render(model.cardHash, adapted.messages, context.gone);
+    const maxTokens = tokenBudget(adapted, promptTokenIds.length, model.card);
+    const job = generateJobOf(adapted, model, promptTokenIds, maxTokens, {
       requestId: context.requestId,
       tenant: context.tenant,
       relayAddress: this.#relay.address,
       replicaId: this.#replicaId,
       traceparent: context.traceparent,
+      longestWaitMs: context.longestWaitMs,
     });
     return { model, job };
   }
@@ -58,17 +63,22 @@ export class Generation {
    * @throws MillraceError when it is refused or can not be queued; later problems go to the target's listener
    */
   async run({ model, job }: PreparedGeneration, context: RequestContext, target: ReplyTarget): Promise<Answer> {
-    const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener);
     const ticket = await this.#admission.admit({
       requestId: job.requestId,
       tenant: context.tenant,
       model,
       promptTokens: job.promptTokenIds.length,
       completionTokensLimit: job.stop.maxTokens * job.choices,
+      longestWaitMs: context.longestWaitMs,
+      tell: context.tell,
     });
+    const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener, () => void ticket.started());
+    using queueTimeout = new QueueTimeout(job, ticket.waitMs, answer);
     try {
       using subscription = this.#relay.open(job.requestId, job.epoch, job.choices, answer);
-      await this.#queues.of(job.model).add(job);
+      await this.#queues.of(job.model).add(job, ticket.priority);
+      await ticket.queued(job.epoch);
+      queueTimeout.begin();
       const leave = () => {
         answer.abandon();
         subscription.cancel('the client closed its connection');
@@ -88,7 +98,7 @@ export class Generation {
       await ticket.release();
       throw error;
     }
-    await ticket.settle(answer.usage);
+    await ticket.settle(OUTCOMES[answer.state], answer.usage);
     return answer;
   }
 

@@ -1,4 +1,5 @@
 import type { TenantContext } from '../auth/tenant-context.ts';
+import type { AdmissionStanding } from './admission.ts';
 
 /** Who asks, under which id, and whether they are still there. */
 export interface RequestContext {
@@ -6,6 +7,10 @@ export interface RequestContext {
   readonly tenant: TenantContext;
   /** W3C trace context that came with the request. */
   readonly traceparent: string | null;
+  /** Longest wait in the queue that the client accepts; null for any. */
+  readonly longestWaitMs: number | null;
+  /** Hears how the tenant's limits stand. */
+  tell(standing: AdmissionStanding): void;
   /** Aborted when the client closes its connection. */
   readonly gone: AbortSignal;
 }

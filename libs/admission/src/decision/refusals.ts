@@ -20,7 +20,7 @@ export function refusalBefore(request: AdmissionRequest): MillraceError | null {
   if (tenant.models !== null && !tenant.models.includes(model)) {
     return new MillraceError(
       'model_not_allowed',
-      `Your tenant "${tenant.id}" may not use the model "${model}". Ask the operator, or use one that GET /v1/models lists.`,
+      `Your tenant "${tenant.id}" may not use the model "${model}". Ask the operator for it.`,
       { param: 'model' },
     );
   }

@@ -1,0 +1,84 @@
+import { type AdmissionGate, type PriceList, priceOf, type RateStandings, type TenantRecord } from '#admission';
+import { MillraceError } from '#contracts';
+import { BOOTSTRAP_TENANT } from '../auth/bootstrap-tenant.ts';
+import type { TenantContext } from '../auth/tenant-context.ts';
+import { requireServed } from '../catalogue/require-served.ts';
+import type { Admission, AdmissionRequest, AdmissionStanding, AdmissionTicket } from './admission.ts';
+import type { AnswerUsage } from './answer-listener.ts';
+import { withTenantParameters } from './tenant-parameters.ts';
+import type { ValidGenerateRequest } from './valid-generate-request.ts';
+
+/** What this reads of libs/admission's `TenantDirectory`. */
+export interface TenantSource {
+  tenant(tenantId: string): Promise<TenantRecord | null>;
+  prices(): Promise<PriceList>;
+}
+
+/** Failures of ours are free. */
+const NOTHING_USED = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+
+/** Admits what the tenant's limits, its credits and the model's queue allow, over all replicas. */
+export class GatedAdmission implements Admission {
+  readonly #gate: Pick<AdmissionGate, 'decide'>;
+  readonly #tenants: TenantSource;
+
+  constructor(gate: Pick<AdmissionGate, 'decide'>, tenants: TenantSource) {
+    this.#gate = gate;
+    this.#tenants = tenants;
+  }
+
+  async adapt(request: ValidGenerateRequest, tenant: TenantContext): Promise<ValidGenerateRequest> {
+    return withTenantParameters(request, await this.#tenant(tenant));
+  }
+
+  async admit(request: AdmissionRequest): Promise<AdmissionTicket> {
+    requireServed(request.model);
+    const [tenant, prices] = await Promise.all([this.#tenant(request.tenant), this.#tenants.prices()]);
+    const { card, liveWorkers, liveSlots } = request.model;
+    const decision = await this.#gate.decide({
+      requestId: request.requestId,
+      tenant,
+      keyId: request.tenant.keyId,
+      model: card.model,
+      price: priceOf(prices, card.model),
+      workers: liveWorkers,
+      slots: liveSlots,
+      promptTokens: request.promptTokens,
+      completionTokensLimit: request.completionTokensLimit,
+      longestWaitMs: request.longestWaitMs,
+    });
+    if (!decision.admitted) {
+      if (decision.rates !== null) request.tell(standingOf(decision.rates, null));
+      throw decision.error;
+    }
+    const { handle, rates, ahead, waitMs } = decision;
+    request.tell(standingOf(rates, { ahead, waitMs }));
+    return {
+      priority: handle.priority,
+      waitMs,
+      queued: (epoch) => handle.queued(epoch),
+      started: () => handle.started(),
+      settle: (outcome, usage) => handle.settle(outcome, outcome === 'failed' ? NOTHING_USED : countsOf(usage)),
+      release: () => handle.release(),
+    };
+  }
+
+  async #tenant({ tenantId }: TenantContext): Promise<TenantRecord> {
+    const tenant = await this.#tenants.tenant(tenantId);
+    if (tenant !== null) return tenant;
+    if (tenantId === BOOTSTRAP_TENANT.id) return BOOTSTRAP_TENANT;
+    throw new MillraceError('invalid_api_key', 'The tenant of this key was removed. Ask the operator.');
+  }
+}
+
+function standingOf(rates: RateStandings, queue: AdmissionStanding['queue']): AdmissionStanding {
+  return { requests: rates.requests, tokens: rates.tokens, queue };
+}
+
+function countsOf(usage: AnswerUsage) {
+  return {
+    promptTokens: usage.promptTokens,
+    cachedTokens: usage.cachedPromptTokens,
+    completionTokens: usage.completionTokens,
+  };
+}

@@ -1,0 +1,44 @@
+import { type GenerateJob, MillraceError } from '#contracts';
+import type { Answer } from './answer.ts';
+
+/** The longest delay that timers take. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Fails a request that no worker has taken by its deadline; its job is then removed or, where a worker meets it, refused. */
+export class QueueTimeout implements Disposable {
+  readonly #job: GenerateJob;
+  readonly #waitMs: number;
+  readonly #answer: Answer;
+  #timer: NodeJS.Timeout | null = null;
+
+  /** @param waitMs the wait that was estimated at admission: how long a retry should be put off */
+  constructor(job: GenerateJob, waitMs: number, answer: Answer) {
+    this.#job = job;
+    this.#waitMs = waitMs;
+    this.#answer = answer;
+  }
+
+  begin(): void {
+    const { deadlineMs } = this.#job;
+    if (deadlineMs === null) return;
+    const leftMs = Math.min(Math.max(0, deadlineMs - Date.now()), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => this.#expire(), leftMs).unref();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  #expire(): void {
+    if (this.#answer.workerId !== null) return;
+    const waitedMs = Date.now() - this.#job.enqueuedAtMs;
+    this.#answer.failed(
+      new MillraceError(
+        'queue_timeout',
+        `No worker was free for the request within ${waitedMs} ms, the longest wait it allows. Try again later, or allow ` +
+          'a longer wait with x-queue-timeout-ms.',
+        { retryAfterMs: Math.max(1_000, this.#waitMs) },
+      ),
+    );
+  }
+}

@@ -1,0 +1,340 @@
+import type { Redis } from 'ioredis';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, type TenantInput, TenantStore } from '#admission';
+import type { ModelCard } from '#contracts';
+import { openModelFolder } from '#models';
+import { connectRedis, redisKeys } from '#queue';
+import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
+import { RedisServer } from '../support/redis-server.ts';
+import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
+
+const SLOTS = 2;
+const QUEUE_PLACES = 4;
+const messages = [{ role: 'user' as const, content: 'Hello' }];
+
+let server: RedisServer;
+let redis: Redis;
+let api: ApiProcess;
+let worker: ScriptedWorker;
+let card: ModelCard;
+let script: (job: ScriptedJob) => Promise<void>;
+let tenants = 0;
+
+const settings = () => ({ REDIS_URL: server.url, MILLRACE_LEASE_MS: '3000' });
+
+beforeAll(async () => {
+  build();
+  server = await RedisServer.start({ append: true });
+  redis = connectRedis(server.url, 'producer');
+  const folder = await openModelFolder('test/fixtures/models/tiny-llama');
+  card = folder.card({ model: 'tiny/llama', contextLength: 256 });
+  worker = await ScriptedWorker.start({ redisUrl: server.url, card, slots: SLOTS, run: (job) => script(job) });
+  api = await startApiProcess({ ...settings(), MILLRACE_QUEUE_PLACES: String(QUEUE_PLACES) });
+}, 120_000);
+
+afterAll(async () => {
+  await worker?.[Symbol.asyncDispose]();
+  await api?.[Symbol.asyncDispose]();
+  redis?.disconnect();
+  await server?.[Symbol.asyncDispose]();
+});
+
+const answering = async (job: ScriptedJob) => {
+  job.say('Hi');
+  job.finish();
+};
+beforeEach(() => {
+  script = answering;
+});
+
+interface Team {
+  readonly id: string;
+  readonly key: string;
+  readonly keyId: string;
+  readonly account: TenantAccount;
+  client(maxRetries?: number): OpenAI;
+}
+
+/** A tenant of its own with a key and, where it is metered, these credits. */
+async function team(limits: Partial<TenantInput> = {}, credits = 0): Promise<Team> {
+  tenants += 1;
+  const id = `team-${tenants}`;
+  await new TenantStore(redis).put({ id, queueShare: 1, ...limits });
+  const { key, record } = await new KeyStore(redis).create({ tenantId: id });
+  const account = new TenantAccount(redis, id);
+  if (credits > 0) await account.grant('first', microcreditsOf(credits));
+  const client = (maxRetries = 0) => new OpenAI({ baseURL: `${api.url}/v1`, apiKey: key, maxRetries });
+  return { id, key, keyId: record.keyId, account, client };
+}
+
+const ask = (client: OpenAI, more: object = {}, options: OpenAI.RequestOptions = {}) =>
+  client.chat.completions.create({ model: card.model, messages, max_tokens: 10, ...more }, options);
+
+async function failureOf(promise: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
+  const thrown = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  if (!(thrown instanceof OpenAI.APIError)) throw new Error(`no API error but ${String(thrown)}`);
+  return thrown;
+}
+
+/** Counts the HTTP requests that a client makes. */
+function counting(key: string, maxRetries: number) {
+  const statuses: number[] = [];
+  const client = new OpenAI({
+    baseURL: `${api.url}/v1`,
+    apiKey: key,
+    maxRetries,
+    fetch: async (url, init) => {
+      const response = await fetch(url, init);
+      statuses.push(response.status);
+      return response;
+    },
+  });
+  return { client, statuses };
+}
+
+/** Jobs that stay running until the test lets them go. */
+function holding() {
+  const held: ScriptedJob[] = [];
+  script = async (job) => {
+    held.push(job);
+    await new Promise((resolve) => {
+      job.cancelled.addEventListener('abort', resolve);
+      ends.push(() => {
+        job.say('Hi');
+        job.finish();
+        resolve(null);
+      });
+    });
+  };
+  const ends: (() => void)[] = [];
+  return {
+    held,
+    end: () => {
+      for (const end of ends.splice(0)) end();
+      script = answering;
+    },
+  };
+}
+
+describe('keys', () => {
+  it('of tenants are accepted as the bootstrap key is, and 401 after revocation', async () => {
+    const { client, keyId } = await team();
+    expect((await ask(client())).choices[0]?.message.content).toBe('Hi');
+    const bootstrap = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
+    expect((await ask(bootstrap)).choices[0]?.message.content).toBe('Hi');
+    await new KeyStore(redis).revoke(keyId);
+    await vi.waitFor(async () => expect((await failureOf(ask(client()))).status).toBe(401), { timeout: 1_000 });
+  });
+
+  it('are never in the log', async () => {
+    const { client, key } = await team();
+    await ask(client());
+    expect(api.output()).not.toContain(key.slice(12));
+  });
+});
+
+describe('402', () => {
+  it('comes before anything is charged, and the openai client does not retry it', async () => {
+    const { key, account } = await team({ credits: 'metered' }, 0.01);
+    const { client, statuses } = counting(key, 2);
+    const failure = await failureOf(ask(client, { max_tokens: 100 }));
+    expect([failure.status, failure.code, failure.type]).toEqual([402, 'insufficient_credits', 'insufficient_quota']);
+    expect(failure.headers?.get('x-should-retry')).toBe('false');
+    expect(statuses).toEqual([402]);
+    expect(await account.sums()).toEqual({ granted: 10_000, balance: 10_000, held: 0, spent: 0 });
+  });
+});
+
+describe('403', () => {
+  it('names the model that the tenant may not use', async () => {
+    const { client } = await team({ models: ['another'] });
+    const failure = await failureOf(ask(client()));
+    expect([failure.status, failure.code]).toEqual([403, 'model_not_allowed']);
+    expect(failure.message).toContain('tiny/llama');
+  });
+});
+
+describe('a tenant’s parameters', () => {
+  it('hold requests to the maximum and fill in the default', async () => {
+    const { client } = await team({ parameters: { maximumMaxTokens: 20, defaultMaxTokens: 7, maximumChoices: 1 } });
+    expect((await failureOf(ask(client(), { max_tokens: 21 }))).status).toBe(400);
+    expect((await failureOf(ask(client(), { n: 2 }))).status).toBe(400);
+    await ask(client(), { max_tokens: undefined });
+    expect(worker.jobs.at(-1)?.stop.maxTokens).toBe(7);
+  });
+});
+
+describe('429', () => {
+  it('rate_limit_exceeded tells when to come back, and how the limits stand', async () => {
+    const { client } = await team({ requestsPerMinute: 2, tokensPerMinute: 10_000 });
+    const first = await ask(client()).withResponse();
+    expect(first.response.headers.get('x-ratelimit-limit-requests')).toBe('2');
+    expect(first.response.headers.get('x-ratelimit-remaining-requests')).toBe('1');
+    expect(first.response.headers.get('x-ratelimit-limit-tokens')).toBe('10000');
+    expect(first.response.headers.get('x-ratelimit-reset-requests')).toMatch(/^(60|61)s$/);
+    expect(first.response.headers.get('x-estimated-wait-ms')).toBe('0');
+    const body = { model: card.model, messages, max_tokens: 10, stream: true } as const;
+    const second = await client().chat.completions.create(body).withResponse();
+    expect(second.response.headers.get('x-ratelimit-remaining-requests')).toBe('0');
+    for await (const chunk of second.data) expect(chunk.object).toBe('chat.completion.chunk');
+    const failure = await failureOf(ask(client()));
+    expect([failure.status, failure.code, failure.type]).toEqual([429, 'rate_limit_exceeded', 'rate_limit_error']);
+    const waitMs = Number(failure.headers?.get('retry-after-ms'));
+    expect(waitMs).toBeGreaterThan(50_000);
+    expect(waitMs).toBeLessThanOrEqual(60_000);
+    expect(failure.headers?.get('retry-after')).toBe(String(Math.ceil(waitMs / 1_000)));
+  });
+
+  it('over concurrency is retried by the openai client after the advertised time, and succeeds', async () => {
+    const { key } = await team({ concurrency: 1 });
+    const { client, statuses } = counting(key, 5);
+    const jobs = holding();
+    const first = ask(client);
+    await vi.waitFor(() => expect(jobs.held).toHaveLength(1));
+    const second = ask(client);
+    await vi.waitFor(() => expect(statuses).toContain(429), { timeout: 5_000 });
+    jobs.end();
+    expect((await first).choices[0]?.message.content).toBe('Hi');
+    expect((await second).choices[0]?.message.content).toBe('Hi');
+  });
+
+  it('queue_full and queue_timeout come with an estimate, and a queued request past its time is never run', async () => {
+    const { client, account } = await team({ credits: 'metered' }, 100);
+    const jobs = holding();
+    const running = Array.from({ length: SLOTS }, () => ask(client()));
+    await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    const late = await failureOf(ask(client(), {}, { headers: { 'x-queue-timeout-ms': '0' } }));
+    expect([late.status, late.code]).toEqual([429, 'queue_timeout']);
+
+    const taken = worker.jobs.length;
+    // The estimate can be too low: then the time itself ends the wait.
+    await redis.hset(redisKeys.drain(card.model), 'meanServiceMs', 1);
+    const expired = await failureOf(ask(client(), {}, { headers: { 'x-queue-timeout-ms': '300' } }));
+    expect([expired.status, expired.code]).toEqual([429, 'queue_timeout']);
+
+    const queued = Array.from({ length: QUEUE_PLACES }, () => ask(client()));
+    const places = () => redis.zcard(redisKeys.waiting(card.model));
+    await vi.waitFor(async () => expect(await places()).toBe(QUEUE_PLACES));
+    const full = await failureOf(ask(client()));
+    expect([full.status, full.code]).toEqual([429, 'queue_full']);
+    expect(Number(full.headers?.get('retry-after-ms'))).toBeGreaterThan(0);
+
+    jobs.end();
+    await Promise.all([...running, ...queued]);
+    expect(worker.jobs).toHaveLength(taken + QUEUE_PLACES);
+    const sums = await account.sums();
+    expect(sums.held).toBe(0);
+    const entries = await new LedgerReader(redis, 'test', 'one').read(account.tenantId, 100);
+    const charged = entries.filter((entry) => entry.kind === 'usage' && entry.credits > 0);
+    expect(charged).toHaveLength(SLOTS + QUEUE_PLACES);
+  });
+
+  it('lets a light tenant’s request go before a flood that was there first', async () => {
+    const flood = await team({ queueShare: 0.75 });
+    const light = await team();
+    const jobs = holding();
+    const running = Array.from({ length: SLOTS }, () => ask(flood.client()));
+    await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    const places = () => redis.zcard(redisKeys.waiting(card.model));
+    const waiting = Array.from({ length: 3 }, () => ask(flood.client()));
+    await vi.waitFor(async () => expect(await places()).toBe(3));
+    expect((await failureOf(ask(flood.client()))).code).toBe('queue_full');
+    const before = worker.jobs.length;
+    const request = ask(light.client());
+    await vi.waitFor(async () => expect(await places()).toBe(4));
+    jobs.end();
+    await Promise.all([...running, ...waiting, request]);
+    const order = worker.jobs.slice(before).map((job) => job.tenantId);
+    expect(order.indexOf(light.id)).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('settlement', () => {
+  it('charges what was used, under the key and the model, once the answer is complete', async () => {
+    const { client, account, keyId } = await team({ credits: 'metered' }, 1);
+    const answer = await ask(client());
+    const total = answer.usage?.total_tokens ?? 0;
+    expect(total).toBeGreaterThan(1);
+    await vi.waitFor(async () => expect((await account.sums()).held).toBe(0));
+    expect(await account.sums()).toMatchObject({ spent: total * 1_000, balance: 1_000_000 - total * 1_000 });
+    const entries = await new LedgerReader(redis, 'test', 'one').read(account.tenantId, 10);
+    expect(entries.at(-1)).toMatchObject({ outcome: 'completed', keyId, model: card.model, completionTokens: 1 });
+  });
+
+  it('charges a client that goes away for what was made until then, and frees the rest', async () => {
+    const { client, account } = await team({ credits: 'metered', concurrency: 1 }, 1);
+    script = async (job) => {
+      job.say('Hi');
+      await new Promise((resolve) => job.cancelled.addEventListener('abort', resolve));
+    };
+    const stream = await client().chat.completions.create({
+      model: card.model,
+      messages,
+      max_tokens: 50,
+      stream: true,
+    });
+    for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;
+    stream.controller.abort();
+    await vi.waitFor(async () => expect((await account.sums()).held).toBe(0), { timeout: 5_000 });
+    const entries = await new LedgerReader(redis, 'test', 'one').read(account.tenantId, 10);
+    expect(entries.at(-1)).toMatchObject({ outcome: 'cancelled', completionTokens: 1 });
+    script = answering;
+    expect((await ask(client())).choices[0]?.message.content).toBe('Hi');
+  });
+
+  it('takes nothing for an answer that failed', async () => {
+    const { client, account } = await team({ credits: 'metered' }, 1);
+    script = async (job) => job.fail('engine_failed', 'broken on purpose');
+    expect((await failureOf(ask(client()))).status).toBe(500);
+    await vi.waitFor(async () => expect((await account.sums()).held).toBe(0));
+    expect((await account.sums()).spent).toBe(0);
+  });
+
+  it('takes back what a killed replica held, within the lease and a heartbeat', async () => {
+    const { key, account } = await team({ credits: 'metered', concurrency: 1 }, 1);
+    const other = await startApiProcess(settings());
+    const jobs = holding();
+    const client = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: key, maxRetries: 0 });
+    const lost = failureOf(ask(client));
+    await vi.waitFor(() => expect(jobs.held).toHaveLength(1));
+    await other.stop('SIGKILL');
+    await lost;
+    jobs.end();
+    expect((await account.sums()).held).toBeGreaterThan(0);
+    await vi.waitFor(async () => expect((await account.sums()).held).toBe(0), { timeout: 15_000, interval: 100 });
+    expect((await account.sums()).balance).toBe(1_000_000);
+  }, 60_000);
+});
+
+describe('503', () => {
+  it('comes within 100 ms while Redis is away, and ends by itself when Redis is back', async () => {
+    const client = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
+    await ask(client);
+    await server.kill();
+    await vi.waitFor(async () => expect((await failureOf(ask(client))).code).toBe('unavailable'));
+    const startedMs = performance.now();
+    const failure = await failureOf(ask(client));
+    expect(performance.now() - startedMs).toBeLessThan(100);
+    expect([failure.status, failure.code]).toEqual([503, 'unavailable']);
+    expect(Number(failure.headers?.get('retry-after'))).toBeGreaterThan(0);
+    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+    await server.restart();
+    await vi.waitFor(async () => expect((await ask(client)).choices[0]?.message.content).toBe('Hi'), {
+      timeout: 10_000,
+      interval: 100,
+    });
+  }, 30_000);
+
+  it('no_workers when the last worker left', async () => {
+    await worker.leave();
+    const client = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
+    await vi.waitFor(async () => {
+      const failure = await failureOf(ask(client));
+      expect([failure.status, failure.code, failure.headers?.get('retry-after')]).toEqual([503, 'no_workers', '5']);
+    });
+  });
+});
