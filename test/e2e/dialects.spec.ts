@@ -3,7 +3,7 @@ import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ErrorCode, ModelCard } from '#contracts';
-import { openModelFolder } from '#models';
+import { openModelFolder, PromptRenderer } from '#models';
 import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
 import {
   DIALECT_CASES,
@@ -145,7 +145,9 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
       [{ ...whole, max_tokens: 1.5 }, /max_tokens is 1\.5/],
       [{ ...whole, colour: 'red' }, /Unknown parameter: colour/],
       ['{"model": "a", "messages": [{"role": "user", "content": "\\ud800"}]}', /surrogate/],
-      [`{"model": "a", "seed": 1e400}`, /1e400, which is too large/],
+      ['{"model": "a", "seed": 1e400}', /1e400, which is too large/],
+      [`{"model": ${'['.repeat(70)}${']'.repeat(70)}}`, /nested more than 64 levels deep/],
+      [{ ...whole, messages: [{ role: 'user', content: 'a', name: 5 }] }, /messages\[0\]\.name is 5/],
     ] as const) {
       expect(await refused(dialect, await post(dialect, body), 400)).toMatch(message);
     }
@@ -162,6 +164,8 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
       [{ stop: '' }, /at least 1 characters/],
       [{ stop: ['1', '2', '3', '4', '5'] }, /at most 4 items/],
       [{ logit_bias: { 100000: 1 } }, /token 100000/],
+      [{ max_tokens: 1e300 }, /max_tokens is 1e\+300\. It must be at most/],
+      [{ seed: 1e300 }, /seed is 1e\+300\. It must be at most/],
       [{ max_tokens: 5, max_completion_tokens: 6 }, /Send one of them/],
     ] as const) {
       expect(await refused(dialect, await ask(dialect, change), dialect.outOfRange)).toMatch(message);
@@ -206,11 +210,9 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     await refused(dialect, await ask(dialect, {}, { authorization: '' }), 401);
     await refused(dialect, await ask(dialect, {}, { authorization: 'Bearer sk-wrong' }), 401);
     await refused(dialect, await ask(dialect, { model: 'nope' }), 404);
-    await refused(
-      dialect,
-      await fetch(`${api.url}${dialect.path}`, { headers: { authorization: `Bearer ${TEST_KEY}` } }),
-      405,
-    );
+    const get = await fetch(`${api.url}${dialect.path}`, { headers: { authorization: `Bearer ${TEST_KEY}` } });
+    expect(get.headers.get('allow')).toBe('POST');
+    await refused(dialect, get, 405);
     await refused(dialect, await post(dialect, `{"model": "${'x'.repeat(5_000_000)}"}`), 413);
     await refused(dialect, await ask(dialect, {}, { 'content-type': 'text/plain' }), 415);
   });
@@ -347,6 +349,24 @@ describe('what is one dialect’s own', () => {
     const one = await answered(API_CHAT, await ask(API_CHAT));
     const other = await answered(OPENAI_CHAT, await ask(OPENAI_CHAT));
     expect(one.system_fingerprint).toBe(other.system_fingerprint);
+  });
+
+  it('the template sees the name and the call that a tool message answers', async () => {
+    const chatTemplate =
+      '{% for message in messages %}{{ message.role }} {{ message.name }} {{ message.tool_call_id }} {{ message.content }}\n{% endfor %}';
+    const own = { ...card, model: 'tiny-tools', chatTemplate };
+    await using second = await ScriptedWorker.start({ redisUrl: redis.url, card: own, run: (job) => script(job) });
+    const renderer = PromptRenderer.fromCard(own);
+    for (const dialect of DIALECT_CASES) {
+      const conversation = [
+        ...messages,
+        { role: 'tool', name: 'clock', tool_call_id: `call_${dialect.name}`, content: 'noon' },
+      ];
+      await answered(dialect, await ask(dialect, { model: own.model, messages: conversation }));
+      const { text, tokenIds } = renderer.render(conversation);
+      expect(text).toContain(`tool clock call_${dialect.name} noon`);
+      expect(second.jobs.at(-1)!.promptTokenIds).toEqual([...tokenIds]);
+    }
   });
 
   it(`${MODEL_API_CHAT.path} has its own defaults, which give way to the context`, async () => {

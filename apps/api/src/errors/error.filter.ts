@@ -39,23 +39,27 @@ export class ErrorFilter implements ExceptionFilter {
     // A connection that is closed while a client still sends makes it see a broken pipe instead of the status. Node throws
     // the rest of such a body away as it comes, for as long as a request may take.
     if (error.code === 'request_too_large') reply.removeHeader('connection');
-    const challenge = error.code === 'invalid_api_key' ? { 'www-authenticate': 'Bearer' } : {};
-    reply
-      .status(dialect.statusOf(error))
-      .headers({ ...errorHeaders(error), ...challenge })
-      .send(dialect.errorBody(error));
+    if (error.code === 'invalid_api_key') reply.header('www-authenticate', 'Bearer');
+    if (error.code === 'method_not_allowed') reply.header('allow', methodsOf(request).join(', '));
+    reply.status(dialect.statusOf(error)).headers(errorHeaders(error)).send(dialect.errorBody(error));
   }
 
   /** A route that exists for another method is not missing. */
   #explain(error: MillraceError, request: FastifyRequest): MillraceError {
     if (error.code !== 'not_found') return error;
-    const path = pathOf(request);
-    const allowed = METHODS.filter((method) => request.server.hasRoute({ method, url: path }));
+    const allowed = methodsOf(request);
     if (allowed.length === 0) return error;
-    return new MillraceError('method_not_allowed', `${path} takes ${allowed.join(', ')}, not ${request.method}.`);
+    return new MillraceError(
+      'method_not_allowed',
+      `${pathOf(request)} takes ${allowed.join(', ')}, not ${request.method}.`,
+    );
   }
 }
 
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '/';
+}
+
+function methodsOf(request: FastifyRequest): readonly string[] {
+  return METHODS.filter((method) => request.server.hasRoute({ method, url: pathOf(request) }));
 }

@@ -5,6 +5,8 @@ export interface RequestMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string;
   readonly name?: string;
+  /** Which call a `tool` message answers; spelt as templates read it. */
+  readonly tool_call_id?: string;
 }
 
 /** A request after a dialect has checked it: every default is filled, nothing here can be wrong by itself. */

@@ -44,7 +44,12 @@ function toMessage(message: ChatMessageBody): RequestMessage {
   const content =
     typeof message.content === 'string' ? message.content : message.content.map((part) => part.text).join('');
   const role = message.role === 'developer' ? 'system' : message.role;
-  return message.name ? { role, content, name: message.name } : { role, content };
+  return {
+    role,
+    content,
+    ...(message.name ? { name: message.name } : {}),
+    ...(message.role === 'tool' ? { tool_call_id: message.tool_call_id } : {}),
+  };
 }
 
 function toTokenLimit(

@@ -48,6 +48,7 @@ describe('the completion-messages dialect', () => {
     ['queue_timeout', 42902],
     ['internal_error', 50000],
     ['engine_failed', 50001],
+    ['attempts_exhausted', 50002],
     ['unavailable', 50300],
     ['no_workers', 50301],
     ['overloaded', 50302],

@@ -8,6 +8,7 @@ const CAUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
   queue_full: 1,
   queue_timeout: 2,
   engine_failed: 1,
+  attempts_exhausted: 2,
   no_workers: 1,
   overloaded: 2,
   worker_lost: 3,

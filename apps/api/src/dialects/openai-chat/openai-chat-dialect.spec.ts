@@ -112,7 +112,7 @@ describe('the openai-chat dialect', () => {
       { role: 'system', content: 'Be brief.' },
       { role: 'user', name: 'Ada', content: 'ab' },
       { role: 'assistant', content: 'c' },
-      { role: 'tool', content: 'd', name: 'clock' },
+      { role: 'tool', content: 'd', name: 'clock', tool_call_id: 'call_1' },
       { role: 'user', content: 'e' },
     ]);
   });
