@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { KeyStore, type TenantInput, TenantStore } from '#admission';
 import type { ErrorCode, ModelCard } from '#contracts';
 import { openModelFolder, PromptRenderer } from '#models';
+import { connectRedis } from '#queue';
 import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
 import {
   DIALECT_CASES,
@@ -80,6 +83,22 @@ async function refused(dialect: DialectCase, response: Response, status: number)
   expectValid(dialect, 'error', body);
   expect(response.headers.get('x-request-id')).toBeTruthy();
   return body.error?.message ?? body.message ?? '';
+}
+
+let tenants = 0;
+
+/** The key of a tenant of its own. */
+async function tenantKey(limits: Partial<TenantInput>): Promise<string> {
+  tenants += 1;
+  const id = `tenant-${tenants}`;
+  const connection = connectRedis(redis.url, 'producer');
+  await once(connection, 'ready');
+  try {
+    await new TenantStore(connection).put({ id, queueShare: 1, ...limits });
+    return (await new KeyStore(connection).create({ tenantId: id })).key;
+  } finally {
+    connection.disconnect();
+  }
 }
 
 const lastJob = () => worker.jobs.at(-1)!;
@@ -217,20 +236,30 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     await refused(dialect, await ask(dialect, {}, { 'content-type': 'text/plain' }), 415);
   });
 
+  it('says that credits are short, a model is not allowed, and a limit is reached', async () => {
+    const poor = await tenantKey({ credits: 'metered' });
+    const broke = await ask(dialect, {}, { authorization: `Bearer ${poor}` });
+    expect(broke.headers.get('x-should-retry')).toBe('false');
+    expect(await refused(dialect, broke, 402)).toMatch(/credits/);
+    const elsewhere = await tenantKey({ models: ['another'] });
+    await refused(dialect, await ask(dialect, {}, { authorization: `Bearer ${elsewhere}` }), 403);
+    const slow = await tenantKey({ requestsPerMinute: 1 });
+    await answered(dialect, await ask(dialect, {}, { authorization: `Bearer ${slow}` }));
+    const limited = await ask(dialect, {}, { authorization: `Bearer ${slow}` });
+    expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+    await refused(dialect, limited, 429);
+  });
+
   it.each([
-    ['insufficient_credits', 402],
-    ['model_not_allowed', 403],
-    ['rate_limit_exceeded', 429],
     ['queue_full', 429],
     ['engine_failed', 500],
     ['overloaded', 503],
-  ] as const)('says %s with %i', async (code: ErrorCode, status) => {
-    script = async (job) => job.fail(code, 'As the cluster said.');
+  ] as const)('says %s with %i where the worker fails so', async (code: ErrorCode, status) => {
+    script = async (job) => job.fail(code, 'As the worker said.');
     const response = await ask(dialect);
     const retried = response.headers.get('retry-after') !== null;
-    expect(await refused(dialect, response, status)).toBe('As the cluster said.');
-    expect(retried).toBe(status === 429 || status === 503);
-    if (status === 402) expect(response.headers.get('x-should-retry')).toBe('false');
+    expect(await refused(dialect, response, status)).toBe('As the worker said.');
+    expect(retried).toBe(status !== 500);
   });
 
   it('says that no worker serves the model with 503', async () => {
