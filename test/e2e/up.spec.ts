@@ -22,14 +22,16 @@ afterEach(async () => {
   rmSync(stateFolder, { recursive: true, force: true });
 });
 
-/** `npm start` without npm: the bootstrap, on the dist that `npm test` has built. */
+const BOOTSTRAP: [string, string] = [process.execPath, join(repository, 'tools/bootstrap/start.mjs')];
+
+/** `npm start`, mostly without npm: the bootstrap, on the dist that `npm test` has built. */
 class Up {
   readonly child: ChildProcess;
   readonly exitCode: Promise<number | null>;
   output = '';
 
-  constructor(environment: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [join(repository, 'tools/bootstrap/start.mjs')], {
+  constructor(environment: Record<string, string> = {}, command: [string, string] = BOOTSTRAP) {
+    this.child = spawn(command[0], [command[1]], {
       cwd: repository,
       env: {
         ...process.env,
@@ -168,6 +170,16 @@ describe('npm start', () => {
     await until(() => alive(pids).length === 0, 8_000);
     expect(alive(pids).map(command)).toEqual([]);
     expect(await up.exitCode).toBe(137);
+  });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)('leaves nothing when npm itself gets %s', async (signal) => {
+    const up = new Up({}, ['npm', 'start']);
+    const { pids } = await up.ready();
+    const stoppedAt = Date.now();
+    up.child.kill(signal);
+    await until(() => alive(pids).length === 0, 5_000);
+    expect(alive(pids).map(command)).toEqual([]);
+    expect(Date.now() - stoppedAt).toBeLessThan(5_000);
   });
 
   it('says so when the port is taken, and starts nothing', async () => {

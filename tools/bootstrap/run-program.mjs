@@ -43,11 +43,14 @@ export function captureProgram(command, args, { env = process.env, cwd = ROOT } 
   });
 }
 
-/** npm killed with SIGKILL cannot pass anything on: notice that the parent changed. Outside npm a new parent is no news. */
+/**
+ * npm passes SIGTERM on, but not SIGHUP or its own SIGKILL: notice that the parent changed, which is npm itself because the
+ * script in package.json begins with `exec`. Outside npm a new parent is no news.
+ */
 function watchParent(onGone) {
   if (process.env.npm_lifecycle_event === undefined) return null;
   const parent = process.ppid;
   return setInterval(() => {
     if (process.ppid !== parent) onGone();
-  }, 1_000).unref();
+  }, 250).unref();
 }
