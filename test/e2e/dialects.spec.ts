@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
@@ -112,6 +113,15 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     const promptTokens = lastJob().promptTokenIds.length;
     expect(usage).toMatchObject({ prompt_tokens: promptTokens, completion_tokens: 3, total_tokens: promptTokens + 3 });
     expect(id).toBe(`${dialect.idPrefix}${lastJob().requestId}`);
+  });
+
+  it('is as its page in docs/api shows it', async () => {
+    const page = readFileSync(`docs/api/${dialect.name}.md`, 'utf8');
+    const sent = /-d '([^']+)'/.exec(page)![1]!;
+    await answered(dialect, await post(dialect, sent.replace('smollm2-135m-instruct', card.model)));
+    const [shown, ...errors] = [...page.matchAll(/```json\n(.+?)```/gs)].map((match) => JSON.parse(match[1]!));
+    expectValid(dialect, 'completion', shown);
+    for (const error of errors) expectValid(dialect, 'error', error);
   });
 
   it('tells that the length ended an answer', async () => {

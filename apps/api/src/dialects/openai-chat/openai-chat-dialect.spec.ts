@@ -209,6 +209,21 @@ describe('the openai-chat dialect', () => {
     expect(refusal(change)).toMatchObject({ code: 'invalid_request', param, message: expect.stringMatching(message) });
   });
 
+  it('refuses every other field that it does not honour', () => {
+    for (const [field, value] of Object.entries({
+      function_call: { name: 'f' },
+      moderation: {},
+      safety_identifier: 'someone',
+      prompt_cache_options: {},
+      prompt_cache_retention: '24h',
+      prediction: { type: 'content', content: 'a' },
+      verbosity: 'low',
+      service_tier: 'flex',
+    })) {
+      expect(refusal({ [field]: value })).toMatchObject({ code: 'unsupported_parameter', param: field });
+    }
+  });
+
   it.each([null, 5, 'text', []])('refuses a body that is %j', (value) => {
     expect(() => parseBody(value)).toThrow(/not a JSON object/);
   });
