@@ -1,9 +1,14 @@
 import { markdownTable, type Row, suiteReport, writeReport } from './report/suite-report.ts';
+import { admissionSuite } from './suites/admission.ts';
 import { engineSuite } from './suites/engine.ts';
 import { pathSuite } from './suites/path.ts';
 
 /** `npm run bench -- [suite …] [--write]`: runs the suites (all when none is named) and prints their tables. */
-const SUITES: Record<string, () => Promise<Row[]>> = { engine: engineSuite, path: pathSuite };
+const SUITES: Record<string, () => Promise<Row[]>> = {
+  admission: admissionSuite,
+  engine: engineSuite,
+  path: pathSuite,
+};
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const write = process.argv.includes('--write');
