@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '#observability';
+import { AdminController } from './admin/admin.controller.ts';
+import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import { LOGGER } from './api-tokens.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
@@ -17,6 +19,7 @@ export interface ApiParts {
   readonly catalogue: ModelCatalogue;
   readonly completions: Completions;
   readonly readiness: Readiness;
+  readonly admin: TenancyAdmin;
   readonly lifecycle: ApiLifecycle;
 }
 
@@ -27,11 +30,12 @@ export class ApiModule {}
 export function apiModule(parts: ApiParts): DynamicModule {
   return {
     module: ApiModule,
-    controllers: [ChatCompletionsController, ModelsController, HealthController],
+    controllers: [ChatCompletionsController, ModelsController, HealthController, AdminController],
     providers: [
       { provide: LOGGER, useValue: parts.logger },
       { provide: ModelCatalogue, useValue: parts.catalogue },
       { provide: Completions, useValue: parts.completions },
+      { provide: TenancyAdmin, useValue: parts.admin },
       { provide: Readiness, useValue: parts.readiness },
       { provide: ApiLifecycle, useValue: parts.lifecycle },
       { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },

@@ -7,6 +7,7 @@ import type { ApiSettings } from '#config';
 import { createLogger } from '#observability';
 import { CardStore, WorkerDirectory } from '#queue';
 import { RelayServer } from '#relay';
+import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
@@ -102,7 +103,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const release = opened.move();
   try {
     const lifecycle = new ApiLifecycle(openRequests, settings.MILLRACE_GRACE_MS, () => release.disposeAsync(), logger);
-    const parts = { logger, catalogue, completions, readiness, lifecycle };
+    const parts = { logger, catalogue, completions, readiness, admin: new TenancyAdmin(redis), lifecycle };
     const app = await createApp(settings, parts, authenticator, openRequests);
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',

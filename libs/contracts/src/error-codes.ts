@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   invalid_api_key: { http: 401, grpc: 'UNAUTHENTICATED', type: 'authentication_error', retryable: false },
   insufficient_credits: { http: 402, grpc: 'FAILED_PRECONDITION', type: 'insufficient_quota', retryable: false },
   model_not_allowed: { http: 403, grpc: 'PERMISSION_DENIED', type: 'permission_error', retryable: false },
+  permission_denied: { http: 403, grpc: 'PERMISSION_DENIED', type: 'permission_error', retryable: false },
   model_not_found: { http: 404, grpc: 'NOT_FOUND', type: 'invalid_request_error', retryable: false },
   not_found: { http: 404, grpc: 'NOT_FOUND', type: 'invalid_request_error', retryable: false },
   method_not_allowed: { http: 405, grpc: 'UNIMPLEMENTED', type: 'invalid_request_error', retryable: false },

@@ -22,11 +22,19 @@ const authenticator = new TenantAuthenticator('sk-right-key', {
 
 describe('TenantAuthenticator', () => {
   it.each(['Bearer sk-right-key', 'bearer  sk-right-key '])('gives the bootstrap tenant for %j', async (header) => {
-    expect(await authenticator.authenticate(header)).toEqual({ tenantId: 'dev', keyId: 'MILLRACE_DEV_KEY' });
+    expect(await authenticator.authenticate(header)).toEqual({
+      tenantId: 'dev',
+      keyId: 'MILLRACE_DEV_KEY',
+      role: 'operator',
+    });
   });
 
   it('gives the tenant of a stored key', async () => {
-    expect(await authenticator.authenticate('Bearer sk-of-team-a')).toEqual({ tenantId: 'team-a', keyId: 'key-1' });
+    expect(await authenticator.authenticate('Bearer sk-of-team-a')).toEqual({
+      tenantId: 'team-a',
+      keyId: 'key-1',
+      role: 'tenant',
+    });
   });
 
   it('knows the bootstrap key while Redis is away, and no other', async () => {

@@ -11,7 +11,7 @@ export interface KeyDirectory {
   byKey(apiKey: string): Promise<KnownKey | null>;
 }
 
-const BOOTSTRAP: TenantContext = { tenantId: BOOTSTRAP_TENANT.id, keyId: 'MILLRACE_DEV_KEY' };
+const BOOTSTRAP: TenantContext = { tenantId: BOOTSTRAP_TENANT.id, keyId: 'MILLRACE_DEV_KEY', role: 'operator' };
 
 /**
  * Knows the keys of all tenants, and the one that the process was started with, which needs no Redis. Only SHA-256 are
@@ -37,6 +37,6 @@ export class TenantAuthenticator implements Authenticator {
           'the operator for one.',
       );
     }
-    return { tenantId: known.tenant.id, keyId: known.key.keyId };
+    return { tenantId: known.tenant.id, keyId: known.key.keyId, role: known.key.role };
   }
 }

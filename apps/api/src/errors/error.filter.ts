@@ -8,7 +8,7 @@ import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import { errorHeaders } from './error-headers.ts';
 import { toMillraceError } from './to-millrace-error.ts';
 
-const METHODS = ['GET', 'POST'] as const;
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
 
 /** Turns whatever was thrown into the status and error body of the route's dialect; OpenAI's on routes without one. */
 @Catch()

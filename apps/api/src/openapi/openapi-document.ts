@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ADMIN_SCHEMAS, adminPaths } from '../admin/admin-paths.ts';
 import { ModelBody, ModelListBody } from '../catalogue/model-body.ts';
 import type { Dialect, NamedSchema } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
@@ -10,6 +11,7 @@ const ERROR = OPENAI_CHAT.schemas.error;
 const SCHEMAS: readonly NamedSchema[] = [
   MODEL,
   MODEL_LIST,
+  ...Object.values(ADMIN_SCHEMAS),
   ...DIALECTS.flatMap(({ schemas }) => Object.values(schemas).filter((schema) => schema !== null)),
 ];
 
@@ -69,6 +71,7 @@ export function openapiDocument() {
           },
         },
       },
+      ...adminPaths(),
       '/healthz': health('Whether the process is alive', 'It is.', {}),
       '/readyz': health('Whether this replica should get requests', 'It should.', {
         503: { description: 'It should not.' },

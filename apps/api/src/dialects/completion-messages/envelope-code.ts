@@ -4,6 +4,7 @@ import type { ErrorCode, MillraceError } from '#contracts';
 const CAUSES: Readonly<Partial<Record<ErrorCode, number>>> = {
   unsupported_parameter: 1,
   context_length_exceeded: 2,
+  permission_denied: 1,
   not_found: 1,
   queue_full: 1,
   queue_timeout: 2,

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { PriceList, TenancyDocument, TenantRecord } from '#admission';
+import type { NamedSchema } from '../dialects/dialect.ts';
+import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
+import {
+  GrantBody,
+  KeyBody,
+  KeyView,
+  NewKeyView,
+  RotateBody,
+  TenantBody,
+  TenantView,
+  UsageRow,
+} from './admin-bodies.ts';
+
+/** Bodies of the admin API, for the OpenAPI document. */
+export const ADMIN_SCHEMAS = {
+  tenantList: { name: 'TenantList', schema: z.strictObject({ tenants: z.array(TenantRecord) }) },
+  tenantBody: { name: 'TenantBody', schema: TenantBody },
+  tenant: { name: 'TenantView', schema: TenantView },
+  grant: { name: 'GrantBody', schema: GrantBody },
+  usage: { name: 'UsageList', schema: z.strictObject({ usage: z.array(UsageRow) }) },
+  keyBody: { name: 'KeyBody', schema: KeyBody },
+  keyList: { name: 'KeyList', schema: z.strictObject({ keys: z.array(KeyView) }) },
+  newKey: { name: 'NewKeyView', schema: NewKeyView },
+  rotate: { name: 'RotateBody', schema: RotateBody },
+  prices: { name: 'PriceList', schema: PriceList },
+  tenancy: { name: 'TenancyDocument', schema: TenancyDocument },
+} as const satisfies Record<string, NamedSchema>;
+
+const S = ADMIN_SCHEMAS;
+const refer = ({ name }: NamedSchema) => ({
+  content: { 'application/json': { schema: { $ref: `#/components/schemas/${name}` } } },
+});
+
+interface Route {
+  readonly summary: string;
+  readonly body?: NamedSchema;
+  readonly answer?: NamedSchema;
+  readonly query?: readonly string[];
+  readonly created?: boolean;
+}
+
+function operation(operationId: string, path: string, { summary, body, answer, query = [], created }: Route) {
+  const failure = (description: string) => ({ description, ...refer(OPENAI_CHAT.schemas.error) });
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true }));
+  return {
+    operationId,
+    summary,
+    tags: ['admin'],
+    security: [{ bearer: [] }],
+    parameters: [...inPath, ...query.map((name) => ({ name, in: 'query', required: false }))].map((parameter) => ({
+      ...parameter,
+      schema: { type: 'string' },
+    })),
+    ...(body !== undefined && { requestBody: { required: true, ...refer(body) } }),
+    responses: {
+      [created === true ? 201 : 200]: { description: 'Done.', ...(answer !== undefined && refer(answer)) },
+      400: failure('The request is not valid.'),
+      401: failure('No valid key.'),
+      403: failure('The key may not do this.'),
+      404: failure('There is no such tenant or key.'),
+      503: failure('Redis is away.'),
+    },
+  };
+}
+
+const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: string, route: Route]>>>> = {
+  '/admin/v1/tenants': { get: ['listTenants', { summary: 'All tenants', answer: S.tenantList }] },
+  '/admin/v1/tenants/{id}': {
+    get: ['getTenant', { summary: 'A tenant and its account', answer: S.tenant }],
+    put: ['putTenant', { summary: 'Creates or replaces a tenant', body: S.tenantBody, answer: S.tenant }],
+    delete: ['removeTenant', { summary: 'Removes a tenant; its keys are refused from then on' }],
+  },
+  '/admin/v1/tenants/{id}/grants': {
+    post: [
+      'grantCredits',
+      { summary: 'Grants credits, once per grant id', body: S.grant, answer: S.tenant, created: true },
+    ],
+  },
+  '/admin/v1/tenants/{id}/usage': {
+    get: ['getUsage', { summary: 'Usage by UTC day and model', answer: S.usage, query: ['from', 'to'] }],
+  },
+  '/admin/v1/tenants/{id}/keys': {
+    get: ['listKeys', { summary: 'Keys of a tenant, without the keys themselves', answer: S.keyList }],
+    post: [
+      'createKey',
+      { summary: 'Creates a key, which is shown once', body: S.keyBody, answer: S.newKey, created: true },
+    ],
+  },
+  '/admin/v1/keys/{keyId}': { delete: ['revokeKey', { summary: 'Revokes a key on all replicas within a second' }] },
+  '/admin/v1/keys/{keyId}/rotate': {
+    post: ['rotateKey', { summary: 'Replaces a key', body: S.rotate, answer: S.newKey, created: true }],
+  },
+  '/admin/v1/prices': {
+    get: ['getPrices', { summary: 'Credits per 1,000 tokens', answer: S.prices }],
+    put: ['putPrices', { summary: 'Replaces the prices', body: S.prices, answer: S.prices }],
+  },
+  '/admin/v1/tenancy': {
+    get: ['exportTenancy', { summary: 'All tenants, key hashes and prices as one document', answer: S.tenancy }],
+    put: ['importTenancy', { summary: 'Applies such a document; idempotent', body: S.tenancy, query: ['prune'] }],
+  },
+};
+
+/** The admin API's part of the OpenAPI document. */
+export function adminPaths(): Record<string, object> {
+  return Object.fromEntries(
+    Object.entries(ROUTES).map(([path, methods]) => [
+      path,
+      Object.fromEntries(Object.entries(methods).map(([method, [id, route]]) => [method, operation(id, path, route)])),
+    ]),
+  );
+}

@@ -1,0 +1,92 @@
+import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Put, Query, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { MillraceError } from '#contracts';
+import type { TenantContext } from '../auth/tenant-context.ts';
+import { TenancyAdmin } from './tenancy-admin.ts';
+
+/** Routes of the admin API; `TenancyAdmin` checks who may. */
+@Controller('admin/v1')
+export class AdminController {
+  readonly #admin: TenancyAdmin;
+
+  constructor(@Inject(TenancyAdmin) admin: TenancyAdmin) {
+    this.#admin = admin;
+  }
+
+  @Get('tenants')
+  tenants(@Req() request: FastifyRequest) {
+    return this.#admin.tenants(callerOf(request));
+  }
+
+  @Get('tenants/:id')
+  tenant(@Req() request: FastifyRequest, @Param('id') id: string) {
+    return this.#admin.tenant(callerOf(request), id);
+  }
+
+  @Put('tenants/:id')
+  putTenant(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: unknown) {
+    return this.#admin.putTenant(callerOf(request), id, body);
+  }
+
+  @Delete('tenants/:id')
+  removeTenant(@Req() request: FastifyRequest, @Param('id') id: string) {
+    return this.#admin.removeTenant(callerOf(request), id);
+  }
+
+  @Post('tenants/:id/grants')
+  grant(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: unknown) {
+    return this.#admin.grant(callerOf(request), id, body);
+  }
+
+  @Get('tenants/:id/usage')
+  usage(@Req() request: FastifyRequest, @Param('id') id: string, @Query() query: unknown) {
+    return this.#admin.usage(callerOf(request), id, query);
+  }
+
+  @Get('tenants/:id/keys')
+  keys(@Req() request: FastifyRequest, @Param('id') id: string) {
+    return this.#admin.keys(callerOf(request), id);
+  }
+
+  @Post('tenants/:id/keys')
+  @Header('cache-control', 'no-store')
+  createKey(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: unknown) {
+    return this.#admin.createKey(callerOf(request), id, body);
+  }
+
+  @Delete('keys/:keyId')
+  revokeKey(@Req() request: FastifyRequest, @Param('keyId') keyId: string) {
+    return this.#admin.revokeKey(callerOf(request), keyId);
+  }
+
+  @Post('keys/:keyId/rotate')
+  @Header('cache-control', 'no-store')
+  rotateKey(@Req() request: FastifyRequest, @Param('keyId') keyId: string, @Body() body: unknown) {
+    return this.#admin.rotateKey(callerOf(request), keyId, body);
+  }
+
+  @Get('prices')
+  prices(@Req() request: FastifyRequest) {
+    return this.#admin.prices(callerOf(request));
+  }
+
+  @Put('prices')
+  putPrices(@Req() request: FastifyRequest, @Body() body: unknown) {
+    return this.#admin.putPrices(callerOf(request), body);
+  }
+
+  @Get('tenancy')
+  exportDocument(@Req() request: FastifyRequest) {
+    return this.#admin.exportDocument(callerOf(request));
+  }
+
+  @Put('tenancy')
+  importDocument(@Req() request: FastifyRequest, @Body() body: unknown, @Query() query: unknown) {
+    return this.#admin.importDocument(callerOf(request), body, query);
+  }
+}
+
+function callerOf(request: FastifyRequest): TenantContext {
+  if (request.tenant === null) throw new MillraceError('internal_error', 'A route that needs a key ran without one.');
+  return request.tenant;
+}

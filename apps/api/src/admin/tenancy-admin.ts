@@ -1,0 +1,167 @@
+import {
+  type AccountSums,
+  applyTenancy,
+  type CreatedKey,
+  creditsOf,
+  type DayUsage,
+  exportTenancy,
+  type KeyListing,
+  KeyStore,
+  microcreditsOf,
+  PriceList,
+  type TenancyDocument,
+  TenantAccount,
+  type TenantRecord,
+  TenantStore,
+  usageOf,
+} from '#admission';
+import { MillraceError } from '#contracts';
+import type { TenantContext } from '../auth/tenant-context.ts';
+import {
+  GrantBody,
+  ImportQuery,
+  KeyBody,
+  RotateBody,
+  TenantBody,
+  type TenantView,
+  UsageQuery,
+} from './admin-bodies.ts';
+import { parseInput } from './parse-input.ts';
+import { requireAdminOf, requireOperator } from './permissions.ts';
+
+type Redis = ConstructorParameters<typeof TenantStore>[0];
+
+const DAY_MS = 24 * 3_600_000;
+const DEFAULT_USAGE_DAYS = 30;
+const MOST_USAGE_DAYS = 400;
+
+/** What the admin API does, each method with the permission it needs. Inputs are unchecked bodies and queries. */
+export class TenancyAdmin {
+  readonly #redis: Redis;
+  readonly #tenants: TenantStore;
+  readonly #keys: KeyStore;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.#tenants = new TenantStore(redis);
+    this.#keys = new KeyStore(redis);
+  }
+
+  async tenants(caller: TenantContext): Promise<{ tenants: TenantRecord[] }> {
+    requireOperator(caller);
+    return { tenants: await this.#tenants.list() };
+  }
+
+  async tenant(caller: TenantContext, tenantId: string): Promise<TenantView> {
+    requireAdminOf(caller, tenantId);
+    const record = await this.#tenants.get(tenantId);
+    if (record === null) throw noTenant(tenantId);
+    return { ...record, account: inCredits(await new TenantAccount(this.#redis, tenantId).sums()) };
+  }
+
+  async putTenant(caller: TenantContext, tenantId: string, body: unknown): Promise<TenantView> {
+    requireOperator(caller);
+    await this.#tenants.put({ ...parseInput(TenantBody, body), id: tenantId });
+    return this.tenant(caller, tenantId);
+  }
+
+  async removeTenant(caller: TenantContext, tenantId: string): Promise<{ removed: true }> {
+    requireOperator(caller);
+    if (!(await this.#tenants.remove(tenantId))) throw noTenant(tenantId);
+    return { removed: true };
+  }
+
+  async grant(caller: TenantContext, tenantId: string, body: unknown): Promise<TenantView> {
+    requireOperator(caller);
+    const { grantId, credits } = parseInput(GrantBody, body);
+    await this.tenant(caller, tenantId);
+    await new TenantAccount(this.#redis, tenantId).grant(grantId, microcreditsOf(credits));
+    return this.tenant(caller, tenantId);
+  }
+
+  async usage(caller: TenantContext, tenantId: string, query: unknown): Promise<{ usage: DayUsage[] }> {
+    requireAdminOf(caller, tenantId);
+    const { from, to } = parseInput(UsageQuery, query);
+    const toMs = to === undefined ? Date.now() : Date.parse(to);
+    const fromMs = from === undefined ? toMs - (DEFAULT_USAGE_DAYS - 1) * DAY_MS : Date.parse(from);
+    if (fromMs > toMs || toMs - fromMs > MOST_USAGE_DAYS * DAY_MS) {
+      throw new MillraceError(
+        'invalid_request',
+        `from must not be after to, nor more than ${MOST_USAGE_DAYS} days before it.`,
+        {
+          param: 'from',
+        },
+      );
+    }
+    return { usage: await usageOf(this.#redis, tenantId, fromMs, toMs) };
+  }
+
+  async keys(caller: TenantContext, tenantId: string): Promise<{ keys: KeyListing[] }> {
+    requireAdminOf(caller, tenantId);
+    return { keys: await this.#keys.list(tenantId) };
+  }
+
+  async createKey(caller: TenantContext, tenantId: string, body: unknown): Promise<CreatedKey> {
+    requireAdminOf(caller, tenantId);
+    const wanted = parseInput(KeyBody, body);
+    if (wanted.role === 'operator') requireOperator(caller);
+    return this.#keys.create({ tenantId, ...wanted });
+  }
+
+  async revokeKey(caller: TenantContext, keyId: string): Promise<{ revoked: true }> {
+    await this.#ownKey(caller, keyId);
+    await this.#keys.revoke(keyId);
+    return { revoked: true };
+  }
+
+  async rotateKey(caller: TenantContext, keyId: string, body: unknown): Promise<CreatedKey> {
+    const { overlapMs } = parseInput(RotateBody, body);
+    await this.#ownKey(caller, keyId);
+    return this.#keys.rotate(keyId, overlapMs);
+  }
+
+  async prices(caller: TenantContext): Promise<PriceList> {
+    requireOperator(caller);
+    return this.#tenants.prices();
+  }
+
+  async putPrices(caller: TenantContext, body: unknown): Promise<PriceList> {
+    requireOperator(caller);
+    await this.#tenants.putPrices(parseInput(PriceList, body));
+    return this.#tenants.prices();
+  }
+
+  async exportDocument(caller: TenantContext): Promise<TenancyDocument> {
+    requireOperator(caller);
+    return exportTenancy(this.#redis);
+  }
+
+  async importDocument(caller: TenantContext, body: unknown, query: unknown): Promise<{ applied: true }> {
+    requireOperator(caller);
+    const { prune } = parseInput(ImportQuery, query);
+    await applyTenancy(this.#redis, body, { prune: prune === 'true' });
+    return { applied: true };
+  }
+
+  /** A key that the caller may manage. Foreign ones look as if they did not exist. */
+  async #ownKey(caller: TenantContext, keyId: string): Promise<void> {
+    requireAdminOf(caller, caller.tenantId);
+    const key = (await this.#keys.list()).find((candidate) => candidate.keyId === keyId);
+    const allowed = key !== undefined && (caller.role === 'operator' || key.tenantId === caller.tenantId);
+    if (!allowed) throw new MillraceError('not_found', `There is no key with the id "${keyId}".`);
+    if (key.role === 'operator') requireOperator(caller);
+  }
+}
+
+function inCredits(sums: AccountSums): TenantView['account'] {
+  return {
+    granted: creditsOf(sums.granted),
+    balance: creditsOf(sums.balance),
+    held: creditsOf(sums.held),
+    spent: creditsOf(sums.spent),
+  };
+}
+
+function noTenant(tenantId: string): MillraceError {
+  return new MillraceError('not_found', `There is no tenant "${tenantId}".`);
+}
