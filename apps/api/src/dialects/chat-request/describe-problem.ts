@@ -102,6 +102,8 @@ function expectation(issue: z.core.$ZodIssue): string {
       );
       return `It must be ${types.length > 0 ? `one of the types: ${types.join(', ')}` : 'another value'}.`;
     }
+    case 'invalid_value':
+      return `It must be ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}.`;
     case 'invalid_key':
       return `Its keys ${issue.issues[0]?.message ?? 'are not valid'}.`;
     default:
