@@ -1,0 +1,132 @@
+import { MalformedCall } from './malformed-call.ts';
+import type { OutputEvent } from './output-event.ts';
+import type { TextSource } from './text-source.ts';
+import type { ToolSet } from './tool-set.ts';
+
+export interface CallSinkOptions {
+  readonly source: TextSource;
+  readonly tools: ToolSet;
+  /** Gives the id of the call with this index; deterministic, so that an attempt that is repeated gives the same. */
+  readonly callId: (index: number) => string;
+  /** Calls are delivered only when they are whole (see OutputParserOptions). */
+  readonly wholeCalls: boolean;
+}
+
+/** Collects what the readers find as events, neighbours of one kind joined. */
+export class CallSink {
+  readonly tools: ToolSet;
+  readonly #options: CallSinkOptions;
+  #events: OutputEvent[] = [];
+  /** The open call's events, kept back while `wholeCalls` waits for its end. */
+  #callEvents: OutputEvent[] = [];
+  #open: number | null = null;
+  #callCount = 0;
+  /** White space and surroundings that are content only if no call follows. */
+  #pending: { space: string; rest: string } = { space: '', rest: '' };
+  #contentSinceCall = false;
+
+  constructor(options: CallSinkOptions) {
+    this.#options = options;
+    this.tools = options.tools;
+  }
+
+  takeEvents(): OutputEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  content(text: string): void {
+    const whole = this.#pending.space + this.#pending.rest + text;
+    this.#pending = { space: '', rest: '' };
+    if (whole === '') return;
+    this.#contentSinceCall = true;
+    push(this.#events, { type: 'content', text: whole });
+  }
+
+  reasoning(text: string): void {
+    if (text !== '') push(this.#events, { type: 'reasoning', text });
+  }
+
+  pendingSpace(space: string): void {
+    if (this.#pending.rest === '') this.#pending.space += space;
+    else this.#pending.rest += space;
+  }
+
+  pendingSurrounding(text: string): void {
+    this.#pending.rest += text;
+  }
+
+  /**
+   * Begins a call. Line breaks between the content and the call separate them and are dropped; blanks belong to the content.
+   * @throws MalformedCall for a name that is no tool's
+   */
+  startCall(name: string): void {
+    if (!this.tools.accepts(name)) throw new MalformedCall(`${name} is no tool`);
+    const { space } = this.#pending;
+    this.#open = this.#callCount++;
+    this.#callEvents.push({ type: 'call-start', index: this.#open, id: this.#options.callId(this.#open), name });
+    if (!this.#options.wholeCalls) {
+      this.#pending = { space: '', rest: '' };
+      if (this.#contentSinceCall && !space.includes('\n')) this.content(space);
+      this.#deliver();
+    }
+  }
+
+  argumentText(text: string): void {
+    if (this.#open === null || text === '') return;
+    push(this.#callEvents, { type: 'call-arguments', index: this.#open, text });
+    if (!this.#options.wholeCalls) this.#deliver();
+  }
+
+  endCall(): void {
+    if (this.#open === null) return;
+    this.#callEvents.push({ type: 'call-end', index: this.#open, complete: true });
+    if (this.#options.wholeCalls) {
+      const { space } = this.#pending;
+      this.#pending = { space: '', rest: '' };
+      if (this.#contentSinceCall && !space.includes('\n')) this.content(space);
+    }
+    this.#deliver();
+    this.#open = null;
+    this.#contentSinceCall = false;
+  }
+
+  /** What was being read is no call, or no longer one: the held text becomes content. */
+  abandonCall(): void {
+    const { heldText } = this.#options.source;
+    if (this.#open !== null && this.#options.wholeCalls) {
+      this.#callCount--;
+    } else if (this.#open !== null) {
+      this.#callEvents.push({ type: 'call-end', index: this.#open, complete: false });
+      this.#deliver();
+      this.#contentSinceCall = false;
+    }
+    this.#open = null;
+    this.#callEvents = [];
+    this.content(heldText);
+    this.#options.source.hold();
+  }
+
+  /** The output is over: what waits is content, unless it only surrounded calls. */
+  finish(): void {
+    if (this.#callCount === 0 || this.#contentSinceCall) this.content('');
+    this.#pending = { space: '', rest: '' };
+  }
+
+  #deliver(): void {
+    for (const event of this.#callEvents) push(this.#events, event);
+    this.#callEvents = [];
+    this.#options.source.hold();
+  }
+}
+
+/** Appends an event; text of the kind that came last is joined with it. */
+function push(events: OutputEvent[], event: OutputEvent): void {
+  const last = events.at(-1);
+  if (last && 'text' in event && 'text' in last && last.type === event.type) {
+    events[events.length - 1] = { ...last, text: last.text + event.text };
+  } else {
+    events.push(event);
+  }
+}

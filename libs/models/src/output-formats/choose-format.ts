@@ -1,0 +1,70 @@
+import { cohere } from './formats/cohere.ts';
+import { deepseek } from './formats/deepseek.ts';
+import { deepseekDsml } from './formats/deepseek-dsml.ts';
+import { functionary } from './formats/functionary.ts';
+import { functionaryV32 } from './formats/functionary-v32.ts';
+import { gemma } from './formats/gemma.ts';
+import { generic } from './formats/generic.ts';
+import { glm } from './formats/glm.ts';
+import { gptOss } from './formats/gpt-oss.ts';
+import { hermes } from './formats/hermes.ts';
+import { jsonList } from './formats/json-list.ts';
+import { kimi } from './formats/kimi.ts';
+import { llama3Json } from './formats/llama3-json.ts';
+import { minimax } from './formats/minimax.ts';
+import { mistral } from './formats/mistral.ts';
+import { pythonic } from './formats/pythonic.ts';
+import { qwen3Coder } from './formats/qwen3-coder.ts';
+import type { OutputFormat } from './output-format.ts';
+
+/**
+ * Which text in a chat template tells which family, the most telling first: a template that teaches or replays calls
+ * holds their marks.
+ */
+const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
+  [/｜DSML｜/, deepseekDsml],
+  [/<｜tool▁calls?▁begin｜>/, deepseek],
+  [/<\|tool_call>/, gemma],
+  [/<\|tool_call_begin\|>/, kimi],
+  [/<\|channel\|>[\s\S]*<\|message\|>/, gptOss],
+  [/\[TOOL_CALLS\]/, mistral],
+  [/<\|START_ACTION\|>|Action:\s*```json/, cohere],
+  [/<\|tool_call_start\|>|<\|python_start\|>/, pythonic],
+  [/<minimax:tool_call>/, minimax],
+  [/<arg_key>/, glm],
+  [/<function=[\s\S]*<parameter=/, qwen3Coder],
+  [/<tool_calls>|<TOOLCALL>|<\|function_call\|>|functools\[/, jsonList],
+  [/<tool_call>/, hermes],
+  [/>>>all|>>>' ?\+|'>>>/, functionaryV32],
+  [/<function=/, functionary],
+  [/<\|python_tag\|>|"parameters": dictionary/, llama3Json],
+  [/\[func_name1\(|func1\(/, pythonic],
+];
+
+/** All formats, by the names that configuration uses. */
+export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
+  [
+    cohere,
+    deepseek,
+    deepseekDsml,
+    functionary,
+    functionaryV32,
+    gemma,
+    generic,
+    glm,
+    gptOss,
+    hermes,
+    jsonList,
+    kimi,
+    llama3Json,
+    minimax,
+    mistral,
+    pythonic,
+    qwen3Coder,
+  ].map((format) => [format.name, format]),
+);
+
+/** The format of a chat template's family; `generic` where it shows none. */
+export function chooseOutputFormat(chatTemplate: string): OutputFormat {
+  return TELLING.find(([pattern]) => pattern.test(chatTemplate))?.[1] ?? generic;
+}

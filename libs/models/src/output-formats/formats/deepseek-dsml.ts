@@ -1,0 +1,22 @@
+import { type OutputFormat, THINK } from '../output-format.ts';
+import { type CallTags, readTaggedCall } from '../readers/tagged-call.ts';
+
+const TAGS: CallTags = {
+  nameEnd: ['">'],
+  argumentOpen: '<｜DSML｜parameter name="',
+  argumentNameEnd: [
+    { text: '" string="true">', type: 'string' },
+    { text: '" string="false">', type: 'json' },
+  ],
+  argumentClose: '</｜DSML｜parameter>',
+  close: '</｜DSML｜invoke>',
+};
+
+/** DeepSeek V3.2: tags that say of each argument whether it is a string. */
+export const deepseekDsml: OutputFormat = {
+  name: 'deepseek-dsml',
+  openings: ['<｜DSML｜invoke name="'],
+  surroundings: ['<｜DSML｜function_calls>', '</｜DSML｜function_calls>'],
+  reasoning: THINK,
+  readCalls: (reading) => readTaggedCall(reading, TAGS),
+};

@@ -1,0 +1,20 @@
+import { type OutputFormat, THINK } from '../output-format.ts';
+import { type CallTags, readTaggedCall } from '../readers/tagged-call.ts';
+
+const TAGS: CallTags = {
+  nameEnd: [],
+  argumentOpen: '<arg_key>',
+  argumentNameEnd: [{ text: '</arg_key>' }],
+  valueOpen: '<arg_value>',
+  argumentClose: '</arg_value>',
+  close: '</tool_call>',
+};
+
+/** GLM 4.5 to 4.7: `<tool_call>f<arg_key>a</arg_key><arg_value>text</arg_value></tool_call>`. */
+export const glm: OutputFormat = {
+  name: 'glm',
+  openings: ['<tool_call>'],
+  surroundings: [],
+  reasoning: THINK,
+  readCalls: (reading) => readTaggedCall(reading, TAGS),
+};

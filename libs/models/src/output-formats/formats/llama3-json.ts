@@ -1,0 +1,13 @@
+import type { OutputFormat } from '../output-format.ts';
+import { NAME_AND_ARGUMENTS, readJsonCalls } from '../readers/json-calls.ts';
+
+const KEYS = [{ name: 'name', arguments: 'parameters' }, NAME_AND_ARGUMENTS];
+
+/** Llama 3.1 to 3.3: the whole answer is `{"name": …, "parameters": {…}}`, or such an object behind `<|python_tag|>`. */
+export const llama3Json: OutputFormat = {
+  name: 'llama3-json',
+  openings: ['<|python_tag|>'],
+  surroundings: ['<|eom_id|>'],
+  bareStarts: '{',
+  readCalls: (reading) => readJsonCalls(reading, KEYS, [';']),
+};

@@ -1,0 +1,19 @@
+import { type OutputFormat, THINK } from '../output-format.ts';
+import { type CallTags, readTaggedCall } from '../readers/tagged-call.ts';
+
+const TAGS: CallTags = {
+  nameEnd: ['>'],
+  argumentOpen: '<parameter=',
+  argumentNameEnd: [{ text: '>' }],
+  argumentClose: '</parameter>',
+  close: '</function>',
+};
+
+/** Qwen3-Coder, Qwen 3.5, Nemotron 3, Seed-OSS, Step 3.5: `<function=f><parameter=a>text</parameter></function>`. */
+export const qwen3Coder: OutputFormat = {
+  name: 'qwen3-coder',
+  openings: ['<function='],
+  surroundings: ['<tool_call>', '</tool_call>', '<seed:tool_call>', '</seed:tool_call>'],
+  reasoning: THINK,
+  readCalls: (reading) => readTaggedCall(reading, TAGS),
+};

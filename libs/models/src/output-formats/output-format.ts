@@ -1,0 +1,44 @@
+import type { CallSink } from './call-sink.ts';
+import type { Reading, TextSource } from './text-source.ts';
+
+/** What a reader of calls works with. */
+export interface CallReading {
+  readonly source: TextSource;
+  readonly sink: CallSink;
+  /** The opening that was found and consumed; '' for a bare start, whose first character is not consumed. */
+  readonly opening: string;
+}
+
+/**
+ * How a family of models writes tool calls and reasoning. A format is data and one reader; it decides nothing about the
+ * request.
+ */
+export interface OutputFormat {
+  /** Its name in configuration and in the table of `choose-format.ts`. */
+  readonly name: string;
+  /** Texts that begin a call or a list of calls. */
+  readonly openings: readonly string[];
+  /** Texts around calls that mean nothing by themselves; content when no call is beside them. */
+  readonly surroundings: readonly string[];
+  /** Texts that stand around content and mean nothing. */
+  readonly dropped?: readonly string[];
+  /** First characters of calls that stand without an opening; looked for only where the content begins. */
+  readonly bareStarts?: string;
+  /** Opening and end of the reasoning block; looked for only where the output begins. */
+  readonly reasoning?: {
+    readonly open: string;
+    readonly close: string;
+    /** Further texts that end the block, and stay. */
+    readonly endedBy?: readonly string[];
+  };
+  /**
+   * Reads the calls behind an opening. @throws MalformedCall, after which everything since the last complete call (or since the
+   * last argument piece that was delivered) is content
+   */
+  readCalls(reading: CallReading): Reading;
+  /** Reads a whole output by rules of its own, in place of the common ones. */
+  readOutput?(reading: CallReading): Reading;
+}
+
+/** The reasoning block that most families use. */
+export const THINK = Object.freeze({ open: '<think>', close: '</think>' });

@@ -1,0 +1,379 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { callIds } from './call-ids.ts';
+import { OUTPUT_FORMATS } from './choose-format.ts';
+import { joinEvents, type ParsedOutput } from './output-event.ts';
+import { OutputParser, type OutputParserOptions, reasoningStart } from './output-parser.ts';
+import { ANY_TOOL, toolSetOf } from './tool-set.ts';
+
+type Call = { name: string; args: Record<string, unknown> };
+type Answer = { content: string; calls: Call[] };
+type Writer = (answer: Answer) => string;
+
+const TOOLS = toolSetOf(
+  ['look_up', 'get.weather', 'sum-2'].map((name) => ({
+    name,
+    parameters: { type: 'object', properties: { text: { type: 'string' }, unit: { enum: ['a', 'b'] }, value: {} } },
+  })),
+);
+
+/** How a well-behaved model of each family writes an answer. */
+const WRITERS: Record<string, Writer> = {
+  hermes: ({ content, calls }) =>
+    content + calls.map((call) => `\n<tool_call>\n${object(call)}\n</tool_call>`).join(''),
+  generic: ({ content, calls }) => content + calls.map((call) => `\n<tool_call>${object(call)}</tool_call>`).join(''),
+  'json-list': ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
+  cohere: ({ content, calls }) =>
+    `<|START_RESPONSE|>${content}<|END_RESPONSE|>\n<|START_ACTION|>[\n${calls
+      .map((call, i) => JSON.stringify({ tool_call_id: `${i}`, tool_name: call.name, parameters: call.args }))
+      .join(',\n')}\n]<|END_ACTION|>`,
+  mistral: ({ content, calls }) => `${content}[TOOL_CALLS]${list(calls)}`,
+  'llama3-json': ({ calls }) =>
+    calls.map((call) => JSON.stringify({ name: call.name, parameters: call.args }, null, 1)).join('; '),
+  deepseek: ({ content, calls }) =>
+    `${content}\n<｜tool▁calls▁begin｜>${calls
+      .map(
+        (call) =>
+          `<｜tool▁call▁begin｜>function<｜tool▁sep｜>${call.name}\n\`\`\`json\n${JSON.stringify(call.args)}\n\`\`\`<｜tool▁call▁end｜>`,
+      )
+      .join('\n')}<｜tool▁calls▁end｜>`,
+  kimi: ({ content, calls }) =>
+    `${content}<|tool_calls_section_begin|>${calls
+      .map(
+        (call, i) =>
+          `<|tool_call_begin|>functions.${call.name}:${i}<|tool_call_argument_begin|>${JSON.stringify(call.args)}<|tool_call_end|>`,
+      )
+      .join('')}<|tool_calls_section_end|>`,
+  functionary: ({ content, calls }) =>
+    content + calls.map((call) => `\n<function=${call.name}>${JSON.stringify(call.args)}</function>`).join(''),
+  'functionary-v3.2': ({ content, calls }) =>
+    [`all\n${content}`, ...calls.map((call) => `${call.name}\n${JSON.stringify(call.args)}`)].join('>>>'),
+  'gpt-oss': ({ content, calls }) =>
+    `<|channel|>final<|message|>${content}<|end|>${calls
+      .map(
+        (call) =>
+          `<|start|>assistant<|channel|>commentary to=functions.${call.name} <|constrain|>json<|message|>${JSON.stringify(call.args)}<|call|>`,
+      )
+      .join('')}`,
+  pythonic: ({ calls }) =>
+    `[${calls
+      .map(
+        (call) =>
+          `${call.name}(${entries(call)
+            .map(([key, value]) => `${key}=${python(value)}`)
+            .join(', ')})`,
+      )
+      .join(', ')}]`,
+  'qwen3-coder': ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        (call) =>
+          `\n<tool_call>\n<function=${call.name}>\n${entries(call)
+            .map(([key, value]) => `<parameter=${key}>\n${tagged(key, value)}\n</parameter>\n`)
+            .join('')}</function>\n</tool_call>`,
+      )
+      .join(''),
+  glm: ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        (call) =>
+          `\n<tool_call>${call.name}\n${entries(call)
+            .map(([key, value]) => `<arg_key>${key}</arg_key>\n<arg_value>\n${tagged(key, value)}\n</arg_value>\n`)
+            .join('')}</tool_call>`,
+      )
+      .join(''),
+  minimax: ({ content, calls }) =>
+    `${content}\n<minimax:tool_call>\n${calls
+      .map(
+        (call) =>
+          `<invoke name="${call.name}">\n${entries(call)
+            .map(([key, value]) => `<parameter name="${key}">\n${tagged(key, value)}\n</parameter>\n`)
+            .join('')}</invoke>\n`,
+      )
+      .join('')}</minimax:tool_call>`,
+  'deepseek-dsml': ({ content, calls }) =>
+    `${content}\n<｜DSML｜function_calls>\n${calls
+      .map(
+        (call) =>
+          `<｜DSML｜invoke name="${call.name}">\n${entries(call)
+            .map(
+              ([key, value]) =>
+                `<｜DSML｜parameter name="${key}" string="${key !== 'value'}">\n${tagged(key, value)}\n</｜DSML｜parameter>\n`,
+            )
+            .join('')}</｜DSML｜invoke>\n`,
+      )
+      .join('')}</｜DSML｜function_calls>`,
+  gemma: ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        (call) =>
+          `\n<|tool_call>call:${call.name}{${entries(call)
+            .map(([k, v]) => `${k}:${gemmaText(v)}`)
+            .join(',')}}<tool_call|>`,
+      )
+      .join(''),
+};
+/** Families whose calls are the whole answer. */
+const WITHOUT_CONTENT = ['llama3-json', 'pythonic'];
+
+function object({ name, args }: Call): string {
+  return JSON.stringify({ name, arguments: args });
+}
+function list(calls: Call[]): string {
+  return `[${calls.map(object).join(', ')}]`;
+}
+function entries(call: Call): [string, unknown][] {
+  return Object.entries(call.args);
+}
+function tagged(key: string, value: unknown): string {
+  return key === 'text' || key === 'unit' ? String(value) : JSON.stringify(value);
+}
+function python(value: unknown): string {
+  if (value === null) return 'None';
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (Array.isArray(value)) return `[${value.map(python).join(', ')}]`;
+  if (typeof value !== 'object') return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${JSON.stringify(key)}: ${python(item)}`)
+    .join(', ')}}`;
+}
+function gemmaText(value: unknown): string {
+  if (typeof value === 'string') return `<|"|>${value}<|"|>`;
+  if (Array.isArray(value)) return `[${value.map(gemmaText).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${key}:${gemmaText(item)}`)
+    .join(',')}}`;
+}
+
+const key = fc.stringMatching(/^[a-z][a-z0-9_]{0,8}$/);
+const text = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('\n', '{', '}', '"', "'", '\\', '<', '</', '>', '[', ']', ',', '```', ' '),
+      fc.string({ unit: 'grapheme', maxLength: 5 }),
+    ),
+  )
+  .map((parts) => parts.join('').replaceAll('\r', ''));
+const safeValue = fc.oneof(
+  text,
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.boolean(),
+  fc.constant(null),
+  fc.array(fc.oneof(text, fc.integer()), { maxLength: 3 }),
+  fc.dictionary(key, fc.oneof(text, fc.constant(null)), { maxKeys: 3 }),
+);
+const call = fc.record({
+  name: fc.constantFrom('look_up', 'get.weather', 'sum-2'),
+  args: fc.record({ text, unit: fc.constantFrom('a', 'b'), value: safeValue }, { requiredKeys: [] }),
+});
+const content = fc
+  .array(fc.constantFrom('Hello', 'é🙂', 'a < b', '{x}', '<tool', '\n\n', ' ', '[1]', '<|', '`', 'call:'), {
+    maxLength: 6,
+  })
+  .map((parts) => `So ${parts.join(' ')}.`);
+
+function parse(formatName: string, pieces: readonly string[], change: Partial<OutputParserOptions> = {}): ParsedOutput {
+  const format = OUTPUT_FORMATS.get(formatName)!;
+  const parser = new OutputParser({ format, tools: TOOLS, reasoning: 'marked', callId: callIds('r', 0), ...change });
+  return joinEvents([...pieces.flatMap((piece) => parser.push(piece)), ...parser.finish()]);
+}
+
+function cut(whole: string, cuts: readonly number[]): string[] {
+  const places = [...new Set(cuts.map((place) => place % (whole.length + 1)))].sort((a, b) => a - b);
+  return [0, ...places].map((from, i) => whole.slice(from, places[i] ?? whole.length));
+}
+
+const cuts = fc.array(fc.nat(2_000), { maxLength: 30 });
+
+describe('OutputParser', () => {
+  it('has a writer here for every format', () => {
+    expect(Object.keys(WRITERS).sort()).toEqual([...OUTPUT_FORMATS.keys()].sort());
+  });
+
+  describe.each(Object.keys(WRITERS))('%s', (name) => {
+    const write = WRITERS[name]!;
+    const withContent = !WITHOUT_CONTENT.includes(name);
+
+    it('finds the calls and the content that were written, however the text is cut into pieces', () => {
+      fc.assert(
+        fc.property(
+          content,
+          fc.array(call, { minLength: 1, maxLength: 3 }),
+          cuts,
+          fc.boolean(),
+          (said, calls, places, wholeCalls) => {
+            const marks = ['</parameter>', '</arg_value>', '</｜DSML｜parameter>', '<|"|>'];
+            fc.pre(!marks.some((mark) => JSON.stringify(calls).includes(mark)));
+            const output = write({ content: withContent ? said : '', calls });
+            const parsed = parse(name, [output], { wholeCalls });
+            expect(parsed.content).toBe(withContent ? said : '');
+            expect(parsed.calls.map((found) => ({ name: found.name, args: JSON.parse(found.arguments) }))).toEqual(
+              calls.map((written) => ({ name: written.name, args: JSON.parse(JSON.stringify(written.args)) })),
+            );
+            expect(parsed.calls.every((found) => found.complete)).toBe(true);
+            expect(parse(name, cut(output, places), { wholeCalls })).toEqual(parsed);
+            expect(
+              parse(name, [...output].length === output.length ? output.split('') : [...output], { wholeCalls }),
+            ).toEqual(parsed);
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+
+    it('never throws and loses no word of an output that is cut off or damaged', () => {
+      const words = Array.from({ length: 12 }, (_, i) => `w${i}q`);
+      const damage = fc.record({
+        place: fc.nat(2_000),
+        remove: fc.nat(12),
+        insert: fc.constantFrom('', '{', '}', '"', '<', '>', '[', ']', ',', 'x', '\n', '<tool_call>'),
+      });
+      fc.assert(
+        fc.property(
+          fc.array(damage, { maxLength: 3 }),
+          fc.nat(2_000),
+          fc.boolean(),
+          cuts,
+          (damages, length, wholeCalls, places) => {
+            let output = write({
+              content: withContent ? `${words[0]} ${words[1]}` : '',
+              calls: [
+                { name: 'look_up', args: { text: words[2], value: [words[3], { a: words[4] }] } },
+                { name: 'sum-2', args: { value: words[5], text: `${words[6]} ${words[7]}`, unit: 'a' } },
+              ],
+            });
+            for (const { place, remove, insert } of damages) {
+              const at = place % (output.length + 1);
+              output = output.slice(0, at) + insert + output.slice(at + remove);
+            }
+            output = output.slice(0, 1 + (length % (2 * output.length)));
+            const parsed = parse(name, [output], { wholeCalls });
+            const found = JSON.stringify(parsed);
+            for (const word of output.match(/w\d+q/g) ?? []) expect(found).toContain(word);
+            if (wholeCalls)
+              for (const { complete, ...whole } of parsed.calls)
+                expect([complete, JSON.parse(whole.arguments)]).toEqual([true, expect.any(Object)]);
+            expect(parse(name, cut(output, places), { wholeCalls })).toEqual(parsed);
+          },
+        ),
+        { numRuns: 150 },
+      );
+    });
+
+    it('keeps any other text as it is', () => {
+      fc.assert(
+        fc.property(fc.oneof(fc.string({ unit: 'binary' }), content, text), (said) => {
+          fc.pre(name !== 'functionary-v3.2' || !said.includes('>>>'));
+          expect(parse(name, [said], { reasoning: 'off' })).toEqual({ content: said, reasoning: '', calls: [] });
+          expect(parse(name, [said], { tools: null, reasoning: 'off' }).content).toBe(said);
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+
+  it('delivers the id and the name first, then the arguments as they come, in pieces of the model’s own text', () => {
+    const format = OUTPUT_FORMATS.get('hermes')!;
+    const parser = new OutputParser({ format, tools: TOOLS, reasoning: 'off', callId: (index) => `call_${index}` });
+    expect(parser.push('Let me see.\n<tool')).toEqual([{ type: 'content', text: 'Let me see.' }]);
+    expect(parser.push('_call>\n{"name": "look_up", "arguments": {"te')).toEqual([
+      { type: 'call-start', index: 0, id: 'call_0', name: 'look_up' },
+      { type: 'call-arguments', index: 0, text: '{"te' },
+    ]);
+    expect(parser.push('xt": "a\\')).toEqual([{ type: 'call-arguments', index: 0, text: 'xt": "a' }]);
+    expect(parser.push('n"}}\n')).toEqual([
+      { type: 'call-arguments', index: 0, text: '\\n"}' },
+      { type: 'call-end', index: 0, complete: true },
+    ]);
+    expect(parser.push('</tool_call>')).toEqual([]);
+    expect(parser.finish()).toEqual([]);
+  });
+
+  it('takes a call of an unknown tool, without a name, or with arguments that are no object, for text', () => {
+    for (const said of [
+      '<tool_call>{"name": "rm", "arguments": {}}</tool_call>',
+      '<tool_call>{"arguments": {}}</tool_call>',
+      'x <tool_call>{"name": "look_up", "arguments": [1]}</tool_call>',
+      '<tool_call>{"name": "look_up", "why": "so", "arguments": {}}</tool_call>',
+      '<tool_call>',
+      'a\n<tool_call> is a mark </tool_call>\n',
+    ]) {
+      expect(parse('hermes', [said])).toEqual({ content: said, reasoning: '', calls: [] });
+    }
+  });
+
+  it('reads arguments before the name, arguments in a string, and calls without arguments', () => {
+    const said =
+      '<tool_call>{"arguments": {"a": 1}, "name": "look_up"}</tool_call>' +
+      '<tool_call>{"name": "look_up", "arguments": "{\\"a\\": 2}"}</tool_call><tool_call>{"id": "7", "name": "look_up"}</tool_call>';
+    expect(parse('hermes', [said]).calls.map((found) => found.arguments)).toEqual(['{"a": 1}', '{"a": 2}', '{}']);
+  });
+
+  it('ends a call incomplete when the output breaks inside its arguments, or makes it text where calls must be whole', () => {
+    const said = 'Yes.\n<tool_call>{"name": "look_up", "arguments": {"text": "a';
+    expect(parse('hermes', [said])).toMatchObject({
+      content: 'Yes.',
+      calls: [{ name: 'look_up', arguments: '{"text": "a', complete: false }],
+    });
+    expect(parse('hermes', [said], { wholeCalls: true })).toEqual({ content: said, reasoning: '', calls: [] });
+  });
+
+  it('tells reasoning apart, opened by the model or by the prompt, and finds no call inside it', () => {
+    const thought = 'I <tool_call>{"name": "look_up"}</tool_call> think\n\n</think>\n\nYes <think> no </think>';
+    const expected = {
+      content: 'Yes <think> no </think>',
+      reasoning: 'I <tool_call>{"name": "look_up"}</tool_call> think',
+      calls: [],
+    };
+    const format = OUTPUT_FORMATS.get('hermes')!;
+    expect(parse('hermes', `<think>\n${thought}`.split(''))).toEqual(expected);
+    expect(parse('hermes', thought.split(''), { reasoning: reasoningStart('assistant\n<think>\n', format) })).toEqual(
+      expected,
+    );
+    expect(reasoningStart('<think>\n\n</think>\n\n', format)).toBe('marked');
+    expect(parse('hermes', ['<think>cut off']).reasoning).toBe('cut off');
+    expect(parse('hermes', ['<think>a</think>b'], { reasoning: 'off' }).content).toBe('<think>a</think>b');
+  });
+
+  it('takes text for text where the schema says string, and values as JSON elsewhere', () => {
+    const said =
+      '<tool_call>\n<function=look_up>\n<parameter=text>\n12\n</parameter>\n<parameter=value>\n12\n</parameter>\n<parameter=other>\nnot json\n</parameter>\n</function>\n</tool_call>';
+    expect(parse('qwen3-coder', [said]).calls[0]?.arguments).toBe('{"text":"12","value":12,"other":"not json"}');
+    expect(parse('qwen3-coder', [said], { tools: ANY_TOOL }).calls[0]?.arguments).toContain('"text":12');
+  });
+
+  it('reads the Mistral, DeepSeek and Functionary forms of later versions', () => {
+    for (const [name, said] of [
+      ['mistral', '[TOOL_CALLS]look_up[CALL_ID]a1b2[ARGS]{"a": 1}'],
+      [
+        'deepseek',
+        '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look_up<｜tool▁sep｜>{"a": 1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+      ],
+      ['llama3-json', '<|python_tag|>{"type": "function", "name": "look_up", "parameters": {"a": 1}}<|eom_id|>'],
+      ['json-list', ' functools[{"name": "look_up", "arguments": {"a": 1}}]'],
+      ['pythonic', '<|python_start|>[look_up(a=1)]<|python_end|>'],
+      [
+        'gpt-oss',
+        '<|channel|>analysis<|message|>hm<|end|><|start|>assistant to=functions.look_up<|channel|>commentary<|message|>{"a": 1}',
+      ],
+    ] as const) {
+      const { content: rest, calls } = parse(name, [said]);
+      expect([name, rest, calls.map((found) => [found.name, JSON.parse(found.arguments)])]).toEqual([
+        name,
+        '',
+        [['look_up', { a: 1 }]],
+      ]);
+    }
+  });
+
+  it('gives the same ids for the same request, choice and call only', () => {
+    expect(callIds('r', 0)(0)).toMatch(/^call_[A-Za-z0-9]{24}$/);
+    expect(callIds('r', 0)(0)).toBe(callIds('r', 0)(0));
+    expect(new Set([callIds('r', 0)(0), callIds('r', 0)(1), callIds('r', 1)(0), callIds('s', 0)(0)]).size).toBe(4);
+  });
+});

@@ -1,0 +1,86 @@
+import type { CallReading } from '../output-format.ts';
+import { isSpace, type Reading } from '../text-source.ts';
+import { isStringSchema } from '../tool-set.ts';
+import { isJson } from './json-reader.ts';
+
+const MAX_NAME_LENGTH = 256;
+
+/** The marks of a call whose arguments are tagged texts, in the order in which they come. */
+export interface CallTags {
+  /** Behind the call's name. Where a call without arguments ends at once, `close` counts too. */
+  readonly nameEnd: readonly string[];
+  /** Before an argument's name. */
+  readonly argumentOpen: string;
+  /** Between an argument's name and its text; one that says what the text is has a type. */
+  readonly argumentNameEnd: readonly { readonly text: string; readonly type?: 'string' | 'json' }[];
+  /** Other text that must follow there, white space apart. */
+  readonly valueOpen?: string;
+  readonly argumentClose: string;
+  readonly close: string;
+}
+
+/**
+ * A call whose arguments are texts between tags. An argument that can only be a string is taken as it stands, without the
+ * line break at either end, and delivered as it comes; any other is taken as JSON where it is JSON, else as a string.
+ * The arguments' JSON text is made here. @throws MalformedCall
+ */
+export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): Reading {
+  const name = (yield* source.takeUntil([...tags.nameEnd, tags.argumentOpen, tags.close], MAX_NAME_LENGTH)).trim();
+  yield* source.skip(...tags.nameEnd);
+  yield* source.skipSpace();
+  const first = yield* source.expect(tags.argumentOpen, tags.close);
+  sink.startCall(name);
+  let separator = '{';
+  for (let mark = first; mark !== tags.close; mark = yield* source.expect(tags.argumentOpen, tags.close)) {
+    const ends = tags.argumentNameEnd.map(({ text }) => text);
+    const argument = (yield* source.takeUntil(ends, MAX_NAME_LENGTH)).trim();
+    const end = yield* source.expect(...ends);
+    if (tags.valueOpen !== undefined) {
+      yield* source.skipSpace();
+      yield* source.expect(tags.valueOpen);
+    }
+    const known = tags.argumentNameEnd.find(({ text }) => text === end)?.type;
+    const isString =
+      known === 'string' || (known === undefined && isStringSchema(sink.tools.argumentSchema(name, argument)));
+    const prefix = `${separator}${JSON.stringify(argument)}:`;
+    if (isString) {
+      sink.argumentText(`${prefix}"`);
+      yield* readText({ source, sink, opening: '' }, tags.argumentClose, (text) =>
+        sink.argumentText(JSON.stringify(text).slice(1, -1)),
+      );
+      sink.argumentText('"');
+    } else {
+      let text = '';
+      yield* readText({ source, sink, opening: '' }, tags.argumentClose, (piece) => {
+        text += piece;
+      });
+      sink.argumentText(prefix + (isJson(text) ? text.trim() : JSON.stringify(text)));
+    }
+    yield* source.skipSpace();
+    separator = ',';
+  }
+  sink.argumentText(separator === '{' ? '{}' : '}');
+  sink.endCall();
+}
+
+/** Gives the text up to `close`, which it consumes, without a line break at the beginning and one at the end. */
+function* readText({ source }: CallReading, close: string, pieces: (text: string) => void): Reading {
+  yield* source.skip('\r\n', '\n');
+  let lineBreak = '';
+  for (;;) {
+    if ((yield* source.skip(close)) !== null) return;
+    const unit = yield* source.takeCharacter();
+    if (unit === '\n') {
+      pieces(lineBreak);
+      lineBreak = unit;
+    } else if (unit === '\r' && isSpace((yield* source.peek()) || 'x')) {
+      pieces(lineBreak);
+      lineBreak = '';
+      if ((yield* source.skip('\n')) !== null) lineBreak = '\r\n';
+      else pieces(unit);
+    } else {
+      pieces(lineBreak + unit);
+      lineBreak = '';
+    }
+  }
+}
