@@ -6,6 +6,13 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+export interface RedisServerOptions {
+  /** Keeps the data over `kill` and `restart` in an append-only file; off by default. */
+  readonly append?: boolean;
+  /** Runs in cluster mode, without slots; off by default. */
+  readonly cluster?: boolean;
+}
+
 /**
  * A real Redis (or Valkey) server of its own for a test: private port on loopback, private folder, killed by its pid.
  *
@@ -18,19 +25,20 @@ export class RedisServer implements AsyncDisposable {
   readonly url: string;
   readonly #folder: string;
   readonly #append: boolean;
+  readonly #cluster: boolean;
   #process: ChildProcess | null = null;
 
-  private constructor(port: number, folder: string, append: boolean) {
+  private constructor(port: number, folder: string, options: RedisServerOptions) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.#folder = folder;
-    this.#append = append;
+    this.#append = options.append ?? false;
+    this.#cluster = options.cluster ?? false;
   }
 
-  /** @param options.append keeps the data over `kill` and `restart` in an append-only file; off by default */
-  static async start(options: { append?: boolean } = {}): Promise<RedisServer> {
+  static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
-    const server = new RedisServer(await freePort(), folder, options.append ?? false);
+    const server = new RedisServer(await freePort(), folder, options);
     await server.restart();
     return server;
   }
@@ -40,7 +48,10 @@ export class RedisServer implements AsyncDisposable {
     const persistence = this.#append ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
     const server = spawn(
       redisBinary(),
-      ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', ...persistence],
+      [
+        ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', ...persistence],
+        ...(this.#cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : []),
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#process = server;
