@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '#config';
 import { ModelFolderError } from '#models';
+import { addAdminCommands } from './admin/admin-commands.ts';
 import { doctor } from './doctor/doctor.ts';
 import { packageVersion } from './package-root.ts';
 import { obtainRedis } from './redis/obtain-redis.ts';
@@ -61,6 +62,8 @@ program
       return 0;
     }),
   );
+
+addAdminCommands(program, finish);
 
 await program.parseAsync();
 

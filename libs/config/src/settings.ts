@@ -87,6 +87,15 @@ export const UpSettings = z.object({
   MILLRACE_VERBOSE: flag,
 });
 
+export const CliSettings = z.object({
+  /** Any API replica. */
+  MILLRACE_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8000'),
+  /** An operator's key; the one that `millrace up` keeps when unset. */
+  MILLRACE_API_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
+  MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
+});
+
+export type CliSettings = z.infer<typeof CliSettings>;
 export type ApiSettings = z.infer<typeof ApiSettings>;
 export type WorkerSettings = z.infer<typeof WorkerSettings>;
 export type UpSettings = z.infer<typeof UpSettings>;

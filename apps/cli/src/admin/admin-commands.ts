@@ -1,0 +1,119 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { CliSettings, readSettings } from '#config';
+import { StartError } from '../start-error.ts';
+import { AdminClient } from './admin-client.ts';
+
+type Finish = (command: () => Promise<number>) => Promise<void>;
+type Call = AdminClient['call'];
+
+const segment = (text: string) => encodeURIComponent(text);
+
+/** `millrace tenants …` and `millrace keys …`: the admin API from the command line, answers as JSON. */
+export function addAdminCommands(program: Command, finish: Finish): void {
+  /** Prints what the call answers, as JSON. */
+  const show = (work: (call: Call) => Promise<unknown>) =>
+    finish(async () => {
+      const client = new AdminClient(readSettings(CliSettings));
+      const answer = await work((method, path, body) => client.call(method, path, body));
+      if (answer !== undefined) console.log(JSON.stringify(answer, null, 2));
+      return 0;
+    });
+
+  addTenantCommands(
+    program.command('tenants').description('tenants, their limits and credits, through a running API (MILLRACE_URL)'),
+    show,
+  );
+  addKeyCommands(program.command('keys').description('API keys, through a running API (MILLRACE_URL)'), show);
+}
+
+type Show = (work: (call: Call) => Promise<unknown>) => Promise<void>;
+
+function addTenantCommands(tenants: Command, show: Show): void {
+  tenants.command('list').action(() => show((call) => call('GET', 'tenants')));
+  tenants
+    .command('show <tenant>')
+    .description('its limits, and its account in credits')
+    .action((tenant: string) => show((call) => call('GET', `tenants/${segment(tenant)}`)));
+  tenants
+    .command('set <tenant> <json>')
+    .description(`creates or replaces it, as '{"weight":2,"requestsPerMinute":600,"credits":"metered"}'`)
+    .action((tenant: string, json: string) =>
+      show((call) => call('PUT', `tenants/${segment(tenant)}`, parseJson(json, 'the tenant'))),
+    );
+  tenants
+    .command('remove <tenant>')
+    .description('its keys are refused from then on')
+    .action((tenant: string) => show((call) => call('DELETE', `tenants/${segment(tenant)}`)));
+  tenants
+    .command('grant <tenant> <credits> <grant-id>')
+    .description('adds credits; the same grant id again adds nothing')
+    .action((tenant: string, credits: string, grantId: string) =>
+      show((call) => call('POST', `tenants/${segment(tenant)}/grants`, { credits: Number(credits), grantId })),
+    );
+  tenants
+    .command('usage <tenant>')
+    .description('by UTC day and model')
+    .option('--from <date>', 'first day, YYYY-MM-DD')
+    .option('--to <date>', 'last day, YYYY-MM-DD')
+    .action((tenant: string, range: Record<string, string>) =>
+      show((call) => call('GET', `tenants/${segment(tenant)}/usage?${new URLSearchParams(range)}`)),
+    );
+  tenants
+    .command('export [file]')
+    .description('all tenants, prices and keys (as hashes) as one JSON document')
+    .action((file: string | undefined) =>
+      show(async (call) => {
+        const document = await call('GET', 'tenancy');
+        if (file === undefined) return document;
+        writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`, { mode: 0o600 });
+        return undefined;
+      }),
+    );
+  tenants
+    .command('import <file>')
+    .description('applies such a document; the second time changes nothing')
+    .option('--prune', 'removes tenants and keys that it does not name')
+    .action((file: string, flags: { prune?: boolean }) =>
+      show((call) => {
+        const document = parseJson(readFileSync(file, 'utf8'), file);
+        return call('PUT', `tenancy?prune=${flags.prune === true}`, document);
+      }),
+    );
+}
+
+function addKeyCommands(keys: Command, show: Show): void {
+  keys
+    .command('list <tenant>')
+    .action((tenant: string) => show((call) => call('GET', `tenants/${segment(tenant)}/keys`)));
+  keys
+    .command('create <tenant>')
+    .description('prints the new key, once')
+    .option('--role <role>', 'tenant, admin or operator', 'tenant')
+    .option('--note <text>', 'what it is for', '')
+    .option('--days <days>', 'days after which it expires; never when left out')
+    .action((tenant: string, flags: { role: string; note: string; days?: string }) => {
+      const expiresAtMs = flags.days === undefined ? null : Math.round(Date.now() + Number(flags.days) * 86_400_000);
+      return show((call) =>
+        call('POST', `tenants/${segment(tenant)}/keys`, { role: flags.role, note: flags.note, expiresAtMs }),
+      );
+    });
+  keys.command('revoke <key-id>').action((keyId: string) => show((call) => call('DELETE', `keys/${segment(keyId)}`)));
+  keys
+    .command('rotate <key-id>')
+    .description('prints the new key, once')
+    .option('--overlap-minutes <minutes>', 'how long the old key stays valid', '0')
+    .action((keyId: string, flags: { overlapMinutes: string }) =>
+      show((call) =>
+        call('POST', `keys/${segment(keyId)}/rotate`, { overlapMs: Math.round(Number(flags.overlapMinutes) * 60_000) }),
+      ),
+    );
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new StartError(`${what} is not JSON: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+}

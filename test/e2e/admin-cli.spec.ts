@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
+import { RedisServer } from '../support/redis-server.ts';
+
+const run = promisify(execFile);
+let server: RedisServer;
+let api: ApiProcess;
+let folder: string;
+
+beforeAll(async () => {
+  build();
+  folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
+  server = await RedisServer.start();
+  api = await startApiProcess({ REDIS_URL: server.url });
+}, 120_000);
+afterAll(async () => {
+  await api?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** @returns what the command printed, as JSON where it printed any */
+async function millrace(args: string[], environment: Record<string, string> = {}) {
+  const { stdout } = await run(process.execPath, ['dist/apps/cli/src/main.js', ...args], {
+    env: { PATH: process.env.PATH ?? '', MILLRACE_URL: api.url, MILLRACE_API_KEY: TEST_KEY, ...environment },
+  });
+  return stdout === '' ? null : JSON.parse(stdout);
+}
+
+describe('millrace tenants and keys', () => {
+  it('make a tenant with credits and a key, and carry all of it to a file and back', async () => {
+    await millrace(['tenants', 'set', 'team-a', '{"credits":"metered","weight":3}']);
+    await millrace(['tenants', 'grant', 'team-a', '20', 'invoice-1']);
+    const created = await millrace(['keys', 'create', 'team-a', '--note', 'ci', '--days', '30']);
+    expect(created.key).toMatch(/^sk-mr-/);
+    const file = join(folder, 'tenants.json');
+    await millrace(['tenants', 'export', file]);
+    expect(readFileSync(file, 'utf8')).not.toContain(created.key.slice(12));
+    await millrace(['keys', 'revoke', created.record.keyId]);
+    expect(await millrace(['keys', 'list', 'team-a'])).toEqual({ keys: [] });
+    await millrace(['tenants', 'import', file, '--prune']);
+    expect((await millrace(['keys', 'list', 'team-a'])).keys).toMatchObject([{ note: 'ci', role: 'tenant' }]);
+    expect(await millrace(['tenants', 'show', 'team-a'])).toMatchObject({ weight: 3, account: { balance: 20 } });
+  });
+
+  it('say what is wrong and exit with 1', async () => {
+    const refused = millrace(['tenants', 'show', 'nobody']);
+    await expect(refused).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('no tenant "nobody"') });
+    const away = millrace(['tenants', 'list'], { MILLRACE_URL: 'http://127.0.0.1:9' });
+    await expect(away).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('set MILLRACE_URL') });
+    const keyless = millrace(['tenants', 'list'], { MILLRACE_API_KEY: '', MILLRACE_STATE_FOLDER: folder });
+    await expect(keyless).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('MILLRACE_API_KEY') });
+  });
+});
