@@ -128,7 +128,7 @@ def model_config(fixture: Fixture, tokenizer) -> dict:
     }
 
 
-def transformers_model(fixture: Fixture) -> torch.nn.Module:
+def transformers_model(fixture: Fixture, rope: dict | None = None) -> torch.nn.Module:
     """The transformers model with seeded weights, scaled so that greedy output varies and is decided clearly."""
     shape = fixture.shape
     classes = {
@@ -141,7 +141,7 @@ def transformers_model(fixture: Fixture) -> torch.nn.Module:
         vocab_size=shape.vocabulary, hidden_size=shape.hidden, intermediate_size=2 * shape.hidden,
         num_hidden_layers=shape.layers, num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads,
         head_dim=shape.head_size, max_position_embeddings=shape.max_positions, rms_norm_eps=shape.norm_epsilon,
-        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta}, tie_word_embeddings=fixture.tied,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta} | (rope or {}), tie_word_embeddings=fixture.tied,
         attn_implementation="eager", bos_token_id=None, eos_token_id=None, pad_token_id=None,
     )  # fmt: skip
     model = model_class(config).to(torch.float32).eval()

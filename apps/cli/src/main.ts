@@ -1,13 +1,17 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '#config';
-import { ModelFolderError } from '#models';
+import { ModelFolderError, ModelImportError } from '#models';
 import { addAdminCommands } from './admin/admin-commands.ts';
 import { doctor } from './doctor/doctor.ts';
+import { addModelsCommand } from './models/models-command.ts';
 import { packageVersion } from './package-root.ts';
 import { obtainRedis } from './redis/obtain-redis.ts';
 import { StartError } from './start-error.ts';
 import { up } from './up/up.ts';
+
+/** Errors whose message says all: they are shown without a stack. */
+const EXPECTED_ERRORS = [StartError, ConfigurationError, ModelFolderError, ModelImportError];
 
 const program = new Command('millrace')
   .description(
@@ -65,6 +69,8 @@ program
 
 addAdminCommands(program, finish);
 
+addModelsCommand(program, finish);
+
 await program.parseAsync();
 
 /** Runs a command and leaves with its exit code; an expected error is shown without a stack. */
@@ -73,8 +79,7 @@ async function finish(command: () => Promise<number>): Promise<void> {
   try {
     code = await command();
   } catch (error) {
-    const expected =
-      error instanceof StartError || error instanceof ConfigurationError || error instanceof ModelFolderError;
+    const expected = EXPECTED_ERRORS.some((type) => error instanceof type);
     console.error(
       `\n${expected || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : error.stack}`,
     );

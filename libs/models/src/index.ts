@@ -14,6 +14,8 @@ export type { ModelConfig } from './folder/model-config.ts';
 export { type CardOptions, ModelFolder, openModelFolder } from './folder/model-folder.ts';
 export { ModelFolderError, type ModelFolderProblem } from './folder/model-folder-error.ts';
 export { resolveModelFolder } from './folder/resolve-model-folder.ts';
+export { type ImportedModel, type ImportOptions, type ImportProgress, importGguf } from './import/import-gguf.ts';
+export { ModelImportError } from './import/model-import-error.ts';
 export { callIds } from './output-formats/call-ids.ts';
 export { type CallSchema, callListSchema, callSchema } from './output-formats/call-schema.ts';
 export { chooseOutputFormat, OUTPUT_FORMATS } from './output-formats/choose-format.ts';
@@ -22,6 +24,7 @@ export { joinEvents, type OutputEvent, type ParsedCall, type ParsedOutput } from
 export type { OutputFormat } from './output-formats/output-format.ts';
 export { OutputParser, type OutputParserOptions, reasoningStart } from './output-formats/output-parser.ts';
 export { ANY_TOOL, type ToolDefinition, type ToolSet, toolSetOf } from './output-formats/tool-set.ts';
+
 export { CHAT_ROLES, type ChatMessage } from './prompt/chat-message.ts';
 export {
   PromptRenderer,

@@ -1,0 +1,162 @@
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { openModelFolder } from '../folder/model-folder.ts';
+import { type DecoderDescription, describeDecoder } from './decoder/decoder-description.ts';
+import { decoderGraph } from './decoder/decoder-graph.ts';
+import { DecoderWeights } from './decoder/decoder-weights.ts';
+import { rotaryTables } from './decoder/rotary-tables.ts';
+import { GgufFile } from './gguf/gguf-file.ts';
+import { ModelImportError } from './model-import-error.ts';
+import { saveOnnx } from './onnx/save-onnx.ts';
+import { type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizer-files.ts';
+
+const DEFAULT_PIECE_BYTES = 1 << 30;
+
+export interface ImportOptions {
+  /** The .gguf file. */
+  readonly file: string;
+  /** Made by the import; must not exist, or be empty. */
+  readonly folder: string;
+  /** Dense weights (F32, F16, BF16): `keep` computes in float32 (exact), `q8` takes 8 bits in blocks of 32. Default `keep`. */
+  readonly quantize?: 'keep' | 'q8';
+  /** Positions of the rotary tables, at most the model's own; memory 4 · headSize bytes each. Default: the model's. */
+  readonly positions?: number;
+  /** Folder with tokenizer.json and tokenizer_config.json, to be taken instead of the GGUF's metadata. */
+  readonly tokenizerFolder?: string;
+  /** Jinja file, to be taken instead of the GGUF's template. */
+  readonly chatTemplateFile?: string;
+  /** Files of weights become no larger, unless one matrix alone is. Default 1 GiB. */
+  readonly pieceBytes?: number;
+  readonly onProgress?: (progress: ImportProgress) => void;
+}
+
+export interface ImportProgress {
+  readonly writtenBytes: number;
+}
+
+export interface ImportedModel {
+  readonly folder: string;
+  readonly decoder: DecoderDescription;
+  readonly vocabularySize: number;
+  readonly tied: boolean;
+  /** How many matrices are held in which layout (docs/decisions/0002-shipped-model-layout.md). */
+  readonly layouts: Readonly<Record<string, number>>;
+  readonly writtenBytes: number;
+}
+
+/**
+ * Turns a GGUF into a model folder. Weights are read, converted and written a few megabytes at a time; the folder appears
+ * when it is whole.
+ * @throws ModelImportError naming field or tensor, value and remedy; ModelFolderError when what was made cannot be served
+ */
+export async function importGguf(options: ImportOptions): Promise<ImportedModel> {
+  const folder = resolve(options.folder);
+  const existing = await readdir(folder).catch(() => []);
+  if (existing.length > 0)
+    throw new ModelImportError(options.file, `the folder ${folder} is not empty`, 'remove it or name another folder');
+  await using file = await GgufFile.open(options.file);
+  const described = describeDecoder(file);
+  const decoder = { ...described, positions: Math.min(options.positions ?? described.positions, described.positions) };
+  const tokenizer = await tokenizerOf(file, decoder, options);
+  const weights = await DecoderWeights.of(file, decoder, options.quantize === 'q8');
+  const divisors = file.tensors.get('rope_freqs.weight');
+  const rotary = rotaryTables(decoder, divisors === undefined ? null : await file.floats(divisors));
+
+  const unfinished = `${folder}.unfinished-${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
+  try {
+    let writtenBytes = 0;
+    await saveOnnx(decoderGraph(decoder, weights, rotary), join(unfinished, 'model.onnx'), {
+      pieceBytes: options.pieceBytes ?? DEFAULT_PIECE_BYTES,
+      onBytes: (bytes) => {
+        writtenBytes += bytes;
+        options.onProgress?.({ writtenBytes });
+      },
+    });
+    await writeFiles(unfinished, decoder, weights, tokenizer, options.tokenizerFolder);
+    await openModelFolder(unfinished); // what cannot be served is not put in place
+    await mkdir(dirname(folder), { recursive: true });
+    await rm(folder, { recursive: true, force: true }); // empty: it was looked at
+    await rename(unfinished, folder);
+    return {
+      folder,
+      decoder,
+      vocabularySize: weights.vocabulary,
+      tied: weights.tied,
+      layouts: Object.fromEntries(weights.layouts),
+      writtenBytes,
+    };
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+async function tokenizerOf(
+  file: GgufFile,
+  decoder: DecoderDescription,
+  options: ImportOptions,
+): Promise<TokenizerFiles> {
+  const metadata = new Map(file.metadata);
+  if (options.chatTemplateFile !== undefined)
+    metadata.set('tokenizer.chat_template', await readFile(options.chatTemplateFile, 'utf8'));
+  if (options.tokenizerFolder !== undefined) {
+    // The metadata is still read for the ids of the special tokens; its kind need not be known.
+    metadata.set('tokenizer.ggml.model', 'gpt2');
+    metadata.set('tokenizer.ggml.pre', 'gpt-2');
+    if (!metadata.has('tokenizer.ggml.merges')) metadata.set('tokenizer.ggml.merges', []);
+  }
+  return tokenizerFiles({ path: file.path, metadata }, decoder.positions);
+}
+
+async function writeFiles(
+  folder: string,
+  decoder: DecoderDescription,
+  weights: DecoderWeights,
+  tokenizer: TokenizerFiles,
+  tokenizerFolder: string | undefined,
+): Promise<void> {
+  const ids = {
+    bos_token_id: tokenizer.bosTokenId,
+    eos_token_id: single(tokenizer.eosTokenIds),
+    pad_token_id: tokenizer.padTokenId,
+  };
+  const known = Object.fromEntries(Object.entries(ids).filter(([, value]) => value !== null));
+  const json = (name: string, value: object, indent = 2) =>
+    writeFile(join(folder, name), `${JSON.stringify(value, null, indent)}\n`);
+  await json('config.json', { ...modelConfig(decoder, weights), ...known });
+  await json('generation_config.json', known);
+  await writeFile(join(folder, 'chat_template.jinja'), tokenizer.chatTemplate);
+  if (tokenizerFolder === undefined) {
+    await json('tokenizer.json', tokenizer.tokenizerJson, 0);
+    await json('tokenizer_config.json', tokenizer.tokenizerConfig);
+    return;
+  }
+  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+    await copyFile(join(tokenizerFolder, name), join(folder, name));
+}
+
+const single = (ids: readonly number[]) => (ids.length === 0 ? null : ids.length === 1 ? (ids[0] ?? null) : ids);
+
+/** config.json with the keys that Hugging Face's exports carry; rotary scaling is in the graph's tables already. */
+function modelConfig(decoder: DecoderDescription, weights: DecoderWeights): object {
+  const classes = { llama: 'LlamaForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM' };
+  const { ropeScaling } = decoder;
+  return {
+    architectures: [classes[decoder.architecture]],
+    model_type: decoder.architecture,
+    vocab_size: weights.vocabulary,
+    hidden_size: decoder.hidden,
+    intermediate_size: decoder.feedForward,
+    num_hidden_layers: decoder.layers,
+    num_attention_heads: decoder.heads,
+    num_key_value_heads: decoder.kvHeads,
+    head_dim: decoder.headSize,
+    max_position_embeddings: decoder.positions,
+    rope_theta: decoder.ropeTheta,
+    ...(ropeScaling.type !== 'none' && { rope_scaling: { rope_type: ropeScaling.type, factor: ropeScaling.factor } }),
+    rms_norm_eps: decoder.normEpsilon,
+    hidden_act: 'silu',
+    tie_word_embeddings: weights.tied,
+    torch_dtype: 'float32',
+  };
+}

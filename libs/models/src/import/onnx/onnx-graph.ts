@@ -1,0 +1,117 @@
+/** ONNX's TensorProto.DataType of what is written here. */
+export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
+export type ElementType = keyof typeof ELEMENT;
+export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
+  float32: 4,
+  uint8: 1,
+  int32: 4,
+  int64: 8,
+  float16: 2,
+  bfloat16: 2,
+};
+
+export const CONTRIB = 'com.microsoft';
+
+export interface GraphValue {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dimensions: readonly (number | string)[];
+}
+
+export interface Initializer {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dimensions: readonly number[];
+}
+
+/** Initializers that are made together; each round of `chunks` gives the next bytes of every one. */
+export interface InitializerGroup {
+  readonly initializers: readonly Initializer[];
+  chunks(): AsyncIterable<readonly Uint8Array[]>;
+}
+
+export interface GraphNode {
+  readonly operator: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Numbers under a name of FLOAT_ATTRIBUTES are floats, all others integers. */
+  readonly attributes: Readonly<Record<string, number | string>>;
+}
+
+export const FLOAT_ATTRIBUTES: ReadonlySet<string> = new Set(['epsilon', 'scale', 'alpha']);
+
+/** Collects an ONNX graph. Its weights are made only when it is saved, a chunk at a time. */
+export class OnnxGraph {
+  readonly name: string;
+  readonly inputs: GraphValue[] = [];
+  readonly outputs: GraphValue[] = [];
+  readonly nodes: GraphNode[] = [];
+  readonly groups: InitializerGroup[] = [];
+  readonly #known = new Set<string>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  input(name: string, type: ElementType, dimensions: readonly (number | string)[]): string {
+    this.inputs.push({ name, type, dimensions });
+    return name;
+  }
+
+  output(name: string, type: ElementType, dimensions: readonly (number | string)[]): void {
+    this.outputs.push({ name, type, dimensions });
+  }
+
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
+  /** Adds initializers that are streamed when the graph is saved. */
+  weights(group: InitializerGroup): void {
+    for (const { name } of group.initializers) this.#known.add(name);
+    this.groups.push(group);
+  }
+
+  /** Adds a small initializer once; asking again with the same name returns it. */
+  constant(name: string, type: ElementType, dimensions: readonly number[], values: ArrayBufferView): string {
+    if (this.#known.has(name)) return name;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.weights({
+      initializers: [{ name, type, dimensions }],
+      async *chunks() {
+        yield [bytes];
+      },
+    });
+    return name;
+  }
+
+  int64(name: string, values: readonly number[], scalar = false): string {
+    return this.constant(name, 'int64', scalar ? [] : [values.length], BigInt64Array.from(values.map(BigInt)));
+  }
+
+  /** Appends a node with one output, whose name is made or given. Returns it. */
+  node(operator: string, inputs: readonly string[], attributes: GraphNode['attributes'] = {}, output?: string): string {
+    const name = output ?? `${operator}_${this.nodes.length + 1}`;
+    this.append(operator, '', inputs, [name], attributes);
+    return name;
+  }
+
+  /** The same for ONNX Runtime's own operators. */
+  contrib(operator: string, inputs: readonly string[], attributes: GraphNode['attributes'], output?: string): string {
+    const name = output ?? `${operator}_${this.nodes.length + 1}`;
+    this.append(operator, CONTRIB, inputs, [name], attributes);
+    return name;
+  }
+
+  append(
+    operator: string,
+    domain: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: GraphNode['attributes'],
+  ): void {
+    for (const output of outputs) this.#known.add(output);
+    this.nodes.push({ operator, domain, inputs, outputs, attributes });
+  }
+}

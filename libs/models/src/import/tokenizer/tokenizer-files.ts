@@ -1,0 +1,119 @@
+import { MetadataFields } from '../decoder/decoder-description.ts';
+import type { GgufFile } from '../gguf/gguf-file.ts';
+import { ModelImportError } from '../model-import-error.ts';
+import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
+import { sentencePieceJson } from './sentence-piece.ts';
+
+/** GGUF's `tokenizer.ggml.token_type`. */
+export const TOKEN_TYPE = { control: 3, userDefined: 4 } as const;
+
+export interface TokenizerFiles {
+  readonly tokenizerJson: object;
+  readonly tokenizerConfig: object;
+  readonly chatTemplate: string;
+  readonly bosTokenId: number | null;
+  readonly padTokenId: number | null;
+  /** Every token that ends an answer. */
+  readonly eosTokenIds: readonly number[];
+}
+
+const FROM_ELSEWHERE =
+  'give --tokenizer with a folder that holds tokenizer.json and tokenizer_config.json of this model';
+
+/**
+ * Rebuilds tokenizer.json, tokenizer_config.json and chat_template.jinja from a GGUF's metadata.
+ * @throws ModelImportError for kinds of tokenizers that are not known exactly; a guess would give wrong tokens silently
+ */
+export function tokenizerFiles(file: Pick<GgufFile, 'path' | 'metadata'>, positions: number): TokenizerFiles {
+  const fields = new MetadataFields(file.path, file.metadata);
+  const tokens = fields.list('tokenizer.ggml.tokens', 'string');
+  const types = fields.list('tokenizer.ggml.token_type', 'number');
+  const added = tokens.flatMap((content, id) => {
+    const special = types[id] === TOKEN_TYPE.control;
+    return special || types[id] === TOKEN_TYPE.userDefined ? [{ ...addedToken(content, special), id }] : [];
+  });
+  const id = (name: string) => {
+    const field = `tokenizer.ggml.${name}_token_id`;
+    return fields.has(field) ? fields.number(field) : null;
+  };
+  const chatTemplate = fields.text('tokenizer.chat_template', '');
+  if (chatTemplate === '')
+    throw new ModelImportError(
+      file.path,
+      'it has no chat template (tokenizer.chat_template), as base models have none',
+      'take the chat version of the model, or give --chat-template with a Jinja file',
+    );
+  const [bos, eos, pad, unknown] = [id('bos'), id('eos'), id('padding'), id('unknown')];
+  const named = Object.entries({ bos, eos, pad, unk: unknown }).flatMap(([name, token]) => {
+    const content = token === null ? undefined : tokens[token];
+    return content === undefined ? [] : [[`${name}_token`, content]];
+  });
+  return {
+    tokenizerJson: {
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: added.map(({ id: tokenId, ...token }) => ({ id: tokenId, ...token })),
+      ...tokenizerParts(file.path, fields, tokens),
+    },
+    tokenizerConfig: {
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      add_bos_token: fields.flag('tokenizer.ggml.add_bos_token', false),
+      added_tokens_decoder: Object.fromEntries(added.map(({ id: tokenId, ...token }) => [tokenId, token])),
+      ...Object.fromEntries(named),
+      clean_up_tokenization_spaces: false,
+      model_max_length: positions,
+    },
+    chatTemplate,
+    bosTokenId: bos,
+    padTokenId: pad,
+    eosTokenIds: [...new Set([eos, id('eot'), id('eom')].filter((token) => token !== null))],
+  };
+}
+
+function tokenizerParts(path: string, fields: MetadataFields, tokens: readonly string[]): object {
+  const model = fields.text('tokenizer.ggml.model');
+  if (model === 'llama') {
+    const scores = fields.list('tokenizer.ggml.scores', 'number');
+    const spaceFirst = fields.flag('tokenizer.ggml.add_space_prefix', true);
+    const unknown = fields.number('tokenizer.ggml.unknown_token_id', 0);
+    return sentencePieceJson(tokens, scores, { spaceFirst, unknown: tokens[unknown] ?? '<unk>' });
+  }
+  if (model !== 'gpt2')
+    throw new ModelImportError(
+      path,
+      `its tokenizer.ggml.model is ${model}, supported are gpt2 (byte-level BPE) and llama (SentencePiece BPE)`,
+      FROM_ELSEWHERE,
+    );
+  const name = fields.text('tokenizer.ggml.pre', 'default');
+  const pre = PRE_TOKENIZERS.get(name);
+  if (pre === undefined)
+    throw new ModelImportError(
+      path,
+      `its tokenizer.ggml.pre is ${name}, known are ${[...PRE_TOKENIZERS.keys()].join(', ')}`,
+      FROM_ELSEWHERE,
+    );
+  return {
+    normalizer: pre.normalizer,
+    pre_tokenizer: pre.preTokenizer,
+    post_processor: null,
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: pre.ignoreMerges,
+      vocab: Object.fromEntries(tokens.map((token, index) => [token, index])),
+      // "a b": pieces hold no space themselves, theirs is written Ġ
+      merges: fields.list('tokenizer.ggml.merges', 'string').map((merge) => merge.split(' ')),
+    },
+  };
+}
+
+function addedToken(content: string, special: boolean) {
+  return { content, single_word: false, lstrip: false, rstrip: false, normalized: false, special };
+}
