@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine, serveEngine } from '#engine';
 import { openModelRunner } from '#model-runner';
+import { GrammarConstraints } from '#models';
 import type { EngineThreadData } from './model/engine-thread-data.ts';
 
 const { modelFile, slots, slotTokens, threads, binding, prefillChunkTokens, replayLimitTokens, tokenTable } =
@@ -10,4 +11,6 @@ if (parentPort === null) throw new Error('engine-thread is the entry of a worker
 
 const maxChunkTokens = prefillChunkTokens;
 const runner = await openModelRunner({ modelFile, slots, slotTokens, threads, binding, maxChunkTokens });
-serveEngine(parentPort, new Engine({ runner, tokenTable, prefillChunkTokens, replayLimitTokens }));
+const constraints = await GrammarConstraints.open(tokenTable, runner.shape.vocabularySize);
+const options = { runner, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
+serveEngine(parentPort, new Engine(options));

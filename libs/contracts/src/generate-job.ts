@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OutputConstraint } from './output-constraint.ts';
 import { SamplingParameters } from './sampling-parameters.ts';
 import { StopConditions } from './stop-conditions.ts';
 
@@ -22,6 +23,11 @@ export const GenerateJob = z.strictObject({
   choices: z.int().min(1),
   sampling: SamplingParameters,
   stop: StopConditions,
+  /**
+   * Absent for free text. Older workers refuse a job that has one, as a field that they do not know, and read all others
+   * as before; so it came without a new version.
+   */
+  constraint: OutputConstraint.optional(),
   /** Number of alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   topLogprobs: z.int().min(0).max(20).nullable(),
   /** Relay address, host:port, of the API replica that holds the client. */

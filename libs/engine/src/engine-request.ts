@@ -1,4 +1,4 @@
-import type { SamplingParameters, StopConditions } from '#contracts';
+import type { OutputConstraint, SamplingParameters, StopConditions } from '#contracts';
 
 /** What an earlier attempt of a request delivered of one choice. */
 export interface ResumedChoice {
@@ -17,6 +17,8 @@ export interface EngineRequest {
   readonly choices: number;
   readonly sampling: SamplingParameters;
   readonly stop: StopConditions;
+  /** What the answer must be; absent or null for free text. */
+  readonly constraint?: OutputConstraint | null;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
   /** One entry per choice to go on behind what was delivered; null or left out to begin at the beginning. */

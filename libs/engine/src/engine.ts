@@ -1,4 +1,6 @@
 import type { ModelRunner, TokenTable } from '#contracts';
+import { allowsNothing } from './constraints/allowed-tokens.ts';
+import type { TokenConstraint, TokenConstraints } from './constraints/token-constraint.ts';
 import type { EnginePort } from './engine-port.ts';
 import type { EngineRequest } from './engine-request.ts';
 import { checkRequest } from './request-check.ts';
@@ -24,6 +26,8 @@ export interface EngineOptions {
    * quicker and may differ in the last bits. 16,384 by default.
    */
   readonly replayLimitTokens?: number;
+  /** Without it, requests with a constraint are refused. */
+  readonly constraints?: TokenConstraints;
 }
 
 const DEFAULT_REPLAY_LIMIT_TOKENS = 16_384;
@@ -42,6 +46,7 @@ export class Engine implements EnginePort {
   readonly #scheduler: Scheduler;
   readonly #sampler: Sampler;
   readonly #texts: TokenTexts;
+  readonly #constraints: TokenConstraints | null;
   readonly #outbox = new StepOutbox();
   readonly #requests = new Map<string, ActiveRequest>();
   readonly #replayLimitTokens: number;
@@ -58,7 +63,7 @@ export class Engine implements EnginePort {
   /** [slots] views of the runner's logits, one row of the vocabulary's size each */
   readonly #rowLogits: readonly Float32Array[];
 
-  /** What the step in hand found: sequences at their end, and requests whose logits are unusable. */
+  /** What the step in hand found: sequences at their end, and requests that can not go on, with the reason. */
   readonly #ended: Sequence[] = [];
   readonly #broken = new Map<ActiveRequest, string>();
 
@@ -78,6 +83,7 @@ export class Engine implements EnginePort {
     this.#sampler = new Sampler(vocabularySize);
     this.#texts = new TokenTexts(options.tokenTable);
     this.#replayLimitTokens = options.replayLimitTokens ?? DEFAULT_REPLAY_LIMIT_TOKENS;
+    this.#constraints = options.constraints ?? null;
     this.#rowTokenIds = new Int32Array(runner.slots);
     this.#rowPastTokens = new Int32Array(runner.slots);
     this.#rowLogits = Array.from({ length: runner.slots }, (_, row) =>
@@ -94,9 +100,15 @@ export class Engine implements EnginePort {
       this.#outbox.failed(failure);
       return;
     }
-    const request = new ActiveRequest(input, this.runner.slotTokens, this.#texts, this.#replayLimitTokens);
+    const constraints = this.#constraintsOf(input);
+    if (constraints !== null && 'code' in constraints) {
+      this.#outbox.failed(constraints);
+      return;
+    }
+    const request = new ActiveRequest(input, this.runner.slotTokens, this.#texts, this.#replayLimitTokens, constraints);
     const misfit = request.resume();
     if (misfit !== null) {
+      for (const sequence of request.sequences) sequence.end();
       this.#outbox.failed(failureOf(input, `the tokens delivered of choice ${misfit} go on behind its end`));
       return;
     }
@@ -110,8 +122,24 @@ export class Engine implements EnginePort {
   #finishDelivered(request: ActiveRequest): void {
     for (const sequence of request.sequences) {
       if (sequence.phase === 'finished' || sequence.finishReason === null) continue;
-      sequence.phase = 'finished';
+      sequence.end();
       this.#publishFinish(sequence);
+    }
+  }
+
+  /** One constraint per choice, null for free text, or why there can be none: never an answer without its constraint. */
+  #constraintsOf(input: EngineRequest): readonly TokenConstraint[] | RequestFailure | null {
+    const { requestId, epoch, constraint, choices, stop } = input;
+    if (constraint === undefined || constraint === null) return null;
+    const made: TokenConstraint[] = [];
+    try {
+      if (this.#constraints === null) throw new Error('this worker enforces none');
+      while (made.length < choices) made.push(this.#constraints.create(constraint, stop.tokenIds));
+      return made;
+    } catch (error) {
+      for (const each of made) each[Symbol.dispose]();
+      const message = `the ${constraint.type} constraint can not be enforced: ${messageOf(error)}`;
+      return { requestId, epoch, code: 'invalid_request', message };
     }
   }
 
@@ -260,9 +288,21 @@ export class Engine implements EnginePort {
     const { request, choice, completionTokens: position } = sequence;
     const { requestId, epoch, sampling, topLogprobs } = request.input;
     if (request.cancelled || sequence.catchingUp) return;
-    const tokenId = this.#sampler.sample(logits, sampling, sequence.penalties, choice, position);
+    const allowed = sequence.constraint?.allowedTokens() ?? null;
+    if (allowed !== null && allowsNothing(allowed)) {
+      const reached = `token ${position} of choice ${choice}`;
+      this.#broken.set(request, `no token of the vocabulary fits the constraint at ${reached}; simplify the schema`);
+      return;
+    }
+    const tokenId = this.#sampler.sample(logits, sampling, sequence.penalties, choice, position, allowed);
     if (tokenId === NO_TOKEN) {
-      this.#broken.set(request, `the model gave no usable logits for token ${position} of choice ${choice}`);
+      const reached = `token ${position} of choice ${choice}`;
+      const hint = "NaN, infinite or all −Infinity. Are the model's weights intact?";
+      this.#broken.set(request, `the model gave no usable logits for ${reached}: ${hint}`);
+      return;
+    }
+    if (!sequence.constrain(tokenId)) {
+      this.#broken.set(request, `token ${tokenId} does not fit the constraint that allowed it`);
       return;
     }
     sequence.accept(tokenId);
@@ -283,7 +323,7 @@ export class Engine implements EnginePort {
   #settle(): void {
     if (this.#broken.size > 0) {
       for (const [request, reason] of this.#broken) {
-        this.#fail(request, `${reason}: NaN, infinite or all −Infinity. Are the model's weights intact?`);
+        this.#fail(request, reason);
       }
       this.#broken.clear();
     }

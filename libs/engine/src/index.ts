@@ -9,6 +9,7 @@
  * engine.submit(request);
  * await engine.runUntilIdle();
  */
+export type { TokenConstraint, TokenConstraints } from './constraints/token-constraint.ts';
 export { Engine, type EngineOptions } from './engine.ts';
 export type { EnginePort } from './engine-port.ts';
 export type { EngineRequest, ResumedChoice } from './engine-request.ts';

@@ -3,7 +3,7 @@ import type { EngineRequest, ResumedChoice } from '#engine';
 
 /** @param resume what earlier attempts delivered of each choice; null at the first */
 export function engineRequestOf(job: GenerateJob, resume: readonly ResumedChoice[] | null): EngineRequest {
-  const { requestId, epoch, choices, sampling, stop, topLogprobs } = job;
+  const { requestId, epoch, choices, sampling, stop, constraint, topLogprobs } = job;
   return {
     requestId,
     epoch,
@@ -11,6 +11,7 @@ export function engineRequestOf(job: GenerateJob, resume: readonly ResumedChoice
     choices,
     sampling,
     stop,
+    constraint: constraint ?? null,
     topLogprobs,
     resume,
   };

@@ -1,4 +1,5 @@
 import type { SamplingParameters } from '#contracts';
+import { maskLogits } from '../constraints/allowed-tokens.ts';
 import { argmax, NO_TOKEN } from './argmax.ts';
 import { NEAR_NATS, RANGE_NATS } from './exp-table.ts';
 import { ProbabilityBuckets, UNDECIDED } from './probability-buckets.ts';
@@ -13,7 +14,7 @@ const GREEDY_TEMPERATURE = 1e-5;
  * engine: its arrays of the vocabulary's size are made once.
  */
 export class Sampler {
-  /** [vocabularySize] logits after bias and penalties */
+  /** [vocabularySize] logits after constraint, bias and penalties */
   readonly #adjusted: Float32Array;
   readonly #buckets: ProbabilityBuckets;
 
@@ -27,6 +28,7 @@ export class Sampler {
    * @param penalties null when the parameters have none
    * @param choice which of the request's sequences
    * @param position index of the token within the choice, from 0
+   * @param allowed bits of the tokens that may be drawn, as `TokenConstraint` gives them; null for all
    * @returns the token, or `NO_TOKEN` when a logit is NaN or +Infinity, or none is above −Infinity
    */
   sample(
@@ -35,8 +37,9 @@ export class Sampler {
     penalties: TokenPenalties | null,
     choice: number,
     position: number,
+    allowed: Int32Array | null = null,
   ): number {
-    const adjusted = this.#adjust(logits, sampling, penalties);
+    const adjusted = this.#adjust(logits, sampling, penalties, allowed);
     const likeliest = argmax(adjusted);
     if (likeliest === NO_TOKEN || sampling.temperature < GREEDY_TEMPERATURE) return likeliest;
 
@@ -62,10 +65,16 @@ export class Sampler {
     return buckets.draw(uniformNoise(seed, choice, position, 1), uniformNoise(seed, choice, position, 0));
   }
 
-  #adjust(logits: Float32Array, sampling: SamplingParameters, penalties: TokenPenalties | null): Float32Array {
-    if (penalties === null && sampling.logitBias.length === 0) return logits;
+  #adjust(
+    logits: Float32Array,
+    sampling: SamplingParameters,
+    penalties: TokenPenalties | null,
+    allowed: Int32Array | null,
+  ): Float32Array {
+    if (penalties === null && sampling.logitBias.length === 0 && allowed === null) return logits;
     const adjusted = this.#adjusted;
     adjusted.set(logits);
+    if (allowed !== null) maskLogits(adjusted, allowed);
     for (const [token, bias] of sampling.logitBias) adjusted[token] += bias;
     penalties?.apply(adjusted);
     return adjusted;

@@ -72,7 +72,7 @@ export class Scheduler {
 
   /** Ends a decoding sequence. Its slot is free at once, or goes to a sibling that heads the line. */
   finish(sequence: Sequence): void {
-    sequence.phase = 'finished';
+    sequence.end();
     const heir = this.#waiting[0];
     if (heir?.request !== sequence.request || !sequence.request.sharesPrompt) {
       this.slots.leave(sequence);
@@ -92,7 +92,7 @@ export class Scheduler {
     // Highest slot first, so that a row about to leave is not moved into a hole.
     const seated = aborted.filter((sequence) => sequence.slot >= 0).sort((a, b) => b.slot - a.slot);
     for (const sequence of seated) this.slots.leave(sequence);
-    for (const sequence of aborted) sequence.phase = 'finished';
+    for (const sequence of aborted) sequence.end();
     return aborted;
   }
 

@@ -1,3 +1,4 @@
+import type { TokenConstraint } from '../constraints/token-constraint.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import type { TokenTexts } from '../text/token-texts.ts';
 import { Sequence } from './sequence.ts';
@@ -18,8 +19,17 @@ export class ActiveRequest {
   /** The prompt is computed once for all choices; false when each prefills what was delivered of it as well. */
   readonly sharesPrompt: boolean;
 
-  /** @param replayLimitTokens delivered tokens of one choice above which they are prefilled instead of decoded anew */
-  constructor(input: EngineRequest, slotTokens: number, texts: TokenTexts, replayLimitTokens: number) {
+  /**
+   * @param replayLimitTokens delivered tokens of one choice above which they are prefilled instead of decoded anew
+   * @param constraints one per choice; null for free text
+   */
+  constructor(
+    input: EngineRequest,
+    slotTokens: number,
+    texts: TokenTexts,
+    replayLimitTokens: number,
+    constraints: readonly TokenConstraint[] | null = null,
+  ) {
     this.input = input;
     this.stopTokenIds = new Set(input.stop.tokenIds);
     this.maxTokens = Math.min(input.stop.maxTokens, slotTokens - input.promptTokenIds.length);
@@ -29,7 +39,7 @@ export class ActiveRequest {
       const delivered = this.sharesPrompt ? [] : (resume[choice]?.tokenIds ?? []);
       const prefillTokenIds =
         delivered.length === 0 ? input.promptTokenIds : Int32Array.from([...input.promptTokenIds, ...delivered]);
-      return new Sequence(this, choice, texts, prefillTokenIds);
+      return new Sequence(this, choice, texts, prefillTokenIds, constraints?.[choice] ?? null);
     });
   }
 
@@ -41,7 +51,7 @@ export class ActiveRequest {
     for (const [choice, { tokenIds, finished }] of (this.input.resume ?? []).entries()) {
       const sequence = this.sequences[choice];
       if (sequence === undefined) continue;
-      if (finished) sequence.phase = 'finished';
+      if (finished) sequence.end();
       else if (!sequence.resume(tokenIds)) return choice;
     }
     return null;

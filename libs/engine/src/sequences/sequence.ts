@@ -1,3 +1,4 @@
+import type { TokenConstraint } from '../constraints/token-constraint.ts';
 import { TokenPenalties, usesPenalties } from '../sampling/token-penalties.ts';
 import type { SlotOccupant } from '../slots/slot-pool.ts';
 import type { FinishReason } from '../step-output.ts';
@@ -26,6 +27,8 @@ export class Sequence implements SlotOccupant {
   readonly penalties: TokenPenalties | null;
   /** What prefill computes: the prompt, or the prompt and what was delivered before. */
   readonly prefillTokenIds: Int32Array;
+  /** What it may still say; null for free text. */
+  readonly constraint: TokenConstraint | null;
   phase: SequencePhase = 'waiting';
   /** −1 while it has none. */
   slot = -1;
@@ -41,9 +44,16 @@ export class Sequence implements SlotOccupant {
   newText = '';
   finishReason: FinishReason | null = null;
 
-  constructor(request: ActiveRequest, choice: number, texts: TokenTexts, prefillTokenIds: Int32Array) {
+  constructor(
+    request: ActiveRequest,
+    choice: number,
+    texts: TokenTexts,
+    prefillTokenIds: Int32Array,
+    constraint: TokenConstraint | null = null,
+  ) {
     this.request = request;
     this.choice = choice;
+    this.constraint = constraint;
     const { sampling, promptTokenIds, stop } = request.input;
     this.penalties = usesPenalties(sampling) ? new TokenPenalties(sampling, promptTokenIds) : null;
     this.#detokenizer = new Detokenizer(texts);
@@ -66,9 +76,14 @@ export class Sequence implements SlotOccupant {
     return this.#stopStrings.matched;
   }
 
+  /** Tells the constraint of the next token, which `accept` takes after that. False when it does not fit. */
+  constrain(tokenId: number): boolean {
+    return this.constraint === null || this.request.stopTokenIds.has(tokenId) || this.constraint.accept(tokenId);
+  }
+
   /**
    * Takes the next token of the answer and decides whether it is the last. Text held back is released by a stop token
-   * and at the length limit; a stop string takes it along.
+   * and at the length limit; a stop string takes it along. A constrained answer also ends when nothing may follow.
    */
   accept(tokenId: number): void {
     this.#lastTokenId = tokenId;
@@ -82,6 +97,9 @@ export class Sequence implements SlotOccupant {
     this.newText = this.#stopStrings.push(this.#detokenizer.push(tokenId));
     if (this.#stopStrings.matched !== null) {
       this.finishReason = 'stop';
+    } else if (this.constraint?.ended === true) {
+      this.newText = this.#releaseText(this.newText);
+      this.finishReason = 'stop';
     } else if (this.completionTokens >= this.request.maxTokens) {
       this.newText = this.#releaseText(this.newText);
       this.finishReason = this.#stopStrings.matched === null ? 'length' : 'stop';
@@ -89,16 +107,23 @@ export class Sequence implements SlotOccupant {
   }
 
   /**
-   * Takes the tokens that an earlier attempt delivered, so that text, stop and penalty state are as it left them.
+   * Takes the tokens that an earlier attempt delivered, so that text, stop, penalty and constraint state are as it left them.
    * @returns false when the sequence would have ended before the last of them: they are not this request's
    */
   resume(tokenIds: readonly number[]): boolean {
     this.#resumedTokenIds = tokenIds;
     for (const tokenId of tokenIds) {
-      if (this.finishReason !== null) return false;
+      if (this.finishReason !== null || !this.constrain(tokenId)) return false;
       this.accept(tokenId);
     }
     return true;
+  }
+
+  /** Nothing of it is needed any more. */
+  end(): void {
+    if (this.phase === 'finished') return;
+    this.phase = 'finished';
+    this.constraint?.[Symbol.dispose]();
   }
 
   #releaseText(shown: string): string {

@@ -1,0 +1,23 @@
+import type { OutputConstraint } from '#contracts';
+
+/** What one sequence may still say. Its owner disposes it when the sequence has ended. */
+export interface TokenConstraint extends Disposable {
+  /**
+   * The tokens that may come next: [ceil(vocabularySize / 32)] words, token t is bit t % 32 of word t / 32. Stop tokens
+   * are among them only where the answer may end. Valid until the next call of `accept`. None at all is a dead end.
+   */
+  allowedTokens(): Int32Array;
+  /** Takes a token that was allowed and is no stop token. False when it does not fit after all. */
+  accept(tokenId: number): boolean;
+  /** The answer is complete, and there is no stop token that could say so. */
+  readonly ended: boolean;
+}
+
+/** Makes constraints; the composition root brings one that knows the model's vocabulary. */
+export interface TokenConstraints {
+  /**
+   * @param stopTokenIds allowed where the answer may end
+   * @throws when the constraint can not be enforced
+   */
+  create(constraint: OutputConstraint, stopTokenIds: readonly number[]): TokenConstraint;
+}

@@ -1,0 +1,40 @@
+import type { OutputConstraint } from '#contracts';
+import type { TokenConstraint, TokenConstraints } from '../constraints/token-constraint.ts';
+
+/** Constraints for tests: a list of the tokens allowed at each position, then the stop tokens. */
+export class ScriptedConstraints implements TokenConstraints {
+  readonly #script: readonly (readonly number[])[];
+  readonly #words: number;
+  made = 0;
+  disposed = 0;
+
+  /** @param script which tokens are allowed at each position of an answer */
+  constructor(vocabularySize: number, script: readonly (readonly number[])[]) {
+    this.#script = script;
+    this.#words = Math.ceil(vocabularySize / 32);
+  }
+
+  create(_constraint: OutputConstraint, stopTokenIds: readonly number[]): TokenConstraint {
+    this.made += 1;
+    const [script, words] = [this.#script, this.#words];
+    let position = 0;
+    return {
+      allowedTokens: () => {
+        const allowed = new Int32Array(words);
+        for (const token of script[position] ?? stopTokenIds) allowed[token >>> 5] |= 1 << (token & 31);
+        return allowed;
+      },
+      accept: (token) => {
+        const fits = script[position]?.includes(token) ?? false;
+        position += 1;
+        return fits;
+      },
+      get ended() {
+        return position >= script.length && stopTokenIds.length === 0;
+      },
+      [Symbol.dispose]: () => {
+        this.disposed += 1;
+      },
+    };
+  }
+}

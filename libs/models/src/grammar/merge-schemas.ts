@@ -1,0 +1,92 @@
+import {
+  canonicalJson,
+  hasType,
+  isAnnotation,
+  isSchemaObject,
+  type JsonType,
+  type SchemaObject,
+} from './schema-keywords.ts';
+import { type SchemaPath, SchemaRefusedError } from './schema-refused-error.ts';
+
+/** How two values of one keyword become one that says both. */
+const MERGERS: Readonly<Record<string, (a: never, b: never) => unknown>> = {
+  minimum: Math.max,
+  exclusiveMinimum: Math.max,
+  minLength: Math.max,
+  minItems: Math.max,
+  minProperties: Math.max,
+  maximum: Math.min,
+  exclusiveMaximum: Math.min,
+  maxLength: Math.min,
+  maxItems: Math.min,
+  maxProperties: Math.min,
+  required: (a: unknown[], b: unknown[]) => [...new Set([...a, ...b])],
+  type: mergeTypes,
+  enum: (a: unknown[], b: unknown[]) => {
+    const both = new Set(b.map(canonicalJson));
+    return a.filter((value) => both.has(canonicalJson(value)));
+  },
+};
+
+/**
+ * One schema that says what both say.
+ * @throws SchemaRefusedError where two values of a keyword cannot be made one
+ */
+export function mergeSchemas(a: SchemaObject, b: SchemaObject, path: SchemaPath): SchemaObject {
+  checkClosed(a, b, path);
+  checkClosed(b, a, path);
+  const merged = new Map(Object.entries(a).filter(([keyword]) => !isAnnotation(keyword)));
+  for (const [keyword, value] of Object.entries(b)) {
+    if (isAnnotation(keyword)) continue;
+    merged.set(keyword, merged.has(keyword) ? mergeKeyword(keyword, merged.get(keyword), value, path) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
+function mergeKeyword(keyword: string, a: unknown, b: unknown, path: SchemaPath): unknown {
+  if (canonicalJson(a) === canonicalJson(b)) return a;
+  if (keyword === 'properties' && isSchemaObject(a) && isSchemaObject(b)) {
+    const merged = new Map(Object.entries(a));
+    for (const [name, schema] of Object.entries(b)) {
+      merged.set(name, merged.has(name) ? mergeValues(merged.get(name), schema, [...path, keyword, name]) : schema);
+    }
+    return Object.fromEntries(merged);
+  }
+  if (keyword === 'items' || keyword === 'additionalProperties') return mergeValues(a, b, [...path, keyword]);
+  const merge = MERGERS[keyword];
+  if (merge === undefined) {
+    throw new SchemaRefusedError(
+      'unsupported_parameter',
+      [...path, keyword],
+      `"${keyword}" has two values here, through allOf, anyOf or a $ref; write the combined schema out.`,
+    );
+  }
+  return merge(a as never, b as never);
+}
+
+function mergeValues(a: unknown, b: unknown, path: SchemaPath): unknown {
+  if (a === false || b === false) return false;
+  if (a === true) return b;
+  if (b === true) return a;
+  if (isSchemaObject(a) && isSchemaObject(b)) return mergeSchemas(a, b, path);
+  throw new SchemaRefusedError('invalid_request', path, 'it is neither an object nor true or false.');
+}
+
+/** `additionalProperties` speaks of the properties beside it: the other schema may bring no others. */
+function checkClosed(closed: SchemaObject, other: SchemaObject, path: SchemaPath): void {
+  const { additionalProperties, properties = {} } = closed;
+  if (additionalProperties === undefined || additionalProperties === true) return;
+  const known = new Set(Object.keys(properties as object));
+  const stray = Object.keys((other.properties ?? {}) as object).find((name) => !known.has(name));
+  if (stray === undefined) return;
+  throw new SchemaRefusedError(
+    'unsupported_parameter',
+    [...path, 'additionalProperties'],
+    `it speaks of other properties than those of the schema it is combined with (${JSON.stringify(stray)}); write the combined schema out.`,
+  );
+}
+
+function mergeTypes(a: JsonType | JsonType[], b: JsonType | JsonType[]): JsonType[] {
+  const [left, right] = [[a].flat(), [b].flat()];
+  return [...new Set([...left.filter((type) => hasType(type, right)), ...right.filter((type) => hasType(type, left))])];
+}

@@ -1,0 +1,64 @@
+import { type CharacterSet, characterSet, LAST_CODE_POINT } from './character-set.ts';
+import type { Language, Languages } from './regular-language.ts';
+
+export interface AutomatonState {
+  readonly accepting: boolean;
+  readonly edges: readonly { readonly set: CharacterSet; readonly target: number }[];
+}
+
+/** A deterministic automaton whose first state is the start; from every state an accepting one can be reached. */
+export type Automaton = readonly AutomatonState[];
+
+/**
+ * The automaton of a language, or null when it needs more than `maxStates`. Empty when the language holds no text.
+ * States are derivatives; they are not merged further.
+ */
+export function automatonOf(languages: Languages, language: Language, maxStates: number): Automaton | null {
+  const numbers = new Map<Language, number>([[language, 0]]);
+  const order = [language];
+  const edges: Map<number, [number, number][]>[] = [];
+  for (let state = 0; state < order.length; state++) {
+    const targets = new Map<number, [number, number][]>();
+    const starts = languages.boundaries(order[state]);
+    for (const [index, first] of starts.entries()) {
+      const next = languages.derive(order[state], first);
+      if (next === languages.nothing) continue;
+      let target = numbers.get(next);
+      if (target === undefined) {
+        target = order.push(next) - 1;
+        if (order.length > maxStates) return null;
+        numbers.set(next, target);
+      }
+      const last = (starts[index + 1] ?? LAST_CODE_POINT + 1) - 1;
+      targets.set(target, [...(targets.get(target) ?? []), [first, last]]);
+    }
+    edges.push(targets);
+  }
+  const accepting = order.map(({ nullable }) => nullable);
+  return withoutDeadEnds(
+    edges.map((targets, state) => ({
+      accepting: accepting[state],
+      edges: [...targets].map(([target, ranges]) => ({ set: characterSet(ranges), target })),
+    })),
+  );
+}
+
+/** Leaves out the states from which no accepting one can be reached. */
+function withoutDeadEnds(states: Automaton): Automaton {
+  const alive = new Set<number>();
+  for (let size = -1; size !== alive.size; ) {
+    size = alive.size;
+    for (const [number, state] of states.entries()) {
+      if (state.accepting || state.edges.some(({ target }) => alive.has(target))) alive.add(number);
+    }
+  }
+  if (!alive.has(0)) return [];
+  const renumbered = new Map([...alive].sort((a, b) => a - b).map((number, index) => [number, index]));
+  return [...renumbered.keys()].map((number) => ({
+    accepting: states[number].accepting,
+    edges: states[number].edges.flatMap(({ set, target }) => {
+      const renamed = renumbered.get(target);
+      return renamed === undefined ? [] : [{ set, target: renamed }];
+    }),
+  }));
+}

@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FORMATS } from './formats.ts';
+import { NumberLanguages } from './number-language.ts';
+import { parsePattern } from './parse-pattern.ts';
+import { type Language, Languages } from './regular-language.ts';
+
+const languages = new Languages();
+
+function takes(language: Language, text: string): boolean {
+  return Array.from(text).reduce((left, character) => languages.derive(left, character.codePointAt(0)!), language)
+    .nullable;
+}
+
+const PATTERNS = [
+  'a|b', '^a|b$', '^(a|bc)*$', '[a-c]{2,3}', '^[^ab]+$', '^(?!ab)[a-c]*$', '^(?=.*c)[a-c]{1,4}$', 'a.c', '^a?b+?c*$',
+  '\\d', '^\\w+\\s\\S$', '[\\d\\-c]', '^$', '^(?:a|(?<n>b)){2}$', '\\u0061', '^[\\]a]$', '^.$', '(?!b)a$', '^\\.$', '^a{2}$', '^[a-]+$',
+]; // biome-ignore format: a table
+
+describe('parsePattern', () => {
+  it.each(PATTERNS)('finds %s in the same texts as ECMAScript', (pattern) => {
+    const language = parsePattern(languages, pattern);
+    const expected = new RegExp(pattern, 'u');
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1', '-', ' ', '\n', '.', '😀', ']'), maxLength: 6 });
+    fc.assert(
+      fc.property(text, (value) => takes(language, value) === expected.test(value)),
+      { numRuns: 300 },
+    );
+  });
+
+  it.each(Object.entries(FORMATS))('reads the pattern of format %s', (_, pattern) => {
+    expect(parsePattern(languages, pattern)).not.toBe(languages.nothing);
+  });
+});
+
+describe('NumberLanguages', () => {
+  const numbers = new NumberLanguages(languages);
+
+  it('takes exactly the whole numbers between two bounds', () => {
+    const bounds = fc.tuple(fc.integer({ min: -3_000, max: 3_000 }), fc.integer({ min: -3_000, max: 3_000 }));
+    fc.assert(
+      fc.property(bounds, fc.integer({ min: -3_500, max: 3_500 }), ([least, most], value) => {
+        const language = numbers.integers(BigInt(least), BigInt(most));
+        expect(takes(language, String(value))).toBe(least <= value && value <= most);
+      }),
+    );
+  });
+
+  it('takes exactly the decimal numbers between two bounds', () => {
+    const decimal = fc.integer({ min: -4_000, max: 4_000 }).map((thousandths) => thousandths / 1_000);
+    const bound = fc.record({ value: decimal, exclusive: fc.boolean() });
+    fc.assert(
+      fc.property(bound, bound, decimal, (least, most, value) => {
+        const language = numbers.between(least, most)!;
+        const above = least.exclusive ? value > least.value : value >= least.value;
+        const below = most.exclusive ? value < most.value : value <= most.value;
+        expect(takes(language, String(value))).toBe(above && below);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});

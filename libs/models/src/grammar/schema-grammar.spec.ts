@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { SchemaGrammar } from './schema-grammar.ts';
+import { SchemaRefusedError } from './schema-refused-error.ts';
+
+function refusalOf(schema: unknown): SchemaRefusedError {
+  try {
+    SchemaGrammar.ebnfOf(schema);
+  } catch (error) {
+    if (error instanceof SchemaRefusedError) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(schema)}`);
+}
+
+const inProperty = (schema: object) => ({ type: 'object', properties: { a: schema } });
+let deep: object = { type: 'string' };
+for (let level = 0; level < 60; level++) deep = { type: 'array', items: deep };
+
+describe('SchemaGrammar', () => {
+  it.each([
+    ['not', inProperty({ not: { type: 'string' } }), 'properties.a.not'],
+    ['if', inProperty({ if: {} }), 'properties.a.if'],
+    ['uniqueItems', inProperty({ type: 'array', uniqueItems: true }), 'properties.a.uniqueItems'],
+    ['contains', { type: 'array', contains: {} }, 'contains'],
+    ['patternProperties', { type: 'object', patternProperties: { '^a': {} } }, 'patternProperties'],
+    ['dependentRequired', { type: 'object', dependentRequired: {} }, 'dependentRequired'],
+    ['unevaluatedProperties', { type: 'object', unevaluatedProperties: false }, 'unevaluatedProperties'],
+    ['an unknown keyword', { type: 'string', minLenght: 3 }, 'minLenght'],
+    ['an unknown format', { type: 'string', format: 'hostname' }, 'format'],
+    ['a back reference', { type: 'string', pattern: '(a)\\1' }, 'pattern'],
+    ['a word boundary', { type: 'string', pattern: '\\ba' }, 'pattern'],
+    ['an anchor in a group', { type: 'string', pattern: '(^a)+b' }, 'pattern'],
+    ['a long length', { type: 'string', maxLength: 257 }, 'maxLength'],
+    ['an inexact multipleOf', { type: 'number', multipleOf: 0.01 }, 'multipleOf'],
+    ['overlapping oneOf', { oneOf: [{ type: 'integer' }, { type: 'number' }] }, 'oneOf'],
+    ['a remote $ref', { $ref: 'https://example.com/schema' }, '$ref'],
+    ['enum beside minLength', { enum: ['a'], minLength: 3 }, 'minLength'],
+    ['many minProperties', { type: 'object', minProperties: 2 }, 'minProperties'],
+    ['a nested $id', inProperty({ $id: 'b', type: 'string' }), 'properties.a.$id'],
+  ])('refuses %s as unsupported and names its path', (_, schema, path) => {
+    expect(refusalOf(schema)).toMatchObject({ code: 'unsupported_parameter', param: path });
+  });
+
+  it.each([
+    ['a reference to nowhere', { $ref: '#/$defs/x' }, 'nothing at'],
+    ['a reference to itself', { $ref: '#' }, 'itself'],
+    ['a part that requires itself', { type: 'object', properties: { a: { $ref: '#' } }, required: ['a'] }, 'finite'],
+    ['empty bounds', { type: 'integer', minimum: 3, maximum: 2 }, 'no number'],
+    ['a pattern that nothing fits', { type: 'string', pattern: '^a{3}$', maxLength: 2 }, 'no text'],
+    ['a broken pattern', { type: 'string', pattern: '(' }, 'egular expression'],
+    ['an enum that is no array', { enum: 'a' }, 'not an array'],
+    ['a type that is none', { type: 'text' }, 'JSON type'],
+    ['required without room', { type: 'object', required: ['a'], additionalProperties: false }, 'required'],
+    ['deep nesting', deep, 'nested deeper'],
+    ['many enum values', { enum: Array.from({ length: 3_000 }, (_, index) => index) }, 'more than 2048'],
+    ['a long schema', { description: 'x'.repeat(200_000) }, 'longer than'],
+    ['false', false, 'false'],
+  ])('refuses %s', (_, schema, words) => {
+    expect(refusalOf(schema).message).toContain(words);
+  });
+
+  it('takes annotations, x- keywords and unused definitions for harmless', () => {
+    const noted = {
+      title: 't',
+      description: 'd',
+      default: 1,
+      examples: [1],
+      $comment: 'c',
+      deprecated: true,
+      'x-a': 1,
+    };
+    expect(() => SchemaGrammar.ebnfOf({ $schema: 's', $id: 'i', ...noted, type: 'integer', $defs: {} })).not.toThrow();
+  });
+
+  it('makes the same grammar of the same schema', () => {
+    const schema = { type: 'object', properties: { a: { $ref: '#' }, b: { enum: ['x', 'y'] } } };
+    expect(SchemaGrammar.ebnfOf(schema)).toBe(SchemaGrammar.ebnfOf(structuredClone(schema)));
+  });
+});

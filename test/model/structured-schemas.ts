@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+
+type Schema = boolean | { readonly [keyword: string]: unknown };
+
+/** One or more schemas for every keyword that is enforced. */
+export const KEYWORD_SCHEMAS: readonly Schema[] = [
+  true,
+  {},
+  { type: 'object' },
+  { type: 'array' },
+  { type: ['string', 'null'] },
+  { type: 'string', nullable: true },
+  { properties: { a: { type: 'integer' } } },
+  { type: 'integer', minimum: -5, maximum: 1234 },
+  { type: 'integer', exclusiveMinimum: 0 },
+  { type: 'integer', minimum: 95, exclusiveMaximum: 105 },
+  { type: 'number', minimum: 0, maximum: 1 },
+  { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+  { type: 'number', minimum: -1.25, maximum: 3.75 },
+  { type: 'number', exclusiveMaximum: -2.5 },
+  { type: 'number', minimum: 10.5 },
+  { type: 'integer', multipleOf: 5 },
+  { type: 'integer', multipleOf: 25, minimum: 100 },
+  { type: 'string', minLength: 3, maxLength: 6 },
+  { type: 'string', maxLength: 0 },
+  { type: 'string', pattern: '^[A-Z]{2}-\\d{3,5}$' },
+  { type: 'string', pattern: '\\s' },
+  { type: 'string', pattern: '^(?!ad)[a-z]+$', maxLength: 10 },
+  { type: 'string', pattern: '^[^"\\\\]{1,9}$' },
+  { type: 'string', pattern: '^[é-ü\u4e00-\u9fff😀]{1,4}$' },
+  ...['date', 'time', 'date-time', 'duration', 'email', 'uuid', 'ipv4', 'ipv6', 'uri'].map((format) => ({
+    type: 'string',
+    format,
+  })),
+  { enum: ['a"b\\c\n', 1, null, { x: [1] }, 'ünï', '='] },
+  { type: 'string', enum: ['=', '>', '<', '<=', '>=', '!='] },
+  { const: { a: [true, 'x'] } },
+  { type: 'array', items: { type: 'integer' }, minItems: 2, maxItems: 4 },
+  { type: 'array', items: { type: 'boolean' }, minItems: 3 },
+  { type: 'array', items: [{ type: 'integer' }, { type: 'string' }], minItems: 1 },
+  { type: 'array', items: [{ type: 'null' }], additionalItems: { type: 'boolean' }, minItems: 3 },
+  { type: 'array', maxItems: 0 },
+  { type: 'array', maxItems: 1, uniqueItems: true },
+  { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'null' }, c: { type: 'null' } }, required: ['b'] },
+  { type: 'object', properties: { '=': { type: 'null' }, '<': { type: 'null' }, '<=': { type: 'null' } } },
+  { type: 'object', additionalProperties: { type: 'integer' } },
+  { type: 'object', properties: { ab: { type: 'null' } }, additionalProperties: { type: 'boolean' } },
+  { type: 'object', required: ['free'], additionalProperties: { type: 'integer' } },
+  {
+    type: 'object',
+    propertyNames: { pattern: '^[a-z]+$' },
+    additionalProperties: { type: 'null' },
+    minProperties: 1,
+    maxProperties: 3,
+  },
+  { oneOf: [{ type: 'string' }, { type: 'integer' }] },
+  {
+    oneOf: ['a', 'b'].map((kind) => ({
+      type: 'object',
+      properties: { kind: { const: kind }, [kind]: { type: 'integer' } },
+      required: ['kind', kind],
+      additionalProperties: false,
+    })),
+  },
+  {
+    anyOf: [
+      { type: 'integer', minimum: 5 },
+      { type: 'array', items: { type: 'null' } },
+    ],
+  },
+  { allOf: [{ type: 'object', properties: { a: { type: 'integer' } } }, { required: ['a'] }] },
+  { allOf: [{ type: 'integer', minimum: 3 }, { maximum: 8 }] },
+  {
+    type: 'object',
+    properties: { value: { type: 'number' }, next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } },
+    required: ['value', 'next'],
+  },
+  { $ref: '#/definitions/a~1b', definitions: { 'a/b': { type: 'array', items: { $ref: '#/definitions/a~1b' } } } },
+];
+
+const names = fc.uniqueArray(fc.constantFrom('a', 'ab', 'abc', 'id', 'x y', 'ü', '"', '\\', '=', '<', '<=', '0'), {
+  maxLength: 4,
+});
+const count = fc.integer({ min: 0, max: 4 });
+
+/** Random schemas of enforced keywords, nested a few levels deep. */
+export const anySchema: fc.Arbitrary<Schema> = fc
+  .letrec<{ schema: Schema; leaf: Schema }>((tie) => ({
+    leaf: fc.oneof(
+      fc.constantFrom<Schema>({ type: 'boolean' }, { type: 'null' }, { type: 'string' }, { type: 'number' }, true),
+      fc.tuple(count, count).map(([least, more]) => ({ type: 'string', minLength: least, maxLength: least + more })),
+      fc
+        .tuple(fc.integer({ min: -500, max: 500 }), fc.nat(2_000))
+        .map(([least, more]) => ({ type: 'integer', minimum: least, maximum: least + more })),
+      fc
+        .tuple(fc.integer({ min: -5_000, max: 5_000 }), fc.integer({ min: 1, max: 9_000 }), fc.boolean())
+        .map(([least, more, exclusive]) => ({
+          type: 'number',
+          [exclusive ? 'exclusiveMinimum' : 'minimum']: least / 100,
+          [exclusive ? 'exclusiveMaximum' : 'maximum']: (least + more) / 100,
+        })),
+      fc
+        .uniqueArray(fc.oneof(fc.string({ maxLength: 4 }), fc.integer(), fc.boolean()), { minLength: 1, maxLength: 6 })
+        .map((values) => ({ enum: values })),
+      fc.constantFrom<Schema>(
+        { type: 'string', format: 'date' },
+        { type: 'string', format: 'uuid' },
+        { type: 'string', pattern: '^[a-c]+(-[0-9]{2})?$' },
+        { type: 'string', pattern: '[aeiou]{2}', maxLength: 12 },
+        { $ref: '#/$defs/shared' },
+      ),
+    ),
+    schema: fc.oneof(
+      { maxDepth: 3, depthIdentifier: 'schema' },
+      tie('leaf'),
+      fc
+        .tuple(names, fc.array(tie('schema'), { minLength: 4, maxLength: 4 }), fc.nat(15), fc.boolean())
+        .map(([keys, schemas, required, closed]) => ({
+          type: 'object',
+          properties: Object.fromEntries(keys.map((key, index) => [key, schemas[index]])),
+          required: keys.filter((_, index) => (required >> index) & 1),
+          ...(closed ? { additionalProperties: false } : {}),
+        })),
+      tie('schema').map((items) => ({ type: 'array', items })),
+      fc
+        .tuple(tie('schema'), count, count)
+        .map(([items, least, more]) => ({ type: 'array', items, minItems: least, maxItems: least + more })),
+      tie('schema').map((additionalProperties) => ({ type: 'object', additionalProperties })),
+      fc.array(tie('schema'), { minLength: 1, maxLength: 3 }).map((anyOf) => ({ anyOf })),
+      tie('schema').map((schema) => ({ allOf: [schema] })),
+    ),
+  }))
+  .schema.filter((schema) => typeof schema === 'object')
+  .map((schema) => ({
+    ...(schema as object),
+    $defs: { shared: { type: 'object', properties: { again: { $ref: '#/$defs/shared' }, n: { type: 'integer' } } } },
+  }));
