@@ -233,6 +233,29 @@ describe('429', () => {
     expect(charged).toHaveLength(SLOTS + QUEUE_PLACES);
   });
 
+  it('tells a stream that waits its place and how long it will take', async () => {
+    const { key } = await team();
+    const jobs = holding();
+    const client = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: key, maxRetries: 0 });
+    const running = Array.from({ length: SLOTS }, () => ask(client));
+    await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    await redis.hset(redisKeys.drain(card.model), 'meanServiceMs', 8_000);
+    const first = ask(client);
+    await vi.waitFor(async () => expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(1));
+    const response = await fetch(`${api.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: card.model, messages, max_tokens: 5, stream: true }),
+    });
+    expect(response.headers.get('x-queue-depth')).toBe('1');
+    expect(response.headers.get('x-estimated-wait-ms')).toBe('8000');
+    jobs.end();
+    const text = await response.text();
+    expect(text).toMatch(/^: queued position=2 eta_ms=8000\n\n/);
+    expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
+    await Promise.all([...running, first]);
+  });
+
   it('lets a light tenant’s request go before a flood that was there first', async () => {
     const flood = await team({ queueShare: 0.75 });
     const light = await team();

@@ -43,7 +43,13 @@ export { LEDGER_CSV_HEADER, ledgerCsvLine, ledgerJsonLine } from './ledger/ledge
 export { LedgerReader } from './ledger/ledger-reader.ts';
 export { type DayUsage, usageOf } from './ledger/usage.ts';
 export { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './places/fair-tags.ts';
-export { ModelPlaces, type PlaceAnswer, type PlaceHolder, type PlaceRequest } from './places/model-places.ts';
+export {
+  ModelPlaces,
+  type PlaceAnswer,
+  type PlaceHolder,
+  type PlaceRequest,
+  type QueuePosition,
+} from './places/model-places.ts';
 export { applyTenancy, exportTenancy, TenancyDocument } from './tenants/tenancy-document.ts';
 export { mayUse, TenantId, type TenantInput, TenantRecord } from './tenants/tenant-record.ts';
 export { TenantStore } from './tenants/tenant-store.ts';

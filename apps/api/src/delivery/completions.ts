@@ -57,7 +57,17 @@ export class Completions {
     const stream = new SseStream(reply.raw, { ...this.#options, headers: () => headersOf(reply) });
     const target = new StreamedAnswer(stream, mapper, dialect.errorBody);
     try {
-      await this.#run(prepared, context, target);
+      await this.#run(
+        prepared,
+        {
+          ...context,
+          tell: (standing) => {
+            context.tell(standing);
+            target.standing = standing;
+          },
+        },
+        target,
+      );
     } finally {
       target.abandon();
     }

@@ -1,11 +1,15 @@
 import type { MillraceError } from '#contracts';
 import type { ChunkMapper } from '../dialects/dialect.ts';
+import type { AdmissionStanding } from '../generate/admission.ts';
 import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
 import type { SseStream } from './sse-stream.ts';
 
 /** A stream opens at its first event, or after this time in the queue: until then a failure can have its own status. */
 const OPEN_AFTER_MS = 1_000;
+
+/** Shorter than the keepalive, which so never speaks while the request is queued. */
+const TELL_POSITION_MS = 3_000;
 
 /** Sends an answer as server-sent events while it is made. */
 export class StreamedAnswer implements AnswerListener, ReplyTarget {
@@ -15,6 +19,9 @@ export class StreamedAnswer implements AnswerListener, ReplyTarget {
   #failure: MillraceError | null = null;
   #openTimer: NodeJS.Timeout | null = null;
   #over = false;
+  #started = false;
+  /** Where the request stands in the queue, once it was admitted. */
+  standing: AdmissionStanding | null = null;
 
   constructor(stream: SseStream, mapper: ChunkMapper, errorBody: (error: MillraceError) => unknown) {
     this.#stream = stream;
@@ -33,11 +40,20 @@ export class StreamedAnswer implements AnswerListener, ReplyTarget {
   }
 
   accepted(): void {
-    if (this.#over || this.#stream.opened) return;
-    this.#openTimer = setTimeout(() => this.#stream.comment('queued'), OPEN_AFTER_MS);
+    if (this.#over || this.#started || this.#stream.opened) return;
+    this.#openTimer = setTimeout(() => void this.#tellPosition(), OPEN_AFTER_MS);
+  }
+
+  /** Tells a waiting client its place and how long it will take, again and again. */
+  async #tellPosition(): Promise<void> {
+    const place = (await this.standing?.queue?.now()) ?? null;
+    if (this.#over || this.#started) return;
+    this.#stream.comment(place === null ? 'queued' : `queued position=${place.ahead + 1} eta_ms=${place.waitMs}`);
+    this.#openTimer = setTimeout(() => void this.#tellPosition(), TELL_POSITION_MS);
   }
 
   started(): void {
+    this.#started = true;
     this.#stream.silence = 'keepalive';
   }
 

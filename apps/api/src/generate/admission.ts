@@ -10,12 +10,19 @@ export interface LimitStanding {
   readonly resetMs: number;
 }
 
+export interface QueueStanding {
+  /** Jobs in front of the request. */
+  readonly ahead: number;
+  /** How long they will take. */
+  readonly waitMs: number;
+}
+
 /** What a client is told beside the answer or the refusal. */
 export interface AdmissionStanding {
   readonly requests: LimitStanding;
   readonly tokens: LimitStanding;
-  /** Jobs in front of the request and the time they will take; null for a refused one. */
-  readonly queue: { readonly ahead: number; readonly waitMs: number } | null;
+  /** At admission, and `now`, which gives null once a worker has taken the request; null for a refused request. */
+  readonly queue: (QueueStanding & { now(): Promise<QueueStanding | null> }) | null;
 }
 
 export interface AdmissionRequest {

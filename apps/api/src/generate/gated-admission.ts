@@ -52,7 +52,7 @@ export class GatedAdmission implements Admission {
       throw decision.error;
     }
     const { handle, rates, ahead, waitMs } = decision;
-    request.tell(standingOf(rates, { ahead, waitMs }));
+    request.tell(standingOf(rates, { ahead, waitMs, now: () => handle.position() }));
     return {
       priority: handle.priority,
       waitMs,

@@ -140,6 +140,7 @@ export class AdmissionGate implements AsyncDisposable {
       requestId,
       keyId: request.keyId,
       price: request.price,
+      slots: request.slots,
       costTokens,
       weight: tenant.weight,
       account,

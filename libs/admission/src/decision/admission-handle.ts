@@ -1,7 +1,10 @@
 import type { TenantAccount } from '../accounts/tenant-account.ts';
 import { chargeOf, type ModelPrice, type TokenCounts } from '../credits/price-list.ts';
 import { REBASE_TOKENS } from '../places/fair-tags.ts';
-import type { ModelPlaces, PlaceAnswer } from '../places/model-places.ts';
+import type { ModelPlaces, PlaceAnswer, QueuePosition } from '../places/model-places.ts';
+
+/** A request only waits in fair order for its first attempt; later ones go first. */
+const FIRST_EPOCH = 1;
 
 /** Runs a call to Redis now and, while Redis is away, again later; never rejects. */
 export type Persist = (name: string, call: () => Promise<unknown>) => Promise<void>;
@@ -10,6 +13,7 @@ export interface HandleParts {
   readonly requestId: string;
   readonly keyId: string;
   readonly price: ModelPrice;
+  readonly slots: number;
   readonly costTokens: number;
   readonly weight: number;
   readonly account: TenantAccount;
@@ -60,6 +64,13 @@ export class AdmissionHandle implements AsyncDisposable {
     const { place, places, persist, requestId } = this.#parts;
     if (place.startTag - place.base < REBASE_TOKENS / 2) return;
     await persist(`confirm ${requestId}`, () => places.confirm(requestId, epoch, place.base));
+  }
+
+  /** Where the request stands in the queue; null once a worker has taken it, and while Redis is away. */
+  async position(): Promise<QueuePosition | null> {
+    if (this.#state !== 'waiting') return null;
+    const { places, requestId, slots } = this.#parts;
+    return places.position(requestId, FIRST_EPOCH, slots).catch(() => null);
   }
 
   /** A worker has taken the request. */

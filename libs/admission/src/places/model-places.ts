@@ -10,6 +10,7 @@ const leaveQueue = new LuaScript('leave-queue', 5);
 const finishService = new LuaScript('finish-service', 1);
 const renewLeases = new LuaScript('renew-leases', 1);
 const rebase = new LuaScript('rebase', 4);
+const queuePosition = new LuaScript('queue-position', 4);
 const correctPriority = new LuaScript('correct-priority', 3);
 
 /** Until a request of the model was measured. */
@@ -46,6 +47,13 @@ export interface PlaceAnswer {
   readonly retryAfterMs: number;
   /** Places taken in the whole queue. */
   readonly taken: number;
+}
+
+/** Where a waiting request stands. */
+export interface QueuePosition {
+  /** Jobs in front of it. */
+  readonly ahead: number;
+  readonly waitMs: number;
 }
 
 /** Who holds a place, and what it was tagged with. */
@@ -111,6 +119,19 @@ export class ModelPlaces {
     ];
     const jobId = redisKeys.jobId(requestId, epoch);
     await this.#run(correctPriority, keys, [jobId, requestId, base, UNIT_TOKENS, HIGHEST_PRIORITY]);
+  }
+
+  /** @param slots of all workers that serve the model now @returns null when the job is not queued (any more) */
+  async position(requestId: string, epoch: number, slots: number): Promise<QueuePosition | null> {
+    const keys = [
+      redisKeys.prioritizedJobs(this.model),
+      redisKeys.waitJobs(this.model),
+      redisKeys.activeJobs(this.model),
+      redisKeys.drain(this.model),
+    ];
+    const args = [redisKeys.jobId(requestId, epoch), slots, ASSUMED_SERVICE_MS];
+    const answer = (await this.#run(queuePosition, keys, args)) as [number, number] | null;
+    return answer === null ? null : { ahead: answer[0], waitMs: answer[1] };
   }
 
   /** A worker has taken the request. Rebases priorities when virtual time has gone far enough. */
