@@ -370,22 +370,24 @@ describe('a refusal', () => {
 });
 
 describe('a failure at the worker', () => {
-  it('before the first byte is an HTTP status', async () => {
+  it('that comes with every attempt is an HTTP status before the first byte', async () => {
     script = async (job) => job.fail('engine_failed', 'The engine stopped.');
     for (const stream of [true, false]) {
+      const begun = worker.jobs.length;
       const response = await ask({ stream });
       expect(response.status).toBe(500);
-      expect(ErrorBody.parse(await response.json()).error.code).toBe('engine_failed');
+      expect(ErrorBody.parse(await response.json()).error.code).toBe('attempts_exhausted');
+      expect(worker.jobs.slice(begun).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
     }
   });
 
-  it('after the first byte is an error event that ends the stream without [DONE]', async () => {
+  it('that comes with every attempt is an error event after the first byte, and ends the stream without [DONE]', async () => {
     script = async (job) => {
-      job.say('begin');
+      if (job.job.epoch === 1) job.say('begin');
       job.fail('engine_failed', 'The engine stopped.');
     };
     const all = await events(await ask({ stream: true }));
-    expect(ErrorBody.parse(all.at(-1)).error.code).toBe('engine_failed');
+    expect(ErrorBody.parse(all.at(-1)).error.code).toBe('attempts_exhausted');
     const stream = await client.chat.completions.create({ model: card.model, messages, stream: true });
     const readAll = async () => {
       for await (const chunk of stream) expect(chunk.choices[0]?.finish_reason).toBeNull();

@@ -58,6 +58,8 @@ export class ProductProcess implements AsyncDisposable {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
     const exited = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
     this.child.kill(signal);
+    // One that a test has stopped would not hear it.
+    this.child.kill('SIGCONT');
     const timer = setTimeout(() => this.child.kill('SIGKILL'), 15_000);
     try {
       return await exited;
@@ -82,13 +84,22 @@ export interface ClusterOptions {
 export class Cluster implements AsyncDisposable {
   readonly url: string;
   readonly api: ProductProcess;
-  readonly workers: ProductProcess[];
+  /** Of the workers that were started, those that were not taken out. */
+  readonly workers: ProductProcess[] = [];
+  readonly redisUrl: string;
+  readonly #workerEnvironment: Record<string, string>;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(api: ProductProcess, workers: ProductProcess[], stack: AsyncDisposableStack) {
+  private constructor(
+    api: ProductProcess,
+    redisUrl: string,
+    workerEnvironment: Record<string, string>,
+    stack: AsyncDisposableStack,
+  ) {
     this.api = api;
-    this.workers = workers;
+    this.redisUrl = redisUrl;
     this.url = api.ready.url ?? '';
+    this.#workerEnvironment = workerEnvironment;
     this.#stack = stack;
   }
 
@@ -105,15 +116,39 @@ export class Cluster implements AsyncDisposable {
         ...options.api,
       }),
     );
-    const workers: ProductProcess[] = [];
-    for (let index = 0; index < (options.workers ?? 1); index++) {
-      workers.push(
-        starting.use(
-          await ProductProcess.start('worker', { ...shared, MILLRACE_MODEL: options.modelFolder, ...options.worker }),
-        ),
-      );
+    const workerEnvironment = { ...shared, MILLRACE_MODEL: options.modelFolder, ...options.worker };
+    const cluster = new Cluster(api, redis.url, workerEnvironment, starting.move());
+    try {
+      for (let index = 0; index < (options.workers ?? 1); index++) await cluster.addWorker();
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
     }
-    return new Cluster(api, workers, starting.move());
+  }
+
+  /** Starts one more worker and waits until it takes jobs. */
+  async addWorker(): Promise<ProductProcess> {
+    const worker = this.#stack.use(await ProductProcess.start('worker', this.#workerEnvironment));
+    this.workers.push(worker);
+    return worker;
+  }
+
+  /** The worker that runs something; waits for one. */
+  async busyWorker(): Promise<ProductProcess> {
+    for (let attempt = 0; attempt < 500; attempt++) {
+      for (const worker of this.workers) {
+        const response = await fetch(`${worker.ready.managementUrl}/stats`);
+        if (((await response.json()) as WorkerStats).engine.running > 0) return worker;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error('no worker runs anything');
+  }
+
+  /** Takes a worker out of `workers`, for a test that ends it. */
+  takeOut(worker: ProductProcess): void {
+    this.workers.splice(this.workers.indexOf(worker), 1);
   }
 
   /** The first worker's counters. */

@@ -16,6 +16,7 @@ import { TenantAuthenticator } from './auth/tenant-authenticator.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { Completions } from './delivery/completions.ts';
 import { OpenRequests } from './delivery/open-requests.ts';
+import { FAILOVER_TIMES } from './generate/failover/failover-options.ts';
 import { GatedAdmission } from './generate/gated-admission.ts';
 import { Generation } from './generate/generation.ts';
 import { ModelQueues } from './generate/model-queues.ts';
@@ -87,7 +88,14 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
 
   const openRequests = new OpenRequests();
   const admission = new GatedAdmission(gate, tenants);
-  const generation = new Generation(catalogue, prompts, admission, relay, queues, replicaId);
+  const generation = new Generation(catalogue, prompts, admission, relay, queues, replicaId, {
+    options: {
+      attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,
+      waitMs: settings.MILLRACE_FAILOVER_WAIT_MS,
+      ...FAILOVER_TIMES,
+    },
+    logger,
+  });
   const completions = new Completions(generation, openRequests, {
     maxBufferedBytes: settings.MILLRACE_STREAM_BUFFER_BYTES,
     keepaliveMs: KEEPALIVE_MS,

@@ -37,6 +37,10 @@ export const ApiSettings = z.object({
   /** How long a dead replica's requests count against their tenants; the same on all replicas. */
   MILLRACE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
   MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
+  /** A request that lost this many workers is refused: it may be what ends them. */
+  MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),
+  /** Longest time from the loss of a worker until another goes on, and in the queue while no worker lives. */
+  MILLRACE_FAILOVER_WAIT_MS: count(60_000, 3_600_000),
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });

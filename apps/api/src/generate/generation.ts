@@ -1,9 +1,12 @@
 import type { GenerateJob } from '#contracts';
+import type { Logger } from '#observability';
 import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
 import type { Admission } from './admission.ts';
 import { Answer } from './answer.ts';
+import { AttemptSeries } from './failover/attempt-series.ts';
+import type { FailoverOptions } from './failover/failover-options.ts';
 import { generateJobOf } from './generate-job-of.ts';
 import type { PreparedGeneration, ReplyTarget } from './prepared-generation.ts';
 import type { QueuesPort } from './queue-port.ts';
@@ -15,6 +18,12 @@ import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
 const OUTCOMES = { ended: 'completed', failed: 'failed', abandoned: 'cancelled', generating: 'cancelled' } as const;
 
+/** How requests outlive their workers, and where that is logged. */
+export interface FailoverParts {
+  readonly options: FailoverOptions;
+  readonly logger: Logger;
+}
+
 /** The life of a request on this replica: prepared, admitted, queued, answered, settled. */
 export class Generation {
   readonly #catalogue: ModelCatalogue;
@@ -23,6 +32,7 @@ export class Generation {
   readonly #relay: RelayPort;
   readonly #queues: QueuesPort;
   readonly #replicaId: string;
+  readonly #failover: FailoverParts;
 
   constructor(
     catalogue: ModelCatalogue,
@@ -31,6 +41,7 @@ export class Generation {
     relay: RelayPort,
     queues: QueuesPort,
     replicaId: string,
+    failover: FailoverParts,
   ) {
     this.#catalogue = catalogue;
     this.#prompts = prompts;
@@ -38,6 +49,7 @@ export class Generation {
     this.#relay = relay;
     this.#queues = queues;
     this.#replicaId = replicaId;
+    this.#failover = failover;
   }
 
   /** Everything that can be wrong with a request by itself, before anything is taken for it. @throws MillraceError */
@@ -75,24 +87,20 @@ export class Generation {
     const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener, () => void ticket.started());
     using queueTimeout = new QueueTimeout(job, ticket.waitMs, answer);
     try {
-      using subscription = this.#relay.open(job.requestId, job.epoch, job.choices, answer);
-      await this.#queues.of(job.model).add(job, ticket.priority);
+      using attempts = this.#attemptsOf(job, answer);
+      await attempts.begin((queue, first) => queue.add(first, ticket.priority));
       await ticket.queued(job.epoch);
       queueTimeout.begin();
       const leave = () => {
         answer.abandon();
-        subscription.cancel('the client closed its connection');
-        this.#unqueue(job);
+        attempts.end('the client closed its connection');
       };
       if (context.gone.aborted) leave();
       else context.gone.addEventListener('abort', leave, { once: true });
       target.accepted(answer);
       const state = await answer.over;
       context.gone.removeEventListener('abort', leave);
-      if (state === 'failed') {
-        subscription.cancel('the request failed');
-        this.#unqueue(job);
-      }
+      if (state === 'failed') attempts.end('the request failed');
     } catch (error) {
       answer.abandon();
       await ticket.release();
@@ -102,11 +110,12 @@ export class Generation {
     return answer;
   }
 
-  /** A job that stays queued because Redis is away is harmless: its claim will be denied. */
-  #unqueue(job: GenerateJob): void {
-    this.#queues
-      .of(job.model)
-      .remove(job.requestId, job.epoch)
-      .catch(() => false);
+  #attemptsOf(job: GenerateJob, answer: Answer): AttemptSeries {
+    return new AttemptSeries(job, answer, {
+      relay: this.#relay,
+      queue: this.#queues.of(job.model),
+      isServed: () => this.#catalogue.served().some(({ card }) => card.model === job.model),
+      ...this.#failover,
+    });
   }
 }

@@ -1,7 +1,13 @@
-import type { RelaySink, RelaySubscription } from '#relay';
+import type { RelaySink, RelaySubscription, ResumedChoice } from '#relay';
 
 /** This replica's end of the relay, as far as the life of a request needs it (`RelayServer` of libs/relay). */
 export interface RelayPort {
   readonly address: string;
-  open(requestId: string, epoch: number, choices: number, sink: RelaySink): RelaySubscription;
+  open(
+    requestId: string,
+    epoch: number,
+    choices: number,
+    sink: RelaySink,
+    resume?: readonly ResumedChoice[],
+  ): RelaySubscription;
 }

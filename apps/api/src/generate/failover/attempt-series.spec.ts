@@ -1,0 +1,248 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { type ErrorCode, type GenerateJob, MillraceError, relay } from '#contracts';
+import { createLogger } from '#observability';
+import type { JobState } from '#queue';
+import type { RelaySink, ResumedChoice } from '#relay';
+import { generateJob } from '../../../../../test/support/generate-job.ts';
+import { Answer } from '../answer.ts';
+import type { QueuePort } from '../queue-port.ts';
+import { AttemptSeries } from './attempt-series.ts';
+import type { FailoverOptions } from './failover-options.ts';
+
+interface Opened {
+  readonly epoch: number;
+  readonly sink: RelaySink;
+  readonly resume: readonly ResumedChoice[];
+}
+
+/** A relay and a queue that do what the test says, with times of a few milliseconds. */
+function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
+  const opened: Opened[] = [];
+  const queued: { how: 'add' | 'first'; job: GenerateJob }[] = [];
+  const removed: number[] = [];
+  const cancels: string[] = [];
+  const events: string[] = [];
+  const control = { state: 'queued' as JobState, served: true, redisAway: false };
+  const put = (how: 'add' | 'first') => async (job: GenerateJob) => {
+    if (control.redisAway) throw new MillraceError('unavailable', 'Redis is away.');
+    queued.push({ how, job });
+  };
+  const queue: QueuePort = {
+    add: put('add'),
+    addFirst: put('first'),
+    stateOf: async () => control.state,
+    remove: async (_requestId, epoch) => removed.push(epoch) > 0,
+  };
+  const job = generateJob({ choices, deadlineMs: 1 });
+  const answer = new Answer(3, choices, {
+    started: () => events.push('started'),
+    text: (choice, text) => events.push(`${choice}:${text}`),
+    choiceFinished: (choice, { reason }) => events.push(`${choice} ${reason}`),
+    ended: ({ completionTokens }) => events.push(`ended ${completionTokens}`),
+    failed: ({ code }) => events.push(code),
+  });
+  const series = new AttemptSeries(job, answer, {
+    relay: {
+      address: '',
+      open: (_requestId, epoch, _choices, sink, resume = []) => {
+        opened.push({ epoch, sink, resume });
+        return { cancel: (reason) => cancels.push(reason), [Symbol.dispose]: () => {} };
+      },
+    },
+    queue,
+    isServed: () => control.served,
+    logger: createLogger('test', 'silent'),
+    options: {
+      attempts: 3,
+      waitMs: 10_000,
+      firstLookMs: 5,
+      longestLookMs: 10,
+      takenMs: 30,
+      enqueueRetryMs: 2,
+      ...overrides,
+    },
+  });
+  const at = () => opened.at(-1)!;
+  const say = (text: string, firstIndex: number, choice = 0) =>
+    at().sink.delta({
+      requestId: 'request-1',
+      epoch: at().epoch,
+      choice,
+      firstIndex,
+      tokenIds: [100 * choice + firstIndex],
+      text,
+      logprobs: [],
+    });
+  const finish = (
+    completionTokens: number,
+    choice = 0,
+    reason: relay.FinishReason = relay.FinishReason.FINISH_REASON_STOP,
+  ) =>
+    at().sink.finished({
+      requestId: 'request-1',
+      epoch: at().epoch,
+      choice,
+      reason,
+      stopString: '',
+      completionTokens,
+      cachedPromptTokens: 0,
+    });
+  const lose = (code: ErrorCode = 'worker_lost') => at().sink.failed(new MillraceError(code, 'gone.'));
+  const begin = () => series.begin((port, first) => port.add(first));
+  return { series, answer, opened, queued, removed, cancels, events, control, at, say, finish, lose, begin };
+}
+
+const jobs = (parts: ReturnType<typeof harness>) => parts.queued.map(({ how, job }) => `${how} ${job.epoch}`);
+const until = (check: () => void) => vi.waitFor(check, { timeout: 2_000, interval: 2 });
+
+describe('AttemptSeries', () => {
+  it('queues a request whose worker was lost first, with the next epoch, behind what was delivered', async () => {
+    const parts = harness({}, 2);
+    using _ = parts.series;
+    await parts.begin();
+    parts.at().sink.granted('a');
+    parts.say('He', 0);
+    parts.say('Hi', 0, 1);
+    parts.finish(1, 1);
+    parts.say('llo', 1);
+    parts.lose();
+    await until(() => expect(jobs(parts)).toEqual(['add 1', 'first 2']));
+    expect(parts.at()).toMatchObject({
+      epoch: 2,
+      resume: [
+        { tokenIds: [0, 1], finished: false },
+        { tokenIds: [100], finished: true },
+      ],
+    });
+    expect(parts.queued[1]?.job.deadlineMs).toBeNull();
+    parts.at().sink.granted('b');
+    parts.say('!', 2);
+    parts.finish(3);
+    expect(parts.events).toEqual(['started', '0:He', '1:Hi', '1 stop', '0:llo', '0:!', '0 stop', 'ended 4']);
+  });
+
+  it('starts from the beginning when nothing was delivered', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    await parts.begin();
+    parts.lose('engine_failed');
+    expect(parts.at()).toMatchObject({ epoch: 2, resume: [] });
+  });
+
+  it('refuses a request that lost as many workers as it may, and says so to the client', async () => {
+    const parts = harness({ attempts: 3 });
+    using _ = parts.series;
+    await parts.begin();
+    for (const code of ['worker_lost', 'engine_failed', 'worker_lost'] as const) parts.lose(code);
+    expect(parts.opened.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    expect(parts.events).toEqual(['attempts_exhausted']);
+  });
+
+  it('does not count workers that drain', async () => {
+    const parts = harness({ attempts: 1 });
+    using _ = parts.series;
+    await parts.begin();
+    for (let handover = 0; handover < 5; handover++) parts.lose('worker_draining');
+    expect(parts.at().epoch).toBe(6);
+    expect(parts.events).toEqual([]);
+  });
+
+  it('goes on when a worker stopped the request by itself', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    await parts.begin();
+    parts.say('a', 0);
+    parts.finish(1, 0, relay.FinishReason.FINISH_REASON_CANCELLED);
+    expect(parts.at()).toMatchObject({ epoch: 2, resume: [{ tokenIds: [0], finished: false }] });
+  });
+
+  it('passes on what another attempt can not mend', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    await parts.begin();
+    parts.lose('context_length_exceeded');
+    expect([parts.opened.length, parts.events]).toEqual([1, ['context_length_exceeded']]);
+  });
+
+  it('does nothing more once the client is gone', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    await parts.begin();
+    parts.lose();
+    await until(() => expect(jobs(parts)).toHaveLength(2));
+    parts.answer.abandon();
+    parts.series.end('the client left');
+    parts.lose();
+    await sleep(40);
+    expect([parts.opened.length, parts.removed, parts.cancels]).toEqual([2, [2], ['the client left']]);
+  });
+
+  it('queues a job again that left the queue unclaimed, and one that was taken and never claimed', async () => {
+    for (const [state, leastMs] of [
+      ['gone', 0],
+      ['taken', 30],
+    ] as const) {
+      const parts = harness();
+      using _ = parts.series;
+      parts.control.state = state;
+      const beganAtMs = performance.now();
+      await parts.begin();
+      await until(() => expect(jobs(parts)).toContain('first 2'));
+      expect(performance.now() - beganAtMs).toBeGreaterThanOrEqual(leastMs);
+      parts.control.state = 'queued';
+      parts.at().sink.granted('a');
+      await sleep(30);
+      expect(parts.events).toEqual(['started']);
+    }
+  });
+
+  it('leaves a job alone that waits, and one that was granted', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    await parts.begin();
+    await sleep(50);
+    parts.at().sink.granted('a');
+    parts.control.state = 'gone';
+    await sleep(50);
+    expect(jobs(parts)).toEqual(['add 1']);
+  });
+
+  it('waits for Redis to queue a request again', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    await parts.begin();
+    parts.control.redisAway = true;
+    parts.lose();
+    await sleep(30);
+    expect(jobs(parts)).toEqual(['add 1']);
+    parts.control.redisAway = false;
+    await until(() => expect(jobs(parts)).toEqual(['add 1', 'first 2']));
+  });
+
+  it('fails clearly when no worker goes on in time, or none has lived for so long', async () => {
+    const lost = harness({ waitMs: 20 });
+    using _lost = lost.series;
+    await lost.begin();
+    lost.lose();
+    await until(() => expect(lost.events).toEqual(['worker_lost']));
+    const unserved = harness({ waitMs: 20 });
+    using _unserved = unserved.series;
+    unserved.control.served = false;
+    await unserved.begin();
+    await until(() => expect(unserved.events).toEqual(['no_workers']));
+    const away = harness({ waitMs: 20 });
+    using _away = away.series;
+    await away.begin();
+    away.control.redisAway = true;
+    away.lose();
+    await until(() => expect(away.events).toEqual(['worker_lost']));
+  });
+
+  it('throws when the first job can not be queued', async () => {
+    const parts = harness();
+    using _ = parts.series;
+    parts.control.redisAway = true;
+    await expect(parts.begin()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});

@@ -1,0 +1,212 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type GenerateJob, MillraceError, relay } from '#contracts';
+import type { Logger } from '#observability';
+import type { RelaySink, RelaySubscription } from '#relay';
+import type { Answer } from '../answer.ts';
+import type { QueuePort } from '../queue-port.ts';
+import type { RelayPort } from '../relay-port.ts';
+import { DeliveredTokens } from './delivered-tokens.ts';
+import type { FailoverOptions } from './failover-options.ts';
+import { UngrantedWatch } from './ungranted-watch.ts';
+
+export interface AttemptSeriesParts {
+  readonly relay: RelayPort;
+  readonly queue: QueuePort;
+  /** Whether a live worker serves the model, as far as is known. */
+  readonly isServed: () => boolean;
+  readonly options: FailoverOptions;
+  readonly logger: Logger;
+}
+
+const { FINISH_REASON_CANCELLED } = relay.FinishReason;
+
+/** At most three bytes each on the wire, well within the relay's largest message. */
+const MAX_RESUMED_TOKENS = 1_000_000;
+
+/**
+ * The attempts of one request, one after another, until its answer is over. An attempt that loses its worker, fails in
+ * its engine or is handed over by a worker that drains is followed by one with the next epoch, at the front of the queue,
+ * which goes on behind what was delivered; the answer's listener notices nothing but the time it takes. A request that
+ * ends its workers is recognised by `attempts` losses and refused.
+ */
+export class AttemptSeries implements RelaySink, Disposable {
+  readonly #parts: AttemptSeriesParts;
+  readonly #answer: Answer;
+  readonly #delivered: DeliveredTokens;
+  #job: GenerateJob;
+  #subscription: RelaySubscription | null = null;
+  #watch: UngrantedWatch | null = null;
+  #granted = false;
+  #lostAttempts = 0;
+  /** `performance.now()` of the loss that no worker has made good yet. */
+  #lostAtMs: number | null = null;
+  #unservedSinceMs: number | null = null;
+
+  constructor(job: GenerateJob, answer: Answer, parts: AttemptSeriesParts) {
+    this.#job = job;
+    this.#answer = answer;
+    this.#parts = parts;
+    this.#delivered = new DeliveredTokens(job.choices);
+  }
+
+  /** Opens the first attempt and queues its job. @throws MillraceError unavailable */
+  async begin(enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>): Promise<void> {
+    const { queue } = this.#parts;
+    this.#subscription = this.#parts.relay.open(this.#job.requestId, this.#job.epoch, this.#job.choices, this);
+    await enqueue(queue, this.#job);
+    this.#watchUnlessGranted();
+  }
+
+  /** Stops whatever the current attempt has come to: a queued job leaves the queue, a running one its worker. */
+  end(reason: string): void {
+    this.#watch?.stop();
+    this.#subscription?.cancel(reason);
+    const { requestId, epoch } = this.#job;
+    // A job that stays queued because Redis is away is harmless: its claim will be denied.
+    this.#parts.queue.remove(requestId, epoch).catch(() => false);
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.stop();
+    this.#subscription?.[Symbol.dispose]();
+  }
+
+  granted(workerId: string): void {
+    this.#granted = true;
+    this.#watch?.stop();
+    if (this.#lostAtMs !== null) {
+      const { requestId, epoch } = this.#job;
+      const waitedMs = Math.round(performance.now() - this.#lostAtMs);
+      this.#parts.logger.info({ requestId, epoch, workerId, waitedMs, tokens: this.#delivered.total }, 'goes on');
+    }
+    this.#lostAtMs = null;
+    if (this.#answer.workerId === null) this.#answer.granted(workerId);
+  }
+
+  delta(delta: relay.Delta): void {
+    this.#delivered.add(delta.choice, delta.tokenIds);
+    this.#answer.delta(delta);
+  }
+
+  finished(finished: relay.Finished): void {
+    if (finished.reason === FINISH_REASON_CANCELLED && !this.#isOver) {
+      this.failed(new MillraceError('engine_failed', 'The worker stopped the request before it was complete.'));
+      return;
+    }
+    this.#delivered.finish(finished.choice);
+    this.#answer.finished(finished);
+  }
+
+  failed(error: MillraceError): void {
+    const { requestId, epoch } = this.#job;
+    const handedOver = error.code === 'worker_draining';
+    if (this.#isOver || !(handedOver || error.code === 'worker_lost' || error.code === 'engine_failed')) {
+      this.#answer.failed(error);
+      return;
+    }
+    if (!handedOver) this.#lostAttempts += 1;
+    const { attempts } = this.#parts.options;
+    this.#parts.logger.warn({ requestId, epoch, code: error.code, lostAttempts: this.#lostAttempts }, error.message);
+    if (this.#lostAttempts >= attempts) this.#refuse(error);
+    else this.#goOn();
+  }
+
+  get #isOver(): boolean {
+    return this.#answer.state !== 'generating';
+  }
+
+  /** Opens the next attempt and queues it at the front. */
+  #goOn(): void {
+    this.#watch?.stop();
+    this.#granted = false;
+    this.#lostAtMs ??= performance.now();
+    if (this.#delivered.total > MAX_RESUMED_TOKENS) {
+      const tokens = this.#delivered.total;
+      this.#answer.failed(
+        new MillraceError('worker_lost', `The worker was lost after ${tokens} tokens, too many for another to go on.`),
+      );
+      return;
+    }
+    // The client was let in once; no deadline of the queue counts for it any more.
+    this.#job = { ...this.#job, epoch: this.#job.epoch + 1, enqueuedAtMs: Date.now(), deadlineMs: null };
+    const { requestId, epoch, choices } = this.#job;
+    try {
+      this.#subscription = this.#parts.relay.open(requestId, epoch, choices, this, this.#delivered.resume());
+    } catch (error) {
+      this.#answer.failed(error instanceof MillraceError ? error : new MillraceError('internal_error', String(error)));
+      return;
+    }
+    void this.#enqueueFirst(this.#job);
+  }
+
+  /** Streams live on without Redis, so a request that has to be queued while it is away waits for it. */
+  async #enqueueFirst(job: GenerateJob): Promise<void> {
+    for (;;) {
+      try {
+        await this.#parts.queue.addFirst(job);
+        break;
+      } catch {
+        if (this.#isOver || this.#failWhenLate()) return;
+        await sleep(this.#parts.options.enqueueRetryMs);
+        // An answer that came too late was an answer all the same: the job may be running.
+        if (this.#isOver || this.#granted || this.#job !== job) return;
+      }
+    }
+    if (this.#isOver) this.end('the request is over');
+    else this.#watchUnlessGranted();
+  }
+
+  #watchUnlessGranted(): void {
+    this.#watch?.stop();
+    if (this.#granted || this.#isOver) return;
+    const { requestId, epoch } = this.#job;
+    this.#watch = new UngrantedWatch({
+      options: this.#parts.options,
+      look: () => this.#parts.queue.stateOf(requestId, epoch),
+      onLost: (why) => {
+        if (this.#isOver || this.#failWhenLate()) return;
+        this.#parts.logger.warn({ requestId, epoch }, `the job is queued again: ${why}`);
+        this.#goOn();
+      },
+      onWaiting: () => void this.#failWhenLate(),
+    });
+  }
+
+  /** Ends a wait that is over its limit. @returns whether it did */
+  #failWhenLate(): boolean {
+    const { waitMs } = this.#parts.options;
+    const now = performance.now();
+    this.#unservedSinceMs = this.#parts.isServed() ? null : (this.#unservedSinceMs ?? now);
+    if (this.#isOver) return true;
+    const { model, requestId } = this.#job;
+    if (this.#lostAtMs !== null && now - this.#lostAtMs > waitMs) {
+      const message = `The worker of request ${requestId} was lost, and no other went on within ${waitMs} ms (MILLRACE_FAILOVER_WAIT_MS). Send the request again.`;
+      return this.#giveUp(new MillraceError('worker_lost', message));
+    }
+    if (this.#unservedSinceMs !== null && now - this.#unservedSinceMs > waitMs) {
+      const message = `No worker has served "${model}" for ${waitMs} ms (MILLRACE_FAILOVER_WAIT_MS). Send the request again later.`;
+      return this.#giveUp(new MillraceError('no_workers', message));
+    }
+    return false;
+  }
+
+  #giveUp(error: MillraceError): true {
+    this.#answer.failed(error);
+    return true;
+  }
+
+  #refuse(cause: MillraceError): void {
+    const { requestId, epoch, model, tenantId } = this.#job;
+    const facts = {
+      requestId,
+      tenantId,
+      model,
+      epoch,
+      lostAttempts: this.#lostAttempts,
+      tokens: this.#delivered.total,
+    };
+    this.#parts.logger.error({ ...facts, err: cause }, 'request refused: it may be what ends its workers');
+    const message = `Request ${requestId} was tried ${this.#lostAttempts} times, and each time its worker was lost or failed (last: ${cause.message}) It is not tried again; the operator finds it in the log by its id.`;
+    this.#answer.failed(new MillraceError('attempts_exhausted', message, { cause }));
+  }
+}
