@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { type ImportFlags, importCommand, positiveInteger } from './import-command.ts';
+import { type InspectFlags, inspectCommand } from './inspect-command.ts';
 
 /** Adds `millrace models …`; `finish` runs a command and leaves with its exit code. */
 export function addModelsCommand(program: Command, finish: (command: () => Promise<number>) => Promise<void>): void {
-  const models = program.command('models').description('model folders: make them from other files');
+  const models = program.command('models').description('model folders: make them, look into them');
   models
     .command('import')
     .description('makes a model folder of a GGUF (Llama, Qwen2 and Qwen3 architectures)')
@@ -18,4 +19,13 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
     .option('--tokenizer <folder>', 'take tokenizer.json and tokenizer_config.json from here, not from the GGUF')
     .option('--chat-template <file>', 'take this Jinja template')
     .action((file: string, folder: string, flags: ImportFlags) => finish(() => importCommand(file, folder, flags)));
+  models
+    .command('inspect')
+    .description('says what a worker would make of a model folder; exit code 1 when it cannot serve it')
+    .argument('<folder>', 'a model folder, or a name below models/')
+    .option('--slots <count>', 'sequences at once, for the memory shown', positiveInteger, 32)
+    .option('--slot-tokens <count>', 'tokens of each, for the memory shown', positiveInteger, 2048)
+    .option('--no-load', 'do not load the model; whether its cache stays in place is then not proven')
+    .option('--json', 'as JSON')
+    .action((folder: string, flags: InspectFlags) => finish(() => inspectCommand(folder, flags)));
 }

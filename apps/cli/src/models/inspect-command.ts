@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { resolveModelFolder } from '#models';
+import { packageRoot } from '../package-root.ts';
+import { megabytes } from './import-command.ts';
+import { type Inspection, inspectFolder } from './inspect-folder.ts';
+
+export interface InspectFlags {
+  readonly slots: number;
+  readonly slotTokens: number;
+  readonly load: boolean;
+  readonly json?: boolean;
+}
+
+/**
+ * `millrace models inspect`: what a worker would make of a folder.
+ * @returns 0, or 1 when something keeps the folder from being served
+ */
+export async function inspectCommand(nameOrPath: string, flags: InspectFlags): Promise<number> {
+  const folder = await resolveModelFolder(nameOrPath, [join(packageRoot(), 'models')]);
+  const inspection = await inspectFolder(folder, flags);
+  console.log(flags.json ? JSON.stringify(inspection, null, 2) : inspectionText(inspection));
+  return inspection.problems.length === 0 ? 0 : 1;
+}
+
+export function inspectionText(inspection: Inspection): string {
+  const { decoder, tokenizer, path, memory, problems } = inspection;
+  const unknown = 'not found out';
+  const lines = [
+    ['folder', `${inspection.folder} (${megabytes(inspection.fileBytes)})`],
+    ['architecture', inspection.architecture ?? unknown],
+    [
+      'decoder',
+      decoder === null
+        ? unknown
+        : `${decoder.layers} layers of ${inspection.hidden ?? '?'}, ${inspection.heads ?? '?'} heads, ${decoder.kvHeads} for keys and values, of ${decoder.headSize}`,
+    ],
+    ['context', inspection.contextLength === null ? unknown : `${inspection.contextLength} tokens`],
+    ['vocabulary', inspection.vocabularySize === null ? unknown : `${inspection.vocabularySize} tokens`],
+    ['tokenizer', tokenizer === null ? unknown : `${tokenizer.kind}, ${tokenizer.controlTokens} control tokens`],
+    ['template', inspection.templateCharacters === null ? unknown : `${inspection.templateCharacters} characters`],
+    ['ends at', inspection.eosTokens.map(({ id, text }) => `${id} ${text}`.trim()).join(', ') || unknown],
+    ['inputs', decoder === null ? unknown : `${decoder.inputs.join(', ')}; logits of the ${decoder.logits}`],
+    ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
+    ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
+    [
+      'memory',
+      memory === null
+        ? unknown
+        : `${megabytes(memory.kvBytes)} of KV cache at ${memory.slots} slots of ${memory.slotTokens} tokens, besides the weights`,
+    ],
+  ];
+  const shown = lines.map(([name, value]) => `${name?.padEnd(14)}${value}`);
+  if (problems.length === 0) return [...shown, '', 'A worker can serve it.'].join('\n');
+  const found = problems.map(({ file, problem, remedy }) => `  - ${file}: ${problem}. Remedy: ${remedy}`);
+  return [...shown, '', 'A worker cannot serve it as it is:', ...found].join('\n');
+}

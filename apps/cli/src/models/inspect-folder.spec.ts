@@ -1,0 +1,63 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inspectionText } from './inspect-command.ts';
+import { inspectFolder } from './inspect-folder.ts';
+
+const fixture = (name: string) => fileURLToPath(new URL(`../../../../test/fixtures/models/${name}`, import.meta.url));
+const OPTIONS = { slots: 4, slotTokens: 256, load: true };
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'millrace-inspect-'));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+describe('inspectFolder', () => {
+  it('tells what a GroupQueryAttention export is, and that its cache stays in place', async () => {
+    const inspection = await inspectFolder(fixture('tiny-llama'), OPTIONS);
+    expect(inspection).toMatchObject({
+      architecture: 'llama',
+      contextLength: 512,
+      vocabularySize: 384,
+      heads: 4,
+      hidden: 64,
+      decoder: { layers: 2, kvHeads: 2, headSize: 16, attention: 'GroupQueryAttention', logits: 'every position' },
+      tokenizer: { kind: 'byte-level BPE', controlTokens: 3 },
+      eosTokens: [{ id: 2, text: '<|im_end|>' }],
+      path: { kvCache: 'in-place', provider: 'cpu' },
+      memory: { slots: 4, slotTokens: 256, kvBytes: 2 * 2 * 2 * 16 * 4 * 4 * 256 },
+      problems: [],
+    });
+    expect(inspectionText(inspection)).toMatch(/KV cache +in-place: every layer.*\n(.*\n)*A worker can serve it\.$/);
+  });
+
+  it('says why a plain export needs the copying cache', async () => {
+    const { path, decoder, problems } = await inspectFolder(fixture('tiny-mha'), OPTIONS);
+    expect(decoder?.inputs).toContain('position_ids');
+    expect(path).toMatchObject({ kvCache: 'copying', reasons: [expect.stringMatching(/not every layer is/)] });
+    expect(problems).toEqual([]);
+  });
+
+  it('lists every problem of a broken folder and still tells what the model file says', async () => {
+    await cp(fixture('tiny-llama'), root, { recursive: true });
+    await rm(join(root, 'tokenizer.json'));
+    await writeFile(join(root, 'config.json'), '{');
+    const inspection = await inspectFolder(root, { ...OPTIONS, slotTokens: 4096 });
+    expect(inspection.decoder?.layers).toBe(2);
+    expect(inspection.problems.map(({ file }) => file)).toEqual(['config.json', 'tokenizer.json']);
+    expect(inspection.memory?.slotTokens).toBe(512);
+    expect(inspectionText(inspection)).toMatch(/cannot serve it as it is:\n {2}- config\.json: it is not JSON/);
+  });
+
+  it('names what is wrong with a model file that is none', async () => {
+    await cp(fixture('tiny-llama'), root, { recursive: true });
+    await writeFile(join(root, 'model.onnx'), 'version https://git-lfs.github.com/spec/v1');
+    const { problems, decoder, path } = await inspectFolder(root, OPTIONS);
+    expect(decoder).toBeNull();
+    expect(path).toBeNull();
+    expect(problems.map(({ problem }) => problem).join()).toMatch(/not a whole ONNX/);
+  });
+});

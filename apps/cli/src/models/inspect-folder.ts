@@ -1,0 +1,187 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
+import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
+
+const TRIAL_TOKENS = 64;
+const FLOAT_BYTES = 4;
+
+export interface InspectOptions {
+  readonly slots: number;
+  /** At most the model's own context is counted. */
+  readonly slotTokens: number;
+  /** Loads the model for a moment, which alone tells for sure whether past and present can share memory. */
+  readonly load: boolean;
+}
+
+export interface Problem {
+  readonly file: string;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+/** What a worker would make of a model folder. A part is null when a problem kept it from being found out. */
+export interface Inspection {
+  readonly folder: string;
+  readonly name: string | null;
+  readonly architecture: string | null;
+  readonly contextLength: number | null;
+  readonly vocabularySize: number | null;
+  readonly decoder: {
+    readonly modelFile: string;
+    readonly layers: number;
+    readonly kvHeads: number;
+    readonly headSize: number;
+    readonly attention: 'GroupQueryAttention' | 'other operators';
+    readonly logits: 'last position' | 'every position';
+    readonly inputs: readonly string[];
+  } | null;
+  readonly heads: number | null;
+  readonly hidden: number | null;
+  readonly tokenizer: { readonly kind: string; readonly controlTokens: number } | null;
+  readonly eosTokens: readonly { readonly id: number; readonly text: string }[];
+  readonly templateCharacters: number | null;
+  /** Null when it was not loaded or could not be. */
+  readonly path: {
+    readonly kvCache: 'in-place' | 'copying';
+    readonly binding: 'c-api' | 'js-api';
+    readonly provider: string;
+    readonly runtimeVersion: string;
+    readonly reasons: readonly string[];
+  } | null;
+  readonly fileBytes: number;
+  readonly memory: { readonly slots: number; readonly slotTokens: number; readonly kvBytes: number } | null;
+  readonly problems: readonly Problem[];
+}
+
+export async function inspectFolder(path: string, options: InspectOptions): Promise<Inspection> {
+  const problems: Problem[] = [];
+  const folder = await openModelFolder(path).catch((error: unknown) => {
+    problems.push(...problemsOf(error, '.'));
+    return null;
+  });
+  const modelFile = folder?.modelFile ?? (await firstFile(path, ['model.onnx', 'onnx/model.onnx']));
+  const signature =
+    modelFile === null
+      ? null
+      : await inspectModel(modelFile).catch((error: unknown) => {
+          problems.push(...problemsOf(error, modelFile));
+          return null;
+        });
+  const config = await configJson(path);
+  const tokenizerJson = folder?.card({ model: folder.name, contextLength: 1 }).tokenizerJson ?? null;
+  const contextLength = signature?.maxPositions ?? folder?.config.maxPositions ?? null;
+  return {
+    folder: path,
+    name: folder?.name ?? null,
+    architecture: folder?.config.modelType ?? null,
+    contextLength,
+    vocabularySize: signature?.vocabularySize ?? folder?.config.vocabularySize ?? null,
+    decoder: signature === null ? null : decoderOf(signature),
+    heads: numberOf(config, 'num_attention_heads'),
+    hidden: numberOf(config, 'hidden_size'),
+    tokenizer: tokenizerJson === null ? null : tokenizerOf(tokenizerJson),
+    eosTokens: folder === null || tokenizerJson === null ? [] : eosTokens(folder, tokenizerJson),
+    templateCharacters: folder?.card({ model: folder.name, contextLength: 1 }).chatTemplate.length ?? null,
+    path: signature === null || !options.load ? null : await trialLoad(signature, contextLength, problems),
+    fileBytes: await folderBytes(path),
+    memory:
+      signature === null
+        ? null
+        : memoryOf(signature, options.slots, Math.min(options.slotTokens, contextLength ?? options.slotTokens)),
+    problems,
+  };
+}
+
+function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']> {
+  const { modelFile, layers, kvHeads, headSize, sharesCache, logits, sideInputs } = signature;
+  return {
+    modelFile,
+    layers,
+    kvHeads,
+    headSize,
+    attention: sharesCache ? 'GroupQueryAttention' : 'other operators',
+    logits: logits.positions === 'last' ? 'last position' : 'every position',
+    inputs: ['input_ids', ...sideInputs.map(({ kind }) => kind)],
+  };
+}
+
+function memoryOf({ layers, kvHeads, headSize }: ModelSignature, slots: number, slotTokens: number) {
+  return { slots, slotTokens, kvBytes: 2 * layers * kvHeads * headSize * FLOAT_BYTES * slots * slotTokens };
+}
+
+/** Opens the model as a worker does, with one small slot. */
+async function trialLoad(
+  signature: ModelSignature,
+  contextLength: number | null,
+  problems: Problem[],
+): Promise<Inspection['path']> {
+  const reasons: string[] = [];
+  try {
+    const runner = await openModelRunner({
+      modelFile: signature.modelFile,
+      slots: 1,
+      slotTokens: Math.min(TRIAL_TOKENS, contextLength ?? TRIAL_TOKENS),
+      threads: 0,
+      binding: 'auto',
+      maxChunkTokens: TRIAL_TOKENS,
+      onFallback: (reason) => reasons.push(reason),
+    });
+    const { kvCache, binding, provider, runtimeVersion } = runner.description;
+    await runner.close();
+    if (reasons.length === 0)
+      reasons.push(
+        kvCache === 'in-place'
+          ? 'every layer is a GroupQueryAttention node, and a self-test has shown that past and present can share memory'
+          : 'not every layer is a GroupQueryAttention node, so each step writes the whole cache anew; an export with GroupQueryAttention is faster',
+      );
+    return { kvCache, binding, provider, runtimeVersion, reasons };
+  } catch (error) {
+    problems.push(...problemsOf(error, signature.modelFile));
+    return null;
+  }
+}
+
+function problemsOf(error: unknown, file: string): Problem[] {
+  if (error instanceof ModelFolderError) return [...error.problems];
+  const message = error instanceof Error ? error.message : String(error);
+  return [{ file, problem: message, remedy: 'see the message' }];
+}
+
+function tokenizerOf(json: string): NonNullable<Inspection['tokenizer']> {
+  const parsed: { model?: { type?: string }; added_tokens?: { special?: boolean }[] } = JSON.parse(json);
+  const type = parsed.model?.type ?? 'BPE';
+  const kind = json.includes('"ByteLevel"') ? `byte-level ${type}` : `SentencePiece ${type}`;
+  return { kind, controlTokens: (parsed.added_tokens ?? []).filter(({ special }) => special === true).length };
+}
+
+function eosTokens(folder: ModelFolder, json: string): Inspection['eosTokens'] {
+  const parsed: { added_tokens?: { id: number; content: string }[] } = JSON.parse(json);
+  const texts = new Map((parsed.added_tokens ?? []).map(({ id, content }) => [id, content]));
+  return folder.eosTokenIds.map((id) => ({ id, text: texts.get(id) ?? '' }));
+}
+
+async function configJson(folder: string): Promise<unknown> {
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {}; // openModelFolder complains about it
+  }
+}
+
+function numberOf(config: unknown, field: string): number | null {
+  const value = (config as Record<string, unknown> | null)?.[field];
+  return typeof value === 'number' ? value : null;
+}
+
+async function firstFile(folder: string, names: readonly string[]): Promise<string | null> {
+  for (const name of names) if (await stat(join(folder, name)).catch(() => null)) return join(folder, name);
+  return null;
+}
+
+async function folderBytes(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const sizes = entries.filter((entry) => entry.isFile()).map((entry) => stat(join(entry.parentPath, entry.name)));
+  return (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
+}
