@@ -95,9 +95,12 @@ local function answer(verdict, retryAfterMs)
   }
 end
 
--- The next moment at which a place is free that nobody else was told of.
+-- The next moment at which a place is free that nobody else was told of. A full queue has work enough without those who
+-- come back, so they are called when a quarter of it (at most 5 s of work) has gone: places that newcomers take before, and
+-- services that last longer than the mean, do not turn away whoever was told to come.
+local slackMs = math.min(math.floor(places / 4) * drainMs, 5000)
 local function promise(firstFreeMs)
-  local untilMs = math.max(now + firstFreeMs, tonumber(told[2] or 0) + drainMs)
+  local untilMs = math.max(now + firstFreeMs + slackMs, tonumber(told[2] or 0) + drainMs)
   redis.call('HSET', drain, 'promisedUntilMs', string.format('%.1f', math.min(untilMs, now + 120000)))
   return untilMs - now
 end
