@@ -6,6 +6,7 @@ import type { EngineRequest } from './engine-request.ts';
 import { DeliveredAnswer } from './testing/delivered-answer.ts';
 import { HistoryModelRunner } from './testing/history-model-runner.ts';
 import { requestOf } from './testing/requests.ts';
+import { ScriptedConstraints } from './testing/scripted-constraints.ts';
 import { tokenTableOf } from './testing/token-tables.ts';
 
 const VOCABULARY = 24;
@@ -22,12 +23,16 @@ const tokenTable = tokenTableOf([
   Uint8Array.of(0xf0, 0x9f),
 ]);
 
+/** Constrained answers may say three tokens at each of 18 positions, and then nothing but a stop token. */
+const SCRIPT = Array.from({ length: 18 }, (_, position) => [0, 5, 11].map((token) => (token + 7 * position) % 24));
+
 function newEngine(prefillChunkTokens: number, replayLimitTokens?: number) {
   const runner = new HistoryModelRunner({ slots: SLOTS, slotTokens: SLOT_TOKENS, vocabularySize: VOCABULARY });
   return new Engine({
     runner,
     tokenTable,
     prefillChunkTokens,
+    constraints: new ScriptedConstraints(VOCABULARY, SCRIPT),
     ...(replayLimitTokens !== undefined && { replayLimitTokens }),
   });
 }
@@ -75,6 +80,7 @@ const request = fc
   .record({
     prompt: fc.array(fc.nat(VOCABULARY - 1), { minLength: 1, maxLength: 20 }),
     choices: fc.constantFrom(1, 1, 2, 3),
+    constrained: fc.boolean(),
     maxTokens: fc.integer({ min: 1, max: 30 }),
     topLogprobs: fc.constantFrom(null, 0, 3),
     stopTokenIds: fc.array(fc.nat(VOCABULARY - 1), { maxLength: 1 }),
@@ -87,10 +93,11 @@ const request = fc
     presencePenalty: fc.constantFrom(0, 0.4),
     repetitionPenalty: fc.constantFrom(1, 1.3),
   })
-  .map(({ prompt, choices, maxTokens, topLogprobs, stopTokenIds, stopStrings, ...sampling }) =>
+  .map(({ prompt, choices, constrained, maxTokens, topLogprobs, stopTokenIds, stopStrings, ...sampling }) =>
     requestOf('r', prompt, {
       choices,
       topLogprobs,
+      constraint: constrained ? { type: 'json_object' } : null,
       sampling: { ...GREEDY, ...sampling },
       stop: { tokenIds: stopTokenIds, strings: stopStrings, maxTokens },
     }),
