@@ -28,7 +28,7 @@ export type { OutputFormat } from './output-formats/output-format.ts';
 export { OutputParser, type OutputParserOptions, reasoningStart } from './output-formats/output-parser.ts';
 export { ANY_TOOL, type ToolDefinition, type ToolSet, toolSetOf } from './output-formats/tool-set.ts';
 
-export { CHAT_ROLES, type ChatMessage } from './prompt/chat-message.ts';
+export { CHAT_ROLES, type ChatMessage, type ChatTool, type ChatToolCall } from './prompt/chat-message.ts';
 export {
   PromptRenderer,
   type PromptRendererOptions,
@@ -36,6 +36,7 @@ export {
   type RenderOptions,
 } from './prompt/prompt-renderer.ts';
 export { TemplateError } from './prompt/template-error.ts';
+export type { ToolSupport } from './prompt/tool-conversation.ts';
 export { UnsupportedTemplateError } from './prompt/unsupported-template-error.ts';
 export { tokenTableFromTokenizerJson } from './tokenizer/token-table.ts';
 export { UnsupportedTokenizerError } from './tokenizer/unsupported-tokenizer-error.ts';

@@ -1,11 +1,31 @@
+import type { ToolDefinition } from '../output-formats/tool-set.ts';
+
 /**
- * One message as a chat template sees it. Templates read `role` and `content`; other fields (`name`, later `tool_calls`)
- * are passed on as they are. Nothing in it can become a control token.
+ * One message as a chat template sees it, in the fields that Hugging Face's templates read. Nothing in it can become a
+ * control token.
  */
 export interface ChatMessage {
   readonly role: string;
+  /** '' where an assistant only called tools. */
   readonly content: string;
   readonly name?: string;
+  /** Calls of an earlier assistant turn. */
+  readonly tool_calls?: readonly ChatToolCall[];
+  /** In a tool's result: the call that it answers. */
+  readonly tool_call_id?: string;
+}
+
+/** A call of an earlier turn: the arguments are JSON text, as clients send it back, or an object. */
+export interface ChatToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly arguments: string | Readonly<Record<string, unknown>> };
+}
+
+/** A tool as clients send it. */
+export interface ChatTool {
+  readonly type: 'function';
+  readonly function: ToolDefinition;
 }
 
 /**

@@ -1,17 +1,20 @@
 import type { ModelCard, TokenTable } from '#contracts';
 import { TextTokenizer } from '../tokenizer/text-tokenizer.ts';
 import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
-import type { ChatMessage } from './chat-message.ts';
+import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
+import { probeToolSupport, type ToolSupport, withArguments, withGenericTools } from './tool-conversation.ts';
 
 export interface RenderOptions {
   /** Ends the prompt with the opening of an assistant turn. Default true. */
   readonly addGenerationPrompt?: boolean;
   /** Further names that the template can read (`enable_thinking`); they cannot replace `messages` or the model's tokens. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
+  /** What the model may call; a template that knows no tools gets them as a section of the system message. */
+  readonly tools?: readonly ChatTool[];
 }
 
 export interface RenderedPrompt {
@@ -35,6 +38,7 @@ export class PromptRenderer {
   readonly #tokenizer: TextTokenizer;
   readonly #template: ChatTemplate;
   #tokenTable: TokenTable | null = null;
+  #toolSupport: ToolSupport | null = null;
 
   /**
    * Reads the tokenizer (0.1 to 0.5 s for 150,000 tokens) and tries the template on small conversations.
@@ -71,16 +75,39 @@ export class PromptRenderer {
 
   /** The rendered conversation as texts and control tokens, before the texts are tokenized. @throws TemplateError */
   renderParts(messages: readonly ChatMessage[], options: RenderOptions = {}): RenderedTemplate {
-    const { addGenerationPrompt = true, templateVariables = {} } = options;
+    const { tools = [] } = options;
     checkMessages(messages);
+    if (tools.length === 0 && !messages.some((message) => message.tool_calls || message.role === 'tool')) {
+      return this.#renderValues(messages, null, options);
+    }
+    // Checked before anything is made of them, so that errors name the fields that the caller sent.
+    scanValue(messages, 'messages', new Set());
+    scanValue(tools, 'tools', new Set());
+    return this.toolSupport === 'none'
+      ? this.#renderValues(withGenericTools(messages, tools), null, options)
+      : this.#renderValues(withArguments(messages, this.toolSupport), tools.length > 0 ? tools : null, options);
+  }
+
+  /** What the template knows of tools; found out when first asked. */
+  get toolSupport(): ToolSupport {
+    this.#toolSupport ??= probeToolSupport((messages, tools) => this.#renderValues(messages, tools, {}).text);
+    return this.#toolSupport;
+  }
+
+  #renderValues(
+    messages: readonly unknown[],
+    tools: readonly unknown[] | null,
+    options: RenderOptions,
+  ): RenderedTemplate {
+    const { addGenerationPrompt = true, templateVariables = {} } = options;
     const privateUse = new Set<string>();
     scanValue(messages, 'messages', privateUse);
+    scanValue(tools, 'tools', privateUse);
     scanValue(templateVariables, 'templateVariables', privateUse);
     const variables = {
-      // Hugging Face always passes these two, and templates ask `tools is not none`.
-      tools: null,
-      documents: null,
+      documents: null, // Hugging Face always passes this and `tools`, and templates ask `tools is not none`.
       ...templateVariables,
+      tools: tools ?? templateVariables.tools ?? null,
       messages,
       add_generation_prompt: addGenerationPrompt,
     };

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { openModelFolder } from '../folder/model-folder.ts';
+import { PromptRenderer } from './prompt-renderer.ts';
+import { TemplateError } from './template-error.ts';
+
+const FIXTURES = new URL('../../../../test/fixtures/', import.meta.url);
+const FAMILIES = readdirSync(new URL('chat-templates', FIXTURES)).filter((file) => file.endsWith('.json'));
+const folder = await openModelFolder(new URL('models/tiny-llama', FIXTURES).pathname);
+const card = folder.card({ model: 'tiny', contextLength: 512 });
+
+describe('templates in the style of model families', () => {
+  it('are of twelve families at least', () => {
+    expect(FAMILIES.length).toBeGreaterThanOrEqual(12);
+  });
+
+  it.each(FAMILIES)('render as transformers renders them: %s', (file) => {
+    const { template, templateTokens, renderings } = JSON.parse(
+      readFileSync(new URL(`chat-templates/${file}`, FIXTURES), 'utf8'),
+    );
+    const renderer = PromptRenderer.fromCard({ ...card, chatTemplate: template, templateTokens });
+    let compared = 0;
+    for (const { messages, tools, addGenerationPrompt, text, refusal } of renderings) {
+      // A template that shows no tools gets them in a way of our own, for which there is no reference.
+      if (tools !== null && renderer.toolSupport === 'none') continue;
+      const render = (): string => renderer.render(messages, { tools: tools ?? [], addGenerationPrompt }).text;
+      if (refusal) expect(render).toThrow(TemplateError);
+      else expect(render()).toBe(text);
+      compared++;
+    }
+    expect(compared).toBeGreaterThanOrEqual(renderer.toolSupport === 'none' ? 6 : 14);
+  });
+});

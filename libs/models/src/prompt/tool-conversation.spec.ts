@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openModelFolder } from '../folder/model-folder.ts';
+import type { ChatMessage, ChatTool } from './chat-message.ts';
+import { PromptRenderer } from './prompt-renderer.ts';
+import { TemplateError } from './template-error.ts';
+
+const folder = await openModelFolder(new URL('../../../../test/fixtures/models/tiny-llama', import.meta.url).pathname);
+const card = folder.card({ model: 'tiny', contextLength: 512 });
+const START = '<|im_start|>';
+const END = '<|im_end|>';
+const WITH_TOOLS =
+  `{% if tools %}${START}system\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}${END}{% endif %}` +
+  `{% for m in messages %}${START}{{ m.role }}\n{{ m.content }}{% for c in m.tool_calls or [] %}<call>{{ c.function.name }} {{ c.function.arguments ARGUMENTS }}</call>{% endfor %}${END}{% endfor %}`;
+const renderers = {
+  none: PromptRenderer.fromCard(card),
+  objects: PromptRenderer.fromCard({ ...card, chatTemplate: WITH_TOOLS.replace('ARGUMENTS', '| tojson') }),
+  texts: PromptRenderer.fromCard({ ...card, chatTemplate: WITH_TOOLS.replace('ARGUMENTS', "~ ''") }),
+};
+
+function conversation(text: string): { messages: ChatMessage[]; tools: ChatTool[] } {
+  return {
+    messages: [
+      { role: 'user', content: text },
+      {
+        role: 'assistant',
+        content: '',
+        tool_calls: [
+          { id: text, type: 'function', function: { name: text, arguments: JSON.stringify({ [`k${text}`]: text }) } },
+        ],
+      },
+      { role: 'tool', name: text, tool_call_id: text, content: text },
+      { role: 'tool', name: text, tool_call_id: text, content: 'second' },
+    ],
+    tools: [
+      {
+        type: 'function',
+        function: {
+          name: text,
+          description: text,
+          parameters: { type: 'object', properties: { [text]: { enum: [text] } } },
+        },
+      },
+    ],
+  };
+}
+
+function controlTokens({ tokenTable }: PromptRenderer, tokenIds: Int32Array): number[] {
+  return [...tokenIds].filter((id) => tokenTable.special[id]);
+}
+
+const hostile = fc
+  .array(
+    fc.oneof(fc.constantFrom(START, END, '<|im_', 'end|>', '\ue000', '"', '\\', '\n'), fc.string({ unit: 'grapheme' })),
+    { maxLength: 6 },
+  )
+  .map((parts) => parts.join(''));
+
+describe('a conversation with tools', () => {
+  it('is told apart by what the template does with tools and calls', () => {
+    expect(renderers.none.toolSupport).toBe('none');
+    expect(renderers.objects.toolSupport).toBe('objects');
+    expect(renderers.texts.toolSupport).toBe('texts');
+  });
+
+  it('reaches the template with tools, calls and results as transformers passes them', () => {
+    const { messages, tools } = conversation('a');
+    const expected =
+      `${START}system\n{"type": "function", "function": {"name": "a", "description": "a", "parameters": {"type": "object", "properties": {"a": {"enum": ["a"]}}}}}\n${END}` +
+      `${START}user\na${END}${START}assistant\n<call>a {"ka": "a"}</call>${END}${START}tool\na${END}${START}tool\nsecond${END}`;
+    expect(renderers.objects.render(messages, { tools }).text).toBe(expected);
+    expect(renderers.texts.render(messages, { tools }).text).toBe(expected.replace('{"ka": "a"}', '{"ka":"a"}'));
+    expect(renderers.objects.render(messages).text).toBe(expected.slice(expected.indexOf(`${START}user`)));
+  });
+
+  it('is written into plain turns for a template that knows no tools', () => {
+    const { messages, tools } = conversation('a');
+    const { text } = renderers.none.render([{ role: 'system', content: 'Be brief.' }, ...messages], { tools });
+    expect(text).toContain('Be brief.\n\nYou can call these functions.');
+    expect(text).toContain(
+      '{"name":"a","description":"a","parameters":{"type":"object","properties":{"a":{"enum":["a"]}}}}',
+    );
+    expect(text).toContain('<tool_call>{"name": "a", "arguments": {"ka":"a"}}</tool_call>');
+    expect(text).toContain('<tool_response>\na\n</tool_response>\n<tool_response>\nsecond\n</tool_response>');
+  });
+
+  it.each(['none', 'objects', 'texts'] as const)('has no control tokens but the template’s (%s)', (support) => {
+    const renderer = renderers[support];
+    const plain = conversation('x');
+    const expected = controlTokens(renderer, renderer.render(plain.messages, { tools: plain.tools }).tokenIds);
+    expect(expected.length).toBeGreaterThan(0);
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const { messages, tools } = conversation(text);
+        expect(controlTokens(renderer, renderer.render(messages, { tools }).tokenIds)).toEqual(expected);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('is refused by the field’s name when arguments are no JSON object or a text is no Unicode', () => {
+    const { messages, tools } = conversation('a');
+    const call = { id: '1', type: 'function' as const, function: { name: 'f', arguments: '[1]' } };
+    const broken: ChatMessage[] = [
+      { role: 'user', content: 'a' },
+      { role: 'assistant', content: '', tool_calls: [call] },
+    ];
+    expect(() => renderers.objects.render(broken)).toThrow(
+      /messages\[1\]\.tool_calls\[0\]\.function\.arguments: not the text of a JSON object/,
+    );
+    const lone: ChatTool[] = [{ type: 'function', function: { name: 'f', description: '\ud800' } }];
+    expect(() => renderers.none.render(messages, { tools: [...tools, ...lone] })).toThrow(TemplateError);
+    expect(() => renderers.objects.render(messages, { tools: lone })).toThrow(
+      /tools\[0\]\.function\.description: .*unpaired surrogate/,
+    );
+  });
+});

@@ -1,0 +1,121 @@
+import { genericCallText, genericResultText, genericToolPrompt } from '../output-formats/generic-tool-prompt.ts';
+import type { ChatMessage, ChatTool } from './chat-message.ts';
+import { TemplateError } from './template-error.ts';
+
+/**
+ * What a chat template knows of tools. `none`: neither tools nor calls reach the prompt; `objects` and `texts`: they do,
+ * and it takes a call's arguments as an object (as Hugging Face's templates mostly do) or as JSON text.
+ */
+export type ToolSupport = 'none' | 'objects' | 'texts';
+
+const PROBE_TOOL: ChatTool = {
+  type: 'function',
+  function: {
+    name: 'probe_tool_name',
+    description: 'A probe.',
+    parameters: { type: 'object', properties: { probe_argument: { type: 'string', description: 'A text.' } } },
+  },
+};
+const PROBE_MESSAGES: readonly ChatMessage[] = [
+  { role: 'user', content: 'A question.' },
+  {
+    role: 'assistant',
+    content: '',
+    tool_calls: [
+      {
+        id: 'probe0001',
+        type: 'function',
+        function: { name: 'probe_tool_name', arguments: '{"probe_argument":"probe text"}' },
+      },
+    ],
+  },
+  { role: 'tool', name: 'probe_tool_name', tool_call_id: 'probe0001', content: 'A result.' },
+];
+
+/** Tries a template with a tool, and with a call of it in both forms. `render` throws TemplateError for what it refuses. */
+export function probeToolSupport(
+  render: (messages: readonly unknown[], tools: readonly unknown[]) => string,
+): ToolSupport {
+  const tried = (messages: readonly unknown[], wanted: RegExp): boolean => {
+    try {
+      return wanted.test(render(messages, [PROBE_TOOL]));
+    } catch (error) {
+      if (error instanceof TemplateError) return false;
+      throw error;
+    }
+  };
+  if (!tried(PROBE_MESSAGES.slice(0, 1), /probe_tool_name/)) return 'none';
+  const called = /probe_argument\\?['"]?\W*probe text/;
+  if (tried(withArguments(PROBE_MESSAGES, 'objects'), called)) return 'objects';
+  return tried(withArguments(PROBE_MESSAGES, 'texts'), called) ? 'texts' : 'objects';
+}
+
+/** The messages with their calls' arguments as the template takes them. @throws TemplateError for arguments that are no JSON object */
+export function withArguments(messages: readonly ChatMessage[], support: ToolSupport): readonly unknown[] {
+  const shaped = support === 'texts' ? argumentsText : argumentsOf;
+  return messages.map((message, index) =>
+    message.tool_calls
+      ? {
+          ...message,
+          tool_calls: message.tool_calls.map((call, place) => ({
+            ...call,
+            function: {
+              ...call.function,
+              arguments: shaped(call.function.arguments, `messages[${index}].tool_calls[${place}]`),
+            },
+          })),
+        }
+      : message,
+  );
+}
+
+/**
+ * The same conversation for a template that knows no tools: a section of the system message describes them, calls are part of
+ * the assistant's content, and results are user turns.
+ */
+export function withGenericTools(messages: readonly ChatMessage[], tools: readonly ChatTool[]): ChatMessage[] {
+  const plain: ChatMessage[] = [];
+  for (const message of messages) {
+    if (message.role === 'tool') {
+      const last = plain.at(-1);
+      const text = genericResultText(message.content);
+      // Results of several calls are one turn, because templates may insist on alternating roles.
+      if (last?.role === 'user' && last.content.startsWith('<tool_response>')) {
+        plain[plain.length - 1] = { ...last, content: `${last.content}\n${text}` };
+      } else {
+        plain.push({ role: 'user', content: text });
+      }
+    } else {
+      const { tool_calls: calls = [], tool_call_id: _id, ...rest } = message;
+      const texts = calls.map((call) => genericCallText(call.function.name, argumentsText(call.function.arguments)));
+      plain.push({ ...rest, content: [...(rest.content === '' ? [] : [rest.content]), ...texts].join('\n') });
+    }
+  }
+  if (tools.length === 0) return plain;
+  const section = genericToolPrompt(tools.map((tool) => tool.function));
+  const [first, ...others] = plain;
+  return first?.role === 'system'
+    ? [{ ...first, content: `${first.content}\n\n${section}` }, ...others]
+    : [{ role: 'system', content: section }, ...plain];
+}
+
+function argumentsOf(given: string | Readonly<Record<string, unknown>>, field: string): unknown {
+  if (typeof given !== 'string') return given;
+  let value: unknown;
+  try {
+    value = JSON.parse(given);
+  } catch {
+    value = null;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TemplateError(
+      `${field}.function.arguments: not the text of a JSON object. Remedy: send the arguments as the assistant wrote them.`,
+      { param: `${field}.function.arguments` },
+    );
+  }
+  return value;
+}
+
+function argumentsText(given: string | Readonly<Record<string, unknown>>): string {
+  return typeof given === 'string' ? given : JSON.stringify(given);
+}
