@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '#config';
-import { ModelFolderError, ModelImportError } from '#models';
+import { HubError, ModelFolderError, ModelImportError } from '#models';
 import { addAdminCommands } from './admin/admin-commands.ts';
 import { doctor } from './doctor/doctor.ts';
 import { addModelsCommand } from './models/models-command.ts';
@@ -11,7 +11,7 @@ import { StartError } from './start-error.ts';
 import { up } from './up/up.ts';
 
 /** Errors whose message says all: they are shown without a stack. */
-const EXPECTED_ERRORS = [StartError, ConfigurationError, ModelFolderError, ModelImportError];
+const EXPECTED_ERRORS = [StartError, ConfigurationError, ModelFolderError, ModelImportError, HubError];
 
 const program = new Command('millrace')
   .description(

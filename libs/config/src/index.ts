@@ -8,4 +8,4 @@
  */
 export { ConfigurationError } from './configuration-error.ts';
 export { readSettings } from './read-settings.ts';
-export { ApiSettings, CliSettings, UpSettings, WorkerSettings } from './settings.ts';
+export { ApiSettings, CliSettings, HubSettings, UpSettings, WorkerSettings } from './settings.ts';

@@ -100,6 +100,15 @@ export const CliSettings = z.object({
 });
 
 export type CliSettings = z.infer<typeof CliSettings>;
+/** What `millrace models pull` reads. */
+export const HubSettings = z.object({
+  /** A hub with the addresses of Hugging Face's, or a mirror. */
+  MILLRACE_HUB_URL: z.url({ protocol: /^https?$/ }).default('https://huggingface.co'),
+  /** For private and gated repositories. */
+  MILLRACE_HUB_TOKEN: z.string().min(1).optional(),
+});
+
 export type ApiSettings = z.infer<typeof ApiSettings>;
 export type WorkerSettings = z.infer<typeof WorkerSettings>;
 export type UpSettings = z.infer<typeof UpSettings>;
+export type HubSettings = z.infer<typeof HubSettings>;

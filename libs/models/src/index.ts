@@ -38,5 +38,7 @@ export {
 export { TemplateError } from './prompt/template-error.ts';
 export type { ToolSupport } from './prompt/tool-conversation.ts';
 export { UnsupportedTemplateError } from './prompt/unsupported-template-error.ts';
+export { HubError } from './pull/hub-error.ts';
+export { type PulledModel, type PullOptions, type PullProgress, pullModel } from './pull/pull-model.ts';
 export { tokenTableFromTokenizerJson } from './tokenizer/token-table.ts';
 export { UnsupportedTokenizerError } from './tokenizer/unsupported-tokenizer-error.ts';

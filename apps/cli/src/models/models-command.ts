@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { type ImportFlags, importCommand, positiveInteger } from './import-command.ts';
 import { type InspectFlags, inspectCommand } from './inspect-command.ts';
+import { type PullFlags, pullCommand } from './pull-command.ts';
 
 /** Adds `millrace models …`; `finish` runs a command and leaves with its exit code. */
 export function addModelsCommand(program: Command, finish: (command: () => Promise<number>) => Promise<void>): void {
-  const models = program.command('models').description('model folders: make them, look into them');
+  const models = program.command('models').description('model folders: make, download, inspect them');
   models
     .command('import')
     .description('makes a model folder of a GGUF (Llama, Qwen2 and Qwen3 architectures)')
@@ -28,4 +29,15 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
     .option('--no-load', 'do not load the model; whether its cache stays in place is then not proven')
     .option('--json', 'as JSON')
     .action((folder: string, flags: InspectFlags) => finish(() => inspectCommand(folder, flags)));
+  models
+    .command('pull')
+    .description('downloads a model folder from a hub (MILLRACE_HUB_URL, MILLRACE_HUB_TOKEN); goes on where it stopped')
+    .argument('<repo>', 'owner/name')
+    .argument('[folder]', "the folder to be made; the repository's name below models/ when left out")
+    .option('--revision <name>', 'branch, tag or commit', 'main')
+    .option('--variant <name>', 'q4 takes onnx/model_q4.onnx, and so on')
+    .option('--subfolder <path>', 'folder of the repository that holds the model')
+    .action((repo: string, folder: string | undefined, flags: PullFlags) =>
+      finish(() => pullCommand(repo, folder, flags)),
+    );
 }

@@ -1,0 +1,65 @@
+import type { HubFile } from './hub-client.ts';
+import { HubError } from './hub-error.ts';
+
+export interface ChosenFile {
+  readonly file: HubFile;
+  /** Path in the model folder. */
+  readonly path: string;
+}
+
+const SMALL_FILES = [
+  'config.json',
+  'generation_config.json',
+  'genai_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+  'LICENSE',
+];
+
+/**
+ * The files of a repository that make a model folder. Of several variants (`model_q4.onnx`, `model_fp16.onnx`, …) one is taken,
+ * and becomes `model.onnx`; builder folders (genai_config.json) keep their names.
+ * @param variant `q4` for `model_q4.onnx`; empty for `model.onnx`
+ * @param subfolder of the repository that is the model folder; empty for the root
+ * @throws HubError naming the variants that are there
+ */
+export function chooseFiles(repo: string, files: readonly HubFile[], variant: string, subfolder: string): ChosenFile[] {
+  const prefix = subfolder === '' ? '' : `${subfolder.replace(/\/+$/, '')}/`;
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const small = SMALL_FILES.flatMap((name) => {
+    const file = byPath.get(prefix + name) ?? byPath.get(name);
+    return file === undefined ? [] : [{ file, path: name }];
+  });
+  const inside = files.filter(({ path }) => path.startsWith(prefix) && isSafe(path));
+  if (byPath.has(`${prefix}genai_config.json`)) {
+    const models = inside.filter(({ path }) => /^[^/]+\.onnx([._]data.*)?$/.test(path.slice(prefix.length)));
+    return [...small, ...models.map((file) => ({ file, path: file.path.slice(prefix.length) }))];
+  }
+  const name = variant === '' ? 'model.onnx' : `model_${variant}.onnx`;
+  for (const folder of ['onnx/', '']) {
+    const model = byPath.get(prefix + folder + name);
+    if (model === undefined) continue;
+    // The model file names its weights, so they keep their names.
+    const weights = inside.filter(
+      ({ path }) => path.startsWith(`${model.path}_data`) || path.startsWith(`${model.path}.data`),
+    );
+    const placed = weights.map((file) => ({ file, path: file.path.slice(prefix.length) }));
+    return [...small, { file: model, path: `${folder}model.onnx` }, ...placed];
+  }
+  const others = inside.map(({ path }) => path).filter((path) => path.endsWith('.onnx'));
+  throw new HubError(
+    repo,
+    `it has no ${prefix}onnx/${name}`,
+    others.length > 0
+      ? `choose with --variant or --subfolder among ${others.slice(0, 12).join(', ')}`
+      : files.some(({ path }) => path.endsWith('.gguf'))
+        ? 'it holds GGUFs: download one and use millrace models import'
+        : 'take an ONNX export of the model, such as those of onnx-community',
+  );
+}
+
+/** Paths come from the hub: none may lead out of the folder. */
+function isSafe(path: string): boolean {
+  return !path.startsWith('/') && !path.includes('\\') && !path.split('/').includes('..');
+}
