@@ -334,10 +334,10 @@ describe('a refusal', () => {
 
   it('names what is not supported', async () => {
     const failure = await client.chat.completions
-      .create({ model: card.model, messages, response_format: { type: 'json_object' } })
+      .create({ model: card.model, messages, store: true })
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(OpenAI.BadRequestError);
-    expect(failure).toMatchObject({ code: 'unsupported_parameter', param: 'response_format' });
+    expect(failure).toMatchObject({ code: 'unsupported_parameter', param: 'store' });
   });
 
   it('of a conversation that is too long has both numbers', async () => {

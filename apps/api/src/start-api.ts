@@ -14,8 +14,10 @@ import { ApiLifecycle } from './api-lifecycle.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { TenantAuthenticator } from './auth/tenant-authenticator.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
+import { CompileChecker } from './constraints/compile-checker.ts';
 import { Completions } from './delivery/completions.ts';
 import { OpenRequests } from './delivery/open-requests.ts';
+import { SCHEMA_FIELD } from './dialects/chat-request/response-format.ts';
 import { FAILOVER_TIMES } from './generate/failover/failover-options.ts';
 import { GatedAdmission } from './generate/gated-admission.ts';
 import { Generation } from './generate/generation.ts';
@@ -32,6 +34,8 @@ import { RenderPool } from './rendering/render-pool.ts';
 const KEEPALIVE_MS = 5_000;
 /** A body that takes longer to arrive than this is not going to. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Compiling holds up a worker's other answers once per schema: what takes longer is refused. */
+const COMPILE_LIMIT_MS = 3_000;
 const RELAY_CLOSE_MS = 200;
 
 export interface RunningApi {
@@ -70,6 +74,8 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   opened.defer(() => queues.close());
   const prompts = new RenderPool();
   opened.defer(() => prompts.close());
+  const constraints = new CompileChecker({ schemaField: SCHEMA_FIELD, limitMs: COMPILE_LIMIT_MS });
+  opened.defer(() => constraints.close());
   const sources = { directory: new WorkerDirectory(redis), cards: new CardStore(redis) };
   const catalogue = new ModelCatalogue(sources, prompts, logger);
   opened.defer(() => catalogue.close());
@@ -88,7 +94,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
 
   const openRequests = new OpenRequests();
   const admission = new GatedAdmission(gate, tenants);
-  const generation = new Generation(catalogue, prompts, admission, relay, queues, replicaId, {
+  const generation = new Generation(catalogue, prompts, constraints, admission, relay, queues, replicaId, {
     options: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,
       waitMs: settings.MILLRACE_FAILOVER_WAIT_MS,

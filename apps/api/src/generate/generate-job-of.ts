@@ -53,6 +53,7 @@ export function generateJobOf(
       strings: [...request.stopStrings],
       maxTokens,
     },
+    ...(request.constraint === null ? {} : { constraint: request.constraint }),
     topLogprobs: request.topLogprobs,
     relayAddress: origin.relayAddress,
     replicaId: origin.replicaId,

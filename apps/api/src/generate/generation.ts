@@ -2,6 +2,7 @@ import type { GenerateJob } from '#contracts';
 import type { Logger } from '#observability';
 import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
+import type { ConstraintChecker } from '../constraints/constraint-checker.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
 import type { Admission } from './admission.ts';
 import { Answer } from './answer.ts';
@@ -28,6 +29,7 @@ export interface FailoverParts {
 export class Generation {
   readonly #catalogue: ModelCatalogue;
   readonly #prompts: PromptSource;
+  readonly #constraints: ConstraintChecker;
   readonly #admission: Admission;
   readonly #relay: RelayPort;
   readonly #queues: QueuesPort;
@@ -37,6 +39,7 @@ export class Generation {
   constructor(
     catalogue: ModelCatalogue,
     prompts: PromptSource,
+    constraints: ConstraintChecker,
     admission: Admission,
     relay: RelayPort,
     queues: QueuesPort,
@@ -45,6 +48,7 @@ export class Generation {
   ) {
     this.#catalogue = catalogue;
     this.#prompts = prompts;
+    this.#constraints = constraints;
     this.#admission = admission;
     this.#relay = relay;
     this.#queues = queues;
@@ -57,6 +61,7 @@ export class Generation {
     const model = await this.#catalogue.find(request.model);
     requireServed(model);
     const adapted = await this.#admission.adapt(request, context.tenant);
+    if (adapted.constraint !== null) await this.#constraints.check(model, adapted.constraint);
     const promptTokenIds = await this.#prompts.render(model.cardHash, adapted.messages, context.gone);
     const maxTokens = tokenBudget(adapted, promptTokenIds.length, model.card);
     const job = generateJobOf(adapted, model, promptTokenIds, maxTokens, {

@@ -1,4 +1,4 @@
-import type { SamplingParameters } from '#contracts';
+import type { OutputConstraint, SamplingParameters } from '#contracts';
 
 /** One turn of a conversation as the chat template sees it. */
 export interface RequestMessage {
@@ -23,6 +23,8 @@ export interface ValidGenerateRequest {
   readonly maxTokensField: string | null;
   /** Goes on after the model ended its turn, until a stop string or `maxTokens`. */
   readonly ignoreEos: boolean;
+  /** What the answer must be; null for free text. Whether it can be enforced is not checked yet. */
+  readonly constraint: OutputConstraint | null;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
   /** The caller's own name for whom the answer is made, for its abuse reports. */

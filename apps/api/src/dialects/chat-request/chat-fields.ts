@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ChatMessageBody } from './chat-message-body.ts';
 import { harmlessOnly } from './harmless-only.ts';
+import { ResponseFormat } from './response-format.ts';
 
 /** More than any conversation that fits a context; each message costs work before admission. */
 export const MAX_MESSAGES = 2_048;
@@ -77,7 +78,7 @@ export const CHAT_FIELDS = {
   repetition_penalty: z.number().gt(0).max(2).nullish().describe('Extension. Default 1.'),
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
-  response_format: harmlessOnly(z.strictObject({ type: z.literal('text') }), 'Only {"type": "text"} is supported.'),
+  response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),
   tools: harmlessOnly(z.array(z.unknown()).max(0), 'Tools are not supported.'),
   tool_choice: harmlessOnly(z.enum(['none', 'auto']), 'Tools are not supported.'),
   parallel_tool_calls: harmlessOnly(z.boolean(), 'Tools are not supported.'),

@@ -2,6 +2,7 @@ import { MillraceError } from '#contracts';
 import type { RequestMessage, ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
 import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
+import { constraintOf } from './response-format.ts';
 
 /** A nucleus this small holds the most likely token only, which is what OpenAI's `top_p: 0` means. */
 const SMALLEST_TOP_P = 1e-9;
@@ -35,6 +36,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,
     topLogprobs: toTopLogprobs(body),
+    constraint: constraintOf(body.response_format),
     user: body.user ?? null,
   };
 }

@@ -38,6 +38,7 @@ describe('the openai-chat dialect', () => {
         maxTokens: null,
         maxTokensField: null,
         ignoreEos: false,
+        constraint: null,
         topLogprobs: null,
         user: null,
       },
@@ -145,8 +146,6 @@ describe('the openai-chat dialect', () => {
   it.each([
     [{ tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],
     [{ tool_choice: 'required' }, 'tool_choice'],
-    [{ response_format: { type: 'json_object' } }, 'response_format'],
-    [{ response_format: { type: 'json_schema', json_schema: { name: 'x' } } }, 'response_format'],
     [{ modalities: ['text', 'audio'] }, 'modalities'],
     [{ audio: { voice: 'x', format: 'wav' } }, 'audio'],
     [{ store: true }, 'store'],

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { MillraceError, type OutputConstraint } from '#contracts';
+import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
+import type { CheckMessage, CheckReply } from './check-message.ts';
+import type { ConstraintChecker } from './constraint-checker.ts';
+
+const EXTENSION = extname(import.meta.url);
+const ENTRY = new URL(`./check-thread${EXTENSION}`, import.meta.url);
+/** From sources, `#models` and its like have to resolve to sources in the thread too. */
+const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=source'] : [];
+/** Verdicts that are remembered, for whole caches of clients' schemas. */
+const MAX_VERDICTS = 4_096;
+const MAX_WAITING = 256;
+
+interface Verdict {
+  readonly outcome: Promise<MillraceError | null>;
+}
+
+export interface CompileCheckerOptions {
+  /** The request's field that holds a schema, for the `param` of errors. */
+  readonly schemaField: string;
+  /** Longest compiling, in ms; a worker's engine stands still as long. */
+  readonly limitMs: number;
+}
+
+/**
+ * Checks constraints by compiling them in a thread of their own, one after another, each once per card. A compiling that
+ * takes too long is refused for good and its thread ended, so a schema can neither block this process nor a worker.
+ */
+export class CompileChecker implements ConstraintChecker {
+  readonly #options: CompileCheckerOptions;
+  /** By card and constraint; least recently used first. */
+  readonly #verdicts = new Map<string, Verdict>();
+  #thread: Worker | null = null;
+  readonly #cardsSent = new Set<string>();
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #lastId = 0;
+
+  constructor(options: CompileCheckerOptions) {
+    this.#options = options;
+  }
+
+  async check(model: CataloguedModel, constraint: OutputConstraint): Promise<void> {
+    const digest = createHash('sha256').update(JSON.stringify(constraint)).digest('base64');
+    const key = `${model.cardHash} ${digest}`;
+    const verdict = this.#verdicts.get(key) ?? { outcome: this.#inTurn(model, constraint) };
+    this.#verdicts.delete(key);
+    this.#verdicts.set(key, verdict);
+    for (const oldest of this.#verdicts.keys()) {
+      if (this.#verdicts.size <= MAX_VERDICTS) break;
+      this.#verdicts.delete(oldest);
+    }
+    try {
+      const error = await verdict.outcome;
+      if (error !== null) throw error;
+    } catch (error) {
+      // Only what is wrong with the constraint itself is remembered.
+      if (!(error instanceof MillraceError) || error.httpStatus !== 400) this.#verdicts.delete(key);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#end();
+  }
+
+  #inTurn(model: CataloguedModel, constraint: OutputConstraint): Promise<MillraceError | null> {
+    if (this.#waiting >= MAX_WAITING) {
+      const message = 'Too many schemas are being checked. Try again in a second.';
+      return Promise.resolve(new MillraceError('overloaded', message, { retryAfterMs: 1_000 }));
+    }
+    this.#waiting += 1;
+    const outcome = this.#last.then(() => this.#compile(model, constraint));
+    this.#last = outcome.finally(() => {
+      this.#waiting -= 1;
+    });
+    return outcome;
+  }
+
+  #compile(model: CataloguedModel, constraint: OutputConstraint): Promise<MillraceError | null> {
+    const { promise, resolve } = Promise.withResolvers<MillraceError | null>();
+    const thread = this.#thread ?? this.#start();
+    this.#lastId += 1;
+    const id = this.#lastId;
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (error: MillraceError | null): void => {
+      clearTimeout(timer);
+      thread.off('message', take);
+      thread.off('exit', lose);
+      resolve(error);
+    };
+    const take = (reply: CheckReply): void => {
+      if (reply.id !== id) return;
+      if (reply.type === 'ready') timer = setTimeout(giveUp, this.#options.limitMs);
+      else settle(reply.type === 'accepted' ? null : this.#errorOf(reply));
+    };
+    const giveUp = (): void => {
+      const param = this.#options.schemaField;
+      const message = `The schema takes longer than ${this.#options.limitMs} ms to compile. Make it smaller, or drop length bounds of strings.`;
+      settle(new MillraceError('invalid_request', message, { param }));
+      void this.#end();
+    };
+    const lose = (): void => {
+      this.#thread = null;
+      settle(new MillraceError('internal_error', 'The thread that checks schemas stopped; send the request again.'));
+    };
+    thread.on('message', take);
+    thread.once('exit', lose);
+    const card = this.#cardsSent.has(model.cardHash) ? null : model.card;
+    this.#cardsSent.add(model.cardHash);
+    const message: CheckMessage = { id, cardHash: model.cardHash, card, constraint };
+    thread.postMessage(message);
+    return promise;
+  }
+
+  #errorOf({ code, message, param }: Extract<CheckReply, { type: 'refused' }>): MillraceError {
+    const { schemaField } = this.#options;
+    if (param === null || param === '') return new MillraceError(code, message, { param: schemaField });
+    return new MillraceError(code, message, { param: `${schemaField}${param.startsWith('[') ? '' : '.'}${param}` });
+  }
+
+  #start(): Worker {
+    const thread = new Worker(ENTRY, { execArgv: EXEC_ARGV });
+    thread.on('error', () => {});
+    thread.unref();
+    this.#thread = thread;
+    this.#cardsSent.clear();
+    return thread;
+  }
+
+  async #end(): Promise<void> {
+    const thread = this.#thread;
+    this.#thread = null;
+    await thread?.terminate();
+  }
+}

@@ -1,0 +1,105 @@
+import { fileURLToPath } from 'node:url';
+import OpenAI from 'openai';
+import { zodResponseFormat } from 'openai/helpers/zod';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { Cluster, DEV_KEY } from '../support/cluster.ts';
+
+const MODEL = 'smollm2-135m-instruct';
+
+let cluster: Cluster;
+let client: OpenAI;
+beforeAll(async () => {
+  cluster = await Cluster.start({
+    modelFolder: fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url)),
+    worker: { MILLRACE_SLOTS: '8', MILLRACE_SLOT_TOKENS: '2048' },
+  });
+  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: DEV_KEY, maxRetries: 0 });
+}, 120_000);
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const City = z.object({
+  name: z.enum(['Paris', 'London', 'Rome']),
+  inhabitants: z.int().min(1_000).max(50_000_000),
+  capital: z.boolean(),
+  founded: z.iso.date().nullable(),
+});
+const question = {
+  model: MODEL,
+  messages: [{ role: 'user' as const, content: 'Tell me about the capital of France, as JSON.' }],
+  max_tokens: 200,
+};
+const cityFormat = zodResponseFormat(City, 'city');
+
+async function refusal(schema: Record<string, unknown>): Promise<unknown> {
+  return client.chat.completions
+    .create({ ...question, response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } })
+    .catch((error: unknown) => error);
+}
+
+describe('structured output through the whole path', () => {
+  it('serves the openai client’s parse with zod, streaming and not', async () => {
+    const whole = await client.chat.completions.parse({ ...question, response_format: cityFormat, seed: 1 });
+    expect(City.parse(whole.choices[0]?.message.parsed)).toEqual(JSON.parse(whole.choices[0]?.message.content ?? ''));
+    expect(whole.choices[0]?.finish_reason).toBe('stop');
+    const stream = client.chat.completions.stream({ ...question, response_format: cityFormat, seed: 1 });
+    const streamed = await stream.finalChatCompletion();
+    expect(streamed.choices[0]?.message.parsed).toEqual(whole.choices[0]?.message.parsed);
+  });
+
+  it('enforces the schema for every choice, and says length when an answer is cut', async () => {
+    const hot = { ...question, temperature: 2, n: 4, response_format: cityFormat };
+    const { choices } = await client.chat.completions.create(hot);
+    expect(choices.length).toBe(4);
+    for (const { message, finish_reason } of choices) {
+      expect(finish_reason).toBe('stop');
+      City.parse(JSON.parse(message.content ?? ''));
+    }
+    const cut = await client.chat.completions.create({ ...hot, n: 1, max_tokens: 3 });
+    expect(cut.choices[0]?.finish_reason).toBe('length');
+  });
+
+  it('answers with an object in JSON mode', async () => {
+    const { choices } = await client.chat.completions.create({
+      ...question,
+      temperature: 0,
+      max_tokens: 100,
+      response_format: { type: 'json_object' },
+    });
+    expect(choices[0]?.message.content?.startsWith('{')).toBe(true);
+    if (choices[0]?.finish_reason === 'stop') expect(JSON.parse(choices[0].message.content ?? '')).toBeTypeOf('object');
+  });
+
+  it('leaves free answers in the same batch as they are alone', async () => {
+    const free = { ...question, temperature: 1, seed: 5, max_tokens: 24 };
+    const alone = await client.chat.completions.create(free);
+    const [mixed] = await Promise.all([
+      client.chat.completions.create(free),
+      ...Array.from({ length: 3 }, () => client.chat.completions.create({ ...question, response_format: cityFormat })),
+    ]);
+    expect(mixed.choices[0]?.message.content).toBe(alone.choices[0]?.message.content);
+  });
+
+  it('refuses with 400 what it can not enforce, naming path and keyword', async () => {
+    const root = 'response_format.json_schema.schema';
+    const unknown = { type: 'object', properties: { a: { type: 'array', contains: {} } } };
+    expect(await refusal(unknown)).toMatchObject({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: `${root}.properties.a.contains`,
+      message: expect.stringContaining('contains'),
+    });
+    expect(await refusal({ $ref: '#/$defs/a' })).toMatchObject({ status: 400, code: 'invalid_request' });
+  });
+
+  it('refuses with 400 what takes too long to compile, and goes on', async () => {
+    const properties = { a: { type: 'string', maxLength: 256 }, b: { type: 'string', maxLength: 255 } };
+    const failure = await refusal({ type: 'object', properties });
+    const message = expect.stringContaining('takes longer than');
+    expect(failure).toMatchObject({ status: 400, param: 'response_format.json_schema.schema', message });
+    const next = await client.chat.completions.parse({ ...question, response_format: cityFormat, seed: 1 });
+    expect(next.choices[0]?.finish_reason).toBe('stop');
+  });
+});
