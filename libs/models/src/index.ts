@@ -23,6 +23,7 @@ export { callIds } from './output-formats/call-ids.ts';
 export { type CallSchema, callListSchema, callSchema } from './output-formats/call-schema.ts';
 export { chooseOutputFormat, OUTPUT_FORMATS } from './output-formats/choose-format.ts';
 export { genericToolPrompt } from './output-formats/generic-tool-prompt.ts';
+export { markerTokens } from './output-formats/marker-tokens.ts';
 export { joinEvents, type OutputEvent, type ParsedCall, type ParsedOutput } from './output-formats/output-event.ts';
 export type { OutputFormat } from './output-formats/output-format.ts';
 export { OutputParser, type OutputParserOptions, reasoningStart } from './output-formats/output-parser.ts';

@@ -20,6 +20,8 @@ export interface OutputFormat {
   readonly openings: readonly string[];
   /** Texts around calls that mean nothing by themselves; content when no call is beside them. */
   readonly surroundings: readonly string[];
+  /** Texts inside calls by which the reader goes. */
+  readonly innerMarks?: readonly string[];
   /** Texts that stand around content and mean nothing. */
   readonly dropped?: readonly string[];
   /** First characters of calls that stand without an opening; looked for only where the content begins. */

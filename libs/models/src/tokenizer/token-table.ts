@@ -11,9 +11,14 @@ const BYTE_PIECE = /^<0x([0-9A-Fa-f]{2})>$/;
  * The bytes of every token, so that joining the bytes of `encode(text)` gives the UTF-8 of the (normalized) text.
  * Control tokens and ids without a piece (a model's embedding is often padded) have no bytes.
  * @param vocabularySize of the model, in tokens; ids of the tokenizer beyond it cannot be generated and are left out
+ * @param isVisible control tokens that have bytes all the same, by their content; see `markerTokens` for output formats
  * @throws UnsupportedTokenizerError for WordPiece and for decoders whose text depends on neighbouring tokens
  */
-export function tokenTableFromTokenizerJson(json: string, vocabularySize: number): TokenTable {
+export function tokenTableFromTokenizerJson(
+  json: string,
+  vocabularySize: number,
+  isVisible: (content: string) => boolean = () => false,
+): TokenTable {
   const tokenizer = parseTokenizerJson(json);
   const bytesOf = pieceDecoder(tokenizer);
   const pieces: (Uint8Array | undefined)[] = new Array(vocabularySize);
@@ -25,7 +30,8 @@ export function tokenTableFromTokenizerJson(json: string, vocabularySize: number
   }
   for (const token of addedTokens(tokenizer)) {
     if (token.id < vocabularySize) {
-      pieces[token.id] = token.control ? undefined : addedTokenBytes(token.content, tokenizer);
+      const hidden = token.control && !isVisible(token.content);
+      pieces[token.id] = hidden ? undefined : addedTokenBytes(token.content, tokenizer);
       special[token.id] = token.control ? 1 : 0;
     }
   }

@@ -16,6 +16,7 @@ const TAGS: CallTags = {
 export const deepseekDsml: OutputFormat = {
   name: 'deepseek-dsml',
   openings: ['<｜DSML｜invoke name="'],
+  innerMarks: [TAGS.argumentOpen, TAGS.argumentClose, TAGS.close],
   surroundings: ['<｜DSML｜function_calls>', '</｜DSML｜function_calls>'],
   reasoning: THINK,
   readCalls: (reading) => readTaggedCall(reading, TAGS),

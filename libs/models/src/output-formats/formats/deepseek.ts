@@ -10,6 +10,7 @@ const SEPARATOR = '<｜tool▁sep｜>';
 export const deepseek: OutputFormat = {
   name: 'deepseek',
   openings: ['<｜tool▁call▁begin｜>'],
+  innerMarks: [SEPARATOR],
   surroundings: ['<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', '<｜tool▁call▁end｜>'],
   reasoning: THINK,
   readCalls: (reading) => readNamedJsonCall(reading, nameOf),

@@ -9,6 +9,7 @@ const MAX_NAME_LENGTH = 256;
 export const gemma: OutputFormat = {
   name: 'gemma',
   openings: ['<|tool_call>call:'],
+  innerMarks: ['<|"|>'],
   surroundings: ['<tool_call|>'],
   dropped: ['<channel|>'],
   reasoning: { open: '<|channel>thought', close: '<channel|>' },

@@ -16,6 +16,7 @@ const HEAD = /^(?:<\|(?:start|channel|constrain)\|>|assistant|analysis|commentar
 export const gptOss: OutputFormat = {
   name: 'gpt-oss',
   openings: HEAD_MARKS,
+  innerMarks: [MESSAGE, '<|constrain|>'],
   surroundings: ENDS,
   readCalls: readMessage,
   readOutput,

@@ -9,6 +9,7 @@ const HEAD = /^\s*([^\s[\]]+?)\s*(?:\[CALL_ID\][^[\]]*)?(?:\[ARGS\])?\s*$/;
 export const mistral: OutputFormat = {
   name: 'mistral',
   openings: ['[TOOL_CALLS]'],
+  innerMarks: ['[ARGS]', '[CALL_ID]'],
   surroundings: [],
   reasoning: { open: '[THINK]', close: '[/THINK]' },
   readCalls: readMistralCalls,
