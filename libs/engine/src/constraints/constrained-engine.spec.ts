@@ -12,12 +12,17 @@ import { allowsNothing, maskLogits } from './allowed-tokens.ts';
 const VOCABULARY = 70;
 const constraint = { type: 'json_object' } as const;
 
-function engineWith(script: readonly (readonly number[])[]) {
+function bareEngineWith(script: readonly (readonly number[])[]) {
   const constraints = new ScriptedConstraints(VOCABULARY, script);
   const runner = new HistoryModelRunner({ slots: 8, slotTokens: 64, vocabularySize: VOCABULARY });
   const tokenTable = numberedTokenTable(VOCABULARY);
   const engine = new Engine({ runner, tokenTable, prefillChunkTokens: 8, constraints });
-  return { engine, constraints, answers: new CollectedAnswers(engine) };
+  return { engine, constraints };
+}
+
+function engineWith(script: readonly (readonly number[])[]) {
+  const parts = bareEngineWith(script);
+  return { ...parts, answers: new CollectedAnswers(parts.engine) };
 }
 
 describe('an engine with constraints', () => {
@@ -91,6 +96,28 @@ describe('an engine with constraints', () => {
     expect(answers.answer('cut').finish?.reason).toBe('length');
     expect(answers.answer('gone').finish?.reason).toBe('cancelled');
     expect(constraints.disposed).toBe(2);
+  });
+
+  it('brings the constraint of a resumed answer to where an earlier attempt left it', async () => {
+    const script = [
+      [1, 2],
+      [3, 4],
+      [5, 6],
+      [8, 9],
+    ];
+    const stop = { tokenIds: [7], strings: [], maxTokens: 20 };
+    const sampling = { ...GREEDY, temperature: 1, seed: 11 };
+    const whole = engineWith(script);
+    whole.engine.submit(requestOf('a', [1, 2, 3], { constraint, stop, sampling }));
+    await whole.engine.runUntilIdle();
+    const { tokenIds } = whole.answers.answer('a');
+    const resumed = bareEngineWith(script);
+    const delivered: number[] = [];
+    resumed.engine.onStep(({ deltas }) => delivered.push(...deltas.flatMap((delta) => delta.tokenIds)));
+    const resume = [{ tokenIds: tokenIds.slice(0, 2), finished: false }];
+    resumed.engine.submit(requestOf('b', [1, 2, 3], { constraint, stop, sampling, resume }));
+    await resumed.engine.runUntilIdle();
+    expect(delivered).toEqual(tokenIds.slice(2));
   });
 
   it('refuses a constraint that it can not enforce', async () => {
