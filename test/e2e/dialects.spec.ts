@@ -391,8 +391,9 @@ describe('what is one dialect’s own', () => {
   });
 
   it('the template sees the name and the call that a tool message answers', async () => {
+    // A template that shows no tools gets their results as user turns.
     const chatTemplate =
-      '{% for message in messages %}{{ message.role }} {{ message.name }} {{ message.tool_call_id }} {{ message.content }}\n{% endfor %}';
+      '{% for tool in tools or [] %}{{ tool.function.name }}\n{% endfor %}{% for message in messages %}{{ message.role }} {{ message.name }} {{ message.tool_call_id }} {{ message.content }}\n{% endfor %}';
     const own = { ...card, model: 'tiny-tools', chatTemplate };
     await using second = await ScriptedWorker.start({ redisUrl: redis.url, card: own, run: (job) => script(job) });
     const renderer = PromptRenderer.fromCard(own);
