@@ -17,8 +17,6 @@ const CHUNK_TOKENS = 32;
 export interface ConformingRunner {
   name: string;
   open: (slots: number, slotTokens: number, maxChunkTokens: number) => Promise<ModelRunner>;
-  /** Differs in the last bits between prefill chunkings; fp32 products do, the weight layouts we ship do not. */
-  chunkTolerance: number;
 }
 
 /** What every `ModelRunner` must do, on a fixture model. */
@@ -74,12 +72,18 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(differing).toBe(0);
     });
 
-    it('gives the same logits for any split of a prompt into chunks of two or more tokens', async () => {
-      const prompt = prompts.find(({ promptIds }) => promptIds.length > 60)!.promptIds;
-      const whole = await prefillInChunks(runner, 0, prompt, prompt.length);
-      for (const chunks of [[2], [20, 10], [2, 3, 5, 7], [prompt.length - 2], 16, 33]) {
-        const split = await prefillInChunks(runner, 3, prompt, chunks);
-        expect(largestDifference(split, whole)).toBeLessThanOrEqual(implementation.chunkTolerance);
+    it('gives the same bits for any split of a prompt into chunks of two or more tokens', async () => {
+      // Lengths just above a multiple of attention's tiles leave one query over unless the runner sees to it.
+      for (const length of [33, 64, 65, 97, 129, 200, 257]) {
+        const { vocabularySize } = runner.shape;
+        const prompt = Int32Array.from({ length }, (_, i) => (i * 37 + 11) % vocabularySize);
+        const whole = await prefillInChunks(runner, 0, prompt, length);
+        const differing: Record<string, number> = {};
+        for (const chunks of [[2], [20, 10], [2, 3, 5, 7], [length - 2], 16, 33, 65, 129]) {
+          const split = await prefillInChunks(runner, 3, prompt, chunks);
+          differing[String(chunks)] = differingValues(split, whole);
+        }
+        expect({ length, differing }).toEqual({ length, differing: zeros(differing) });
       }
     });
 
@@ -157,3 +161,5 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
     });
   });
 }
+
+const zeros = (counts: Record<string, number>) => Object.fromEntries(Object.keys(counts).map((key) => [key, 0]));

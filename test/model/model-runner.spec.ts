@@ -12,7 +12,7 @@ for (const name of FIXTURE_NAMES) {
     openModelRunner({ modelFile: fixture.modelFile, slots, slotTokens, threads: 2, binding, maxChunkTokens });
 
   for (const binding of BINDINGS)
-    describeModelRunner({ name: binding, open: (...sizes) => open(binding, ...sizes), chunkTolerance: 1e-4 }, fixture);
+    describeModelRunner({ name: binding, open: (...sizes) => open(binding, ...sizes) }, fixture);
 
   it(`gives the same bits on ${name} through the C API and the JS API`, async () => {
     const [cApi, jsApi] = await Promise.all(BINDINGS.map((binding) => open(binding, 2, 256, 32)));

@@ -13,10 +13,10 @@ beforeAll(async () => {
   runner = await openModelRunner({
     modelFile: MODEL_FILE,
     slots: LENGTHS.length,
-    slotTokens: 128,
+    slotTokens: 512,
     threads: 0,
     binding: 'c-api',
-    maxChunkTokens: 64,
+    maxChunkTokens: 512,
   });
 });
 afterAll(async () => {
@@ -79,6 +79,17 @@ it('gives the same bits for any split of a prompt into chunks of two or more tok
     const split = differingValues(await prefillInChunks(runner, 0, tokenIds, chunks), whole);
     await runner.decode(1, Int32Array.of(7), Int32Array.of(60));
     differing[chunks.join(' + ')] = split + differingValues(logitsRow(runner), afterWhole);
+  }
+  expect(Object.entries(differing).filter(([, values]) => values > 0)).toEqual([]);
+});
+
+it('gives the same bits for prompts just above a multiple of the attention tiles', { timeout: 120_000 }, async () => {
+  const differing: Record<string, number> = {};
+  for (const length of [65, 129, 257, 385]) {
+    const tokenIds = prompt(11, length);
+    const whole = await prefillInChunks(runner, 0, tokenIds, length);
+    for (const chunk of [33, 64, 97, 128, 129])
+      differing[`${length} by ${chunk}`] = differingValues(await prefillInChunks(runner, 1, tokenIds, chunk), whole);
   }
   expect(Object.entries(differing).filter(([, values]) => values > 0)).toEqual([]);
 });

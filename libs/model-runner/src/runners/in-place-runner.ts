@@ -1,11 +1,12 @@
 import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
-import { finallyAfter } from '../binding/in-turn.ts';
+import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import { assertCopy, assertDecode, assertPrefill } from './call-arguments.ts';
 import { DecodeInputs } from './decode-inputs.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
+import { firstRunTokens } from './first-run-tokens.ts';
 import { KvCache } from './kv-cache.ts';
 
 /**
@@ -76,6 +77,17 @@ export class InPlaceRunner implements ModelRunner {
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
     assertPrefill(this.#limits, slot, tokenIds, pastTokens);
+    const firstTokens = firstRunTokens(tokenIds.length, this.#signature.headSize);
+    const runs =
+      firstTokens === tokenIds.length
+        ? [tokenIds]
+        : [tokenIds.subarray(0, firstTokens), tokenIds.subarray(firstTokens)];
+    return forEachInTurn(runs, (part) =>
+      this.#prefillRun(slot, part, pastTokens + (part === runs[0] ? 0 : firstTokens)),
+    );
+  }
+
+  #prefillRun(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
     const run = this.#prefillRuns[slot] ?? this.#newPrefillRun(slot);
     const step = { rows: 1, tokensPerRow: tokenIds.length, tokenIds, pastTokens };
     const inputs = evenInputs(this.#binding, this.#signature, step);
