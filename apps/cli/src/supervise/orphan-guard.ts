@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
-// Ends the listed processes once its standard input closes, which happens however the supervisor dies, SIGKILL included.
+// Ends the listed processes once its standard input closes, which happens however the supervisor dies, SIGKILL included. The
+// three seconds are a timer's, not a count of polls: on a busy machine a poll takes long.
 const SCRIPT = `
 trap '' INT HUP TERM
 pids=
@@ -11,15 +12,14 @@ while read -r verb pid; do
   esac
 done
 for pid in $pids; do kill -TERM "$pid" 2>/dev/null; done
-tries=0
-while [ $tries -lt 30 ]; do
+(sleep 3; for pid in $pids; do kill -KILL "$pid" 2>/dev/null; done) &
+alive=1
+while [ -n "$alive" ]; do
+  sleep 0.1
   alive=
   for pid in $pids; do kill -0 "$pid" 2>/dev/null && alive=1; done
-  [ -n "$alive" ] || exit 0
-  sleep 0.1
-  tries=$((tries + 1))
 done
-for pid in $pids; do kill -KILL "$pid" 2>/dev/null; done
+kill -KILL $! 2>/dev/null
 `;
 
 /**
