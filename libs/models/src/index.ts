@@ -9,7 +9,6 @@
  * const renderer = PromptRenderer.fromCard(card);
  * const { tokenIds } = renderer.render([{ role: 'user', content: 'Hello' }]); // TemplateError for a refused conversation
  */
-export { cardHash } from './card/card-hash.ts';
 export type { ModelConfig } from './folder/model-config.ts';
 export { type CardOptions, ModelFolder, openModelFolder } from './folder/model-folder.ts';
 export { ModelFolderError, type ModelFolderProblem } from './folder/model-folder-error.ts';
