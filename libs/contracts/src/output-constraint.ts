@@ -1,18 +1,51 @@
 import { z } from 'zod';
 
 /**
+ * A block of reasoning that comes before the part that is constrained, as the output format `format` of libs/models
+ * writes it. `marked`: the model may open one itself; `opened`: the prompt ends inside one, so the answer begins there.
+ */
+const Reasoning = z.strictObject({ format: z.string().min(1), start: z.enum(['marked', 'opened']) });
+
+const JsonSchema = z.record(z.string(), z.unknown());
+
+/**
  * What an answer must be, enforced token by token. A worker that does not know the type of a constraint refuses the job:
  * nothing is ever generated without the constraint that was asked for.
  */
 export const OutputConstraint = z.discriminatedUnion('type', [
   /** Any JSON object. */
-  z.strictObject({ type: z.literal('json_object') }),
+  z.strictObject({ type: z.literal('json_object'), reasoning: Reasoning.optional() }),
   /** A JSON document that is valid against `schema`, which libs/models has accepted. */
   z.strictObject({
     type: z.literal('json_schema'),
-    schema: z.record(z.string(), z.unknown()),
+    schema: JsonSchema,
     /** What the caller said; schemas are enforced either way. */
     strict: z.boolean(),
+    reasoning: Reasoning.optional(),
+  }),
+  /** Tool calls as the output format `format` of libs/models writes them. */
+  z.strictObject({
+    type: z.literal('tool_calls'),
+    format: z.string().min(1),
+    tools: z
+      .array(
+        z.strictObject({
+          name: z.string().min(1),
+          /** JSON schema of the arguments object; null for any object. */
+          parameters: JsonSchema.nullable(),
+          /** False: arguments are any JSON object where calls are free (`auto`). */
+          strict: z.boolean(),
+        }),
+      )
+      .min(1),
+    /**
+     * `required`: one call or more of any of the tools; a name: of that tool alone; `auto`: free text, or text and then
+     * calls, of which those of strict tools are valid against their schemas.
+     */
+    choice: z.union([z.enum(['required', 'auto']), z.strictObject({ name: z.string().min(1) })]),
+    /** False: no more than one call. */
+    parallel: z.boolean(),
+    reasoning: Reasoning.optional(),
   }),
 ]);
 export type OutputConstraint = z.infer<typeof OutputConstraint>;

@@ -45,6 +45,9 @@ export class GrammarConstraints {
   }
 
   #compile(constraint: OutputConstraint): WasmObject {
+    if (constraint.type === 'tool_calls' || constraint.reasoning !== undefined) {
+      throw new Error(`${constraint.type} is not enforced by this version of the worker; update it`);
+    }
     const schema = constraint.type === 'json_object' ? { type: 'object' } : constraint.schema;
     const key = createHash('sha256').update(JSON.stringify(schema)).digest('base64');
     const known = this.#compiled.get(key);
