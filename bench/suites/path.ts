@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { Cluster, DEV_KEY } from '../../test/support/cluster.ts';
+import { Cluster } from '../../test/support/cluster.ts';
+import { TEST_KEY } from '../../test/support/product-process.ts';
 import { streamTimings } from '../clients/stream-timings.ts';
 import { median, quantile } from '../report/statistics.ts';
 import { differenceRow, type Row } from '../report/suite-report.ts';
@@ -37,7 +38,7 @@ export async function pathSuite(): Promise<Row[]> {
     const own: StreamTimings = { ttftMs: [], interTokenMs: [] };
     for (let round = 0; round <= ROUNDS; round++) {
       const task = { streams, requests: REQUESTS_PER_ROUND, answerTokens: ANSWER_TOKENS };
-      const through = await streamTimings({ ...task, url: cluster.url, key: DEV_KEY, model: 'tiny-llama' });
+      const through = await streamTimings({ ...task, url: cluster.url, key: TEST_KEY, model: 'tiny-llama' });
       const alone = await engine.measure<StreamTimings>(task);
       if (round === 0) continue; // warms caches, connections and the JIT
       path.ttftMs.push(...through.ttftMs);

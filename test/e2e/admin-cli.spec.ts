@@ -4,19 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
+import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 const run = promisify(execFile);
 let server: RedisServer;
-let api: ApiProcess;
+let api: ProductProcess;
 let folder: string;
 
 beforeAll(async () => {
-  build();
   folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
   server = await RedisServer.start();
-  api = await startApiProcess({ REDIS_URL: server.url });
+  api = await ProductProcess.start('api', { REDIS_URL: server.url });
 }, 120_000);
 afterAll(async () => {
   await api?.[Symbol.asyncDispose]();

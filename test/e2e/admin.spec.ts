@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
+import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 let server: RedisServer;
-let api: ApiProcess;
+let api: ProductProcess;
 
 beforeAll(async () => {
-  build();
   server = await RedisServer.start();
-  api = await startApiProcess({ REDIS_URL: server.url });
+  api = await ProductProcess.start('api', { REDIS_URL: server.url });
 }, 120_000);
 afterAll(async () => {
   await api?.[Symbol.asyncDispose]();

@@ -5,7 +5,7 @@ import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, type TenantInput
 import type { ModelCard } from '#contracts';
 import { openModelFolder } from '#models';
 import { connectRedis, redisKeys } from '#queue';
-import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
+import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
 
@@ -15,7 +15,7 @@ const messages = [{ role: 'user' as const, content: 'Hello' }];
 
 let server: RedisServer;
 let redis: Redis;
-let api: ApiProcess;
+let api: ProductProcess;
 let worker: ScriptedWorker;
 let card: ModelCard;
 let script: (job: ScriptedJob) => Promise<void>;
@@ -24,13 +24,12 @@ let tenants = 0;
 const settings = () => ({ REDIS_URL: server.url, MILLRACE_LEASE_MS: '3000' });
 
 beforeAll(async () => {
-  build();
   server = await RedisServer.start({ append: true });
   redis = connectRedis(server.url, 'producer');
   const folder = await openModelFolder('test/fixtures/models/tiny-llama');
   card = folder.card({ model: 'tiny/llama', contextLength: 256 });
   worker = await ScriptedWorker.start({ redisUrl: server.url, card, slots: SLOTS, run: (job) => script(job) });
-  api = await startApiProcess({ ...settings(), MILLRACE_QUEUE_PLACES: String(QUEUE_PLACES) });
+  api = await ProductProcess.start('api', { ...settings(), MILLRACE_QUEUE_PLACES: String(QUEUE_PLACES) });
 }, 120_000);
 
 afterAll(async () => {
@@ -133,7 +132,7 @@ describe('keys', () => {
   it('are never in the log', async () => {
     const { client, key } = await team();
     await ask(client());
-    expect(api.output()).not.toContain(key.slice(12));
+    expect(api.output).not.toContain(key.slice(12));
   });
 });
 
@@ -319,7 +318,7 @@ describe('settlement', () => {
 
   it('takes back what a killed replica held, within the lease and a heartbeat', async () => {
     const { key, account } = await team({ credits: 'metered', concurrency: 1 }, 1);
-    const other = await startApiProcess(settings());
+    const other = await ProductProcess.start('api', settings());
     const jobs = holding();
     const client = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: key, maxRetries: 0 });
     const lost = failureOf(ask(client));

@@ -8,7 +8,7 @@ import { openModelFolder } from '#models';
 import { connectRedis, ModelQueue } from '#queue';
 import { OpenaiErrorBody as ErrorBody } from '../../apps/api/src/dialects/chat-answer/answer-fields.ts';
 import { ChunkBody, CompletionBody } from '../../apps/api/src/dialects/openai-chat/answer-body.ts';
-import { type ApiProcess, build, spawnApi, startApiProcess, TEST_KEY } from '../support/built-api.ts';
+import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
 
@@ -16,19 +16,18 @@ const CONTEXT_LENGTH = 256;
 const messages = [{ role: 'user' as const, content: 'Hello' }];
 
 let redis: RedisServer;
-let api: ApiProcess;
+let api: ProductProcess;
 let worker: ScriptedWorker;
 let card: ModelCard;
 let client: OpenAI;
 let script: (job: ScriptedJob) => Promise<void>;
 
 beforeAll(async () => {
-  build();
   redis = await RedisServer.start();
   const folder = await openModelFolder('test/fixtures/models/tiny-llama');
   card = folder.card({ model: 'tiny/llama', contextLength: CONTEXT_LENGTH });
   worker = await ScriptedWorker.start({ redisUrl: redis.url, card, run: (job) => script(job) });
-  api = await startApiProcess({ REDIS_URL: redis.url, MILLRACE_STREAM_BUFFER_BYTES: '65536' });
+  api = await ProductProcess.start('api', { REDIS_URL: redis.url, MILLRACE_STREAM_BUFFER_BYTES: '65536' });
   client = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
 }, 120_000);
 
@@ -441,9 +440,9 @@ describe('health and documentation', () => {
 
   it('never log what was asked or answered, nor the key', async () => {
     await ask({ messages: [{ role: 'user', content: 'my secret question' }] });
-    expect(api.output()).toContain('"route":"/v1/chat/completions"');
-    expect(api.output()).not.toMatch(/my secret question|Hello you/);
-    expect(api.output()).not.toContain(TEST_KEY);
+    expect(api.output).toContain('"route":"/v1/chat/completions"');
+    expect(api.output).not.toMatch(/my secret question|Hello you/);
+    expect(api.output).not.toContain(TEST_KEY);
   });
 });
 
@@ -461,7 +460,7 @@ describe('the process', () => {
         job.finish();
       },
     });
-    await using other = await startApiProcess({ REDIS_URL: own.url });
+    await using other = await ProductProcess.start('api', { REDIS_URL: own.url });
     const request = (stream: boolean) =>
       fetch(`${other.url}/v1/chat/completions`, {
         method: 'POST',
@@ -487,7 +486,7 @@ describe('the process', () => {
   });
 
   it('finishes open streams after SIGTERM, takes no new ones, and exits with 0', async () => {
-    await using other = await startApiProcess({ REDIS_URL: redis.url });
+    await using other = await ProductProcess.start('api', { REDIS_URL: redis.url });
     const turn = Promise.withResolvers<void>();
     script = async (job) => {
       job.say('before');
@@ -512,7 +511,7 @@ describe('the process', () => {
   });
 
   it('ends streams that outlast the grace time with an error event', async () => {
-    await using other = await startApiProcess({ REDIS_URL: redis.url, MILLRACE_GRACE_MS: '200' });
+    await using other = await ProductProcess.start('api', { REDIS_URL: redis.url, MILLRACE_GRACE_MS: '200' });
     script = async (job) => {
       job.say('before');
       await once(job.cancelled, 'abort');
@@ -529,29 +528,22 @@ describe('the process', () => {
 
   it('says which port is taken and exits with 1', async () => {
     const { port } = new URL(api.url);
-    const { process: child, output } = spawnApi({ REDIS_URL: redis.url, MILLRACE_HTTP_PORT: port });
-    const told = once(child, 'message');
-    const [code] = await once(child, 'exit');
-    expect(code).toBe(1);
-    expect(output()).toContain(`Port ${port} on 127.0.0.1 is taken by another process (MILLRACE_HTTP_PORT)`);
-    expect(await told).toMatchObject([
-      { type: 'failed', message: expect.stringContaining('MILLRACE_HTTP_PORT') },
-      undefined,
-    ]);
+    await using other = ProductProcess.spawn('api', { REDIS_URL: redis.url, MILLRACE_HTTP_PORT: port });
+    expect((await other.exit).code).toBe(1);
+    expect(other.output).toContain(`Port ${port} on 127.0.0.1 is taken by another process (MILLRACE_HTTP_PORT)`);
+    expect(other.messages).toMatchObject([{ type: 'failed', message: expect.stringContaining('MILLRACE_HTTP_PORT') }]);
   });
 
   it('says that Redis does not answer and exits with 1', async () => {
-    const { process: child, output } = spawnApi({ REDIS_URL: 'redis://:secret@127.0.0.1:1' });
-    const [code] = await once(child, 'exit');
-    expect(code).toBe(1);
-    expect(output()).toMatch(/Redis at redis:\/\/127\.0\.0\.1:1 \(REDIS_URL\) does not answer: .*ECONNREFUSED/);
-    expect(output()).not.toContain('secret');
+    await using other = ProductProcess.spawn('api', { REDIS_URL: 'redis://:secret@127.0.0.1:1' });
+    expect((await other.exit).code).toBe(1);
+    expect(other.output).toMatch(/Redis at redis:\/\/127\.0\.0\.1:1 \(REDIS_URL\) does not answer: .*ECONNREFUSED/);
+    expect(other.output).not.toContain('secret');
   });
 
   it('exits when whoever started it is gone', async () => {
-    await using other = await startApiProcess({ REDIS_URL: redis.url });
-    const exited = once(other.process, 'exit');
-    other.process.disconnect();
-    expect((await exited)[0]).toBe(0);
+    await using other = await ProductProcess.start('api', { REDIS_URL: redis.url });
+    other.child.disconnect();
+    expect((await other.exit).code).toBe(0);
   });
 });

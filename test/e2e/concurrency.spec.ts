@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ChatCompletion } from 'openai/resources/chat/completions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster, DEV_KEY, type WorkerStats } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
+import { TEST_KEY, type WorkerStats } from '../support/product-process.ts';
 
 const modelFolder = fileURLToPath(new URL('../fixtures/models/tiny-llama', import.meta.url));
 const SLOTS = 32;
@@ -43,7 +44,7 @@ async function statsWhen(
   what: string,
 ): Promise<WorkerStats['engine']> {
   for (let attempt = 0; attempt < 400; attempt++) {
-    const { engine } = await cluster.workerStats();
+    const { engine } = await cluster.workers[0]!.stats();
     if (condition(engine)) return engine;
     await sleep(10);
   }
@@ -56,7 +57,7 @@ describe('32 concurrent streams on one worker', () => {
     for (let index = 0; index < SLOTS; index++) solo.push(await streamed(index));
     expect(new Set(solo).size).toBeGreaterThan(SLOTS / 2);
 
-    const before = (await cluster.workerStats()).engine;
+    const before = (await cluster.workers[0]!.stats()).engine;
     const together = await Promise.all(Array.from({ length: SLOTS }, (_, index) => streamed(index)));
     expect(together).toEqual(solo);
 
@@ -76,7 +77,7 @@ describe('a client that goes away', () => {
     const reader = response.body?.getReader();
     await reader?.read();
     await statsWhen((engine) => engine.running === 1, 'one request running');
-    const before = (await cluster.workerStats()).engine;
+    const before = (await cluster.workers[0]!.stats()).engine;
     abort.abort();
     const after = await statsWhen((engine) => engine.running === 0 && engine.freeSlots === SLOTS, 'all slots free');
     // 450 tokens would have been made had nobody stopped it.
@@ -110,7 +111,7 @@ describe('a client that leaves while its job is queued', () => {
     const answers = await Promise.all(holders.map(async (holder) => (await holder).json() as Promise<ChatCompletion>));
     const prompts = answers.reduce((sum, answer) => sum + (answer.usage?.prompt_tokens ?? 0), 0);
     await sleep(300);
-    const { engine } = await narrow.workerStats();
+    const { engine } = await narrow.workers[0]!.stats();
     expect(engine.freeSlots).toBe(1);
     expect(engine.prefilledTokensTotal).toBe(prompts);
   }, 60_000);
@@ -118,7 +119,7 @@ describe('a client that leaves while its job is queued', () => {
 
 describe('authentication', () => {
   it('serves the key it was started with and no other', async () => {
-    const response = await cluster.post(body(0), { headers: { authorization: `Bearer ${DEV_KEY}x` } });
+    const response = await cluster.post(body(0), { headers: { authorization: `Bearer ${TEST_KEY}x` } });
     expect(response.status).toBe(401);
   });
 });

@@ -3,16 +3,15 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { build } from '../support/built-api.ts';
-import { Cluster, DEV_KEY } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
 import { DIALECT_CASES, expectValid, joined, STREAMING_CASES, streamOf } from '../support/dialect-cases.ts';
+import { TEST_KEY } from '../support/product-process.ts';
 
 const MODEL = 'tiny-llama';
 const messages = [{ role: 'user' as const, content: 'Say something — anything, really.' }];
 
 let cluster: Cluster;
 beforeAll(async () => {
-  build();
   cluster = await Cluster.start({
     modelFolder: fileURLToPath(new URL(`../fixtures/models/${MODEL}`, import.meta.url)),
     worker: { MILLRACE_SLOTS: '8', MILLRACE_SLOT_TOKENS: '512', MILLRACE_THREADS: '1' },
@@ -25,7 +24,7 @@ afterAll(async () => {
 const ask = (path: string, body: object) =>
   fetch(`${cluster.url}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${DEV_KEY}` },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${TEST_KEY}` },
     body: JSON.stringify({ model: MODEL, messages, ...body }),
   });
 
@@ -81,7 +80,7 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
   });
 
   it('serves OpenAI’s client', async () => {
-    const client = new OpenAI({ baseURL: `${cluster.url}${dialect.prefix}`, apiKey: DEV_KEY, maxRetries: 0 });
+    const client = new OpenAI({ baseURL: `${cluster.url}${dialect.prefix}`, apiKey: TEST_KEY, maxRetries: 0 });
     const body = { model: MODEL, messages, seed: 4, max_tokens: 20, temperature: 1, top_p: 1 };
     const whole = await client.chat.completions.create(body);
     const streamed = await client.chat.completions.stream(body).finalChatCompletion();
@@ -91,7 +90,7 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
 
   it('serves the AI SDK', async () => {
     const baseURL = `${cluster.url}${dialect.prefix}`;
-    const provider = createOpenAICompatible({ name: 'millrace', baseURL, apiKey: DEV_KEY, includeUsage: true });
+    const provider = createOpenAICompatible({ name: 'millrace', baseURL, apiKey: TEST_KEY, includeUsage: true });
     const call = {
       model: provider(MODEL),
       messages,

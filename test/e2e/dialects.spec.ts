@@ -8,7 +8,6 @@ import { KeyStore, type TenantInput, TenantStore } from '#admission';
 import type { ErrorCode, ModelCard } from '#contracts';
 import { openModelFolder, PromptRenderer } from '#models';
 import { connectRedis } from '#queue';
-import { type ApiProcess, build, startApiProcess, TEST_KEY } from '../support/built-api.ts';
 import {
   DIALECT_CASES,
   type DialectCase,
@@ -17,6 +16,7 @@ import {
   STREAMING_CASES,
   streamOf,
 } from '../support/dialect-cases.ts';
+import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
 
@@ -30,18 +30,17 @@ const [OPENAI_CHAT, API_CHAT, MODEL_API_CHAT, COMPLETION_MESSAGES] = DIALECT_CAS
 ];
 
 let redis: RedisServer;
-let api: ApiProcess;
+let api: ProductProcess;
 let worker: ScriptedWorker;
 let card: ModelCard;
 let script: (job: ScriptedJob) => Promise<void>;
 
 beforeAll(async () => {
-  build();
   redis = await RedisServer.start();
   const folder = await openModelFolder('test/fixtures/models/tiny-llama');
   card = folder.card({ model: 'tiny-llama', contextLength: CONTEXT_LENGTH });
   worker = await ScriptedWorker.start({ redisUrl: redis.url, card, run: (job) => script(job) });
-  api = await startApiProcess({ REDIS_URL: redis.url });
+  api = await ProductProcess.start('api', { REDIS_URL: redis.url });
 }, 120_000);
 
 afterAll(async () => {
@@ -476,7 +475,7 @@ describe('what is one dialect’s own', () => {
 
   it('user is in the log line of the request, and the messages are not', async () => {
     await answered(OPENAI_CHAT, await ask(OPENAI_CHAT, { user: 'end-user-17' }));
-    await expect.poll(() => api.output()).toContain('"endUser":"end-user-17"');
+    await expect.poll(() => api.output).toContain('"endUser":"end-user-17"');
   });
 
   it('the OpenAPI document has all routes with their own schemas and statuses', async () => {

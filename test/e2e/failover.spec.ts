@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JobConsumer } from '#queue';
-import { Cluster, type ProductProcess } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
+import type { ProductProcess } from '../support/product-process.ts';
 import { readTimedStream, type TimedStream } from '../support/timed-stream.ts';
 
 const MODEL = 'tiny-llama';
@@ -114,9 +115,6 @@ async function disturb(
   expect([...uncut]).toEqual([]);
 }
 
-const statsOf = async ({ ready }: ProductProcess): Promise<{ engine: { freeSlots: number } }> =>
-  (await fetch(`${ready.managementUrl}/stats`)).json() as Promise<never>;
-
 describe('streams over two workers', () => {
   it('are the undisturbed ones to the byte when a worker is killed', async () => {
     await disturb('kill -9', MAX_GAP_MS, Object.keys(KINDS), async (worker) => {
@@ -134,11 +132,11 @@ describe('streams over two workers', () => {
     const hanging: ProductProcess[] = [];
     await disturb('SIGSTOP', MAX_SILENT_GAP_MS, ['greedy text'], async (worker) => {
       hanging.push(worker);
-      worker.child.kill('SIGSTOP');
+      worker.freeze();
     });
     for (const worker of hanging) {
-      worker.child.kill('SIGCONT');
-      await expect.poll(async () => (await statsOf(worker)).engine.freeSlots, { timeout: 5_000 }).toBe(16);
+      worker.thaw();
+      await expect.poll(async () => (await worker.stats()).engine.freeSlots, { timeout: 5_000 }).toBe(16);
       cluster.workers.push(worker);
     }
     expect((await streamed('greedy text')).events).toEqual(whole.get('greedy text'));
@@ -194,7 +192,7 @@ const undisturbed = async (more: object) => readTimedStream(await cluster.post(b
 describe('a job that nobody claims', () => {
   it('waits for the next worker when all are killed before they take it', async () => {
     const expected = await undisturbed({ max_tokens: 20 });
-    for (const worker of cluster.workers) worker.child.kill('SIGSTOP');
+    for (const worker of cluster.workers) worker.freeze();
     const pending = undisturbed({ max_tokens: 20 });
     await sleep(200);
     for (const worker of cluster.workers.splice(0)) await worker.stop('SIGKILL');
@@ -204,7 +202,7 @@ describe('a job that nobody claims', () => {
 
   it('is queued again when who took it died before the claim', async () => {
     const expected = await undisturbed({ max_tokens: 20 });
-    for (const worker of cluster.workers) worker.child.kill('SIGSTOP');
+    for (const worker of cluster.workers) worker.freeze();
     const taken = Promise.withResolvers<void>();
     const consumer = new JobConsumer({
       model: MODEL,
@@ -221,7 +219,7 @@ describe('a job that nobody claims', () => {
     const beganAtMs = performance.now();
     const pending = undisturbed({ max_tokens: 20 });
     await taken.promise;
-    for (const worker of cluster.workers) worker.child.kill('SIGCONT');
+    for (const worker of cluster.workers) worker.thaw();
     expect((await pending).events).toEqual(expected.events);
     gaps['taken, never claimed'] = Math.round(performance.now() - beganAtMs);
     await consumer.close(0);

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster, DEV_KEY } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
+import { TEST_KEY } from '../support/product-process.ts';
 import { runPython } from '../support/python.ts';
 
 const MODEL = 'smollm2-135m-instruct';
@@ -15,7 +16,7 @@ beforeAll(async () => {
     modelFolder: fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url)),
     worker: { MILLRACE_SLOTS: String(SLOTS), MILLRACE_SLOT_TOKENS: '2048' },
   });
-  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: DEV_KEY, maxRetries: 0 });
+  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
 }, 120_000);
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
@@ -68,7 +69,7 @@ describe('the shipped model through the whole path', () => {
   it("serves Python's openai client", async () => {
     const printed = await runPython(new URL('./openai_client.py', import.meta.url), {
       BASE_URL: `${cluster.url}/v1`,
-      API_KEY: DEV_KEY,
+      API_KEY: TEST_KEY,
       MODEL,
     });
     const answer = JSON.parse(printed) as { whole: string; pieces: string[]; finish_reason: string };
@@ -79,20 +80,20 @@ describe('the shipped model through the whole path', () => {
   }, 400_000);
 
   it('stops a prefill when its client leaves', async () => {
-    const before = (await cluster.workerStats()).engine;
+    const before = (await cluster.workers[0]!.stats()).engine;
     const abort = new AbortController();
     const long = { ...question, messages: [{ role: 'user', content: 'The river runs to the sea. '.repeat(240) }] };
     const pending = cluster.post(long, { signal: abort.signal }).catch(() => null);
     let during = before;
     while (during.prefillRunsTotal < before.prefillRunsTotal + 2) {
       await sleep(5);
-      during = (await cluster.workerStats()).engine;
+      during = (await cluster.workers[0]!.stats()).engine;
     }
     abort.abort();
     await pending;
     for (let attempt = 0; attempt < 300 && during.freeSlots < SLOTS; attempt++) {
       await sleep(10);
-      during = (await cluster.workerStats()).engine;
+      during = (await cluster.workers[0]!.stats()).engine;
     }
     expect(during.freeSlots).toBe(SLOTS);
     expect(during.running).toBe(0);

@@ -3,7 +3,8 @@ import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { Cluster, DEV_KEY } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
+import { TEST_KEY } from '../support/product-process.ts';
 
 const MODEL = 'smollm2-135m-instruct';
 
@@ -14,7 +15,7 @@ beforeAll(async () => {
     modelFolder: fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url)),
     worker: { MILLRACE_SLOTS: '8', MILLRACE_SLOT_TOKENS: '2048' },
   });
-  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: DEV_KEY, maxRetries: 0 });
+  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
 }, 120_000);
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { connectRedis, ModelQueue } from '#queue';
 import { RelayServer } from '#relay';
 import { generateJob } from '../support/generate-job.ts';
+import { ProductProcess } from '../support/product-process.ts';
 import { RecordingSink } from '../support/recording-sink.ts';
 import { RedisServer } from '../support/redis-server.ts';
-import { WorkerProcess } from '../support/worker-process.ts';
 
 const MODEL = 'smollm2-135m-instruct';
 const LOCK_MS = 2_000;
@@ -13,7 +13,7 @@ const PROMPT_TOKENS = 2_000;
 const QUIET_P99_MS = 5;
 const QUIET_ATTEMPTS = 10;
 
-async function untilMachineIsQuiet(worker: WorkerProcess): Promise<void> {
+async function untilMachineIsQuiet(worker: ProductProcess): Promise<void> {
   for (let attempt = 0; attempt < QUIET_ATTEMPTS; attempt += 1) {
     await worker.stats('?window=restart');
     await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -25,7 +25,7 @@ describe('a worker during a long prefill', () => {
   it('renews locks of 2 s and keeps its event loop free while prompts of 2,000 tokens are each one native run', async () => {
     await using redisServer = await RedisServer.start();
     await using relayServer = await RelayServer.listen({ host: '127.0.0.1', port: 0, replicaId: 'api-1' });
-    await using worker = await WorkerProcess.start({
+    await using worker = await ProductProcess.start('worker', {
       REDIS_URL: redisServer.url,
       MILLRACE_MODEL: MODEL,
       MILLRACE_SLOTS: '2',

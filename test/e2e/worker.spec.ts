@@ -6,9 +6,9 @@ import { type GenerateJob, GREEDY, relay } from '#contracts';
 import { CardStore, connectRedis, ModelQueue, WorkerDirectory } from '#queue';
 import { RelayServer } from '#relay';
 import { generateJob } from '../support/generate-job.ts';
+import { ProductProcess } from '../support/product-process.ts';
 import { RecordingSink } from '../support/recording-sink.ts';
 import { RedisServer } from '../support/redis-server.ts';
-import { WorkerProcess } from '../support/worker-process.ts';
 
 const MODEL = 'tiny-llama';
 const FOLDER = fileURLToPath(new URL(`../fixtures/models/${MODEL}`, import.meta.url));
@@ -53,7 +53,7 @@ function settings(overrides: Record<string, string> = {}): Record<string, string
 }
 
 /** A job that this test's relay waits for. */
-async function submit(worker: WorkerProcess, overrides: Partial<GenerateJob> = {}) {
+async function submit(worker: ProductProcess, overrides: Partial<GenerateJob> = {}) {
   requests += 1;
   const requestId = `request-${requests}`;
   const cardHash = overrides.cardHash ?? (await worker.stats()).cardHash;
@@ -77,9 +77,9 @@ const greedy = (prompt: Prompt, maxTokens = prompt.generatedIds.length): Partial
 const endless = { stop: { tokenIds: [], strings: [], maxTokens: 500 } };
 
 describe('a worker process', () => {
-  let worker: WorkerProcess;
+  let worker: ProductProcess;
   beforeAll(async () => {
-    worker = await WorkerProcess.start(settings());
+    worker = await ProductProcess.start('worker', settings());
   });
   afterAll(() => worker[Symbol.asyncDispose]());
 
@@ -88,8 +88,10 @@ describe('a worker process', () => {
     expect(served).toMatchObject([{ model: MODEL, workers: 1, slots: 8, state: 'ready' }]);
     const card = await new CardStore(redis).get(served[0]!.cardHash);
     expect(card).toMatchObject({ model: MODEL, contextLength: 512, vocabularySize: 384 });
-    await vi.waitFor(async () => expect((await fetch(`${worker.url}/readyz`)).status).toBe(200), { timeout: 5_000 });
-    expect((await fetch(`${worker.url}/healthz`)).status).toBe(200);
+    await vi.waitFor(async () => expect((await fetch(`${worker.managementUrl}/readyz`)).status).toBe(200), {
+      timeout: 5_000,
+    });
+    expect((await fetch(`${worker.managementUrl}/healthz`)).status).toBe(200);
     expect(worker.messages.map(({ type }) => type)).toEqual(['progress', 'progress', 'ready']);
   });
 
@@ -177,9 +179,9 @@ describe('a worker process', () => {
 });
 
 describe('a worker with one slot and small chunks', () => {
-  let worker: WorkerProcess;
+  let worker: ProductProcess;
   beforeAll(async () => {
-    worker = await WorkerProcess.start(settings({ MILLRACE_SLOTS: '1', MILLRACE_PREFILL_CHUNK: '3' }));
+    worker = await ProductProcess.start('worker', settings({ MILLRACE_SLOTS: '1', MILLRACE_PREFILL_CHUNK: '3' }));
   });
   afterAll(() => worker[Symbol.asyncDispose]());
 
@@ -212,11 +214,14 @@ describe('a worker with one slot and small chunks', () => {
 
 describe('the life of a worker process', () => {
   it('finishes what runs on SIGTERM, leaves the rest in the queue, withdraws itself and exits with 0', async () => {
-    await using worker = await WorkerProcess.start(settings({ MILLRACE_SLOTS: '1', MILLRACE_WORKER_ID: 'drained' }));
+    await using worker = await ProductProcess.start(
+      'worker',
+      settings({ MILLRACE_SLOTS: '1', MILLRACE_WORKER_ID: 'drained' }),
+    );
     const first = await submit(worker, { promptTokenIds: [4, 5, 6], ...endless });
     await vi.waitFor(() => expect(first.sink.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 2 });
     const second = await submit(worker, greedy(prompts[0]!));
-    worker.process.kill('SIGTERM');
+    worker.child.kill('SIGTERM');
     await first.sink.ended;
     expect(first.sink.error).toBeNull();
     expect(first.sink.tokenIds[0]).toHaveLength(500);
@@ -228,10 +233,10 @@ describe('the life of a worker process', () => {
   });
 
   it('ends what still runs after the grace time with a clear error', async () => {
-    await using worker = await WorkerProcess.start(settings({ MILLRACE_GRACE_MS: '1' }));
+    await using worker = await ProductProcess.start('worker', settings({ MILLRACE_GRACE_MS: '1' }));
     const { sink } = await submit(worker, { promptTokenIds: [4, 5, 6], ...endless });
     await vi.waitFor(() => expect(sink.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 2 });
-    worker.process.kill('SIGINT');
+    worker.child.kill('SIGINT');
     await sink.ended;
     expect(sink.error).toMatchObject({ code: 'worker_draining' });
     expect(await worker.exit).toEqual({ code: 0, signal: null });
@@ -239,10 +244,10 @@ describe('the life of a worker process', () => {
 
   it('keeps streaming while Redis is away, and serves again when Redis comes back with nothing in it', async () => {
     await using ownServer = await RedisServer.start();
-    await using worker = await WorkerProcess.start(settings({ REDIS_URL: ownServer.url }));
+    await using worker = await ProductProcess.start('worker', settings({ REDIS_URL: ownServer.url }));
     const connection = connectRedis(ownServer.url, 'producer');
     const ownQueue = new ModelQueue({ model: MODEL, redis: connection });
-    const readiness = async () => (await fetch(`${worker.url}/readyz`)).status;
+    const readiness = async () => (await fetch(`${worker.managementUrl}/readyz`)).status;
     const { cardHash } = await worker.stats();
     const run = async (requestId: string, overrides: Partial<GenerateJob>) => {
       const sink = new RecordingSink();
@@ -261,7 +266,7 @@ describe('the life of a worker process', () => {
     expect(streaming.tokenIds[0]).toHaveLength(500);
     expect(atOutage).toBeLessThan(500);
     await vi.waitFor(async () => expect(await readiness()).toBe(503), { timeout: 5_000 });
-    expect((await fetch(`${worker.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${worker.managementUrl}/healthz`)).status).toBe(200);
 
     await ownServer.restart();
     await vi.waitFor(async () => expect(await readiness()).toBe(200), { timeout: 15_000 });
@@ -276,14 +281,14 @@ describe('the life of a worker process', () => {
   });
 
   it('goes when its supervisor goes', async () => {
-    await using worker = await WorkerProcess.start(settings());
-    worker.process.disconnect();
+    await using worker = await ProductProcess.start('worker', settings());
+    worker.child.disconnect();
     expect(await worker.exit).toEqual({ code: 0, signal: null });
   });
 
   it('says on one line what keeps it from starting, to its supervisor too', async () => {
-    await using noModel = WorkerProcess.spawn(settings({ MILLRACE_MODEL: '/nowhere/model' }));
-    await using wrong = WorkerProcess.spawn(settings({ MILLRACE_SLOTS: 'many' }));
+    await using noModel = ProductProcess.spawn('worker', settings({ MILLRACE_MODEL: '/nowhere/model' }));
+    await using wrong = ProductProcess.spawn('worker', settings({ MILLRACE_SLOTS: 'many' }));
     expect((await noModel.exit).code).toBe(1);
     expect(noModel.output).toMatch(/millrace worker: .*\/nowhere\/model/);
     expect(noModel.messages.at(-1)).toMatchObject({ type: 'failed' });

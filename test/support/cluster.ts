@@ -1,125 +1,65 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { RedisServer } from './redis-server.ts';
+import { FaultProxy } from './fault-proxy.ts';
+import { ProductProcess, TEST_KEY } from './product-process.ts';
+import { RedisServer, type RedisServerOptions } from './redis-server.ts';
 
-export const DEV_KEY = 'test-key-0123456789';
 const RELAY_TOKEN = 'test-relay-token-0123456789';
 
-export interface ReadyMessage {
-  type: 'ready';
-  url?: string;
-  managementUrl: string;
-  workerId?: string;
-  relayAddress?: string;
-}
-
-/** A process of the built product, started as the supervisor starts it. */
-export class ProductProcess implements AsyncDisposable {
-  readonly child: ChildProcess;
-  readonly ready: ReadyMessage;
-  readonly #output: string[];
-
-  private constructor(child: ChildProcess, ready: ReadyMessage, output: string[]) {
-    this.child = child;
-    this.ready = ready;
-    this.#output = output;
-  }
-
-  /** All that the process has printed so far. */
-  get output(): string {
-    return this.#output.join('');
-  }
-
-  static async start(app: 'api' | 'worker', environment: Record<string, string>): Promise<ProductProcess> {
-    const entry = fileURLToPath(new URL(`../../dist/apps/${app}/src/main.js`, import.meta.url));
-    if (!existsSync(entry)) throw new Error(`${entry} is missing: build first (npm run build)`);
-    const child = fork(entry, {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
-      execArgv: [],
-      silent: true,
-    });
-    const output: string[] = [];
-    child.stdout?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-    child.stderr?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-    const ready = await new Promise<ReadyMessage>((resolve, reject) => {
-      const fail = (why: string) => reject(new Error(`${app} did not start: ${why}\n${output.join('').slice(-3000)}`));
-      child.on('message', (message: ReadyMessage | { type: 'failed'; message: string } | { type: 'progress' }) => {
-        if (message.type === 'ready') resolve(message);
-        else if (message.type === 'failed') fail(message.message);
-      });
-      child.once('exit', (code, signal) => fail(`exited with ${code ?? signal}`));
-    });
-    return new ProductProcess(child, ready, output);
-  }
-
-  /** Asks the process to drain and waits for its end. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return this.child.exitCode;
-    const exited = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
-    this.child.kill(signal);
-    // One that a test has stopped would not hear it.
-    this.child.kill('SIGCONT');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 15_000);
-    try {
-      return await exited;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-  }
-}
+/**
+ * Where a replica's relay listens, and where it says it does: the same port of another loopback address, on which a proxy
+ * can stand. Only Linux has more than one for IPv4.
+ */
+const RELAY_HOSTS =
+  process.platform === 'linux' ? { own: '127.0.0.1', told: '127.0.0.2' } : { own: '::1', told: '127.0.0.1' };
 
 export interface ClusterOptions {
-  modelFolder: string;
-  worker?: Record<string, string>;
-  api?: Record<string, string>;
-  workers?: number;
+  readonly modelFolder: string;
+  /** Settings of every worker and every API. */
+  readonly worker?: Readonly<Record<string, string>>;
+  readonly api?: Readonly<Record<string, string>>;
+  /** 1 by default. */
+  readonly workers?: number;
+  /** 1 by default. */
+  readonly apis?: number;
+  readonly redis?: RedisServerOptions;
+  /** Puts a `FaultProxy` before Redis and one before the relay of each API; none by default. */
+  readonly faultProxies?: boolean;
 }
 
-/** A real Redis, one API replica and workers, as separate processes on free loopback ports. */
+/**
+ * A real Redis, API replicas and workers, as separate processes on free loopback ports. Members can be killed, frozen,
+ * stopped and replaced one by one; all of them end with the cluster.
+ *
+ * @example
+ * await using cluster = await Cluster.start({ modelFolder, apis: 2, workers: 3 });
+ * const answer = await cluster.post({ model: 'tiny-llama', messages });
+ */
 export class Cluster implements AsyncDisposable {
-  readonly url: string;
-  readonly api: ProductProcess;
-  /** Of the workers that were started, those that were not taken out. */
+  readonly redis: RedisServer;
+  /** Between Redis and everybody else, where the cluster has proxies. */
+  readonly redisProxy: FaultProxy | null;
+  /** Of the members that were started, those that were not taken out. */
+  readonly apis: ProductProcess[] = [];
   readonly workers: ProductProcess[] = [];
-  readonly redisUrl: string;
-  readonly #workerEnvironment: Record<string, string>;
-  readonly #stack: AsyncDisposableStack;
+  readonly #relayProxies = new Map<ProductProcess, FaultProxy>();
+  readonly #options: ClusterOptions;
+  readonly #stack = new AsyncDisposableStack();
 
-  private constructor(
-    api: ProductProcess,
-    redisUrl: string,
-    workerEnvironment: Record<string, string>,
-    stack: AsyncDisposableStack,
-  ) {
-    this.api = api;
-    this.redisUrl = redisUrl;
-    this.url = api.ready.url ?? '';
-    this.#workerEnvironment = workerEnvironment;
-    this.#stack = stack;
+  private constructor(redis: RedisServer, redisProxy: FaultProxy | null, options: ClusterOptions) {
+    this.redis = this.#stack.use(redis);
+    this.redisProxy = this.#stack.use(redisProxy);
+    this.#options = options;
   }
 
   static async start(options: ClusterOptions): Promise<Cluster> {
-    await using starting = new AsyncDisposableStack();
-    const redis = starting.use(await RedisServer.start());
-    const shared = { REDIS_URL: redis.url, MILLRACE_RELAY_TOKEN: RELAY_TOKEN, MILLRACE_LOG_LEVEL: 'warn' };
-    const api = starting.use(
-      await ProductProcess.start('api', {
-        ...shared,
-        MILLRACE_DEV_KEY: DEV_KEY,
-        MILLRACE_HTTP_PORT: '0',
-        MILLRACE_MANAGEMENT_PORT: '0',
-        ...options.api,
-      }),
-    );
-    const workerEnvironment = { ...shared, MILLRACE_MODEL: options.modelFolder, ...options.worker };
-    const cluster = new Cluster(api, redis.url, workerEnvironment, starting.move());
+    const redis = await RedisServer.start(options.redis);
+    const redisProxy = options.faultProxies ? await FaultProxy.to(redis.port) : null;
+    const cluster = new Cluster(redis, redisProxy, options);
     try {
-      for (let index = 0; index < (options.workers ?? 1); index++) await cluster.addWorker();
+      const { apis = 1, workers = 1 } = options;
+      await Promise.all([
+        ...Array.from({ length: apis }, () => cluster.addApi()),
+        ...Array.from({ length: workers }, () => cluster.addWorker()),
+      ]);
       return cluster;
     } catch (error) {
       await cluster[Symbol.asyncDispose]();
@@ -127,59 +67,102 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
+  /** The first API. */
+  get api(): ProductProcess {
+    const [api] = this.apis;
+    if (api === undefined) throw new Error('the cluster has no API');
+    return api;
+  }
+
+  /** The first API's address for clients. */
+  get url(): string {
+    return this.api.url;
+  }
+
+  /** Redis itself, past any proxy: for a test that looks into it. */
+  get redisUrl(): string {
+    return this.redis.url;
+  }
+
+  /** What all members of a kind printed, those that have ended included. */
+  output(app: 'api' | 'worker'): string {
+    return this.#started
+      .filter((member) => member.app === app)
+      .map((member) => member.output)
+      .join('');
+  }
+
+  readonly #started: ProductProcess[] = [];
+
+  /** Starts one more API and waits until it serves. */
+  async addApi(settings: Readonly<Record<string, string>> = {}): Promise<ProductProcess> {
+    const hosts = { MILLRACE_RELAY_HOST: RELAY_HOSTS.own, MILLRACE_RELAY_ADVERTISED_HOST: RELAY_HOSTS.told };
+    const proxied = this.#options.faultProxies ? hosts : {};
+    const api = await this.#add('api', { ...proxied, ...this.#options.api, ...settings });
+    if (this.#options.faultProxies) {
+      const port = Number(api.relayAddress.split(':').at(-1));
+      const place = { targetHost: RELAY_HOSTS.own, host: RELAY_HOSTS.told, port };
+      this.#relayProxies.set(api, this.#stack.use(await FaultProxy.to(port, place)));
+    }
+    this.apis.push(api);
+    return api;
+  }
+
   /** Starts one more worker and waits until it takes jobs. */
-  async addWorker(): Promise<ProductProcess> {
-    const worker = this.#stack.use(await ProductProcess.start('worker', this.#workerEnvironment));
+  async addWorker(settings: Readonly<Record<string, string>> = {}): Promise<ProductProcess> {
+    const { modelFolder, worker: all } = this.#options;
+    const worker = await this.#add('worker', { MILLRACE_MODEL: modelFolder, ...all, ...settings });
     this.workers.push(worker);
     return worker;
+  }
+
+  /** The proxy between an API's relay and all workers. */
+  relayProxyOf(api: ProductProcess): FaultProxy {
+    const proxy = this.#relayProxies.get(api);
+    if (proxy === undefined) throw new Error('the cluster was started without faultProxies');
+    return proxy;
   }
 
   /** The worker that runs something; waits for one. */
   async busyWorker(): Promise<ProductProcess> {
     for (let attempt = 0; attempt < 500; attempt++) {
-      for (const worker of this.workers) {
-        const response = await fetch(`${worker.ready.managementUrl}/stats`);
-        if (((await response.json()) as WorkerStats).engine.running > 0) return worker;
-      }
+      for (const worker of this.workers) if ((await worker.stats()).engine.running > 0) return worker;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     throw new Error('no worker runs anything');
   }
 
-  /** Takes a worker out of `workers`, for a test that ends it. */
-  takeOut(worker: ProductProcess): void {
-    this.workers.splice(this.workers.indexOf(worker), 1);
+  /** Takes a member out of `workers` or `apis`, for a test that ends it. */
+  takeOut(member: ProductProcess): void {
+    const members = member.app === 'api' ? this.apis : this.workers;
+    members.splice(members.indexOf(member), 1);
   }
 
-  /** The first worker's counters. */
-  async workerStats(): Promise<WorkerStats> {
-    const response = await fetch(`${this.workers[0]?.ready.managementUrl}/stats`);
-    return (await response.json()) as WorkerStats;
-  }
-
-  post(body: unknown, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.url}/v1/chat/completions`, {
+  /** A chat completion at the first API, or at the one given. */
+  post(body: unknown, init: RequestInit = {}, api: ProductProcess = this.api): Promise<Response> {
+    return fetch(`${api.url}/v1/chat/completions`, {
       method: 'POST',
       body: JSON.stringify(body),
       ...init,
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${DEV_KEY}`, ...init.headers },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${TEST_KEY}`, ...init.headers },
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // All at once, and before Redis and the proxies: they would only wait for one another.
+    await Promise.all(this.#started.map((member) => member[Symbol.asyncDispose]()));
     await this.#stack.disposeAsync();
   }
-}
 
-export interface WorkerStats {
-  engine: {
-    running: number;
-    waiting: number;
-    freeSlots: number;
-    stepsTotal: number;
-    decodeRunsTotal: number;
-    prefillRunsTotal: number;
-    decodedTokensTotal: number;
-    prefilledTokensTotal: number;
-  };
+  async #add(app: 'api' | 'worker', settings: Readonly<Record<string, string>>): Promise<ProductProcess> {
+    const port = this.redisProxy?.port ?? this.redis.port;
+    const member = await ProductProcess.start(app, {
+      REDIS_URL: `redis://127.0.0.1:${port}`,
+      MILLRACE_RELAY_TOKEN: RELAY_TOKEN,
+      MILLRACE_LOG_LEVEL: 'warn',
+      ...settings,
+    });
+    this.#started.push(member);
+    return member;
+  }
 }

@@ -76,6 +76,15 @@ export class RedisServer implements AsyncDisposable {
     await ended;
   }
 
+  /** Stops it where it stands: it keeps its connections and answers nobody. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
