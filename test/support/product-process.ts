@@ -29,6 +29,8 @@ export interface WorkerStats {
     readonly prefillRunsTotal: number;
     readonly decodedTokensTotal: number;
     readonly prefilledTokensTotal: number;
+    /** Threads that were lost and replaced. */
+    readonly replacedTotal: number;
   };
   readonly jobs: { readonly running: number; readonly granted: number; readonly denied: number };
   readonly consumer: {

@@ -11,6 +11,8 @@ if (parentPort === null) throw new Error('engine-thread is the entry of a worker
 
 const maxChunkTokens = prefillChunkTokens;
 const runner = await openModelRunner({ modelFile, slots, slotTokens, threads, binding, maxChunkTokens });
+// A thread that crashes leaves its session behind, weights and all, unless it is freed here.
+process.on('exit', () => void runner.close());
 const constraints = await GrammarConstraints.open(tokenTable, runner.shape.vocabularySize);
 const options = { runner, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
 serveEngine(parentPort, new Engine(options));

@@ -36,9 +36,10 @@ async function run(options: WorkerOptions, logger: Logger): Promise<void> {
     if (ending) return;
     ending = true;
     logger.info({ graceMs }, reason);
-    setTimeout(() => process.exit(1), graceMs + STOP_MARGIN_MS).unref();
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), graceMs + STOP_MARGIN_MS).unref();
     await worker.stop(graceMs);
     await app.close();
+    if (worker.stuck) process.kill(process.pid, 'SIGKILL');
     process.exit(exitCode);
   };
   const endOn = (exitCode: number, graceMs: number, reason: string): void => {

@@ -21,6 +21,8 @@ export interface WorkerOptions {
   readonly replayLimitTokens: number;
   readonly threads: number;
   readonly binding: 'auto' | 'c-api' | 'js-api';
+  /** Silence of the engine above which it counts as hung, where no step took a 20th of it. */
+  readonly stepLimitMs: number;
   readonly jobLockMs: number;
   readonly graceMs: number;
   readonly relayToken: string | undefined;
@@ -42,6 +44,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,
     binding: settings.MILLRACE_RUNNER,
+    stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,
     jobLockMs: settings.MILLRACE_JOB_LOCK_MS,
     graceMs: settings.MILLRACE_GRACE_MS,
     relayToken: settings.MILLRACE_RELAY_TOKEN,

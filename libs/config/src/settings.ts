@@ -66,6 +66,11 @@ export const WorkerSettings = z.object({
   MILLRACE_REPLAY_TOKENS: z.coerce.number().int().min(0).max(1_048_576).default(16_384),
   /** Intra-op threads of ONNX Runtime; 0 takes the number of cores. */
   MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
+  /**
+   * An engine that ends no step for this long, and for 20 times as long as its longest step so far, counts as hung: the run
+   * is interrupted, then its thread is replaced, and its requests go on elsewhere.
+   */
+  MILLRACE_STEP_LIMIT_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(60_000),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),
   MILLRACE_MANAGEMENT_HOST: z.string().min(1).default('127.0.0.1'),
   MILLRACE_WORKER_PORT: port(0),

@@ -22,6 +22,7 @@ export type {
   StepOutput,
   TokenLogprob,
 } from './step-output.ts';
+export { type EngineLoss, EngineSupervisor, type EngineSupervisorOptions } from './thread/engine-supervisor.ts';
 export { EngineThread, type EngineThreadOptions } from './thread/engine-thread.ts';
 export { EngineThreadError } from './thread/engine-thread-error.ts';
 export { serveEngine } from './thread/serve-engine.ts';

@@ -1,5 +1,5 @@
 import type { WorkerRecord } from '#contracts';
-import type { EngineThread } from '#engine';
+import type { EngineLoss, EngineSupervisor } from '#engine';
 import type { Logger } from '#observability';
 import { type CardStore, JobConsumer, type WorkerDirectory } from '#queue';
 import { RelayDialer, type ReplicaChange } from '#relay';
@@ -22,10 +22,11 @@ export interface MillraceWorkerParts {
 
 /** What exists once the model is loaded. */
 interface Serving {
-  readonly engine: EngineThread;
+  readonly engine: EngineSupervisor;
   readonly dialer: RelayDialer;
   readonly jobs: JobRunner;
-  readonly consumer: JobConsumer;
+  /** Another one each time that the engine's thread was replaced: one that was paused takes no jobs again. */
+  consumer: JobConsumer;
 }
 
 /** One worker from its start to its end: loads a model, takes jobs while it is ready, drains, stops. */
@@ -64,6 +65,11 @@ export class MillraceWorker {
     this.#fatalListeners.push(listener);
   }
 
+  /** Whether a thread is stuck in a native call, for whose return `process.exit` would wait. */
+  get stuck(): boolean {
+    return this.#serving !== null && !this.#serving.engine.ended;
+  }
+
   /** Settles when jobs are being taken. @throws whatever keeps the worker from it, with the remedy in the message */
   async start(): Promise<void> {
     const { options, cards, logger } = this.#parts;
@@ -96,7 +102,7 @@ export class MillraceWorker {
     return this.#stopping;
   }
 
-  #serve(served: ServedModel, engine: EngineThread): Serving {
+  #serve(served: ServedModel, engine: EngineSupervisor): Serving {
     const { options, logger } = this.#parts;
     const { model, tokenTable, cardHash } = served;
     const dialer = new RelayDialer({
@@ -107,7 +113,14 @@ export class MillraceWorker {
       onReplica: (change) => this.#logReplica(change),
     });
     const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger });
-    const consumer = new JobConsumer({
+    engine.onLoss((loss) => void this.#engineLost(loss));
+    engine.onFatal((error) => this.#engineFailed(error));
+    return { engine, dialer, jobs, consumer: this.#newConsumer(model, engine, jobs) };
+  }
+
+  #newConsumer(model: string, engine: EngineSupervisor, jobs: JobRunner): JobConsumer {
+    const { options, logger } = this.#parts;
+    return new JobConsumer({
       model,
       redisUrl: options.redisUrl,
       concurrency: engine.ready.slots,
@@ -115,8 +128,6 @@ export class MillraceWorker {
       run: (job, signal) => jobs.run(job, signal),
       onError: (error) => logger.warn({ err: error }, 'queue'),
     });
-    engine.onFatal((error) => this.#engineFailed(error));
-    return { engine, dialer, jobs, consumer };
   }
 
   async #stop(graceMs: number): Promise<void> {
@@ -134,11 +145,34 @@ export class MillraceWorker {
     this.#state.become('stopped');
   }
 
+  /** What ran goes on elsewhere; nothing is taken until another thread has loaded the model. */
+  async #engineLost({ error, replaced }: EngineLoss): Promise<void> {
+    const { logger } = this.#parts;
+    const serving = this.#serving;
+    if (serving === null) return;
+    logger.error(
+      { err: error },
+      'the thread of the engine is lost; what ran goes on elsewhere, and another is started',
+    );
+    serving.consumer.pause();
+    serving.jobs.failAll('engine_failed', 'The engine of the worker failed. Send the request again.');
+    if (!this.#state.become('loading')) return;
+    await Promise.all([this.#heartbeat.beat(), serving.consumer.close(0)]);
+    try {
+      await replaced;
+    } catch {
+      return; // The engine says so itself: it has failed.
+    }
+    if (this.#stopping !== null) return;
+    serving.consumer = this.#newConsumer(this.#served?.model ?? '', serving.engine, serving.jobs);
+    serving.consumer.start();
+    this.#state.become('ready');
+    await this.#heartbeat.beat();
+  }
+
   #engineFailed(error: Error): void {
     this.#engineFailure = error;
-    this.#parts.logger.fatal({ err: error }, 'the engine failed; what ran is lost');
-    this.#serving?.consumer.pause();
-    this.#serving?.jobs.failAll('engine_failed', 'The engine of the worker failed. Send the request again.');
+    this.#parts.logger.fatal({ err: error }, 'the engine failed and can not be started anew: the process ends');
     for (const listener of this.#fatalListeners) listener(error);
   }
 
@@ -188,7 +222,7 @@ export class MillraceWorker {
       state: this.#state.current,
       model: this.#served?.model ?? null,
       cardHash: this.#served?.cardHash ?? null,
-      engine: serving?.engine.stats() ?? null,
+      engine: serving && { ...serving.engine.stats(), replacedTotal: serving.engine.replacedTotal },
       runner: serving?.engine.ready.description ?? null,
       jobs: serving && { running: serving.jobs.running, ...serving.jobs.counts },
       consumer: serving && {

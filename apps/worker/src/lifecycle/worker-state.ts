@@ -1,10 +1,13 @@
 import type { WorkerState } from '#contracts';
 import type { Logger } from '#observability';
 
-/** `loading → ready → draining → stopped`; a worker may stop from any state, and `stopped` is the only end. */
+/**
+ * `loading → ready → draining → stopped`; back to `loading` when the engine's thread has to be replaced. A worker may stop
+ * from any state, and `stopped` is the only end.
+ */
 const NEXT: Record<WorkerState, readonly WorkerState[]> = {
   loading: ['ready', 'draining', 'stopped'],
-  ready: ['draining', 'stopped'],
+  ready: ['loading', 'draining', 'stopped'],
   draining: ['stopped'],
   stopped: [],
 };

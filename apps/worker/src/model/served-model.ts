@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { cardHash, type ModelCard, type TokenTable } from '#contracts';
-import { EngineThread } from '#engine';
+import { EngineSupervisor, EngineThread } from '#engine';
 import { interruptRun } from '#model-runner';
 import { openModelFolder, resolveModelFolder } from '#models';
 import type { WorkerOptions } from '../worker-options.ts';
@@ -27,8 +27,11 @@ export async function openServedModel(options: WorkerOptions): Promise<ServedMod
   return { model, card, cardHash: cardHash(card), modelFile: folder.modelFile, tokenTable, slotTokens };
 }
 
-/** Loads the weights in a thread of their own. @throws EngineThreadError, caused by ModelLoadError */
-export function startEngine(served: ServedModel, options: WorkerOptions): Promise<EngineThread> {
+/**
+ * Loads the weights in a thread of their own, which is replaced when it crashes or hangs.
+ * @throws EngineThreadError, caused by ModelLoadError
+ */
+export function startEngine(served: ServedModel, options: WorkerOptions): Promise<EngineSupervisor> {
   const data: EngineThreadData = {
     modelFile: served.modelFile,
     tokenTable: served.tokenTable,
@@ -40,5 +43,8 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
     binding: options.binding,
   };
   const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);
-  return EngineThread.start(entry, data, { interrupt: interruptRun });
+  const { stepLimitMs } = options;
+  return EngineSupervisor.start({
+    start: () => EngineThread.start(entry, data, { interrupt: interruptRun, stepLimitMs }),
+  });
 }

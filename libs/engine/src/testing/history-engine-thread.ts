@@ -13,6 +13,8 @@ export interface HistoryEngineThreadData {
   readonly loadError?: string;
   /** The run with this number, from 1, ends the thread with an uncaught error. */
   readonly crashAtRun?: number;
+  /** The run with this number never ends. */
+  readonly hangAtRun?: number;
   /** Each run blocks the thread for so long. */
   readonly runMs?: number;
 }
@@ -26,6 +28,7 @@ let runs = 0;
 runner.afterRun = () => {
   runs += 1;
   if (runs === data.crashAtRun) process.exit(3);
+  while (runs === data.hangAtRun);
   const endMs = performance.now() + (data.runMs ?? 0);
   while (performance.now() < endMs);
 };

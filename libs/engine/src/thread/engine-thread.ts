@@ -4,17 +4,28 @@ import type { EngineRequest } from '../engine-request.ts';
 import type { EngineStats, StepOutput } from '../step-output.ts';
 import { EngineThreadError } from './engine-thread-error.ts';
 import type { EngineReady, MessageFromEngine, MessageToEngine } from './thread-messages.ts';
+import { ThreadWatchdog } from './thread-watchdog.ts';
 
 export interface EngineThreadOptions {
   /** Node options for the thread; its parent's by default. */
   readonly execArgv?: readonly string[];
   /** How long `close` waits for the run in hand before it ends the thread by force. 5,000 by default. */
   readonly closeTimeoutMs?: number;
-  /** Stops the run in hand so that `close` need not wait for it: `interruptRun` of libs/model-runner. */
+  /**
+   * A thread that ends no step for this long, and for 20 times as long as its longest step so far, counts as hung: its run
+   * is interrupted, and when that does not help the thread is ended. 60,000 by default.
+   */
+  readonly stepLimitMs?: number;
+  /** Stops the run in hand so that nobody need wait for it: `interruptRun` of libs/model-runner. */
   readonly interrupt?: (address: bigint) => void;
 }
 
 const DEFAULT_CLOSE_TIMEOUT_MS = 5_000;
+const DEFAULT_STEP_LIMIT_MS = 60_000;
+/** A thread that computes JavaScript ends within milliseconds. */
+const TERMINATE_MS = 1_000;
+/** Time for an interrupted run to end; longer than the longest operator of a model. */
+const INTERRUPT_MS = 5_000;
 
 /**
  * An engine in a thread of its own, as its owner sees it. The thread's entry file loads the model and calls
@@ -25,11 +36,15 @@ export class EngineThread implements EnginePort, AsyncDisposable {
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #options: EngineThreadOptions;
+  readonly #watchdog: ThreadWatchdog;
   readonly #stepListeners: ((output: StepOutput) => void)[] = [];
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #stats: EngineStats;
+  #ended = false;
+  #hangs = false;
   #fatal: Error | null = null;
   #closed: Promise<void> | null = null;
+  #interruptedTimer: NodeJS.Timeout | undefined;
 
   /**
    * Starts the thread and waits until it serves.
@@ -64,10 +79,17 @@ export class EngineThread implements EnginePort, AsyncDisposable {
     this.#worker = worker;
     this.#stats = stats;
     this.#options = options;
+    this.#watchdog = new ThreadWatchdog({
+      limitMs: options.stepLimitMs ?? DEFAULT_STEP_LIMIT_MS,
+      ask: () => this.#post({ type: 'ping' }),
+      onHang: (silentMs, limitMs) => this.#hung(silentMs, limitMs),
+    });
     worker.on('message', (message: MessageFromEngine) => this.#take(message));
     worker.on('error', (error) => this.#die(error));
     this.#exited = new Promise((resolve) => {
       worker.once('exit', (code) => {
+        this.#ended = true;
+        this.#watchdog[Symbol.dispose]();
         resolve();
         if (this.#closed === null) this.#die(new Error(`it exited with code ${code}`));
       });
@@ -107,15 +129,22 @@ export class EngineThread implements EnginePort, AsyncDisposable {
     return this.close();
   }
 
+  /** Whether the thread is really gone; one inside a native call goes only when that call returns. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   async #end(): Promise<void> {
-    const { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS, interrupt } = this.#options;
-    const { interruptAddress } = this.ready;
+    const { closeTimeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = this.#options;
+    this.#watchdog[Symbol.dispose]();
+    clearTimeout(this.#interruptedTimer);
     this.#post({ type: 'close' });
-    if (interrupt !== undefined && interruptAddress !== null && this.#fatal === null) interrupt(interruptAddress);
-    if (await this.#exitsWithin(closeTimeoutMs)) return;
-    // A thread inside a native call ends only when that call returns, so this does not wait for it.
+    if (this.#fatal === null) this.#interrupt();
+    if (await this.#exitsWithin(this.#hangs ? 0 : closeTimeoutMs)) return;
+    // A thread inside a native call ends only when that call returns, so this does not wait for it for long.
     this.#worker.unref();
     void this.#worker.terminate();
+    await this.#exitsWithin(TERMINATE_MS);
   }
 
   async #exitsWithin(timeoutMs: number): Promise<boolean> {
@@ -128,12 +157,35 @@ export class EngineThread implements EnginePort, AsyncDisposable {
     return inTime;
   }
 
+  /** @returns false where runs can not be interrupted */
+  #interrupt(): boolean {
+    const { interrupt } = this.#options;
+    const { interruptAddress } = this.ready;
+    if (interrupt === undefined || interruptAddress === null) return false;
+    interrupt(interruptAddress);
+    return true;
+  }
+
+  /** First the run in hand is stopped, which costs its requests only; a thread that does not answer even then is ended. */
+  #hung(silentMs: number, limitMs: number): void {
+    const why = new Error(`it has ended no step for ${silentMs} ms, and ${limitMs} ms are allowed`);
+    const giveUp = (): void => {
+      this.#hangs = true;
+      this.#die(why);
+    };
+    if (this.#interrupt()) this.#interruptedTimer = setTimeout(giveUp, INTERRUPT_MS).unref();
+    else giveUp();
+  }
+
   #post(message: MessageToEngine): void {
     this.#worker.postMessage(message);
   }
 
   #take(message: MessageFromEngine): void {
-    if (message.type === 'step') {
+    clearTimeout(this.#interruptedTimer);
+    if (message.type === 'pong') {
+      this.#watchdog.answered();
+    } else if (message.type === 'step') {
       this.#stats = message.output.stats;
       for (const listener of this.#stepListeners) listener(message.output);
     } else if (message.type === 'fatal') {
@@ -143,6 +195,8 @@ export class EngineThread implements EnginePort, AsyncDisposable {
 
   #die(cause: Error): void {
     if (this.#fatal !== null) return;
+    this.#watchdog[Symbol.dispose]();
+    clearTimeout(this.#interruptedTimer);
     this.#fatal = new EngineThreadError(`the engine's thread ended: ${messageOf(cause)}`, cause);
     for (const listener of this.#fatalListeners) listener(this.#fatal);
   }

@@ -21,6 +21,7 @@ export function serveEngine(port: MessagePort, engine: Engine): void {
   const take = (message: MessageToEngine): void => {
     if (message.type === 'submit') engine.submit(message.request);
     else if (message.type === 'cancel') engine.cancel(message.requestId, message.epoch);
+    else if (message.type === 'ping') post({ type: 'pong' });
     else closing = true;
   };
 

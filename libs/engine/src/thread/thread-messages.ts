@@ -15,9 +15,12 @@ export interface EngineReady {
 export type MessageToEngine =
   | { readonly type: 'submit'; readonly request: EngineRequest }
   | { readonly type: 'cancel'; readonly requestId: string; readonly epoch: number }
+  /** Answered with `pong` between two steps. */
+  | { readonly type: 'ping' }
   | { readonly type: 'close' };
 
 export type MessageFromEngine =
   | { readonly type: 'ready'; readonly ready: EngineReady; readonly stats: EngineStats }
+  | { readonly type: 'pong' }
   | { readonly type: 'step'; readonly output: StepOutput }
   | { readonly type: 'fatal'; readonly error: Error };

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { CollectedAnswers } from '../testing/collected-answers.ts';
+import type { HistoryEngineThreadData } from '../testing/history-engine-thread.ts';
+import { requestOf } from '../testing/requests.ts';
+import { type EngineLoss, EngineSupervisor } from './engine-supervisor.ts';
+import { EngineThread } from './engine-thread.ts';
+
+const ENTRY = new URL('../testing/history-engine-thread.ts', import.meta.url);
+const DATA: HistoryEngineThreadData = { slots: 4, vocabularySize: 32, slotTokens: 2_000 };
+
+/** Threads that do, one after another, what `lives` says; the last of them again and again. */
+async function supervise(lives: Partial<HistoryEngineThreadData>[], replacements = 3) {
+  let started = 0;
+  const losses: EngineLoss[] = [];
+  const supervisor = await EngineSupervisor.start({
+    replacements,
+    start: () => {
+      const life = lives[Math.min(started, lives.length - 1)];
+      started += 1;
+      const data = { ...DATA, ...life };
+      return EngineThread.start(ENTRY, data, { execArgv: ['--conditions=source'], stepLimitMs: 300 });
+    },
+  });
+  const lost = new Promise<EngineLoss>((resolve) => {
+    supervisor.onLoss((loss) => {
+      losses.push(loss);
+      resolve(loss);
+    });
+  });
+  const fatal = new Promise<Error>((resolve) => supervisor.onFatal(resolve));
+  return { supervisor, answers: new CollectedAnswers(supervisor), losses, lost, fatal };
+}
+
+const request = (id: string) => requestOf(id, [1, 2, 3]);
+
+describe('EngineSupervisor', () => {
+  it('replaces a thread that crashes, and serves again', async () => {
+    const { supervisor, answers, lost } = await supervise([{ crashAtRun: 2 }, {}]);
+    await using _ = supervisor;
+    supervisor.submit(request('a'));
+    const loss = await lost;
+    expect(loss.error.message).toContain('it exited with code 3');
+    expect(supervisor.stats()).toMatchObject({ running: 0, freeSlots: 0 });
+    await loss.replaced;
+    supervisor.submit(request('b'));
+    await expect.poll(() => answers.answer('b').finish).not.toBeNull();
+    expect(supervisor.replacedTotal).toBe(1);
+    expect(supervisor.stats().freeSlots).toBe(4);
+  });
+
+  it('replaces a thread that hangs, and says how long it was silent', async () => {
+    const { supervisor, answers, lost } = await supervise([{ hangAtRun: 3 }, {}]);
+    await using _ = supervisor;
+    supervisor.submit(request('a'));
+    const loss = await lost;
+    expect(loss.error.message).toMatch(/it has ended no step for \d+ ms, and 300 ms are allowed/);
+    await loss.replaced;
+    supervisor.submit(request('b'));
+    await expect.poll(() => answers.answer('b').finish).not.toBeNull();
+  });
+
+  it('leaves a thread alone whose steps are long, and one that has nothing to do', async () => {
+    const { supervisor, answers, losses } = await supervise([{ runMs: 250 }]);
+    await using _ = supervisor;
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    supervisor.submit(requestOf('a', [1, 2], { stop: { tokenIds: [], strings: [], maxTokens: 6 } }));
+    await expect.poll(() => answers.answer('a').finish, { timeout: 10_000 }).not.toBeNull();
+    expect(losses).toEqual([]);
+  });
+
+  it('loses what it is given while no thread serves, at once', async () => {
+    const { supervisor, lost } = await supervise([{ crashAtRun: 1 }, {}]);
+    await using _ = supervisor;
+    const failed: string[] = [];
+    supervisor.onStep((output) => failed.push(...output.failed.map(({ requestId, code }) => `${requestId} ${code}`)));
+    supervisor.submit(request('a'));
+    await lost;
+    supervisor.submit(request('b'));
+    expect(failed).toEqual(['b engine_failed']);
+  });
+
+  it('gives up when threads end again and again, and when no new one can be started', async () => {
+    const again = await supervise([{ crashAtRun: 1 }], 1);
+    await using _ = again.supervisor;
+    again.supervisor.submit(request('a'));
+    await (await again.lost).replaced;
+    again.supervisor.submit(request('b'));
+    expect((await again.fatal).message).toMatch(/it exited with code 3; it is not replaced, since 2 threads were lost/);
+
+    const gone = await supervise([{ crashAtRun: 1 }, { loadError: 'model.onnx is missing' }]);
+    gone.supervisor.submit(request('a'));
+    expect((await gone.fatal).message).toContain('model.onnx is missing');
+    await gone.supervisor.close();
+  });
+});

@@ -1,0 +1,157 @@
+import type { EnginePort } from '../engine-port.ts';
+import type { EngineRequest } from '../engine-request.ts';
+import type { EngineStats, StepOutput } from '../step-output.ts';
+import type { EngineThread } from './engine-thread.ts';
+import { EngineThreadError } from './engine-thread-error.ts';
+import type { EngineReady } from './thread-messages.ts';
+
+export interface EngineSupervisorOptions {
+  /** Starts a thread and waits until it serves. */
+  readonly start: () => Promise<EngineThread>;
+  /** So many threads may be lost within `windowMs` and are replaced; the next one is not. 3 by default. */
+  readonly replacements?: number;
+  /** 600,000 by default. */
+  readonly windowMs?: number;
+}
+
+/** What a supervisor tells of its thread's end. */
+export interface EngineLoss {
+  readonly error: Error;
+  /** Settles when a new thread serves. @throws EngineThreadError when there will be none */
+  readonly replaced: Promise<void>;
+}
+
+/**
+ * An engine that outlives its thread: one that crashes or hangs is ended and replaced, and with it goes only what it held.
+ * It gives up, which its owner hears as fatal, when threads end again and again, when no new one can be started, or when
+ * the lost one can not be ended, since it holds memory and cores that the new one needs.
+ */
+export class EngineSupervisor implements EnginePort, AsyncDisposable {
+  readonly #options: EngineSupervisorOptions;
+  readonly #stepListeners: ((output: StepOutput) => void)[] = [];
+  readonly #lossListeners: ((loss: EngineLoss) => void)[] = [];
+  readonly #fatalListeners: ((error: Error) => void)[] = [];
+  readonly #lostAtMs: number[] = [];
+  #thread: EngineThread;
+  #serving = true;
+  #closed = false;
+  #fatal: Error | null = null;
+  #replacedTotal = 0;
+
+  /** @throws EngineThreadError, caused by what keeps the thread from starting */
+  static async start(options: EngineSupervisorOptions): Promise<EngineSupervisor> {
+    return new EngineSupervisor(await options.start(), options);
+  }
+
+  private constructor(thread: EngineThread, options: EngineSupervisorOptions) {
+    this.#options = options;
+    this.#thread = thread;
+    this.#adopt(thread);
+  }
+
+  /** Of the thread that serves now, or did last. */
+  get ready(): EngineReady {
+    return this.#thread.ready;
+  }
+
+  /** Threads that were lost and replaced. */
+  get replacedTotal(): number {
+    return this.#replacedTotal;
+  }
+
+  /** Whether no thread is left, after `close` or when it gave up; one inside a native call goes when that call returns. */
+  get ended(): boolean {
+    return this.#thread.ended;
+  }
+
+  /** While no thread serves the request is lost like those that the last one held. */
+  submit(request: EngineRequest): void {
+    if (this.#serving) this.#thread.submit(request);
+    else this.#publish(failureOf(request, this.stats()));
+  }
+
+  cancel(requestId: string, epoch: number): void {
+    if (this.#serving) this.#thread.cancel(requestId, epoch);
+  }
+
+  onStep(listener: (output: StepOutput) => void): void {
+    this.#stepListeners.push(listener);
+  }
+
+  /** Called when a thread is lost, with all that it held. */
+  onLoss(listener: (loss: EngineLoss) => void): void {
+    this.#lossListeners.push(listener);
+  }
+
+  onFatal(listener: (error: Error) => void): void {
+    this.#fatalListeners.push(listener);
+    if (this.#fatal !== null) listener(this.#fatal);
+  }
+
+  stats(): EngineStats {
+    const stats = this.#thread.stats();
+    return this.#serving ? stats : { ...stats, running: 0, waiting: 0, freeSlots: 0 };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#thread.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #adopt(thread: EngineThread): void {
+    this.#thread = thread;
+    this.#serving = true;
+    thread.onStep((output) => {
+      // The last words of a thread that counts as lost would be told of requests that another worker may have by now.
+      if (this.#serving && this.#thread === thread) this.#publish(output);
+    });
+    thread.onFatal((error) => this.#lose(error));
+  }
+
+  #publish(output: StepOutput): void {
+    for (const listener of this.#stepListeners) listener(output);
+  }
+
+  #lose(error: Error): void {
+    if (this.#closed || !this.#serving) return;
+    this.#serving = false;
+    const replaced = this.#replace(error);
+    replaced.catch((reason: Error) => this.#giveUp(reason));
+    for (const listener of this.#lossListeners) listener({ error, replaced });
+  }
+
+  async #replace(error: Error): Promise<void> {
+    const { replacements = 3, windowMs = 600_000, start } = this.#options;
+    const now = performance.now();
+    while (this.#lostAtMs[0] !== undefined && now - this.#lostAtMs[0] > windowMs) this.#lostAtMs.shift();
+    this.#lostAtMs.push(now);
+    const lost = this.#thread;
+    await lost.close();
+    if (!lost.ended) {
+      throw new EngineThreadError(`${error.message}; it is inside a native call that does not return`, error);
+    }
+    if (this.#lostAtMs.length > replacements) {
+      const times = `${this.#lostAtMs.length} threads were lost within ${windowMs / 1_000} s`;
+      throw new EngineThreadError(`${error.message}; it is not replaced, since ${times}`, error);
+    }
+    const thread = await start();
+    if (this.#closed) return thread.close();
+    this.#replacedTotal += 1;
+    this.#adopt(thread);
+  }
+
+  #giveUp(error: Error): void {
+    if (this.#closed || this.#fatal !== null) return;
+    this.#fatal = error;
+    for (const listener of this.#fatalListeners) listener(error);
+  }
+}
+
+function failureOf({ requestId, epoch }: EngineRequest, stats: EngineStats): StepOutput {
+  const message = 'the engine is being started anew';
+  return { step: 0, deltas: [], finished: [], failed: [{ requestId, epoch, code: 'engine_failed', message }], stats };
+}
