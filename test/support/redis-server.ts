@@ -11,6 +11,8 @@ export interface RedisServerOptions {
   readonly append?: boolean;
   /** Runs in cluster mode, without slots; off by default. */
   readonly cluster?: boolean;
+  /** More of redis-server's own arguments. */
+  readonly arguments?: readonly string[];
 }
 
 /**
@@ -26,6 +28,7 @@ export class RedisServer implements AsyncDisposable {
   readonly #folder: string;
   readonly #append: boolean;
   readonly #cluster: boolean;
+  readonly #arguments: readonly string[];
   #process: ChildProcess | null = null;
 
   private constructor(port: number, folder: string, options: RedisServerOptions) {
@@ -34,6 +37,7 @@ export class RedisServer implements AsyncDisposable {
     this.#folder = folder;
     this.#append = options.append ?? false;
     this.#cluster = options.cluster ?? false;
+    this.#arguments = options.arguments ?? [];
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -51,6 +55,7 @@ export class RedisServer implements AsyncDisposable {
       [
         ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', ...persistence],
         ...(this.#cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : []),
+        ...this.#arguments,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );

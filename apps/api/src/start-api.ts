@@ -3,10 +3,10 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { AdmissionGate, TenantDirectory } from '#admission';
-import type { ApiSettings } from '#config';
+import { type ApiSettings, redisTargetOf } from '#config';
 import { createLogger } from '#observability';
 import { CardStore, WorkerDirectory } from '#queue';
-import { RelayServer } from '#relay';
+import { RelayServer, type RelayServerTls } from '#relay';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
@@ -48,14 +48,14 @@ export interface RunningApi {
 /**
  * Opens everything a replica needs, in the order of dependence, and serves. What was opened is closed again, in the
  * reverse order, by `app.close()` or when a later step fails.
- * @throws StartError, RelayListenError
+ * @throws StartError, RelayListenError, RelayTlsError
  */
 export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   await using opened = new AsyncDisposableStack();
   const logger = createLogger('api', settings.MILLRACE_LOG_LEVEL);
   const replicaId = `api-${randomUUID()}`;
 
-  const redis = await connectRedisOrExplain(settings.REDIS_URL);
+  const redis = await connectRedisOrExplain(redisTargetOf(settings));
   opened.defer(() => redis.disconnect());
   const relay = await RelayServer.listen({
     host: settings.MILLRACE_RELAY_HOST,
@@ -63,6 +63,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     advertisedHost: settings.MILLRACE_RELAY_ADVERTISED_HOST,
     replicaId,
     token: settings.MILLRACE_RELAY_TOKEN,
+    tls: relayTlsOf(settings),
     onWorker: (change) => logger.info({ ...change }, 'worker stream'),
   });
   let relayOpen = true;
@@ -167,4 +168,9 @@ async function createApp(
   });
   await app.init();
   return app;
+}
+
+function relayTlsOf(settings: ApiSettings): RelayServerTls | undefined {
+  const { MILLRACE_RELAY_CERT: certificate, MILLRACE_RELAY_KEY: key, MILLRACE_RELAY_CA: clientCa } = settings;
+  return certificate === undefined || key === undefined ? undefined : { certificate, key, clientCa };
 }

@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { findPackageJSON } from 'node:module';
 import { availableParallelism, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { WorkerSettings } from '#config';
+import { redisTargetOf, type WorkerSettings } from '#config';
+import type { RelayDialerTls } from '#relay';
 
 /** A worker's settings with every default filled in. */
 export interface WorkerOptions {
   readonly workerId: string;
   readonly redisUrl: string;
+  /** PEM; the system's authorities when undefined. */
+  readonly redisCa: string | undefined;
   /** Folder, or name of a folder below one of `modelRoots`. */
   readonly model: string;
   readonly modelRoots: readonly string[];
@@ -26,15 +29,19 @@ export interface WorkerOptions {
   readonly jobLockMs: number;
   readonly graceMs: number;
   readonly relayToken: string | undefined;
+  /** Undefined where the relay is not encrypted. */
+  readonly relayTls: RelayDialerTls | undefined;
   readonly healthHost: string;
   /** 0 picks a free port. */
   readonly healthPort: number;
 }
 
 export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
+  const redis = redisTargetOf(settings);
   return {
     workerId: settings.MILLRACE_WORKER_ID ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
-    redisUrl: settings.REDIS_URL,
+    redisUrl: redis.url,
+    redisCa: redis.ca,
     model: settings.MILLRACE_MODEL,
     modelRoots: modelRoots(),
     modelId: settings.MILLRACE_MODEL_ID ?? null,
@@ -48,8 +55,18 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     jobLockMs: settings.MILLRACE_JOB_LOCK_MS,
     graceMs: settings.MILLRACE_GRACE_MS,
     relayToken: settings.MILLRACE_RELAY_TOKEN,
+    relayTls: settings.MILLRACE_RELAY_CA === undefined ? undefined : relayTlsOf(settings, settings.MILLRACE_RELAY_CA),
     healthHost: settings.MILLRACE_MANAGEMENT_HOST,
     healthPort: settings.MILLRACE_WORKER_PORT,
+  };
+}
+
+function relayTlsOf(settings: WorkerSettings, ca: string): RelayDialerTls {
+  return {
+    ca,
+    serverName: settings.MILLRACE_RELAY_SERVER_NAME,
+    certificate: settings.MILLRACE_RELAY_CERT,
+    key: settings.MILLRACE_RELAY_KEY,
   };
 }
 

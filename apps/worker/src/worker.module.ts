@@ -27,8 +27,8 @@ export class WorkerModule implements OnApplicationShutdown {
         {
           provide: REDIS,
           inject: [OPTIONS, LOGGER],
-          useFactory: ({ redisUrl }: WorkerOptions, log: Logger) =>
-            connectRedis(redisUrl, 'producer', { onError: (error) => log.debug({ err: error }, 'Redis') }),
+          useFactory: ({ redisUrl, redisCa }: WorkerOptions, log: Logger) =>
+            connectRedis(redisUrl, 'producer', { ca: redisCa, onError: (error) => log.debug({ err: error }, 'Redis') }),
         },
         { provide: CardStore, inject: [REDIS], useFactory: (redis: Redis) => new CardStore(redis) },
         { provide: WorkerDirectory, inject: [REDIS], useFactory: (redis: Redis) => new WorkerDirectory(redis) },

@@ -8,4 +8,5 @@
  */
 export { ConfigurationError } from './configuration-error.ts';
 export { readSettings } from './read-settings.ts';
+export { type RedisTarget, redisTargetOf } from './redis-target.ts';
 export { ApiSettings, CliSettings, HubSettings, UpSettings, WorkerSettings } from './settings.ts';

@@ -1,28 +1,35 @@
 import type { z } from 'zod';
 import { ConfigurationError } from './configuration-error.ts';
+import { givenValues } from './given-values.ts';
+
+/** Values of these never appear in a message. */
+const SECRET_NAME = /KEY|TOKEN|URL|PASSWORD|CERT|_CA$/;
 
 /**
- * Reads one process's settings from the environment and freezes them. Empty variables count as unset, as in compose files.
+ * Reads one process's settings from the environment and freezes them. `<NAME>_FILE` names a file that holds the value of
+ * `<NAME>`. Empty variables count as unset, as in compose files.
  * @throws ConfigurationError naming every variable that is wrong, its value and what it may be
  */
 export function readSettings<Schema extends z.ZodObject>(
   schema: Schema,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Readonly<z.infer<Schema>> {
-  const given: Record<string, string> = {};
-  for (const name of Object.keys(schema.shape)) {
-    const value = environment[name];
-    if (value !== undefined && value !== '') given[name] = value;
-  }
-  const result = schema.safeParse(given);
-  if (result.success) return Object.freeze(result.data);
-  throw new ConfigurationError(
-    result.error.issues.map((issue) => {
-      const name = String(issue.path[0]);
-      const value = given[name];
-      const shown =
-        value === undefined ? 'is not set' : /KEY|TOKEN|URL/.test(name) ? 'has an unusable value' : `is "${value}"`;
-      return `${name} ${shown}: ${issue.message}`;
-    }),
-  );
+  const { values, problems } = givenValues(Object.keys(schema.shape), environment);
+  const result = schema.safeParse(values);
+  if (result.success && problems.length === 0) return Object.freeze(result.data);
+  const issues = result.success ? [] : result.error.issues;
+  const unread = new Set(problems.map((problem) => problem.split(/_FILE| /, 1)[0]));
+  throw new ConfigurationError([
+    ...problems,
+    ...issues
+      .map((issue) => ({ name: String(issue.path[0]), message: issue.message }))
+      // What could not be read is named already.
+      .filter(({ name }) => !unread.has(name))
+      .map(({ name, message }) => `${name} ${shownValue(name, values[name])}: ${message}`),
+  ]);
+}
+
+function shownValue(name: string, value: string | undefined): string {
+  if (value === undefined) return 'is not set';
+  return SECRET_NAME.test(name) ? 'has an unusable value' : `is "${value}"`;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const count = (fallback: number, max = 1_000_000) => z.coerce.number().int().min(1).max(max).default(fallback);
@@ -7,17 +8,30 @@ const flag = z
   .default('false')
   .transform((value) => value === 'true' || value === '1');
 
+const pem = (what: string) =>
+  z.string().regex(/-----BEGIN [A-Z ]+-----/, `needs ${what} in PEM form; name a file of it with <NAME>_FILE`);
+
 /** What every process reads. */
 const shared = {
+  /** `rediss://` for TLS. */
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).default('redis://127.0.0.1:6379'),
+  /** Goes into REDIS_URL; kept apart so that it can come from a file. */
+  REDIS_PASSWORD: z.string().min(1).optional(),
+  /** Authorities that may have signed the certificate of a `rediss://` server; the system's when unset. */
+  REDIS_CA: pem('certificates').optional(),
   MILLRACE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** Shared secret that a worker shows to an API replica's relay. */
   MILLRACE_RELAY_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+  /** API: the relay's certificate, with which it speaks TLS. Worker: what it shows to a relay that asks for one. */
+  MILLRACE_RELAY_CERT: pem('a certificate').optional(),
+  MILLRACE_RELAY_KEY: pem('a private key').optional(),
+  /** Worker: who signed the relay's certificate; with it the worker speaks TLS. API: who signs workers' certificates. */
+  MILLRACE_RELAY_CA: pem('certificates').optional(),
   /** Time that running requests get to finish after SIGTERM. */
   MILLRACE_GRACE_MS: count(20_000, 3_600_000),
 };
 
-export const ApiSettings = z.object({
+const apiSettings = z.object({
   ...shared,
   MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 picks a free port. */
@@ -44,13 +58,17 @@ export const ApiSettings = z.object({
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });
+/** What an API replica reads. */
+export const ApiSettings = apiSettings.superRefine(checkRelayOfApi);
 
-export const WorkerSettings = z.object({
+const workerSettings = z.object({
   ...shared,
   /** Model folder, or the name of a folder below `models/`. */
   MILLRACE_MODEL: z.string().min(1).default('smollm2-135m-instruct'),
   /** Name under which clients ask for the model; the folder's name when unset. */
   MILLRACE_MODEL_ID: z.string().min(1).optional(),
+  /** Name for which the relay's certificate must be made; replicas are dialled by address, which no certificate holds. */
+  MILLRACE_RELAY_SERVER_NAME: z.string().min(1).default('millrace-relay'),
   MILLRACE_WORKER_ID: z.string().min(1).optional(),
   /** Sequences that decode together. */
   MILLRACE_SLOTS: count(32, 1024),
@@ -77,6 +95,8 @@ export const WorkerSettings = z.object({
   /** How long a job's lock lasts in Redis before another worker may take the job. */
   MILLRACE_JOB_LOCK_MS: count(30_000, 600_000),
 });
+/** What a worker reads. */
+export const WorkerSettings = workerSettings.superRefine(checkRelayOfWorker);
 
 export const UpSettings = z.object({
   MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
@@ -90,6 +110,8 @@ export const UpSettings = z.object({
   MILLRACE_MODEL_ID: z.string().min(1).optional(),
   /** Uses this Redis and starts none. */
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  REDIS_PASSWORD: shared.REDIS_PASSWORD,
+  REDIS_CA: shared.REDIS_CA,
   /** Where `up` keeps logs, the generated key and the Redis data; `.millrace` in the repository when unset. */
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
   /** Copies the processes' logs to the terminal. */

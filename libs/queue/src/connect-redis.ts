@@ -6,6 +6,8 @@ export type RedisRole = 'producer' | 'consumer';
 export interface ConnectRedisOptions {
   /** Hears of every connection error; ioredis reconnects by itself. */
   readonly onError?: (error: Error) => void;
+  /** PEM of the authorities that may have signed a `rediss://` server's certificate; the system's when unset. */
+  readonly ca?: string | undefined;
 }
 
 /** How long a producer waits for one answer of Redis, in ms. */
@@ -17,9 +19,11 @@ export const COMMAND_TIMEOUT_MS = 2_000;
  */
 export function connectRedis(url: string, role: RedisRole, options: ConnectRedisOptions = {}): Redis {
   const retryStrategy = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), 1_000);
+  const tls = options.ca !== undefined && url.startsWith('rediss:') ? { tls: { ca: options.ca } } : {};
   const redis =
     role === 'producer'
       ? new Redis(url, {
+          ...tls,
           retryStrategy,
           enableOfflineQueue: false,
           autoResendUnfulfilledCommands: false,
@@ -27,7 +31,7 @@ export function connectRedis(url: string, role: RedisRole, options: ConnectRedis
           connectTimeout: COMMAND_TIMEOUT_MS,
           commandTimeout: COMMAND_TIMEOUT_MS,
         })
-      : new Redis(url, { retryStrategy, maxRetriesPerRequest: null, connectTimeout: 5_000 });
+      : new Redis(url, { ...tls, retryStrategy, maxRetriesPerRequest: null, connectTimeout: 5_000 });
   // Without a listener ioredis prints the error itself.
   redis.on('error', (error: Error) => options.onError?.(error));
   return redis;

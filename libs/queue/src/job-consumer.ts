@@ -10,6 +10,8 @@ import { SlotLedger } from './slot-ledger.ts';
 export interface JobConsumerOptions {
   readonly model: string;
   readonly redisUrl: string;
+  /** As in `connectRedis`. */
+  readonly redisCa?: string | undefined;
   /** Choices (sequences) that may run together; a job with n choices counts n. */
   readonly concurrency: number;
   /** How long a job stays this worker's without renewal; renewed at half. */
@@ -52,7 +54,7 @@ export class JobConsumer {
   constructor(options: JobConsumerOptions) {
     this.#options = options;
     this.#ledger = new SlotLedger(options.concurrency);
-    this.#redis = connectRedis(options.redisUrl, 'consumer');
+    this.#redis = connectRedis(options.redisUrl, 'consumer', { ca: options.redisCa });
     this.#worker = new FetchWatchingWorker(
       redisKeys.queueName(options.model),
       (job: Job, token?: string) => this.#process(job, token),

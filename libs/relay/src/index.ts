@@ -22,6 +22,7 @@ export { RelayFenceError } from './errors/relay-fence-error.ts';
 export { RelayListenError } from './errors/relay-listen-error.ts';
 export { RelayOverflowError } from './errors/relay-overflow-error.ts';
 export { RelayStreamError } from './errors/relay-stream-error.ts';
+export { RelayTlsError } from './errors/relay-tls-error.ts';
 export { WorkerLostError } from './errors/worker-lost-error.ts';
 export { REFUSAL_CAUSES, type RefusalCause } from './fence/refusal-cause.ts';
 export type {
@@ -35,3 +36,4 @@ export type {
 export { RelayServer, type RelayServerOptions, type WorkerChange } from './server/relay-server.ts';
 export type { AttachedWorker, RelayServerStats } from './server/relay-server-stats.ts';
 export { PROTOCOL_VERSION } from './wire/protocol.ts';
+export type { RelayDialerTls, RelayServerTls } from './wire/relay-tls.ts';

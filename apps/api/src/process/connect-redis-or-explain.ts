@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisTarget } from '#config';
 import { connectRedis } from '#queue';
 import { StartError } from './start-error.ts';
 
@@ -11,9 +12,10 @@ const PAUSE_MS = 250;
  * A producer's connection that has answered once.
  * @throws StartError when Redis does not answer within about five seconds
  */
-export async function connectRedisOrExplain(url: string): Promise<RedisConnection> {
+export async function connectRedisOrExplain({ url, ca }: RedisTarget): Promise<RedisConnection> {
   let lastError: unknown = null;
   const redis = connectRedis(url, 'producer', {
+    ca,
     onError: (error) => {
       lastError = error;
     },

@@ -1,4 +1,4 @@
-import { readSettings, UpSettings } from '#config';
+import { type RedisTarget, readSettings, redisTargetOf, UpSettings } from '#config';
 import { packageVersion } from '../package-root.ts';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { findOnPath, findRedisServer } from '../redis/find-redis.ts';
@@ -21,7 +21,7 @@ export async function doctor(environment: Readonly<Record<string, string | undef
   const checks: Check[] = [
     { name: 'Millrace', run: async () => packageVersion() },
     { name: 'Node', run: async () => `${process.versions.node} on ${process.platform} ${process.arch}` },
-    { name: 'Redis', run: () => redisFinding(settings.REDIS_URL, environment.PATH ?? '') },
+    { name: 'Redis', run: () => redisFinding(givenRedis(settings), environment.PATH ?? '') },
     { name: 'Model', run: () => completeModelFolder(settings.MILLRACE_MODEL) },
     {
       name: 'HTTP port',
@@ -44,10 +44,15 @@ export async function doctor(environment: Readonly<Record<string, string | undef
   return problems === 0 ? 0 : 1;
 }
 
-async function redisFinding(url: string | undefined, path: string): Promise<string> {
-  if (url !== undefined) {
-    await checkGivenRedis(url);
-    return `${new URL(url).host} answers (REDIS_URL)`;
+function givenRedis(settings: UpSettings): RedisTarget | null {
+  const { REDIS_URL } = settings;
+  return REDIS_URL === undefined ? null : redisTargetOf({ ...settings, REDIS_URL });
+}
+
+async function redisFinding(given: RedisTarget | null, path: string): Promise<string> {
+  if (given !== null) {
+    await checkGivenRedis(given);
+    return `${new URL(given.url).host} answers (REDIS_URL)`;
   }
   const server = findRedisServer(path);
   if (server !== null) return server.path;

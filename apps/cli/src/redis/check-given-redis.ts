@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisTarget } from '#config';
 import { connectRedis } from '#queue';
 import { StartError } from '../start-error.ts';
 
@@ -9,9 +10,10 @@ const PAUSE_MS = 100;
  * Makes sure that the Redis of REDIS_URL answers, credentials and TLS included.
  * @throws StartError naming the address (never the password) and the remedy, after about two seconds
  */
-export async function checkGivenRedis(url: string): Promise<void> {
+export async function checkGivenRedis({ url, ca }: RedisTarget): Promise<void> {
   let problem: unknown = null;
   const client = connectRedis(url, 'producer', {
+    ca,
     onError: (error) => {
       problem = error;
     },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { UpSettings } from '#config';
+import { redisTargetOf, type UpSettings } from '#config';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { obtainRedis } from '../redis/obtain-redis.ts';
 import { OwnRedis } from '../redis/own-redis.ts';
@@ -48,6 +48,8 @@ export class Stack {
     this.#refuseWhenStopped();
     const shared = {
       REDIS_URL: redisUrl,
+      // The password of a Redis that was given is for that one.
+      ...(this.#redis !== null && { REDIS_PASSWORD: '' }),
       MILLRACE_RELAY_TOKEN: randomBytes(24).toString('base64url'),
       MILLRACE_GRACE_MS: String(PROCESS_STOP_MS - 1_000),
     };
@@ -98,7 +100,7 @@ export class Stack {
   async #startRedis(): Promise<string> {
     const { settings, plan, environment, onProgress, onFailure } = this.#options;
     if (settings.REDIS_URL !== undefined) {
-      await checkGivenRedis(settings.REDIS_URL);
+      await checkGivenRedis(redisTargetOf({ ...settings, REDIS_URL: settings.REDIS_URL }));
       return settings.REDIS_URL;
     }
     const program = await obtainRedis({
@@ -126,7 +128,7 @@ export class Stack {
     const supervised = new SupervisedProcess({
       name,
       entry: fileURLToPath(new URL(`../../../${name}/src/main${extension}`, import.meta.url)),
-      environment: { ...environment, ...settings },
+      environment: { ...withoutFilesOf(settings, environment), ...settings },
       logFile: join(plan.logFolder, `${name}.log`),
       guard: this.#guard,
       onProgress: (message) => onProgress(`  ${name}: ${message}`),
@@ -136,4 +138,12 @@ export class Stack {
     this.#processes.push(supervised);
     return supervised;
   }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What `up` gives its processes itself, they are not to read from a file too. */
+function withoutFilesOf(settings: Environment, environment: Environment): Environment {
+  const given = new Set(Object.keys(settings).map((name) => `${name}_FILE`));
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !given.has(name)));
 }

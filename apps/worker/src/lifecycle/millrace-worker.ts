@@ -110,6 +110,7 @@ export class MillraceWorker {
       models: [model],
       slots: engine.ready.slots,
       token: options.relayToken,
+      tls: options.relayTls,
       onReplica: (change) => this.#logReplica(change),
     });
     const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger });
@@ -123,6 +124,7 @@ export class MillraceWorker {
     return new JobConsumer({
       model,
       redisUrl: options.redisUrl,
+      redisCa: options.redisCa,
       concurrency: engine.ready.slots,
       lockMs: options.jobLockMs,
       run: (job, signal) => jobs.run(job, signal),

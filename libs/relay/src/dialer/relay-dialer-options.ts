@@ -1,3 +1,5 @@
+import type { RelayDialerTls } from '../wire/relay-tls.ts';
+
 export interface RelayDialerOptions {
   readonly workerId: string;
   /** Names of the models this worker serves. */
@@ -6,6 +8,8 @@ export interface RelayDialerOptions {
   readonly slots: number;
   /** Secret shown to the replicas. */
   readonly token?: string | undefined;
+  /** Without it the relay is dialled unencrypted. */
+  readonly tls?: RelayDialerTls | undefined;
   /** Longest time from a claim to its outcome. Default 2,000. */
   readonly claimTimeoutMs?: number | undefined;
   /** Longest time for connection and handshake. Default 1,500. */

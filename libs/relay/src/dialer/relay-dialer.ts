@@ -1,8 +1,10 @@
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { relay } from '#contracts';
 import type { RelayStreamError } from '../errors/relay-stream-error.ts';
 import type { ClaimOutcome, ClaimRequest } from '../relay-ports.ts';
 import { DEFAULT_KEEPALIVE_MS, dialerOptions } from '../wire/channel-options.ts';
 import { PROTOCOL_VERSION } from '../wire/protocol.ts';
+import { dialerCredentials, dialerTlsOptions } from '../wire/relay-tls.ts';
 import { tokenMetadata } from '../wire/relay-token.ts';
 import { HeldClaim } from './held-claim.ts';
 import type { OutgoingFrames } from './outgoing-frames.ts';
@@ -24,6 +26,7 @@ type LostListener = (requestId: string, epoch: number) => void;
  */
 export class RelayDialer implements AsyncDisposable {
   readonly #options: RelayDialerOptions;
+  readonly #credentials: ChannelCredentials;
   readonly #replicas = new Map<string, Replica>();
   readonly #claims = new Map<string, HeldClaim>();
   readonly #cancelListeners: CancelListener[] = [];
@@ -33,8 +36,10 @@ export class RelayDialer implements AsyncDisposable {
   #streamsLostTotal = 0;
   #closed = false;
 
+  /** @throws RelayTlsError when `tls` can not be used */
   constructor(options: RelayDialerOptions) {
     this.#options = options;
+    this.#credentials = dialerCredentials(options.tls);
   }
 
   /** Called when a replica wants a granted attempt stopped. Its end is still to be published. */
@@ -233,13 +238,14 @@ export class RelayDialer implements AsyncDisposable {
   }
 
   async #open(address: string): Promise<ReplicaStream> {
-    const { workerId, models, slots, token, keepaliveMs, onReplica } = this.#options;
+    const { workerId, models, slots, token, tls, keepaliveMs, onReplica } = this.#options;
     try {
       const stream = await ReplicaStream.open({
         address,
         hello: { workerId, models: [...models], slots, protocolVersion: PROTOCOL_VERSION },
         metadata: tokenMetadata(token),
-        channelOptions: dialerOptions(keepaliveMs ?? DEFAULT_KEEPALIVE_MS),
+        credentials: this.#credentials,
+        channelOptions: { ...dialerOptions(keepaliveMs ?? DEFAULT_KEEPALIVE_MS), ...dialerTlsOptions(tls) },
         dialTimeoutMs: this.#options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
         maxPendingBytes: this.#options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES,
         answered: (from, answer) => this.#answered(from, answer),

@@ -1,4 +1,4 @@
-import { type ChannelOptions, Client, credentials, type Metadata } from '@grpc/grpc-js';
+import { type ChannelCredentials, type ChannelOptions, Client, type Metadata } from '@grpc/grpc-js';
 import type { relay } from '#contracts';
 import { RelayOverflowError } from '../errors/relay-overflow-error.ts';
 import { RelayStreamError } from '../errors/relay-stream-error.ts';
@@ -10,6 +10,7 @@ export interface ReplicaStreamOptions {
   readonly address: string;
   readonly hello: relay.Hello;
   readonly metadata: Metadata;
+  readonly credentials: ChannelCredentials;
   readonly channelOptions: ChannelOptions;
   readonly dialTimeoutMs: number;
   readonly maxPendingBytes: number;
@@ -35,7 +36,7 @@ export class ReplicaStream {
   private constructor(options: ReplicaStreamOptions) {
     this.address = options.address;
     this.#options = options;
-    this.#client = new Client(options.address, credentials.createInsecure(), options.channelOptions);
+    this.#client = new Client(options.address, options.credentials, options.channelOptions);
     this.#call = this.#client.makeBidiStreamRequest(
       attachMethod.path,
       attachMethod.requestSerialize,

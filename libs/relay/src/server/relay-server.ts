@@ -1,10 +1,11 @@
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Server, status } from '@grpc/grpc-js';
 import { MillraceError } from '#contracts';
 import { RelayListenError } from '../errors/relay-listen-error.ts';
 import { AttemptRegister } from '../fence/attempt-register.ts';
 import type { RelaySink, RelaySubscription, ResumedChoice } from '../relay-ports.ts';
 import { attachHandlerDefinition } from '../wire/attach-method.ts';
 import { DEFAULT_KEEPALIVE_MS, serverOptions } from '../wire/channel-options.ts';
+import { type RelayServerTls, serverCredentials } from '../wire/relay-tls.ts';
 import { showsToken } from '../wire/relay-token.ts';
 import type { RelayServerStats } from './relay-server-stats.ts';
 import { type WorkerCall, WorkerStream, type WorkerStreamEvents } from './worker-stream.ts';
@@ -22,6 +23,8 @@ export interface RelayServerOptions {
   readonly replicaId: string;
   /** Secret that workers must show; anybody may attach when unset. */
   readonly token?: string | undefined;
+  /** Without it the relay is not encrypted. */
+  readonly tls?: RelayServerTls | undefined;
   /** Silence after which the peer is pinged; a dead one shows after 2.25 times as long. Default 800. */
   readonly keepaliveMs?: number | undefined;
   /** Told of every worker that attached or went, for logs and metrics. */
@@ -55,12 +58,12 @@ export class RelayServer implements AsyncDisposable {
     this.#server.addService({ attach: attachHandlerDefinition }, { attach: (call: WorkerCall) => this.#attach(call) });
   }
 
-  /** @throws RelayListenError when the port can not be taken. */
+  /** @throws RelayListenError when the port can not be taken, RelayTlsError when `tls` can not be used. */
   static async listen(options: RelayServerOptions): Promise<RelayServer> {
+    const credentials = serverCredentials(options.tls);
     const relayServer = new RelayServer(options);
     const bindHost = options.host.includes(':') ? `[${options.host}]` : options.host;
     relayServer.#port = await new Promise<number>((resolve, reject) => {
-      const credentials = ServerCredentials.createInsecure();
       relayServer.#server.bindAsync(`${bindHost}:${options.port}`, credentials, (error, port) => {
         if (error === null) resolve(port);
         else reject(new RelayListenError(options.host, options.port, error));
