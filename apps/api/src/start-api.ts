@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { AdmissionGate, TenantDirectory } from '#admission';
 import { type ApiSettings, redisTargetOf } from '#config';
-import { createLogger } from '#observability';
+import { createLogger, Metrics, releaseVersion } from '#observability';
 import { CardStore, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
@@ -25,6 +25,7 @@ import { ModelQueues } from './generate/model-queues.ts';
 import { createManagementServer } from './health/management-server.ts';
 import { Readiness } from './health/readiness.ts';
 import { NestLogger } from './nest-logger.ts';
+import { exposeRelay } from './observation/expose-relay.ts';
 import { openapiDocument } from './openapi/openapi-document.ts';
 import { connectRedisOrExplain } from './process/connect-redis-or-explain.ts';
 import { listenOrExplain } from './process/listen.ts';
@@ -53,6 +54,7 @@ export interface RunningApi {
 export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   await using opened = new AsyncDisposableStack();
   const logger = createLogger('api', settings.MILLRACE_LOG_LEVEL);
+  const metrics = new Metrics({ process: 'api', version: releaseVersion() });
   const replicaId = `api-${randomUUID()}`;
 
   const redis = await connectRedisOrExplain(redisTargetOf(settings));
@@ -66,6 +68,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     tls: relayTlsOf(settings),
     onWorker: (change) => logger.info({ ...change }, 'worker stream'),
   });
+  exposeRelay(metrics, () => relay.stats());
   let relayOpen = true;
   opened.defer(() => {
     relayOpen = false;
@@ -112,7 +115,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     relay: () => (relayOpen ? null : 'is closed'),
     stopping: () => (openRequests.draining ? 'the replica is stopping' : null),
   });
-  const management = createManagementServer(readiness);
+  const management = createManagementServer(readiness, metrics);
   opened.defer(() => management.close());
 
   const release = opened.move();

@@ -169,6 +169,7 @@ export class Engine implements EnginePort {
       running: slots.occupied,
       waiting: this.#scheduler.waiting,
       freeSlots: slots.free,
+      kvTokens: slots.sumOf((sequence) => sequence.computedTokens),
       stepsTotal: this.#steps,
       decodeRunsTotal: this.#decodeRuns,
       prefillRunsTotal: this.#prefillRuns,
@@ -184,6 +185,7 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
+      if (work.kind === 'prefill' && work.sequence.computedTokens === 0) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
     } catch (error) {
@@ -239,6 +241,11 @@ export class Engine implements EnginePort {
       }
       return this.runner.decode(rows.length, this.#rowTokenIds, this.#rowPastTokens);
     }
+  }
+
+  #tellSeat({ request, choice }: Sequence): void {
+    const { requestId, epoch } = request.input;
+    this.#outbox.seated({ requestId, epoch, choice, atMs: performance.timeOrigin + performance.now() });
   }
 
   #updateFromOutput(work: SchedulerOutput): boolean {

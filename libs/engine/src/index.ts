@@ -19,6 +19,7 @@ export type {
   RequestFailure,
   SequenceDelta,
   SequenceFinish,
+  SequenceSeat,
   StepOutput,
   TokenLogprob,
 } from './step-output.ts';

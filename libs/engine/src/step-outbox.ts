@@ -1,8 +1,16 @@
-import type { EngineStats, RequestFailure, SequenceDelta, SequenceFinish, StepOutput } from './step-output.ts';
+import type {
+  EngineStats,
+  RequestFailure,
+  SequenceDelta,
+  SequenceFinish,
+  SequenceSeat,
+  StepOutput,
+} from './step-output.ts';
 
 /** Collects what a step makes and publishes it as one output. */
 export class StepOutbox {
   readonly #listeners: ((output: StepOutput) => void)[] = [];
+  #seated: SequenceSeat[] = [];
   #deltas: SequenceDelta[] = [];
   #finished: SequenceFinish[] = [];
   #failed: RequestFailure[] = [];
@@ -10,6 +18,10 @@ export class StepOutbox {
 
   addListener(listener: (output: StepOutput) => void): void {
     this.#listeners.push(listener);
+  }
+
+  seated(seat: SequenceSeat): void {
+    this.#seated.push(seat);
   }
 
   delta(delta: SequenceDelta): void {
@@ -26,10 +38,18 @@ export class StepOutbox {
 
   /** Publishes what was collected; also when there is nothing but changed counters. */
   publish(step: number, stats: EngineStats): void {
-    const collected = this.#deltas.length + this.#finished.length + this.#failed.length > 0;
+    const collected = this.#seated.length + this.#deltas.length + this.#finished.length + this.#failed.length > 0;
     if (!collected && this.#published !== null && sameStats(stats, this.#published)) return;
     this.#published = stats;
-    const output: StepOutput = { step, deltas: this.#deltas, finished: this.#finished, failed: this.#failed, stats };
+    const output: StepOutput = {
+      step,
+      seated: this.#seated,
+      deltas: this.#deltas,
+      finished: this.#finished,
+      failed: this.#failed,
+      stats,
+    };
+    this.#seated = [];
     this.#deltas = [];
     this.#finished = [];
     this.#failed = [];

@@ -30,6 +30,15 @@ export interface SequenceFinish {
   readonly completionTokens: number;
 }
 
+/** A sequence got its slot and its prompt is about to be computed. */
+export interface SequenceSeat {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly choice: number;
+  /** Unix time in ms, with fractions. */
+  readonly atMs: number;
+}
+
 export interface RequestFailure {
   readonly requestId: string;
   readonly epoch: number;
@@ -42,6 +51,8 @@ export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
   readonly freeSlots: number;
+  /** Tokens whose keys and values the slots hold. */
+  readonly kvTokens: number;
   readonly stepsTotal: number;
   readonly decodeRunsTotal: number;
   readonly prefillRunsTotal: number;
@@ -52,6 +63,7 @@ export interface EngineStats {
 /** All that one step made, published as one message. */
 export interface StepOutput {
   readonly step: number;
+  readonly seated: readonly SequenceSeat[];
   readonly deltas: readonly SequenceDelta[];
   readonly finished: readonly SequenceFinish[];
   readonly failed: readonly RequestFailure[];

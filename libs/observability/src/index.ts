@@ -1,11 +1,22 @@
 /**
- * What every process uses to be seen from outside: the logger.
+ * What every process uses to be seen from outside: logger and metrics.
  *
  * @module
  * @example
- * import { createLogger } from '#observability';
+ * import { createLogger, METRICS, Metrics } from '#observability';
  * const logger = createLogger('api', 'info');
  * logger.info({ requestId: 'request-1', promptTokens: 12 }, 'request accepted');
+ * const metrics = new Metrics({ process: 'api', version: '0.1.0' });
+ * const waiting = metrics.family(METRICS.numRequestsRunning).child({ model_name: 'smollm2' });
+ * waiting.set(3);
+ * console.log(await metrics.text());
  */
 export type { Logger } from 'pino';
-export { createLogger } from './create-logger.ts';
+export { createLogger } from './logging/create-logger.ts';
+export { BoundedLabel } from './metrics/bounded-label.ts';
+export type { CounterChild, GaugeChild, HistogramChild } from './metrics/children.ts';
+export type { LabelValues, MetricDefinition, MetricProcess, MetricType } from './metrics/metric-definition.ts';
+export { MetricFamily } from './metrics/metric-family.ts';
+export { METRICS } from './metrics/metric-names.ts';
+export { Metrics, type MetricsOptions } from './metrics/metrics.ts';
+export { releaseVersion } from './metrics/release-version.ts';

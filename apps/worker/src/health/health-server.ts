@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Metrics } from '#observability';
 import { HealthListenError } from './health-listen-error.ts';
 
 /** Empty when all is well, else what is not. */
@@ -12,11 +13,13 @@ export interface HealthSources {
   readonly readiness: () => Problems;
   /** @param restartWindow starts a new window for readings that cover one, after this reading */
   readonly stats: (restartWindow: boolean) => object;
+  readonly metrics: Metrics;
 }
 
 /**
  * The worker's management port. `/healthz`: alive; an answer at all shows that the event loop turns. `/readyz`: takes
  * jobs. `/stats`: counters as JSON; `/stats?window=restart` also begins a new window for the event loop's delay.
+ * `/metrics`: what Prometheus scrapes.
  */
 export class HealthServer {
   readonly #sources: HealthSources;
@@ -59,9 +62,18 @@ export class HealthServer {
       sendHealth(response, this.#sources.readiness());
     } else if (pathname === '/stats') {
       send(response, 200, this.#sources.stats(searchParams.get('window') === 'restart'));
+    } else if (pathname === '/metrics') {
+      void this.#sendMetrics(response);
     } else {
-      send(response, 404, { error: `there is no ${pathname}; use /healthz, /readyz or /stats` });
+      send(response, 404, { error: `there is no ${pathname}; use /healthz, /readyz, /stats or /metrics` });
     }
+  }
+
+  async #sendMetrics(response: ServerResponse): Promise<void> {
+    const { metrics } = this.#sources;
+    const text = await metrics.text();
+    response.writeHead(200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' });
+    response.end(text);
   }
 }
 

@@ -1,8 +1,12 @@
+import type { FinishReason } from '#engine';
+import type { AttemptObserver } from '../observation/attempt-observer.ts';
+
 /** A request's try on this worker, from the claim to the end of its last choice. */
 export class Attempt {
   readonly requestId: string;
   readonly epoch: number;
   readonly choices: number;
+  readonly observer: AttemptObserver;
   /** Settles when the attempt is over, whatever its end. */
   readonly ended: Promise<void>;
   /** Somebody asked for its end, maybe before the engine knew it. */
@@ -11,7 +15,11 @@ export class Attempt {
   #endedBefore: readonly number[] = [];
   readonly #settle: () => void;
 
-  constructor({ requestId, epoch, choices }: { requestId: string; epoch: number; choices: number }) {
+  constructor(
+    { requestId, epoch, choices }: { requestId: string; epoch: number; choices: number },
+    observer: AttemptObserver,
+  ) {
+    this.observer = observer;
     this.requestId = requestId;
     this.epoch = epoch;
     this.choices = choices;
@@ -34,9 +42,15 @@ export class Attempt {
     );
   }
 
-  choiceEnded(): void {
+  choiceEnded(choice: number, reason: FinishReason): void {
+    this.observer.choiceEnded(choice, reason);
     this.#openChoices -= 1;
     if (this.#openChoices === 0) this.#settle();
+  }
+
+  fail(code: string): void {
+    this.observer.failed(code);
+    this.#settle();
   }
 
   end(): void {

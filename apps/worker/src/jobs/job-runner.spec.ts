@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { GenerateJob } from '#contracts';
 import type { EnginePort, EngineRequest, EngineStats, StepOutput } from '#engine';
-import { createLogger } from '#observability';
+import { createLogger, Metrics } from '#observability';
 import type { ClaimOutcome, OutgoingFrames } from '#relay';
 import { generateJob } from '../../../../test/support/generate-job.ts';
+import { JobMetrics } from '../observation/attempt-metrics.ts';
 import { JobRunner } from './job-runner.ts';
 
 const stats: EngineStats = {
   running: 0,
   waiting: 0,
   freeSlots: 1,
+  kvTokens: 0,
   stepsTotal: 0,
   decodeRunsTotal: 0,
   prefillRunsTotal: 0,
@@ -49,11 +51,13 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
     stripLeadingSpace: false,
   };
   const logger = createLogger('test', 'silent');
-  const runner = new JobRunner({ engine, dialer, tokenTable, cardHash: 'card', logger });
+  const metrics = new Metrics({ process: 'worker', version: '0', runtime: false });
+  const observer = new JobMetrics(metrics, 'm');
+  const runner = new JobRunner({ engine, dialer, tokenTable, cardHash: 'card', logger, observer });
   const job = (overrides: Partial<GenerateJob> = {}) => generateJob({ cardHash: 'card', ...overrides });
   const finish = (choice: number) => {
     const end = { requestId: 'request-1', epoch: 1, choice, reason: 'stop', stopString: null, completionTokens: 1 };
-    step({ step: 1, deltas: [], finished: [{ ...end, reason: 'stop' }], failed: [], stats });
+    step({ step: 1, seated: [], deltas: [], finished: [{ ...end, reason: 'stop' }], failed: [], stats });
   };
   return { runner, job, submitted, cancelled, published, finish, cancel: () => cancel('request-1', 1, 'gone') };
 }

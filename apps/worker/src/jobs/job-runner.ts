@@ -2,6 +2,12 @@ import type { ErrorCode, GenerateJob, TokenTable } from '#contracts';
 import type { EnginePort, StepOutput } from '#engine';
 import type { Logger } from '#observability';
 import type { RelayDialer, ResumedChoice } from '#relay';
+import {
+  type AttemptObserver,
+  type ClaimEnd,
+  type JobObserver,
+  preciseNowMs,
+} from '../observation/attempt-observer.ts';
 import { Attempt } from './attempt.ts';
 import { engineRequestOf } from './engine-request-of.ts';
 import { finishedOf, framesOf } from './frames-of.ts';
@@ -13,6 +19,7 @@ export interface JobRunnerParts {
   /** Hash of the card that this worker serves. */
   readonly cardHash: string;
   readonly logger: Logger;
+  readonly observer: JobObserver;
 }
 
 interface Refusal {
@@ -20,18 +27,8 @@ interface Refusal {
   readonly message: string;
 }
 
-/** How many jobs came to which end since the start. */
-export interface JobCounts {
-  granted: number;
-  /** Of the granted ones, those that go on behind what another attempt delivered. */
-  resumed: number;
-  /** Nobody waited for them: never run. */
-  denied: number;
-  /** Told so to the client: past the deadline, or made for another card. */
-  refused: number;
-  /** Delivered again while they run here. */
-  repeated: number;
-}
+/** How many jobs came to which end since the start; resumed ones are granted ones as well. */
+export type JobCounts = Record<ClaimEnd, number>;
 
 /**
  * Runs jobs: claims each at the API replica that waits for it, gives it to the engine, sends what the engine makes to
@@ -59,23 +56,29 @@ export class JobRunner {
     const key = keyOf(job.requestId, job.epoch);
     if (this.#attempts.has(key)) {
       // The lock was lost and the queue delivered the job again; the run that is under way goes on.
-      this.counts.repeated += 1;
+      this.#count('repeated');
       return;
     }
-    const attempt = new Attempt(job);
+    const attempt = new Attempt(job, this.#parts.observer.attempt(job));
     this.#attempts.set(key, attempt);
     try {
       const claim = await this.#parts.dialer.claim(job);
       if (claim === 'denied') {
-        this.counts.denied += 1;
+        this.#count('denied');
         this.#parts.logger.debug({ requestId: job.requestId, epoch: job.epoch }, 'nobody waits for the job; not run');
         return;
       }
-      this.counts.granted += 1;
+      this.#count('granted');
       await this.#runGranted(job, claim === 'granted' ? null : claim.resume, attempt, signal);
     } finally {
       this.#attempts.delete(key);
+      attempt.observer.ended(preciseNowMs());
     }
+  }
+
+  #count(end: ClaimEnd): void {
+    this.counts[end] += 1;
+    this.#parts.observer.claim(end);
   }
 
   /** Ends everything that runs with an error to its client; the engine is not asked. */
@@ -89,13 +92,15 @@ export class JobRunner {
     attempt: Attempt,
     signal: AbortSignal,
   ): Promise<void> {
+    const resumedTokens = resume?.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0) ?? 0;
+    attempt.observer.granted(resumedTokens, preciseNowMs());
     if (resume !== null) {
-      this.counts.resumed += 1;
+      this.#count('resumed');
       attempt.leaveOut(resume.flatMap(({ finished }, choice) => (finished ? [choice] : [])));
     }
     const refusal = this.#refusalOf(job);
     if (refusal !== null) {
-      this.counts.refused += 1;
+      this.#count('refused');
       this.#fail(attempt, refusal);
     } else if (attempt.cancelled) {
       this.#finishCancelled(attempt);
@@ -122,11 +127,27 @@ export class JobRunner {
 
   #publish(output: StepOutput): void {
     this.#parts.dialer.publish(framesOf(output, this.#parts.tokenTable));
-    for (const { requestId, epoch } of output.finished) this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded();
+    this.#observe(output);
+    for (const { requestId, epoch, choice, reason } of output.finished) {
+      this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded(choice, reason);
+    }
     for (const { requestId, epoch, code, message } of output.failed) {
       this.#parts.logger.warn({ requestId, epoch, code }, message);
-      this.#attempts.get(keyOf(requestId, epoch))?.end();
+      this.#attempts.get(keyOf(requestId, epoch))?.fail(code);
     }
+  }
+
+  /** After the frames have left, so that no client waits for it. */
+  #observe({ seated, deltas }: StepOutput): void {
+    const nowMs = preciseNowMs();
+    for (const { requestId, epoch, atMs } of seated) this.#observerOf(requestId, epoch)?.seated(atMs);
+    for (const { requestId, epoch, choice, tokenIds } of deltas) {
+      this.#observerOf(requestId, epoch)?.tokens(choice, tokenIds.length, nowMs);
+    }
+  }
+
+  #observerOf(requestId: string, epoch: number): AttemptObserver | undefined {
+    return this.#attempts.get(keyOf(requestId, epoch))?.observer;
   }
 
   /** Between a grant and the submit the engine does not know the request yet, so the attempt remembers. */
@@ -134,6 +155,7 @@ export class JobRunner {
     const attempt = this.#attempts.get(keyOf(requestId, epoch));
     if (attempt === undefined) return;
     attempt.cancelled = true;
+    attempt.observer.cancelled(reason, preciseNowMs());
     this.#parts.logger.debug({ requestId, epoch, reason }, 'cancelled');
     this.#parts.engine.cancel(requestId, epoch);
   }
@@ -148,7 +170,7 @@ export class JobRunner {
     const { requestId, epoch } = attempt;
     const failed = [{ requestId, epoch, code, message }];
     this.#parts.dialer.publish({ step: 0, deltas: [], finished: [], failed });
-    attempt.end();
+    attempt.fail(code);
   }
 
   #finishCancelled(attempt: Attempt): void {

@@ -1,12 +1,14 @@
 import type { WorkerRecord } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
-import type { Logger } from '#observability';
+import { type Logger, Metrics, releaseVersion } from '#observability';
 import { type CardStore, JobConsumer, type WorkerDirectory } from '#queue';
 import { RelayDialer, type ReplicaChange } from '#relay';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
 import { HealthServer, type Problems } from '../health/health-server.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { openServedModel, type ServedModel, startEngine } from '../model/served-model.ts';
+import { JobMetrics } from '../observation/attempt-metrics.ts';
+import { exposeWorker } from '../observation/worker-readings.ts';
 import type { WorkerOptions } from '../worker-options.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { tellParent } from './parent-channel.ts';
@@ -35,6 +37,7 @@ export class MillraceWorker {
   readonly #state: WorkerStateMachine;
   readonly #heartbeat: Heartbeat;
   readonly #health: HealthServer;
+  readonly #metrics = new Metrics({ process: 'worker', version: releaseVersion() });
   readonly #eventLoopDelay = new EventLoopDelay();
   readonly #startedAtMs = Date.now();
   readonly #fatalListeners: ((error: Error) => void)[] = [];
@@ -57,6 +60,7 @@ export class MillraceWorker {
       liveness: () => this.#livenessProblems(),
       readiness: () => this.#readinessProblems(),
       stats: (restartWindow) => this.#stats(restartWindow),
+      metrics: this.#metrics,
     });
   }
 
@@ -113,10 +117,20 @@ export class MillraceWorker {
       tls: options.relayTls,
       onReplica: (change) => this.#logReplica(change),
     });
-    const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger });
+    const observer = new JobMetrics(this.#metrics, model);
+    const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger, observer });
     engine.onLoss((loss) => void this.#engineLost(loss));
     engine.onFatal((error) => this.#engineFailed(error));
-    return { engine, dialer, jobs, consumer: this.#newConsumer(model, engine, jobs) };
+    const serving = { engine, dialer, jobs, consumer: this.#newConsumer(model, engine, jobs) };
+    exposeWorker(this.#metrics, {
+      model,
+      ready: engine.ready,
+      engine: () => engine.stats(),
+      enginesReplaced: () => engine.replacedTotal,
+      consumer: () => this.#serving?.consumer ?? serving.consumer,
+      relay: () => dialer.stats(),
+    });
+    return serving;
   }
 
   #newConsumer(model: string, engine: EngineSupervisor, jobs: JobRunner): JobConsumer {

@@ -42,6 +42,13 @@ export class SlotPool<Occupant extends SlotOccupant> {
     return this.capacity - this.occupied;
   }
 
+  /** A quantity of all occupants together. */
+  sumOf(quantity: (occupant: Occupant) => number): number {
+    let sum = this.#prefilling === null ? 0 : quantity(this.#prefilling);
+    for (const occupant of this.#rows) sum += quantity(occupant);
+    return sum;
+  }
+
   /** Seats an occupant for prefill, behind the rows. */
   seatForPrefill(occupant: Occupant): void {
     this.#requireFreeSlot();

@@ -153,5 +153,12 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
 
 function failureOf({ requestId, epoch }: EngineRequest, stats: EngineStats): StepOutput {
   const message = 'the engine is being started anew';
-  return { step: 0, deltas: [], finished: [], failed: [{ requestId, epoch, code: 'engine_failed', message }], stats };
+  return {
+    step: 0,
+    seated: [],
+    deltas: [],
+    finished: [],
+    failed: [{ requestId, epoch, code: 'engine_failed', message }],
+    stats,
+  };
 }

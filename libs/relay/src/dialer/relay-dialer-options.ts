@@ -37,6 +37,8 @@ export interface RelayDialerStats {
   readonly claims: number;
   readonly pendingBytes: number;
   readonly messagesTotal: number;
+  /** Of those messages, as encoded. */
+  readonly bytesTotal: number;
   /** Deltas and ends of attempts that no replica waits for any more. */
   readonly droppedFramesTotal: number;
   readonly streamsLostTotal: number;

@@ -32,6 +32,7 @@ export class RelayDialer implements AsyncDisposable {
   readonly #cancelListeners: CancelListener[] = [];
   readonly #lostListeners: LostListener[] = [];
   #messagesTotal = 0;
+  #endedBytesTotal = 0;
   #droppedFramesTotal = 0;
   #streamsLostTotal = 0;
   #closed = false;
@@ -106,6 +107,7 @@ export class RelayDialer implements AsyncDisposable {
       claims: this.#claims.size,
       pendingBytes: streams.reduce((sum, stream) => sum + stream.pendingBytes, 0),
       messagesTotal: this.#messagesTotal,
+      bytesTotal: streams.reduce((sum, stream) => sum + stream.bytesTotal, this.#endedBytesTotal),
       droppedFramesTotal: this.#droppedFramesTotal,
       streamsLostTotal: this.#streamsLostTotal,
     };
@@ -167,6 +169,7 @@ export class RelayDialer implements AsyncDisposable {
 
   #ended(stream: ReplicaStream, error: RelayStreamError): void {
     this.#replicas.get(stream.address)?.drop(stream);
+    this.#endedBytesTotal += stream.bytesTotal;
     const lost = [...stream.claims];
     if (lost.length > 0) this.#streamsLostTotal += 1;
     this.#options.onReplica?.({ address: stream.address, state: 'gone', why: error.message });

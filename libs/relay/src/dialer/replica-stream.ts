@@ -31,6 +31,7 @@ export class ReplicaStream {
   readonly #closed = Promise.withResolvers<void>();
   #state: 'dialling' | 'open' | 'ended' = 'dialling';
   #pendingBytes = 0;
+  #bytesTotal = 0;
   #closing = false;
 
   private constructor(options: ReplicaStreamOptions) {
@@ -61,6 +62,11 @@ export class ReplicaStream {
     return this.#pendingBytes;
   }
 
+  /** Bytes written since the start. */
+  get bytesTotal(): number {
+    return this.#bytesTotal;
+  }
+
   /** Breaks the stream when more than `maxPendingBytes` would wait for the replica to read. */
   send(message: relay.WorkerMessage): void {
     if (this.#state === 'ended') return;
@@ -71,6 +77,7 @@ export class ReplicaStream {
       return;
     }
     this.#pendingBytes = pendingBytes;
+    this.#bytesTotal += encoded.length;
     this.#call.write(encoded, () => {
       this.#pendingBytes -= encoded.length;
     });

@@ -7,6 +7,8 @@ export interface RelayServerStats {
   readonly openRequests: number;
   /** Messages taken from workers. */
   readonly framesTotal: number;
+  /** Of those messages, as encoded. */
+  readonly bytesTotal: number;
   /** Tokens delivered to sinks. */
   readonly tokensTotal: number;
   /** Streams that ended while they held unfinished requests. */

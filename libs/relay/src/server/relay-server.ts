@@ -49,13 +49,17 @@ export class RelayServer implements AsyncDisposable {
   readonly #options: RelayServerOptions;
   #port = 0;
   #endedFramesTotal = 0;
+  #bytesTotal = 0;
   #workersLostTotal = 0;
   #closing: Promise<void> | null = null;
 
   private constructor(options: RelayServerOptions) {
     this.#options = options;
     this.#server = new Server(serverOptions(options.keepaliveMs ?? DEFAULT_KEEPALIVE_MS));
-    this.#server.addService({ attach: attachHandlerDefinition }, { attach: (call: WorkerCall) => this.#attach(call) });
+    const attach = attachHandlerDefinition((bytes) => {
+      this.#bytesTotal += bytes;
+    });
+    this.#server.addService({ attach }, { attach: (call: WorkerCall) => this.#attach(call) });
   }
 
   /** @throws RelayListenError when the port can not be taken, RelayTlsError when `tls` can not be used. */
@@ -100,6 +104,7 @@ export class RelayServer implements AsyncDisposable {
       streams: this.#streams.size,
       openRequests: this.#register.size,
       framesTotal: attached.reduce((sum, stream) => sum + stream.framesTotal, this.#endedFramesTotal),
+      bytesTotal: this.#bytesTotal,
       tokensTotal: this.#register.tokensTotal,
       streamsLostTotal: this.#workersLostTotal,
       refusedTotal: { ...this.#register.refusedTotal },

@@ -13,16 +13,23 @@ export const attachMethod = {
   responseDeserialize: (bytes: Buffer) => relay.ApiMessage.decode(bytes),
 } as const;
 
-/** The server's view of the same method. */
-export const attachHandlerDefinition: MethodDefinition<relay.WorkerMessage, relay.ApiMessage> = {
-  path: relay.RelayService.attach.path,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: encodeWorkerMessage,
-  requestDeserialize: (bytes) => relay.WorkerMessage.decode(bytes),
-  responseSerialize: (message) => asBuffer(relay.ApiMessage.encode(message).finish()),
-  responseDeserialize: (bytes) => relay.ApiMessage.decode(bytes),
-};
+/** The server's view of the same method. @param onBytes hears how long each message of a worker is */
+export function attachHandlerDefinition(
+  onBytes: (bytes: number) => void,
+): MethodDefinition<relay.WorkerMessage, relay.ApiMessage> {
+  return {
+    path: relay.RelayService.attach.path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: encodeWorkerMessage,
+    requestDeserialize: (bytes) => {
+      onBytes(bytes.length);
+      return relay.WorkerMessage.decode(bytes);
+    },
+    responseSerialize: (message) => asBuffer(relay.ApiMessage.encode(message).finish()),
+    responseDeserialize: (bytes) => relay.ApiMessage.decode(bytes),
+  };
+}
 
 export type AttachCall = ClientDuplexStream<Buffer, relay.ApiMessage>;
 
