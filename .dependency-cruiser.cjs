@@ -9,6 +9,7 @@ const LIBS = {
   relay: ['contracts'],
   queue: ['contracts', 'config'],
   admission: ['contracts', 'config', 'queue'],
+  requests: ['contracts', 'config', 'queue'],
 };
 
 const directions = Object.entries(LIBS).map(([lib, allowed]) => ({

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { type GenerateJob, type ModelCard, relay } from '#contracts';
 import { CardStore, connectRedis, JobConsumer, WorkerDirectory } from '#queue';
-import { RelayDialer } from '#relay';
+import { RelayDialer, type ResumedChoice } from '#relay';
 
 /** What a script can do with the job it was given; every call is one message, as of one engine step. */
 export interface ScriptedJob {
   readonly job: GenerateJob;
+  /** What earlier attempts delivered of each choice; empty at the first. */
+  readonly resume: readonly ResumedChoice[];
   /** Aborted when the API cancels the request or its stream broke. */
   readonly cancelled: AbortSignal;
   say(text: string, options?: { choice?: number; tokens?: number; logprobs?: relay.TokenLogprob[] }): void;
-  finish(options?: { choice?: number; reason?: 'stop' | 'length'; stopString?: string }): void;
+  finish(options?: { choice?: number; reason?: 'stop' | 'length' | 'cancelled'; stopString?: string }): void;
   fail(code: string, message: string): void;
 }
 
@@ -101,29 +103,32 @@ export class ScriptedWorker implements AsyncDisposable {
   }
 
   async #run(job: GenerateJob): Promise<void> {
-    if ((await this.#dialer.claim(job)) === 'denied') {
-      this.denied.push(job.requestId);
-      return;
-    }
-    this.jobs.push(job);
+    // A cancel can come in the same tick as the grant.
     const cancelled = new AbortController();
     this.#running.set(job.requestId, cancelled);
     try {
-      await this.#options.run(this.#scripted(job, cancelled.signal));
+      const claim = await this.#dialer.claim(job);
+      if (claim === 'denied') {
+        this.denied.push(job.requestId);
+        return;
+      }
+      this.jobs.push(job);
+      await this.#options.run(this.#scripted(job, claim === 'granted' ? [] : claim.resume, cancelled.signal));
     } finally {
-      this.#running.delete(job.requestId);
+      if (this.#running.get(job.requestId) === cancelled) this.#running.delete(job.requestId);
     }
   }
 
-  #scripted(job: GenerateJob, cancelled: AbortSignal): ScriptedJob {
+  #scripted(job: GenerateJob, resume: readonly ResumedChoice[], cancelled: AbortSignal): ScriptedJob {
     const { requestId, epoch } = job;
-    const counts = new Map<number, number>();
+    const counts = new Map(resume.map(({ tokenIds }, choice) => [choice, tokenIds.length]));
     const publish = (frames: { deltas?: relay.Delta[]; finished?: relay.Finished[]; failed?: relay.Failed[] }) => {
       this.#step += 1;
       this.#dialer.publish({ step: this.#step, deltas: [], finished: [], failed: [], ...frames });
     };
     return {
       job,
+      resume,
       cancelled,
       say: (text, { choice = 0, tokens = 1, logprobs = [] } = {}) => {
         const firstIndex = counts.get(choice) ?? 0;
@@ -132,12 +137,13 @@ export class ScriptedWorker implements AsyncDisposable {
         publish({ deltas: [{ requestId, epoch, choice, firstIndex, tokenIds, text, logprobs }] });
       },
       finish: ({ choice = 0, reason = 'stop', stopString = '' } = {}) => {
-        const { FINISH_REASON_STOP, FINISH_REASON_LENGTH } = relay.FinishReason;
+        const { FINISH_REASON_STOP, FINISH_REASON_LENGTH, FINISH_REASON_CANCELLED } = relay.FinishReason;
+        const reasons = { stop: FINISH_REASON_STOP, length: FINISH_REASON_LENGTH, cancelled: FINISH_REASON_CANCELLED };
         const finished = {
           requestId,
           epoch,
           choice,
-          reason: reason === 'stop' ? FINISH_REASON_STOP : FINISH_REASON_LENGTH,
+          reason: reasons[reason],
           stopString,
           completionTokens: counts.get(choice) ?? 0,
           cachedPromptTokens: 0,

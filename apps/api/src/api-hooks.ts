@@ -10,11 +10,14 @@ import { OPEN_ROUTES } from './open-routes.ts';
 
 /** A request id that a gateway sent is kept, so that its log and ours meet. */
 const CLIENT_REQUEST_ID = /^[\w.:-]{1,128}$/;
+const OWN_ID = 'req_';
 
-/** Ids for log lines; never used as a key, since a client may send one twice. */
+/** Ids for log lines and for asking about a request; never unique, since a client may send one twice. */
 export function requestIdOf(headers: Readonly<Record<string, string | string[] | undefined>>): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && CLIENT_REQUEST_ID.test(given) ? given : `req_${randomUUID()}`;
+  return typeof given === 'string' && CLIENT_REQUEST_ID.test(given)
+    ? given
+    : `${OWN_ID}${randomUUID().replaceAll('-', '')}`;
 }
 
 /**
@@ -31,7 +34,11 @@ export function addApiHooks(
   server.decorateRequest('generateId', '');
   server.decorateRequest('endUser', null);
   server.addHook('onRequest', async (request, reply) => {
-    request.generateId = randomUUID().replaceAll('-', '');
+    // The id that a client without one of its own is told leads to its request.
+    request.generateId =
+      request.id === request.headers['x-request-id']
+        ? randomUUID().replaceAll('-', '')
+        : request.id.slice(OWN_ID.length);
     reply.header('x-request-id', request.id);
     const route = request.routeOptions.url;
     if (route === undefined || OPEN_ROUTES.has(route)) return;
@@ -64,6 +71,8 @@ export function addApiHooks(
     'application/json',
     { parseAs: 'buffer' },
     async (request: FastifyRequest, body: Buffer) => {
+      // Clients set the type for all of their requests, also for those that have no body.
+      if (body.length === 0 && request.method === 'DELETE') return undefined;
       const dialect = dialectAt(request.routeOptions.url ?? '');
       return parseJsonBody(body, { trailingCommas: dialect?.trailingCommas ?? false });
     },

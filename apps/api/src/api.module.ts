@@ -12,12 +12,15 @@ import { Completions } from './delivery/completions.ts';
 import { ErrorFilter } from './errors/error.filter.ts';
 import { HealthController } from './health/health.controller.ts';
 import { Readiness } from './health/readiness.ts';
+import { RequestDesk } from './requests/request-desk.ts';
+import { RequestsController } from './requests/requests.controller.ts';
 
 /** The plain objects that the controllers work with, made by `startApi`. */
 export interface ApiParts {
   readonly logger: Logger;
   readonly catalogue: ModelCatalogue;
   readonly completions: Completions;
+  readonly desk: RequestDesk;
   readonly readiness: Readiness;
   readonly admin: TenancyAdmin;
   readonly lifecycle: ApiLifecycle;
@@ -30,11 +33,12 @@ export class ApiModule {}
 export function apiModule(parts: ApiParts): DynamicModule {
   return {
     module: ApiModule,
-    controllers: [ChatCompletionsController, ModelsController, HealthController, AdminController],
+    controllers: [ChatCompletionsController, ModelsController, RequestsController, HealthController, AdminController],
     providers: [
       { provide: LOGGER, useValue: parts.logger },
       { provide: ModelCatalogue, useValue: parts.catalogue },
       { provide: Completions, useValue: parts.completions },
+      { provide: RequestDesk, useValue: parts.desk },
       { provide: TenancyAdmin, useValue: parts.admin },
       { provide: Readiness, useValue: parts.readiness },
       { provide: ApiLifecycle, useValue: parts.lifecycle },

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { AdmissionGate, TenantDirectory } from '#admission';
+import { AdmissionGate, ModelPlaces, TenantDirectory } from '#admission';
 import { type ApiSettings, redisTargetOf } from '#config';
 import { createLogger, Metrics, releaseVersion } from '#observability';
 import { CardStore, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
+import { askToCancel, CancelInbox, Notices, ReplicaPresence, RequestRecords } from '#requests';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
@@ -30,6 +31,9 @@ import { openapiDocument } from './openapi/openapi-document.ts';
 import { connectRedisOrExplain } from './process/connect-redis-or-explain.ts';
 import { listenOrExplain } from './process/listen.ts';
 import { RenderPool } from './rendering/render-pool.ts';
+import type { CancelPhase } from './requests/cancel-latency.ts';
+import { RequestDesk } from './requests/request-desk.ts';
+import { RequestJournal } from './requests/request-journal.ts';
 
 /** Silence on a stream never lasts longer, so that proxies do not take it for dead. */
 const KEEPALIVE_MS = 5_000;
@@ -38,6 +42,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** Compiling holds up a worker's other answers once per schema: what takes longer is refused. */
 const COMPILE_LIMIT_MS = 3_000;
 const RELAY_CLOSE_MS = 200;
+/** As a part of the lease: dead replicas are known as such well before what they hold is taken back. */
+const DEAD_AFTER_LEASES = 1 / 4;
 
 export interface RunningApi {
   readonly app: NestFastifyApplication;
@@ -96,16 +102,54 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   opened.use(gate);
   const authenticator = new TenantAuthenticator(settings.MILLRACE_DEV_KEY, tenants);
 
+  const presence = new ReplicaPresence(redis, {
+    replicaId,
+    deadAfterMs: settings.MILLRACE_LEASE_MS * DEAD_AFTER_LEASES,
+    onError: (error) => logger.debug({ err: error }, 'no heartbeat'),
+  });
+  opened.use(presence);
+  await presence.beat();
+  const notices = opened.use(new Notices(redis));
+  const records = new RequestRecords(redis);
+  const journal = new RequestJournal(records, replicaId, logger);
+  opened.use(
+    new CancelInbox(redis, replicaId, notices, ({ tenantId, requestId }) => journal.cancel(tenantId, requestId)),
+  );
+  const desk = new RequestDesk({
+    records,
+    isAlive: (replica) => presence.isAlive(replica),
+    position: async ({ model, requestId, epoch }) => {
+      const slots = catalogue.served().find(({ card }) => card.model === model)?.liveSlots ?? 0;
+      return new ModelPlaces(redis, model).position(requestId, epoch, slots);
+    },
+    cancelHere: (tenantId, requestId) => journal.cancel(tenantId, requestId),
+    cancelThere: (replica, tenantId, requestId) => askToCancel(redis, replica, { tenantId, requestId }),
+    removeJob: async ({ model, requestId, epoch }) => void (await queues.of(model).remove(requestId, epoch)),
+  });
   const openRequests = new OpenRequests();
   const admission = new GatedAdmission(gate, tenants);
-  const generation = new Generation(catalogue, prompts, constraints, admission, relay, queues, replicaId, {
+  const failover = {
     options: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,
       waitMs: settings.MILLRACE_FAILOVER_WAIT_MS,
       ...FAILOVER_TIMES,
     },
     logger,
-  });
+    cancelLatency: {
+      observe: (phase: CancelPhase, latencyMs: number) => logger.debug({ phase, latencyMs }, 'cancelled'),
+    },
+  };
+  const generation = new Generation(
+    catalogue,
+    prompts,
+    constraints,
+    admission,
+    relay,
+    queues,
+    replicaId,
+    failover,
+    journal,
+  );
   const completions = new Completions(generation, openRequests, {
     maxBufferedBytes: settings.MILLRACE_STREAM_BUFFER_BYTES,
     keepaliveMs: KEEPALIVE_MS,
@@ -121,7 +165,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const release = opened.move();
   try {
     const lifecycle = new ApiLifecycle(openRequests, settings.MILLRACE_GRACE_MS, () => release.disposeAsync(), logger);
-    const parts = { logger, catalogue, completions, readiness, admin: new TenancyAdmin(redis), lifecycle };
+    const parts = { logger, catalogue, completions, desk, readiness, admin: new TenancyAdmin(redis), lifecycle };
     const app = await createApp(settings, parts, authenticator, openRequests);
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',

@@ -17,5 +17,6 @@ export { JobRefusedError } from './job-refused-error.ts';
 export { type JobState, ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
 export { redisCall } from './redis-call.ts';
 export { redisKeys } from './redis-keys.ts';
+export { RedisScript } from './redis-script.ts';
 export type { ServedModel } from './served-models.ts';
 export { WorkerDirectory } from './worker-directory.ts';

@@ -69,6 +69,38 @@ export const redisKeys = {
   fairClock: (model: string) => `${PREFIX}:{${escaped(model)}}:fair-clock`,
   /** hash: mean service time, and until when refused clients were told to wait */
   drain: (model: string) => `${PREFIX}:{${escaped(model)}}:drain`,
+  /** hash with TTL: what one request has come to, for `GET /v1/requests/{id}` */
+  requestRecord: (tenant: string, requestId: string) => `${PREFIX}:{${escaped(tenant)}}:request:${escaped(requestId)}`,
+  /** sorted set: request id → Unix time in ms when its record was made */
+  requestIndex: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:requests`,
+  /** string with TTL: the request that last carried this `x-request-id` */
+  requestAlias: (tenant: string, alias: string) => `${PREFIX}:{${escaped(tenant)}}:request-alias:${escaped(alias)}`,
+
+  /** hash with TTL: a request whose answer outlives its connection, and who works on it */
+  keptAnswer: (tenant: string, requestId: string) => `${PREFIX}:{${escaped(tenant)}}:answer:${escaped(requestId)}`,
+  /** stream with TTL: the frames of such an answer, several per entry */
+  keptFrames: (tenant: string, requestId: string) => `${PREFIX}:{${escaped(tenant)}}:frames:${escaped(requestId)}`,
+  /** sorted set: request id → Unix time in ms when its kept answer is forgotten */
+  keptIndex: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:answers`,
+  /** hash: request id → bytes kept of its answer; `total` for all of them */
+  keptBytes: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:answer-bytes`,
+  /** hash with TTL: the request that an `Idempotency-Key` stands for; its name holds the key's SHA-256 */
+  idempotencyKey: (tenant: string, keyHash: string) => `${PREFIX}:{${escaped(tenant)}}:idempotency:${keyHash}`,
+  /** channel: there is more of a kept answer */
+  keptChanged: (tenant: string, requestId: string) =>
+    `${PREFIX}:{${escaped(tenant)}}:answer-changed:${escaped(requestId)}`,
+
+  /** string with TTL: an API replica lives */
+  replicaBeat: (replicaId: string) => `${PREFIX}:{replicas}:beat:${escaped(replicaId)}`,
+  /** sorted set: id of every API replica that owns something → Unix time in ms of its last heartbeat */
+  replicas: `${PREFIX}:{replicas}:all`,
+  /** sorted set: `tenant id` and `request id` of the kept answers that a replica works on */
+  replicaOwned: (replicaId: string) => `${PREFIX}:{replicas}:owned:${escaped(replicaId)}`,
+  /** list with TTL: requests that a replica is asked to cancel */
+  replicaCancels: (replicaId: string) => `${PREFIX}:{replicas}:cancels:${escaped(replicaId)}`,
+  /** channel: a replica has something in its list */
+  replicaNotice: (replicaId: string) => `${PREFIX}:{replicas}:notice:${escaped(replicaId)}`,
+
   /** BullMQ's own: sorted set of jobs with a priority */
   prioritizedJobs: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:prioritized`,
   /** BullMQ's own: list of jobs that go first (stalled ones) */

@@ -1,7 +1,6 @@
 import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Put, Query, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { MillraceError } from '#contracts';
-import type { TenantContext } from '../auth/tenant-context.ts';
+import { callerOf } from '../auth/caller-of.ts';
 import { TenancyAdmin } from './tenancy-admin.ts';
 
 /** Routes of the admin API; `TenancyAdmin` checks who may. */
@@ -84,9 +83,4 @@ export class AdminController {
   importDocument(@Req() request: FastifyRequest, @Body() body: unknown, @Query() query: unknown) {
     return this.#admin.importDocument(callerOf(request), body, query);
   }
-}
-
-function callerOf(request: FastifyRequest): TenantContext {
-  if (request.tenant === null) throw new MillraceError('internal_error', 'A route that needs a key ran without one.');
-  return request.tenant;
 }

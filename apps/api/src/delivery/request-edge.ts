@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { MillraceError } from '#contracts';
+import { callerOf } from '../auth/caller-of.ts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { RequestContext } from '../generate/request-context.ts';
 import { admissionHeaders } from './admission-headers.ts';
@@ -20,8 +20,7 @@ declare module 'fastify' {
 
 /** What the life of a request needs to know of its HTTP side. */
 export function requestContext(request: FastifyRequest, reply: FastifyReply): RequestContext {
-  const { tenant } = request;
-  if (tenant === null) throw new MillraceError('internal_error', 'A route that needs a key ran without one.');
+  const tenant = callerOf(request);
   const gone = new AbortController();
   const { raw } = reply;
   raw.once('close', () => {
@@ -31,6 +30,7 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
   const traceparent = request.headers.traceparent;
   return {
     requestId: request.generateId,
+    alias: request.id === request.headers['x-request-id'] ? request.id : null,
     tenant,
     traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
     longestWaitMs: longestWaitOf(request.headers),

@@ -1,6 +1,6 @@
 import { MillraceError, relay } from '#contracts';
 import type { RelaySink } from '#relay';
-import type { AlternativeToken, AnswerListener, AnswerLogprob, AnswerUsage } from './answer-listener.ts';
+import type { AlternativeToken, AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from './answer-listener.ts';
 
 /** Stands for "never" in JSON, which has no −∞; OpenAI uses the same number. */
 const LEAST_LOGPROB = -9999;
@@ -18,6 +18,8 @@ export class Answer implements RelaySink {
   readonly #over = Promise.withResolvers<AnswerState>();
   #state: AnswerState = 'generating';
   #workerId: string | null = null;
+  #failure: MillraceError | null = null;
+  readonly #finishReasons: ChoiceEnd['reason'][] = [];
   /** Of all choices, so far. */
   #completionTokens = 0;
   #cachedPromptTokens = 0;
@@ -41,6 +43,16 @@ export class Answer implements RelaySink {
   /** The worker that took the request; null while it is queued. */
   get workerId(): string | null {
     return this.#workerId;
+  }
+
+  /** Why it failed; null unless its state is `failed`. */
+  get failure(): MillraceError | null {
+    return this.#failure;
+  }
+
+  /** One for each choice that has finished, by choice. */
+  get finishReasons(): readonly ChoiceEnd['reason'][] {
+    return this.#finishReasons;
   }
 
   get usage(): AnswerUsage {
@@ -81,6 +93,7 @@ export class Answer implements RelaySink {
       );
       return;
     }
+    this.#finishReasons[finished.choice] = reason;
     const stopString = finished.stopString === '' ? null : finished.stopString;
     this.#listener.choiceFinished(finished.choice, { reason, stopString }, this.usage);
     if (this.#openChoices.size > 0) return;
@@ -90,6 +103,7 @@ export class Answer implements RelaySink {
 
   failed(error: MillraceError): void {
     if (this.#state !== 'generating') return;
+    this.#failure = error;
     this.#finishAs('failed');
     this.#listener.failed(error);
   }

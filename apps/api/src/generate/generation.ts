@@ -4,11 +4,14 @@ import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
 import type { ConstraintChecker } from '../constraints/constraint-checker.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
+import type { CancelLatency } from '../requests/cancel-latency.ts';
+import type { RequestJournal } from '../requests/request-journal.ts';
 import type { Admission } from './admission.ts';
 import { Answer } from './answer.ts';
 import { AttemptSeries } from './failover/attempt-series.ts';
 import type { FailoverOptions } from './failover/failover-options.ts';
 import { generateJobOf } from './generate-job-of.ts';
+import { outcomeOf } from './outcome.ts';
 import type { PreparedGeneration, ReplyTarget } from './prepared-generation.ts';
 import type { QueuesPort } from './queue-port.ts';
 import { QueueTimeout } from './queue-timeout.ts';
@@ -17,12 +20,11 @@ import type { RequestContext } from './request-context.ts';
 import { tokenBudget } from './token-budget.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
-const OUTCOMES = { ended: 'completed', failed: 'failed', abandoned: 'cancelled', generating: 'cancelled' } as const;
-
 /** How requests outlive their workers, and where that is logged. */
 export interface FailoverParts {
   readonly options: FailoverOptions;
   readonly logger: Logger;
+  readonly cancelLatency: CancelLatency;
 }
 
 /** The life of a request on this replica: prepared, admitted, queued, answered, settled. */
@@ -35,6 +37,7 @@ export class Generation {
   readonly #queues: QueuesPort;
   readonly #replicaId: string;
   readonly #failover: FailoverParts;
+  readonly #journal: Pick<RequestJournal, 'open'>;
 
   constructor(
     catalogue: ModelCatalogue,
@@ -45,6 +48,7 @@ export class Generation {
     queues: QueuesPort,
     replicaId: string,
     failover: FailoverParts,
+    journal: Pick<RequestJournal, 'open'>,
   ) {
     this.#catalogue = catalogue;
     this.#prompts = prompts;
@@ -54,6 +58,7 @@ export class Generation {
     this.#queues = queues;
     this.#replicaId = replicaId;
     this.#failover = failover;
+    this.#journal = journal;
   }
 
   /** Everything that can be wrong with a request by itself, before anything is taken for it. @throws MillraceError */
@@ -89,37 +94,44 @@ export class Generation {
       longestWaitMs: context.longestWaitMs,
       tell: context.tell,
     });
-    const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener, () => void ticket.started());
+    const started = () => {
+      void ticket.started();
+      entry.started();
+    };
+    const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener, started);
+    const entry = this.#journal.open({ job, alias: context.alias, kept: false, cancel: (why) => answer.failed(why) });
     using queueTimeout = new QueueTimeout(job, ticket.waitMs, answer);
+    const attempts = this.#attemptsOf(job, answer, entry.attempt);
     try {
-      using attempts = this.#attemptsOf(job, answer);
       await attempts.begin((queue, first) => queue.add(first, ticket.priority));
       await ticket.queued(job.epoch);
-      queueTimeout.begin();
-      const leave = () => {
-        answer.abandon();
-        attempts.end('the client closed its connection');
-      };
-      if (context.gone.aborted) leave();
-      else context.gone.addEventListener('abort', leave, { once: true });
-      target.accepted(answer);
-      const state = await answer.over;
-      context.gone.removeEventListener('abort', leave);
-      if (state === 'failed') attempts.end('the request failed');
     } catch (error) {
+      attempts[Symbol.dispose]();
       answer.abandon();
+      entry.refused();
       await ticket.release();
       throw error;
     }
-    await ticket.settle(OUTCOMES[answer.state], answer.usage);
+    queueTimeout.begin();
+    const leave = () => answer.abandon();
+    if (context.gone.aborted) leave();
+    else context.gone.addEventListener('abort', leave, { once: true });
+    target.accepted(answer);
+    const state = await answer.over;
+    context.gone.removeEventListener('abort', leave);
+    if (state === 'ended') attempts[Symbol.dispose]();
+    else void attempts.end(answer.failure?.message ?? 'the client closed its connection');
+    await ticket.settle(outcomeOf(answer), answer.usage);
+    entry.ended(answer);
     return answer;
   }
 
-  #attemptsOf(job: GenerateJob, answer: Answer): AttemptSeries {
+  #attemptsOf(job: GenerateJob, answer: Answer, onAttempt: (epoch: number) => void): AttemptSeries {
     return new AttemptSeries(job, answer, {
       relay: this.#relay,
       queue: this.#queues.of(job.model),
       isServed: () => this.#catalogue.served().some(({ card }) => card.model === job.model),
+      onAttempt,
       ...this.#failover,
     });
   }

@@ -5,6 +5,8 @@ import type { AdmissionStanding } from './admission.ts';
 export interface RequestContext {
   readonly requestId: string;
   readonly tenant: TenantContext;
+  /** The client's own `x-request-id`; null when it sent none that can be used. */
+  readonly alias: string | null;
   /** W3C trace context that came with the request. */
   readonly traceparent: string | null;
   /** Longest wait in the queue that the client accepts; null for any. */

@@ -4,13 +4,16 @@ import { ModelBody, ModelListBody } from '../catalogue/model-body.ts';
 import type { Dialect, NamedSchema } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
+import { RequestBody } from '../requests/request-body.ts';
 
 const MODEL: NamedSchema = { name: 'ModelBody', schema: ModelBody };
 const MODEL_LIST: NamedSchema = { name: 'ModelListBody', schema: ModelListBody };
+const REQUEST: NamedSchema = { name: 'RequestBody', schema: RequestBody };
 const ERROR = OPENAI_CHAT.schemas.error;
 const SCHEMAS: readonly NamedSchema[] = [
   MODEL,
   MODEL_LIST,
+  REQUEST,
   ...Object.values(ADMIN_SCHEMAS),
   ...DIALECTS.flatMap(({ schemas }) => Object.values(schemas).filter((schema) => schema !== null)),
 ];
@@ -71,6 +74,16 @@ export function openapiDocument() {
           },
         },
       },
+      '/v1/requests/{id}': {
+        get: aboutRequest('getRequest', 'What a request of your tenant has come to', {}),
+        delete: aboutRequest(
+          'cancelRequest',
+          'Ends a request, whichever phase it is in; one that is over stays as it is',
+          {
+            202: { description: 'It was asked to end and has not ended yet.', content: json(REQUEST) },
+          },
+        ),
+      },
       ...adminPaths(),
       '/healthz': health('Whether the process is alive', 'It is.', {}),
       '/readyz': health('Whether this replica should get requests', 'It should.', {
@@ -108,6 +121,31 @@ function operation(dialect: Dialect) {
       ...Object.fromEntries(
         Object.entries(statuses).map(([status, meaning]) => [status, { description: meaning, content: json(error) }]),
       ),
+    },
+  };
+}
+
+function aboutRequest(operationId: string, summary: string, more: object) {
+  return {
+    operationId,
+    summary,
+    tags: ['requests'],
+    security: BEARER,
+    parameters: [
+      {
+        name: 'id',
+        in: 'path',
+        required: true,
+        description: 'The id of its answer, or the x-request-id of its response.',
+        schema: { type: 'string' },
+      },
+    ],
+    responses: {
+      200: { description: 'The request.', content: json(REQUEST) },
+      ...more,
+      401: failure('No valid key.'),
+      404: failure('No such request of your tenant; requests are remembered for an hour.'),
+      503: failure('Redis can not be asked; Retry-After says when to try again.'),
     },
   };
 }

@@ -1,40 +1,10 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+import { RedisScript } from '#queue';
 
-const INCLUDE = /^--@include (\S+)$/gm;
+const FOLDER = new URL('./', import.meta.url);
 
-/**
- * One Lua operation from the file `<name>-<number of keys>.lua` beside this one. Sent by hash, and in full to a server
- * that does not know it yet (a restarted or promoted one).
- */
-export class LuaScript {
-  readonly name: string;
-  readonly #keyCount: number;
-  readonly #source: string;
-  readonly #hash: string;
-
+/** One Lua operation from the file `<name>-<number of keys>.lua` beside this one. */
+export class LuaScript extends RedisScript {
   constructor(name: string, keyCount: number) {
-    this.name = name;
-    this.#keyCount = keyCount;
-    this.#source = read(`${name}-${keyCount}`).replaceAll(INCLUDE, (_, part: string) => read(`includes/${part}`));
-    this.#hash = createHash('sha1').update(this.#source).digest('hex');
+    super(FOLDER, name, keyCount);
   }
-
-  /** @throws Error of Redis; Error when the number of keys is not the file's */
-  async run(redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    if (keys.length !== this.#keyCount) {
-      throw new Error(`The script ${this.name} takes ${this.#keyCount} keys, not ${keys.length}.`);
-    }
-    try {
-      return await redis.evalsha(this.#hash, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return redis.eval(this.#source, keys.length, ...keys, ...args);
-    }
-  }
-}
-
-function read(path: string): string {
-  return readFileSync(new URL(`./${path}.lua`, import.meta.url), 'utf8');
 }

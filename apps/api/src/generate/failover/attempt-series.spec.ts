@@ -53,6 +53,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
     queue,
     isServed: () => control.served,
     logger: createLogger('test', 'silent'),
+    cancelLatency: { observe: (phase) => events.push(`cancelled while ${phase}`) },
     options: {
       attempts: 3,
       waitMs: 10_000,
@@ -172,10 +173,41 @@ describe('AttemptSeries', () => {
     parts.lose();
     await until(() => expect(jobs(parts)).toHaveLength(2));
     parts.answer.abandon();
-    parts.series.end('the client left');
+    await parts.series.end('the client left');
     parts.lose();
     await sleep(40);
-    expect([parts.opened.length, parts.removed, parts.cancels]).toEqual([2, [2], ['the client left']]);
+    expect([parts.opened.length, parts.removed, parts.cancels]).toEqual([2, [2], []]);
+    expect(parts.events).toEqual(['cancelled while failover']);
+  });
+
+  it('stops the worker that has the request, and says how long that took once it has stopped', async () => {
+    for (const phase of ['prefill', 'decode'] as const) {
+      const parts = harness();
+      await parts.begin();
+      parts.at().sink.granted('a');
+      if (phase === 'decode') parts.say('a', 0);
+      parts.answer.abandon();
+      const ended = parts.series.end('the client left');
+      await sleep(20);
+      expect([parts.cancels, parts.events.includes(`cancelled while ${phase}`)]).toEqual([['the client left'], false]);
+      parts.finish(0, 0, relay.FinishReason.FINISH_REASON_CANCELLED);
+      await ended;
+      expect([parts.events.at(-1), parts.removed]).toEqual([`cancelled while ${phase}`, []]);
+    }
+  });
+
+  it('gives nobody a request that was ended while it was queued', async () => {
+    const parts = harness();
+    await parts.begin();
+    parts.answer.failed(new MillraceError('request_cancelled', 'not wanted.'));
+    const ended = parts.series.end('not wanted');
+    parts.at().sink.granted('a');
+    await ended;
+    expect([parts.cancels, parts.removed, parts.events]).toEqual([
+      ['not wanted'],
+      [1],
+      ['request_cancelled', 'cancelled while queued'],
+    ]);
   });
 
   it('queues a job again that left the queue unclaimed, and one that was taken and never claimed', async () => {

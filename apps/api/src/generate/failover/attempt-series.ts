@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type GenerateJob, MillraceError, relay } from '#contracts';
 import type { Logger } from '#observability';
 import type { RelaySink, RelaySubscription } from '#relay';
+import type { CancelLatency, CancelPhase } from '../../requests/cancel-latency.ts';
 import type { Answer } from '../answer.ts';
 import type { QueuePort } from '../queue-port.ts';
 import type { RelayPort } from '../relay-port.ts';
@@ -16,12 +17,18 @@ export interface AttemptSeriesParts {
   readonly isServed: () => boolean;
   readonly options: FailoverOptions;
   readonly logger: Logger;
+  readonly cancelLatency: CancelLatency;
+  /** Hears of every attempt after the first. */
+  readonly onAttempt?: (epoch: number) => void;
 }
 
 const { FINISH_REASON_CANCELLED } = relay.FinishReason;
 
 /** At most three bytes each on the wire, well within the relay's largest message. */
 const MAX_RESUMED_TOKENS = 1_000_000;
+
+/** A worker that has not stopped a sequence by then is not waited for; what it still sends is refused. */
+const STOP_WAIT_MS = 10_000;
 
 /**
  * The attempts of one request, one after another, until its answer is over. An attempt that loses its worker, fails in
@@ -41,6 +48,9 @@ export class AttemptSeries implements RelaySink, Disposable {
   /** `performance.now()` of the loss that no worker has made good yet. */
   #lostAtMs: number | null = null;
   #unservedSinceMs: number | null = null;
+  /** Settles when a worker that was told to stop has done so, or is lost. */
+  readonly #stopped = Promise.withResolvers<void>();
+  #stopReason = '';
 
   constructor(job: GenerateJob, answer: Answer, parts: AttemptSeriesParts) {
     this.#job = job;
@@ -57,13 +67,29 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#watchUnlessGranted();
   }
 
-  /** Stops whatever the current attempt has come to: a queued job leaves the queue, a running one its worker. */
-  end(reason: string): void {
+  /**
+   * Stops whatever the current attempt has come to: a queued job leaves the queue, a running one its worker. The answer
+   * is over before. Settles, and never rejects, when that is done; nothing can be done with the series afterwards.
+   */
+  async end(reason: string): Promise<void> {
+    const beganMs = performance.now();
+    const phase = this.#phase();
+    this.#stopReason = reason;
     this.#watch?.stop();
-    this.#subscription?.cancel(reason);
     const { requestId, epoch } = this.#job;
-    // A job that stays queued because Redis is away is harmless: its claim will be denied.
-    this.#parts.queue.remove(requestId, epoch).catch(() => false);
+    if (this.#granted) {
+      this.#subscription?.cancel(reason);
+      const late = new AbortController();
+      const waited = sleep(STOP_WAIT_MS, undefined, { signal: late.signal, ref: false }).catch(() => {});
+      await Promise.race([this.#stopped.promise, waited]);
+      late.abort();
+    } else {
+      // From here on its claim is denied, so one that stays queued because Redis is away is harmless.
+      this[Symbol.dispose]();
+      await this.#parts.queue.remove(requestId, epoch).catch(() => false);
+    }
+    this[Symbol.dispose]();
+    this.#parts.cancelLatency.observe(phase, performance.now() - beganMs);
   }
 
   [Symbol.dispose](): void {
@@ -72,6 +98,10 @@ export class AttemptSeries implements RelaySink, Disposable {
   }
 
   granted(workerId: string): void {
+    if (this.#isOver) {
+      this.#subscription?.cancel(this.#stopReason);
+      return;
+    }
     this.#granted = true;
     this.#watch?.stop();
     if (this.#lostAtMs !== null) {
@@ -95,9 +125,11 @@ export class AttemptSeries implements RelaySink, Disposable {
     }
     this.#delivered.finish(finished.choice);
     this.#answer.finished(finished);
+    if (this.#delivered.complete) this.#stopped.resolve();
   }
 
   failed(error: MillraceError): void {
+    this.#stopped.resolve();
     const { requestId, epoch } = this.#job;
     const handedOver = error.code === 'worker_draining';
     if (this.#isOver || !(handedOver || error.code === 'worker_lost' || error.code === 'engine_failed')) {
@@ -113,6 +145,12 @@ export class AttemptSeries implements RelaySink, Disposable {
 
   get #isOver(): boolean {
     return this.#answer.state !== 'generating';
+  }
+
+  #phase(): CancelPhase {
+    if (this.#lostAtMs !== null) return 'failover';
+    if (!this.#granted) return 'queued';
+    return this.#delivered.total === 0 ? 'prefill' : 'decode';
   }
 
   /** Opens the next attempt and queues it at the front. */
@@ -136,6 +174,7 @@ export class AttemptSeries implements RelaySink, Disposable {
       this.#answer.failed(error instanceof MillraceError ? error : new MillraceError('internal_error', String(error)));
       return;
     }
+    this.#parts.onAttempt?.(epoch);
     void this.#enqueueFirst(this.#job);
   }
 
@@ -152,7 +191,7 @@ export class AttemptSeries implements RelaySink, Disposable {
         if (this.#isOver || this.#granted || this.#job !== job) return;
       }
     }
-    if (this.#isOver) this.end('the request is over');
+    if (this.#isOver) await this.#parts.queue.remove(job.requestId, job.epoch).catch(() => false);
     else this.#watchUnlessGranted();
   }
 

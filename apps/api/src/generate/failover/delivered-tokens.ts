@@ -26,6 +26,11 @@ export class DeliveredTokens {
     if (delivered !== undefined) delivered.finished = true;
   }
 
+  /** Whether the end of every choice was delivered. */
+  get complete(): boolean {
+    return this.#choices.every(({ finished }) => finished);
+  }
+
   /** A copy for the next attempt; empty when there is nothing to go on behind. */
   resume(): ResumedChoice[] {
     if (this.#choices.every(({ tokenIds, finished }) => tokenIds.length === 0 && !finished)) return [];

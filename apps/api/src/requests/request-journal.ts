@@ -1,0 +1,116 @@
+import { type GenerateJob, MillraceError } from '#contracts';
+import type { Logger } from '#observability';
+import type { RequestRecord, RequestRecords } from '#requests';
+import type { Answer } from '../generate/answer.ts';
+import { OUTCOME_OF, outcomeOf } from '../generate/outcome.ts';
+
+export interface JournalOpening {
+  readonly job: GenerateJob;
+  /** The client's own `x-request-id`; null when it sent none. */
+  readonly alias: string | null;
+  readonly kept: boolean;
+  /** Ends the request with this error, wherever it is. */
+  readonly cancel: (error: MillraceError) => void;
+}
+
+interface OpenEntry {
+  readonly tenantId: string;
+  readonly cancel: (error: MillraceError) => void;
+}
+
+/** One request that this replica works on, as others see it. No method rejects or waits. */
+export interface JournalEntry {
+  started(): void;
+  /** The next attempt follows. */
+  attempt(epoch: number): void;
+  ended(answer: Answer): void;
+  /** It was never queued. */
+  refused(): void;
+}
+
+/**
+ * Tells all replicas what the requests of this one come to, and ends those that somebody wants cancelled. Redis is told
+ * in the background: an answer never waits for it, and while it is away records are a little out of date.
+ */
+export class RequestJournal {
+  readonly #records: RequestRecords;
+  readonly #replicaId: string;
+  readonly #logger: Logger;
+  readonly #open = new Map<string, OpenEntry>();
+
+  constructor(records: RequestRecords, replicaId: string, logger: Logger) {
+    this.#records = records;
+    this.#replicaId = replicaId;
+    this.#logger = logger;
+  }
+
+  /** From before the request is queued, so that a cancel finds it in every phase. */
+  open({ job, alias, kept, cancel }: JournalOpening): JournalEntry {
+    const { requestId, tenantId } = job;
+    this.#open.set(requestId, { tenantId, cancel });
+    const record: RequestRecord = {
+      requestId,
+      model: job.model,
+      state: 'queued',
+      replicaId: this.#replicaId,
+      epoch: job.epoch,
+      createdAtMs: job.enqueuedAtMs,
+      startedAtMs: null,
+      endedAtMs: null,
+      kept,
+      finishReasons: [],
+      promptTokens: job.promptTokenIds.length,
+      cachedTokens: 0,
+      completionTokens: 0,
+      error: null,
+    };
+    // One after another, so that no later state is overtaken by an earlier one.
+    let last = this.#quietly(() => this.#records.create(tenantId, record, alias));
+    const note = (part: Partial<RequestRecord>) => {
+      last = last.then(() => this.#quietly(() => this.#records.update(tenantId, requestId, part)));
+    };
+    return {
+      started: () => note({ state: 'running', startedAtMs: Date.now() }),
+      attempt: (epoch) => note({ epoch }),
+      ended: (answer) => {
+        this.#open.delete(requestId);
+        note(endOf(answer));
+      },
+      refused: () => {
+        this.#open.delete(requestId);
+        last = last.then(() => this.#quietly(() => this.#records.remove(tenantId, requestId)));
+      },
+    };
+  }
+
+  /** Ends a request of this replica. @returns whether it is one that is still open */
+  cancel(tenantId: string, requestId: string): boolean {
+    const entry = this.#open.get(requestId);
+    if (entry === undefined || entry.tenantId !== tenantId) return false;
+    entry.cancel(new MillraceError('request_cancelled', `Request ${requestId} was cancelled.`));
+    return true;
+  }
+
+  async #quietly(call: () => Promise<unknown>): Promise<void> {
+    try {
+      await call();
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'a request record was not written');
+    }
+  }
+}
+
+function endOf(answer: Answer): Partial<RequestRecord> {
+  const { usage, failure, workerId } = answer;
+  const outcome = outcomeOf(answer);
+  return {
+    state: OUTCOME_OF[outcome],
+    endedAtMs: Date.now(),
+    finishReasons: answer.finishReasons,
+    // What never reached a worker used nothing.
+    promptTokens: workerId === null ? 0 : usage.promptTokens,
+    cachedTokens: usage.cachedPromptTokens,
+    completionTokens: usage.completionTokens,
+    error: outcome === 'failed' && failure !== null ? { code: failure.code, message: failure.message } : null,
+  };
+}

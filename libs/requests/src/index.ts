@@ -1,0 +1,15 @@
+/**
+ * What every replica must know of a request that only one of them works on.
+ *
+ * @module
+ * @example
+ * import { RequestRecords } from '#requests';
+ * const records = new RequestRecords(redis);
+ * await records.update('team-a', requestId, { state: 'running', startedAtMs: Date.now() });
+ * (await records.get('team-a', requestId))?.state; // 'running'
+ */
+export { askToCancel, CancelInbox } from './cancel-inbox.ts';
+export { Notices } from './notices.ts';
+export { ReplicaPresence, type ReplicaPresenceOptions } from './replica-presence.ts';
+export type { RequestRecord, RequestState } from './request-record.ts';
+export { RequestRecords } from './request-records.ts';
