@@ -123,14 +123,18 @@ describe('a worker process', () => {
     expect(await queue.depth()).toEqual({ waiting: 0, active: 0 });
   });
 
-  it('tells the client of a job past its deadline, or made for another card, and does not run it', async () => {
+  it('tells the client of a job made for another card, and does not run it', async () => {
     const before = await worker.stats();
-    const late = await submit(worker, { ...greedy(prompts[0]!), deadlineMs: Date.now() - 1 });
     const foreign = await submit(worker, { ...greedy(prompts[0]!), cardHash: 'other' });
-    await Promise.all([late.sink.ended, foreign.sink.ended]);
-    expect(late.sink.error).toMatchObject({ code: 'queue_timeout' });
+    await foreign.sink.ended;
     expect(foreign.sink.error).toMatchObject({ code: 'unavailable' });
     expect((await worker.stats()).engine.stepsTotal).toBe(before.engine.stepsTotal);
+  });
+
+  it('leaves deadlines to the API replica, since its own clock may be another', async () => {
+    const { sink } = await submit(worker, { ...greedy(prompts[0]!), deadlineMs: Date.now() - 3_600_000 });
+    await sink.ended;
+    expect(sink.tokenIds[0]).toEqual(prompts[0]!.generatedIds);
   });
 
   it('frees the slot of a cancelled request while it decodes', async () => {

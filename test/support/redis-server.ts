@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -9,6 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface RedisServerOptions {
   /** Keeps the data over `kill` and `restart` in an append-only file; off by default. */
   readonly append?: boolean;
+  /** When that file is synced: with `everysec` Redis goes on when its disk is full, with `always` it ends. `always` by default. */
+  readonly fsync?: 'always' | 'everysec';
   /** Runs in cluster mode, without slots; off by default. */
   readonly cluster?: boolean;
   /** More of redis-server's own arguments. */
@@ -27,6 +29,7 @@ export class RedisServer implements AsyncDisposable {
   readonly url: string;
   readonly #folder: string;
   readonly #append: boolean;
+  readonly #fsync: string;
   readonly #cluster: boolean;
   readonly #arguments: readonly string[];
   #process: ChildProcess | null = null;
@@ -36,6 +39,7 @@ export class RedisServer implements AsyncDisposable {
     this.url = `redis://127.0.0.1:${port}`;
     this.#folder = folder;
     this.#append = options.append ?? false;
+    this.#fsync = options.fsync ?? 'always';
     this.#cluster = options.cluster ?? false;
     this.#arguments = options.arguments ?? [];
   }
@@ -49,10 +53,13 @@ export class RedisServer implements AsyncDisposable {
 
   /** Starts the server again on the same port after `kill`. */
   async restart(): Promise<void> {
-    const persistence = this.#append ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
+    const persistence = this.#append ? ['--appendonly', 'yes', '--appendfsync', this.#fsync] : ['--appendonly', 'no'];
+    // A write past the limit of `fillDisk` shall fail, as on a full disk, and not end the server with a signal.
+    const ignoringLimit = ['-c', 'trap "" XFSZ; exec "$0" "$@"', redisBinary()];
     const server = spawn(
-      redisBinary(),
+      '/bin/sh',
       [
+        ...ignoringLimit,
         ...['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', ...persistence],
         ...(this.#cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : []),
         ...this.#arguments,
@@ -88,6 +95,19 @@ export class RedisServer implements AsyncDisposable {
 
   thaw(): void {
     this.#process?.kill('SIGCONT');
+  }
+
+  /** From now on its append-only file can not grow, until `freeDisk`. Linux only. */
+  fillDisk(): void {
+    this.#limitFiles('1');
+  }
+
+  freeDisk(): void {
+    this.#limitFiles('unlimited');
+  }
+
+  #limitFiles(bytes: string): void {
+    execFileSync('prlimit', ['--pid', String(this.#process?.pid), `--fsize=${bytes}:unlimited`]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

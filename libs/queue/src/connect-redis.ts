@@ -1,4 +1,6 @@
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
+import { RedisPulse } from './redis-pulse.ts';
+import { redisTarget } from './redis-target.ts';
 
 /** `producer`: fails fast, for whoever has a caller waiting. `consumer`: tries for ever, for whoever waits for work. */
 export type RedisRole = 'producer' | 'consumer';
@@ -16,23 +18,32 @@ export const COMMAND_TIMEOUT_MS = 2_000;
 /**
  * Opens a connection that heals itself: reconnects start after 50 ms and stay at one a second.
  * A producer's commands fail at once while Redis is away and after 2 s when it does not answer; a consumer's wait.
+ * With `?master=name` in the URL its host is a Sentinel (`redisTarget`).
  */
 export function connectRedis(url: string, role: RedisRole, options: ConnectRedisOptions = {}): Redis {
   const retryStrategy = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), 1_000);
   const tls = options.ca !== undefined && url.startsWith('rediss:') ? { tls: { ca: options.ca } } : {};
-  const redis =
+  const shared: RedisOptions = { ...tls, retryStrategy, reconnectOnError: isOfReplica };
+  const behaviour: RedisOptions =
     role === 'producer'
-      ? new Redis(url, {
-          ...tls,
-          retryStrategy,
+      ? {
+          ...shared,
           enableOfflineQueue: false,
           autoResendUnfulfilledCommands: false,
           maxRetriesPerRequest: 0,
           connectTimeout: COMMAND_TIMEOUT_MS,
           commandTimeout: COMMAND_TIMEOUT_MS,
-        })
-      : new Redis(url, { ...tls, retryStrategy, maxRetriesPerRequest: null, connectTimeout: 5_000 });
+        }
+      : { ...shared, maxRetriesPerRequest: null, connectTimeout: 5_000 };
+  const target = redisTarget(url);
+  const redis = 'url' in target ? new Redis(target.url, behaviour) : new Redis({ ...target.sentinel, ...behaviour });
+  if (role === 'producer') RedisPulse.watch(redis);
   // Without a listener ioredis prints the error itself.
   redis.on('error', (error: Error) => options.onError?.(error));
   return redis;
+}
+
+/** The server was made a replica, or is one yet: connecting anew leads to the master. */
+function isOfReplica(error: Error): boolean {
+  return error.message.startsWith('READONLY');
 }

@@ -29,6 +29,8 @@ export interface JobConsumerOptions {
 const IDLE_POLL_SECONDS = 2;
 /** A worker that has free slots and has not asked for this long is not consuming. */
 const FETCH_LATE_MS = IDLE_POLL_SECONDS * 1_000 + 3_000;
+/** How often it is looked at whether work is being asked for. */
+const LOOK_MS = 1_000;
 /** Pause between attempts to reach Redis; BullMQ's own 15 s would keep a healed cluster idle. */
 const RETRY_DELAY_MS = 500;
 /** Time for aborted jobs to settle and for Redis to take note of it before the connection is cut. */
@@ -47,6 +49,9 @@ export class JobConsumer {
   readonly #ledger: SlotLedger;
   readonly #running = new Map<string, { controller: AbortController; settled: Promise<void> }>();
   #state: 'created' | 'started' | 'paused' | 'closed' = 'created';
+  #look: NodeJS.Timeout | null = null;
+  #lateLooks = 0;
+  #reconnects = 0;
   #lockLosses = 0;
   #lockRenewals = 0;
   #stalledJobs = 0;
@@ -101,6 +106,11 @@ export class JobConsumer {
     return this.#stalledJobs;
   }
 
+  /** Times that connections were made anew because no work was asked for over them. */
+  get reconnects(): number {
+    return this.#reconnects;
+  }
+
   /** Jobs whose `run` has not settled. */
   get activeJobs(): number {
     return this.#running.size;
@@ -116,6 +126,7 @@ export class JobConsumer {
   start(): void {
     if (this.#state !== 'created') throw new Error(`a consumer that is ${this.#state} can not be started`);
     this.#state = 'started';
+    this.#look = setInterval(() => this.#lookAfterConsumption(), LOOK_MS).unref();
     this.#worker.run().catch((error: Error) => this.#report(error));
   }
 
@@ -123,6 +134,7 @@ export class JobConsumer {
   pause(): void {
     if (this.#state !== 'started') return;
     this.#state = 'paused';
+    if (this.#look !== null) clearInterval(this.#look);
     // Waits for the running jobs, which is `close`'s business; it also ends the blocking call at once.
     this.#worker.pause().catch((error: Error) => this.#report(error));
   }
@@ -146,6 +158,20 @@ export class JobConsumer {
       blocking?.then((client) => client.disconnect(), noop);
     }
     this.#redis.disconnect();
+  }
+
+  /**
+   * A connection whose network has forgotten it never says so: one over which no work was asked for, although there are free
+   * slots, is made anew. Looks are counted, not time, so that a process that slept does not cut what is whole.
+   */
+  #lookAfterConsumption(): void {
+    const connected = this.#redis.status === 'ready';
+    this.#lateLooks = this.consuming || !connected ? 0 : this.#lateLooks + 1;
+    if (this.#lateLooks < FETCH_LATE_MS / LOOK_MS) return;
+    this.#lateLooks = 0;
+    this.#reconnects += 1;
+    this.#redis.disconnect(true);
+    this.#worker.getBackend().blockingClient?.then((client) => client.disconnect(true), noop);
   }
 
   #observe(): void {

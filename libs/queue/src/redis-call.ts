@@ -1,14 +1,18 @@
 import type { Redis } from 'ioredis';
 import { MillraceError } from '#contracts';
 import { COMMAND_TIMEOUT_MS } from './connect-redis.ts';
+import { RedisPulse } from './redis-pulse.ts';
 
 /**
- * Runs calls on a producer's connection in bounded time: at most 2 s for the first connection and 2 s for the calls.
+ * Runs calls on a producer's connection in bounded time: at most 2 s for the first connection and 2 s for the calls, and no
+ * time at all while Redis is known to be away.
  * @param purpose completes "Redis could not …"
  * @throws MillraceError `unavailable` when Redis is away, slow, or refuses
  */
 export async function redisCall<Result>(redis: Redis, purpose: string, call: () => Promise<Result>): Promise<Result> {
   try {
+    const problem = RedisPulse.of(redis)?.problem ?? null;
+    if (problem !== null) throw new Error(problem);
     await untilConnected(redis);
     return await within(COMMAND_TIMEOUT_MS, call());
   } catch (error) {

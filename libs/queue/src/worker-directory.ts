@@ -28,13 +28,15 @@ export class WorkerDirectory {
     const announcement = announcementOf(record);
     const changed = this.#announced.get(record.workerId) !== announcement;
     await redisCall(this.#redis, `take the heartbeat of worker ${record.workerId}`, async () => {
+      // Redis' own clock: a worker whose clock is ahead would take all others for long gone.
+      const beatAtMs = Number((await this.#redis.time())[0]) * 1_000;
       const transaction = this.#redis
         .multi()
         .set(redisKeys.workerRecord(record.workerId), JSON.stringify(record), 'PX', ttlMs)
-        .zadd(redisKeys.workerBeats, record.beatAtMs, record.workerId)
-        .zremrangebyscore(redisKeys.workerBeats, '-inf', record.beatAtMs - INDEX_KEEP_MS);
+        .zadd(redisKeys.workerBeats, beatAtMs, record.workerId)
+        .zremrangebyscore(redisKeys.workerBeats, '-inf', beatAtMs - INDEX_KEEP_MS);
       for (const { model, cardHash } of record.models) {
-        const known: KnownModel = { cardHash, seenAtMs: record.beatAtMs };
+        const known: KnownModel = { cardHash, seenAtMs: beatAtMs };
         transaction.hset(redisKeys.knownModels, model, JSON.stringify(known));
       }
       if (changed) transaction.publish(redisKeys.workersChanged, record.workerId);

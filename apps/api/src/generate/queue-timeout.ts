@@ -9,6 +9,7 @@ export class QueueTimeout implements Disposable {
   readonly #job: GenerateJob;
   readonly #waitMs: number;
   readonly #answer: Answer;
+  readonly #madeAtMs = performance.now();
   #timer: NodeJS.Timeout | null = null;
 
   /** @param waitMs the wait that was estimated at admission: how long a retry should be put off */
@@ -19,9 +20,11 @@ export class QueueTimeout implements Disposable {
   }
 
   begin(): void {
-    const { deadlineMs } = this.#job;
+    const { deadlineMs, enqueuedAtMs } = this.#job;
     if (deadlineMs === null) return;
-    const leftMs = Math.min(Math.max(0, deadlineMs - Date.now()), LONGEST_TIMER_MS);
+    // By the clock that does not jump: the two times of the job say only how far they are apart.
+    const passedMs = performance.now() - this.#madeAtMs;
+    const leftMs = Math.min(Math.max(0, deadlineMs - enqueuedAtMs - passedMs), LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => this.#expire(), leftMs).unref();
   }
 
@@ -31,7 +34,7 @@ export class QueueTimeout implements Disposable {
 
   #expire(): void {
     if (this.#answer.workerId !== null) return;
-    const waitedMs = Date.now() - this.#job.enqueuedAtMs;
+    const waitedMs = Math.round(performance.now() - this.#madeAtMs);
     this.#answer.failed(
       new MillraceError(
         'queue_timeout',

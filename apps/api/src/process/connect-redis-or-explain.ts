@@ -45,5 +45,6 @@ function withoutSecrets(url: string): string {
   const parsed = new URL(url);
   parsed.username = '';
   parsed.password = '';
+  parsed.searchParams.delete('sentinelPassword');
   return parsed.href;
 }

@@ -113,14 +113,11 @@ export class JobRunner {
     await attempt.ended;
   }
 
+  /** A job's deadline is its API replica's to keep: this machine's clock may be another. */
   #refusalOf(job: GenerateJob): Refusal | null {
     if (job.cardHash !== this.#parts.cardHash) {
       const message = `The prompt was made with model card ${job.cardHash}, but this worker serves ${job.model} with card ${this.#parts.cardHash}. Send the request again.`;
       return { code: 'unavailable', message };
-    }
-    if (job.deadlineMs !== null && Date.now() > job.deadlineMs) {
-      const waitedMs = Date.now() - job.enqueuedAtMs;
-      return { code: 'queue_timeout', message: `The request waited ${waitedMs} ms in the queue, past its deadline.` };
     }
     return null;
   }

@@ -3,6 +3,7 @@ import type { EngineLoss, EngineSupervisor } from '#engine';
 import { type Logger, Metrics, releaseVersion } from '#observability';
 import { type CardStore, JobConsumer, type WorkerDirectory } from '#queue';
 import { RelayDialer, type ReplicaChange } from '#relay';
+import { ConsumptionWatch } from '../health/consumption-watch.ts';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
 import { HealthServer, type Problems } from '../health/health-server.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
@@ -38,6 +39,7 @@ export class MillraceWorker {
   readonly #heartbeat: Heartbeat;
   readonly #health: HealthServer;
   readonly #metrics = new Metrics({ process: 'worker', version: releaseVersion() });
+  readonly #consumption = new ConsumptionWatch();
   readonly #eventLoopDelay = new EventLoopDelay();
   readonly #startedAtMs = Date.now();
   readonly #fatalListeners: ((error: Error) => void)[] = [];
@@ -214,12 +216,15 @@ export class MillraceWorker {
   /** A Redis that lost its data gets the card back with the next beat. */
   async #keepCard(): Promise<void> {
     const served = this.#served;
-    if (served === null || (await this.#parts.cards.refresh(served.cardHash))) return;
-    await this.#parts.cards.put(served.card);
+    if (served === null) return;
+    const kept = await this.#parts.cards.refresh(served.cardHash);
+    this.#consumption.beat(this.#state.current === 'ready', this.#serving?.consumer.consuming === true);
+    if (!kept) await this.#parts.cards.put(served.card);
   }
 
   #livenessProblems(): Problems {
-    return this.#engineFailure === null ? [] : [`the engine failed: ${this.#engineFailure.message}`];
+    const engine = this.#engineFailure === null ? null : `the engine failed: ${this.#engineFailure.message}`;
+    return [engine, this.#consumption.problem].filter((problem) => problem !== null);
   }
 
   #readinessProblems(): Problems {
@@ -247,6 +252,7 @@ export class MillraceWorker {
         lockRenewals: serving.consumer.lockRenewals,
         lockLosses: serving.consumer.lockLosses,
         stalledJobs: serving.consumer.stalledJobs,
+        reconnects: serving.consumer.reconnects,
       },
       relay: serving?.dialer.stats() ?? null,
       eventLoopDelay,
