@@ -11,12 +11,13 @@ import {
 } from './runner-driver.ts';
 
 const SLOTS = 8;
+const PARKING_SLOTS = 2;
 const SLOT_TOKENS = 400;
 const CHUNK_TOKENS = 32;
 
 export interface ConformingRunner {
   name: string;
-  open: (slots: number, slotTokens: number, maxChunkTokens: number) => Promise<ModelRunner>;
+  open: (slots: number, slotTokens: number, maxChunkTokens: number, parkingSlots: number) => Promise<ModelRunner>;
 }
 
 /** What every `ModelRunner` must do, on a fixture model. */
@@ -26,7 +27,7 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
     const prompts = fixture.prompts.filter((prompt) => prompt.promptIds.length + 64 <= SLOT_TOKENS);
 
     beforeAll(async () => {
-      runner = await implementation.open(SLOTS, SLOT_TOKENS, CHUNK_TOKENS);
+      runner = await implementation.open(SLOTS, SLOT_TOKENS, CHUNK_TOKENS, PARKING_SLOTS);
     });
     afterAll(async () => {
       await runner.close();
@@ -122,6 +123,27 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(differingValues(logitsRow(runner), once)).toBe(0);
     });
 
+    it('keeps a sequence in a parking slot while others run, and goes on with it in any slot, bit for bit', async () => {
+      const prompt = prompts[4]!.promptIds;
+      const alone = await generateAlone(runner, prompt, 6, CHUNK_TOKENS);
+      await prefillInChunks(runner, 0, prompt, CHUNK_TOKENS);
+      await runner.decode(1, Int32Array.of(alone.tokens[0]!), Int32Array.of(prompt.length));
+      for (let taken = 1; taken < 5; taken++) {
+        const tokens = prompt.length + taken;
+        const [from, to, parking] = [taken - 1, taken, SLOTS + (taken % PARKING_SLOTS)];
+        runner.copySlot(from, parking, tokens);
+        await runner.prefill(from, Int32Array.of(9, 8, 7), 0);
+        for (let row = 0; row <= to; row++) await runner.prefill(row, Int32Array.of(3, 4), 0);
+        runner.copySlot(parking, to, tokens);
+        const inputs = new Int32Array(SLOTS).fill(5);
+        const pasts = new Int32Array(SLOTS).fill(2);
+        inputs[to] = alone.tokens[taken]!;
+        pasts[to] = tokens;
+        await runner.decode(to + 1, inputs, pasts);
+        expect(differingValues(logitsRow(runner, to), alone.logits[taken + 1]!)).toBe(0);
+      }
+    });
+
     it('works to the last token of a slot', async () => {
       const full = Int32Array.from({ length: SLOT_TOKENS - 1 }, (_, i) => (i * 7) % fixture.vocabularySize);
       await runner.prefill(SLOTS - 1, full, 0);
@@ -145,7 +167,7 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
         [() => runner.decode(2, one, one), /there are 1 tokenIds/],
         [() => runner.decode(1, one, Int32Array.of(SLOT_TOKENS)), /do not fit/],
         [() => runner.decode(1, Int32Array.of(-1), one), /vocabulary/],
-        [() => runner.copySlot(0, SLOTS, 1), /to is 8/],
+        [() => runner.copySlot(0, SLOTS + PARKING_SLOTS, 1), /to is 10; it must be 0 to 9/],
         [() => runner.copySlot(0, 1, SLOT_TOKENS + 1), /tokens is/],
       ];
       for (const [call, message] of refused) expect(call).toThrow(message);
@@ -155,7 +177,9 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
     it('tells the sizes of the model and of its cache', () => {
       const { layers, kvHeads, headSize } = runner.shape;
       expect(runner.shape).toMatchObject({ vocabularySize: 384, layers: 2, headSize: 16, maxPositions: 512 });
-      expect(runner.description.kvBytes).toBe(layers * 2 * SLOTS * kvHeads * SLOT_TOKENS * headSize * 4);
+      const slotBytes = layers * 2 * kvHeads * SLOT_TOKENS * headSize * 4;
+      expect(runner.description.kvBytes).toBe(slotBytes * (SLOTS + PARKING_SLOTS));
+      expect(runner.description.parkingBytes).toBe(slotBytes * PARKING_SLOTS);
       expect(runner.logits.length).toBe(SLOTS * fixture.vocabularySize);
       expect(runner.description.runtimeVersion).toMatch(/^1\.\d+\.\d+$/);
     });

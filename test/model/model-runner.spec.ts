@@ -8,8 +8,22 @@ const BINDINGS = ['c-api', 'js-api'] as const;
 
 for (const name of FIXTURE_NAMES) {
   const fixture = fixtureModel(name);
-  const open = (binding: 'c-api' | 'js-api', slots: number, slotTokens: number, maxChunkTokens: number) =>
-    openModelRunner({ modelFile: fixture.modelFile, slots, slotTokens, threads: 2, binding, maxChunkTokens });
+  const open = (
+    binding: 'c-api' | 'js-api',
+    slots: number,
+    slotTokens: number,
+    maxChunkTokens: number,
+    parkingSlots = 0,
+  ) =>
+    openModelRunner({
+      modelFile: fixture.modelFile,
+      slots,
+      parkingSlots,
+      slotTokens,
+      threads: 2,
+      binding,
+      maxChunkTokens,
+    });
 
   for (const binding of BINDINGS)
     describeModelRunner({ name: binding, open: (...sizes) => open(binding, ...sizes) }, fixture);

@@ -17,6 +17,8 @@ export interface RunnerDescription {
   readonly kvCache: 'in-place' | 'copying';
   readonly runtimeVersion: string;
   readonly kvBytes: number;
+  /** Of these, what the parking slots take. */
+  readonly parkingBytes: number;
 }
 
 /**
@@ -33,6 +35,11 @@ export interface ModelRunner {
   readonly description: RunnerDescription;
   readonly shape: DecoderShape;
   readonly slots: number;
+  /**
+   * Slots behind the others, numbered `slots` … `slots + parkingSlots − 1`, where a sequence's cache can be kept while
+   * another sits in its seat: `copySlot` reaches them, prefill and decode do not.
+   */
+  readonly parkingSlots: number;
   /** Capacity of a slot in tokens. */
   readonly slotTokens: number;
   /** [slots, vocabularySize], overwritten by every call; prefill writes row 0, decode the rows 0 … rows−1. */
@@ -52,7 +59,7 @@ export interface ModelRunner {
    */
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void>;
 
-  /** Copies the first `tokens` tokens' keys and values from one slot to another. */
+  /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. */
   copySlot(from: number, to: number, tokens: number): void;
 
   /**

@@ -12,6 +12,10 @@ export interface ResumedChoice {
 export interface EngineRequest {
   readonly requestId: string;
   readonly epoch: number;
+  /** Whose seats it takes; requests that name nobody are one tenant's. */
+  readonly tenantId?: string;
+  /** The tenant's share of the seats relative to others'; 1 by default. */
+  readonly weight?: number;
   readonly promptTokenIds: Int32Array;
   /** Number of sequences to generate from the one prompt. */
   readonly choices: number;

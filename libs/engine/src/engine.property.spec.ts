@@ -36,23 +36,41 @@ const plannedRequest = (
       topP: fc.constantFrom(1, 0.8),
       frequencyPenalty: fc.constantFrom(0, 0.5),
       repetitionPenalty: fc.constantFrom(1, 1.3),
+      tenantId: fc.constantFrom('a', 'b', 'c'),
+      weight: fc.constantFrom(0.5, 1, 4),
       gapSteps: fc.nat(6),
       cancelAfterSteps: fc.option(fc.nat(12), { freq: 3 }),
     })
-    .map(({ prompt, choices, maxTokens, stopTokenIds, stopStrings, gapSteps, cancelAfterSteps, ...sampling }) => ({
-      gapSteps,
-      cancelAfterSteps,
-      make: (id: string) =>
-        requestOf(id, prompt, {
-          choices,
-          sampling: { ...GREEDY, ...sampling },
-          stop: { tokenIds: stopTokenIds, strings: stopStrings, maxTokens },
-        }),
-    }));
+    .map(
+      ({
+        prompt,
+        choices,
+        maxTokens,
+        stopTokenIds,
+        stopStrings,
+        gapSteps,
+        cancelAfterSteps,
+        tenantId,
+        weight,
+        ...sampling
+      }) => ({
+        gapSteps,
+        cancelAfterSteps,
+        make: (id: string) =>
+          requestOf(id, prompt, {
+            choices,
+            tenantId,
+            weight,
+            sampling: { ...GREEDY, ...sampling },
+            stop: { tokenIds: stopTokenIds, strings: stopStrings, maxTokens },
+          }),
+      }),
+    );
 
 const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
   fc.record({
     slots: fc.constant(slots),
+    parkingSlots: fc.nat(5),
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
@@ -72,11 +90,13 @@ async function solo(request: EngineRequest, slots: number, prefillChunkTokens: n
 }
 
 describe('Engine under random load', () => {
-  it('gives every request the answer of its solo run, ends all, and leaks no slot', async () => {
+  it('gives every request the answer of its solo run, parked or not, ends all, and leaks no slot', async () => {
+    let parks = 0;
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ slots, prefillChunkTokens, asynchronous, plans }) => {
+      fc.asyncProperty(scenario, async ({ slots, parkingSlots, prefillChunkTokens, asynchronous, plans }) => {
         const runner = new HistoryModelRunner({
           slots,
+          parkingSlots,
           slotTokens: SLOT_TOKENS,
           vocabularySize: VOCABULARY,
           asynchronous,
@@ -98,14 +118,16 @@ describe('Engine under random load', () => {
         for (let step = 0; events.length > 0; step++) {
           while (events.length > 0 && events[0]!.at <= step) events.shift()!.act();
           await engine.step();
-          const { running, freeSlots } = engine.stats();
+          const { running, freeSlots, parked } = engine.stats();
           expect(running + freeSlots).toBe(slots);
+          expect(parked).toBeLessThanOrEqual(Math.max(0, parkingSlots - 1));
         }
         const before = engine.stats().stepsTotal;
         await engine.runUntilIdle();
         expect(engine.stats().stepsTotal - before).toBeLessThan(2_000);
 
-        expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, freeSlots: slots });
+        expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
+        parks += engine.stats().parksTotal;
         expect(collected.failures.size).toBe(0);
         for (const { request, cancelAfterSteps } of planned) {
           const alone = await solo(request, slots, prefillChunkTokens);
@@ -124,6 +146,7 @@ describe('Engine under random load', () => {
       }),
       { numRuns: 300 },
     );
+    expect(parks).toBeGreaterThan(20);
   });
 
   it('gives the first choice of several the tokens of a request for one', async () => {

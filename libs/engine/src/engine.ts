@@ -1,18 +1,17 @@
 import type { ModelRunner, TokenTable } from '#contracts';
-import { allowsNothing } from './constraints/allowed-tokens.ts';
-import type { TokenConstraint, TokenConstraints } from './constraints/token-constraint.ts';
+import type { TokenConstraints } from './constraints/token-constraint.ts';
+import { failureOf, isInterruption, messageOf } from './engine-failures.ts';
 import type { EnginePort } from './engine-port.ts';
 import type { EngineRequest } from './engine-request.ts';
-import { checkRequest } from './request-check.ts';
-import { NO_TOKEN } from './sampling/argmax.ts';
-import { Sampler } from './sampling/sampler.ts';
-import { tokenLogprob } from './sampling/token-logprob.ts';
+import { ModelRuns } from './model-runs.ts';
+import { RequestIntake } from './request-intake.ts';
+import { TokenChooser } from './sampling/token-chooser.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
-import { ActiveRequest, requestKey } from './sequences/active-request.ts';
+import { type ActiveRequest, requestKey } from './sequences/active-request.ts';
 import type { Sequence } from './sequences/sequence.ts';
 import { StepOutbox } from './step-outbox.ts';
-import type { EngineStats, RequestFailure, StepOutput, TokenLogprob } from './step-output.ts';
+import type { EngineStats, StepOutput } from './step-output.ts';
 import { TokenTexts } from './text/token-texts.ts';
 
 export interface EngineOptions {
@@ -35,8 +34,6 @@ const DEFAULT_REPLAY_LIMIT_TOKENS = 16_384;
 /** How often a prompt is begun again after its run was interrupted for no reason of its own. */
 const MAX_PREFILL_RESTARTS = 3;
 
-const NO_LOGPROBS: readonly TokenLogprob[] = [];
-
 /**
  * Runs requests on a model, many at a time, in the caller's thread. Nothing happens by itself: whoever owns it calls
  * `step` while that returns true. With a runner that blocks its thread a step makes no promise.
@@ -44,24 +41,16 @@ const NO_LOGPROBS: readonly TokenLogprob[] = [];
 export class Engine implements EnginePort {
   readonly runner: ModelRunner;
   readonly #scheduler: Scheduler;
-  readonly #sampler: Sampler;
-  readonly #texts: TokenTexts;
-  readonly #constraints: TokenConstraints | null;
+  readonly #intake: RequestIntake;
+  readonly #runs: ModelRuns;
+  readonly #chooser: TokenChooser;
   readonly #outbox = new StepOutbox();
   readonly #requests = new Map<string, ActiveRequest>();
-  readonly #replayLimitTokens: number;
   readonly #cancelled: ActiveRequest[] = [];
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #runEnded: () => void = () => {};
   #fatal: Error | null = null;
   #stepInFlight: Promise<boolean> | null = null;
-
-  /** Inputs of a decode run. [slots] */
-  readonly #rowTokenIds: Int32Array;
-  /** [slots] */
-  readonly #rowPastTokens: Int32Array;
-  /** [slots] views of the runner's logits, one row of the vocabulary's size each */
-  readonly #rowLogits: readonly Float32Array[];
 
   /** What the step in hand found: sequences at their end, and requests that can not go on, with the reason. */
   readonly #ended: Sequence[] = [];
@@ -75,41 +64,30 @@ export class Engine implements EnginePort {
 
   constructor(options: EngineOptions) {
     const { runner } = options;
-    const { vocabularySize } = runner.shape;
     this.runner = runner;
-    this.#scheduler = new Scheduler(runner.slots, options.prefillChunkTokens, (from, to, tokens) =>
-      runner.copySlot(from, to, tokens),
-    );
-    this.#sampler = new Sampler(vocabularySize);
-    this.#texts = new TokenTexts(options.tokenTable);
-    this.#replayLimitTokens = options.replayLimitTokens ?? DEFAULT_REPLAY_LIMIT_TOKENS;
-    this.#constraints = options.constraints ?? null;
-    this.#rowTokenIds = new Int32Array(runner.slots);
-    this.#rowPastTokens = new Int32Array(runner.slots);
-    this.#rowLogits = Array.from({ length: runner.slots }, (_, row) =>
-      runner.logits.subarray(row * vocabularySize, (row + 1) * vocabularySize),
-    );
+    this.#scheduler = new Scheduler({
+      slots: runner.slots,
+      parkingSlots: runner.parkingSlots,
+      prefillChunkTokens: options.prefillChunkTokens,
+      copySlot: (from, to, tokens) => runner.copySlot(from, to, tokens),
+    });
+    this.#intake = new RequestIntake({
+      runner,
+      texts: new TokenTexts(options.tokenTable),
+      replayLimitTokens: options.replayLimitTokens ?? DEFAULT_REPLAY_LIMIT_TOKENS,
+      constraints: options.constraints ?? null,
+    });
+    this.#runs = new ModelRuns(runner);
+    this.#chooser = new TokenChooser(runner.shape.vocabularySize);
   }
 
   /** A second submit of an attempt that still runs is ignored. */
   submit(input: EngineRequest): void {
     const key = requestKey(input.requestId, input.epoch);
     if (this.#requests.has(key)) return;
-    const failure = this.#fatal === null ? checkRequest(input, this.runner) : failureOf(input, this.#fatal.message);
-    if (failure !== null) {
-      this.#outbox.failed(failure);
-      return;
-    }
-    const constraints = this.#constraintsOf(input);
-    if (constraints !== null && 'code' in constraints) {
-      this.#outbox.failed(constraints);
-      return;
-    }
-    const request = new ActiveRequest(input, this.runner.slotTokens, this.#texts, this.#replayLimitTokens, constraints);
-    const misfit = request.resume();
-    if (misfit !== null) {
-      for (const sequence of request.sequences) sequence.end();
-      this.#outbox.failed(failureOf(input, `the tokens delivered of choice ${misfit} go on behind its end`));
+    const request = this.#fatal === null ? this.#intake.take(input) : failureOf(input, this.#fatal.message);
+    if ('code' in request) {
+      this.#outbox.failed(request);
       return;
     }
     this.#finishDelivered(request);
@@ -124,22 +102,6 @@ export class Engine implements EnginePort {
       if (sequence.phase === 'finished' || sequence.finishReason === null) continue;
       sequence.end();
       this.#publishFinish(sequence);
-    }
-  }
-
-  /** One constraint per choice, null for free text, or why there can be none: never an answer without its constraint. */
-  #constraintsOf(input: EngineRequest): readonly TokenConstraint[] | RequestFailure | null {
-    const { requestId, epoch, constraint, choices, stop } = input;
-    if (constraint === undefined || constraint === null) return null;
-    const made: TokenConstraint[] = [];
-    try {
-      if (this.#constraints === null) throw new Error('this worker enforces none');
-      while (made.length < choices) made.push(this.#constraints.create(constraint, stop.tokenIds));
-      return made;
-    } catch (error) {
-      for (const each of made) each[Symbol.dispose]();
-      const message = `the ${constraint.type} constraint can not be enforced: ${messageOf(error)}`;
-      return { requestId, epoch, code: 'invalid_request', message };
     }
   }
 
@@ -164,10 +126,13 @@ export class Engine implements EnginePort {
   }
 
   stats(): EngineStats {
-    const { slots } = this.#scheduler;
+    const { slots, parking, shares, waiting, parks } = this.#scheduler;
     return {
       running: slots.occupied,
-      waiting: this.#scheduler.waiting,
+      waiting,
+      parked: parking.parked,
+      parksTotal: parks,
+      fairnessLagSteps: Math.round(shares.lagSteps),
       freeSlots: slots.free,
       kvTokens: slots.sumOf((sequence) => sequence.computedTokens),
       stepsTotal: this.#steps,
@@ -210,7 +175,7 @@ export class Engine implements EnginePort {
   #run(work: SchedulerOutput): Promise<boolean> | null {
     let run: unknown;
     try {
-      run = this.#startRun(work);
+      run = this.#runs.start(work);
     } catch (error) {
       return this.#recover(work, error);
     }
@@ -225,22 +190,6 @@ export class Engine implements EnginePort {
     const step = rest.catch((error: unknown) => this.#die(error));
     this.#stepInFlight = step;
     return step;
-  }
-
-  #startRun(work: SchedulerOutput): void | Promise<void> {
-    if (work.kind === 'prefill') {
-      const { sequence, chunkTokens } = work;
-      const chunk = sequence.prefillTokenIds.subarray(sequence.computedTokens, sequence.computedTokens + chunkTokens);
-      return this.runner.prefill(sequence.slot, chunk, sequence.computedTokens);
-    }
-    if (work.kind === 'decode') {
-      const { rows } = work;
-      for (let row = 0; row < rows.length; row++) {
-        this.#rowTokenIds[row] = rows[row].nextInputTokenId;
-        this.#rowPastTokens[row] = rows[row].computedTokens;
-      }
-      return this.runner.decode(rows.length, this.#rowTokenIds, this.#rowPastTokens);
-    }
   }
 
   #tellSeat({ request, choice }: Sequence): void {
@@ -266,9 +215,9 @@ export class Engine implements EnginePort {
     this.#prefilledTokens += chunkTokens;
     sequence.computedTokens += chunkTokens;
     if (request.cancelled || sequence.computedTokens < sequence.prefillTokenIds.length) return;
-    if (request.hasWaitingSiblings) request.promptLogits = this.#rowLogits[0].slice();
+    if (request.hasWaitingSiblings) request.promptLogits = this.#runs.rowLogits[0].slice();
     this.#scheduler.promotePrefill();
-    this.#advance(sequence, this.#rowLogits[0]);
+    this.#advance(sequence, this.#runs.rowLogits[0]);
   }
 
   #updateDecode(rows: readonly Sequence[]): void {
@@ -276,7 +225,7 @@ export class Engine implements EnginePort {
     this.#decodedTokens += rows.length;
     for (let row = 0; row < rows.length; row++) {
       rows[row].computedTokens += 1;
-      this.#advance(rows[row], this.#rowLogits[row]);
+      this.#advance(rows[row], this.#runs.rowLogits[row]);
     }
   }
 
@@ -292,37 +241,18 @@ export class Engine implements EnginePort {
 
   /** Chooses the sequence's next token, unless it has to compute tokens that it has. Slots do not move here: later rows' logits are still to be read. */
   #advance(sequence: Sequence, logits: Float32Array): void {
-    const { request, choice, completionTokens: position } = sequence;
-    const { requestId, epoch, sampling, topLogprobs } = request.input;
+    const { request, choice, completionTokens: firstIndex } = sequence;
+    const { requestId, epoch } = request.input;
     if (request.cancelled || sequence.catchingUp) return;
-    const allowed = sequence.constraint?.allowedTokens() ?? null;
-    if (allowed !== null && allowsNothing(allowed)) {
-      const reached = `token ${position} of choice ${choice}`;
-      this.#broken.set(request, `no token of the vocabulary fits the constraint at ${reached}; simplify the schema`);
+    const chosen = this.#chooser.choose(sequence, logits);
+    if ('problem' in chosen) {
+      this.#broken.set(request, chosen.problem);
       return;
     }
-    const tokenId = this.#sampler.sample(logits, sampling, sequence.penalties, choice, position, allowed);
-    if (tokenId === NO_TOKEN) {
-      const reached = `token ${position} of choice ${choice}`;
-      const hint = "NaN, infinite or all −Infinity. Are the model's weights intact?";
-      this.#broken.set(request, `the model gave no usable logits for ${reached}: ${hint}`);
-      return;
-    }
-    if (!sequence.constrain(tokenId)) {
-      this.#broken.set(request, `token ${tokenId} does not fit the constraint that allowed it`);
-      return;
-    }
+    const { tokenId, logprobs } = chosen;
     sequence.accept(tokenId);
-    const logprobs = topLogprobs === null ? NO_LOGPROBS : [tokenLogprob(logits, tokenId, topLogprobs)];
-    this.#outbox.delta({
-      requestId,
-      epoch,
-      choice,
-      firstIndex: position,
-      tokenIds: [tokenId],
-      text: sequence.newText,
-      logprobs,
-    });
+    const text = sequence.newText;
+    this.#outbox.delta({ requestId, epoch, choice, firstIndex, tokenIds: [tokenId], text, logprobs });
     if (sequence.finishReason !== null) this.#ended.push(sequence);
   }
 
@@ -414,17 +344,4 @@ export class Engine implements EnginePort {
     for (const listener of this.#fatalListeners) listener(error);
     return false;
   }
-}
-
-function failureOf(input: EngineRequest, message: string): RequestFailure {
-  return { requestId: input.requestId, epoch: input.epoch, code: 'engine_failed', message };
-}
-
-/** `RunInterruptedError` of a runner, known by its name: the engine does not import runners. */
-function isInterruption(error: unknown): boolean {
-  return error instanceof Error && error.name === 'RunInterruptedError';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

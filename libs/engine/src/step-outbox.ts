@@ -59,6 +59,10 @@ export class StepOutbox {
 
 function sameStats(a: EngineStats, b: EngineStats): boolean {
   return (
-    a.stepsTotal === b.stepsTotal && a.running === b.running && a.waiting === b.waiting && a.freeSlots === b.freeSlots
+    a.stepsTotal === b.stepsTotal &&
+    a.running === b.running &&
+    a.waiting === b.waiting &&
+    a.parked === b.parked &&
+    a.freeSlots === b.freeSlots
   );
 }

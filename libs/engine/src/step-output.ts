@@ -50,6 +50,11 @@ export interface RequestFailure {
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
+  /** Sequences that gave their seat to another tenant's and wait, with what they have computed, to go on. */
+  readonly parked: number;
+  readonly parksTotal: number;
+  /** Largest difference of seat time ÷ weight between tenants that are in the engine, in steps. */
+  readonly fairnessLagSteps: number;
   readonly freeSlots: number;
   /** Tokens whose keys and values the slots hold. */
   readonly kvTokens: number;

@@ -16,6 +16,8 @@ export interface OpenModelRunnerOptions {
   modelFile: string;
   /** Sequences that can be in the cache at once. */
   slots: number;
+  /** Further slots to keep sequences in that sit in none; 0 by default. Their memory, too, is taken as it is used. */
+  parkingSlots?: number;
   /** Tokens that each slot can hold; memory is taken as they are used. */
   slotTokens: number;
   /** Threads of a forward pass, the caller's among them; 0 takes one per core. */
@@ -37,6 +39,9 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   for (const name of ['slots', 'slotTokens'] as const)
     if (!Number.isInteger(options[name]) || options[name] < 1)
       throw new RunnerArgumentError(`${name} is ${options[name]}; it must be 1 or more.`);
+  const { parkingSlots = 0 } = options;
+  if (!Number.isInteger(parkingSlots) || parkingSlots < 0)
+    throw new RunnerArgumentError(`parkingSlots is ${parkingSlots}; it must be 0 or more.`);
   const signature = await inspectModel(options.modelFile);
   if (signature.maxPositions !== null && options.slotTokens > signature.maxPositions)
     throw new ModelLoadError(
@@ -78,12 +83,12 @@ async function runnerFor(
   signature: ModelSignature,
   options: OpenModelRunnerOptions,
 ): Promise<ModelRunner> {
-  const { slots, slotTokens, modelFile } = options;
-  if (!signature.sharesCache) return new CopyingRunner(binding, signature, slots, slotTokens);
+  const { modelFile } = options;
+  if (!signature.sharesCache) return new CopyingRunner(binding, signature, options);
   const problem = await sharingProblem(binding, signature).catch((cause: Error) => {
     throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });
   });
   if (problem === null) return new InPlaceRunner(binding, signature, options);
   options.onFallback?.(`the copying cache is used, past and present cannot share memory: ${problem}`);
-  return new CopyingRunner(binding, signature, slots, slotTokens);
+  return new CopyingRunner(binding, signature, options);
 }

@@ -10,6 +10,9 @@ import { JobRunner } from './job-runner.ts';
 const stats: EngineStats = {
   running: 0,
   waiting: 0,
+  parked: 0,
+  parksTotal: 0,
+  fairnessLagSteps: 0,
   freeSlots: 1,
   kvTokens: 0,
   stepsTotal: 0,

@@ -1,65 +1,102 @@
+import { SeatShares } from '../seats/seat-shares.ts';
+import type { TenantShare } from '../seats/tenant-share.ts';
 import type { ActiveRequest } from '../sequences/active-request.ts';
 import type { Sequence } from '../sequences/sequence.ts';
+import { ParkingLot } from '../slots/parking-lot.ts';
 import { SlotPool } from '../slots/slot-pool.ts';
 import { MIN_PREFILL_CHUNK_TOKENS, nextPrefillChunk } from './prefill-chunk.ts';
 import type { SchedulerOutput } from './scheduler-output.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** Copies the first `tokens` tokens' keys and values from one slot to another. */
 export type CopySlot = (from: number, to: number, tokens: number) => void;
 
+export interface SchedulerOptions {
+  readonly slots: number;
+  /** Behind the others; 0 for no parking. */
+  readonly parkingSlots: number;
+  readonly prefillChunkTokens: number;
+  readonly copySlot: CopySlot;
+}
+
 const IDLE: SchedulerOutput = { kind: 'idle' };
 
 /**
- * Decides what each step computes: first come, first served; sequences join and leave the decode batch between steps.
+ * Decides who sits and what each step computes; sequences join and leave the decode batch between steps.
  *
- * Sequences wait in one line. The first of a request computes the prompt, in chunks, in the slot behind the decode rows;
- * between two decode runs prefill gets at most `prefillChunkTokens` tokens, so no running answer waits longer than one
- * chunk. Siblings (`choices > 1`) stand right behind it in the line and copy the prompt's keys and values, which some
- * row of their request still holds: when a row ends while a sibling heads the line, the sibling inherits the slot.
+ * Sequences wait in one line. A free seat goes to the tenant that has least of its share, and there to whoever came
+ * first. With no seat free, the newest sequence of the tenant most above its share is parked for one of a tenant below
+ * it (`SeatShares`): what it has computed is copied to a parking slot and back when its turn comes, in whatever seat.
+ *
+ * The first of a request computes the prompt, in chunks, in the slot behind the decode rows; between two decode runs
+ * prefill gets at most `prefillChunkTokens` tokens, so no running answer waits longer than one chunk. Siblings
+ * (`choices > 1`) copy the prompt's keys and values, which some slot of their request still holds: when a row ends while
+ * a sibling waits, the sibling inherits the slot.
  */
 export class Scheduler {
   readonly slots: SlotPool<Sequence>;
+  readonly parking: ParkingLot;
+  readonly shares = new SeatShares();
   readonly #prefillChunkTokens: number;
   readonly #copySlot: CopySlot;
-  readonly #waiting: Sequence[] = [];
+  readonly #line = new WaitingLine();
+  readonly #shareOf = new Map<ActiveRequest, TenantShare>();
   /** Inherited a slot with their prompt in it, and have no token yet. */
   readonly #heirs: Sequence[] = [];
   /** Prompt tokens that may still be computed before the next decode run. */
   #prefillBudgetTokens: number;
+  #arrivals = 0;
+  #parks = 0;
 
-  constructor(slotCount: number, prefillChunkTokens: number, copySlot: CopySlot) {
+  constructor({ slots, parkingSlots, prefillChunkTokens, copySlot }: SchedulerOptions) {
     if (!Number.isInteger(prefillChunkTokens) || prefillChunkTokens < MIN_PREFILL_CHUNK_TOKENS) {
       throw new RangeError(`prefillChunkTokens must be ${MIN_PREFILL_CHUNK_TOKENS} or more, got ${prefillChunkTokens}`);
     }
-    this.slots = new SlotPool(slotCount, (sequence, from, to) => copySlot(from, to, sequence.computedTokens));
+    this.slots = new SlotPool(slots, (sequence, from, to) => copySlot(from, to, sequence.computedTokens));
+    this.parking = new ParkingLot(parkingSlots, slots);
     this.#prefillChunkTokens = prefillChunkTokens;
     this.#prefillBudgetTokens = prefillChunkTokens;
     this.#copySlot = copySlot;
   }
 
+  /** Sequences that hold nothing yet. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#line.length - this.parking.parked;
+  }
+
+  /** How often a sequence was parked. */
+  get parks(): number {
+    return this.#parks;
   }
 
   add(request: ActiveRequest): void {
-    this.#waiting.push(...request.sequences.filter((sequence) => sequence.phase === 'waiting'));
+    const waiting = request.sequences.filter(({ phase }) => phase === 'waiting');
+    const { tenantId = '', weight = 1 } = request.input;
+    this.#shareOf.set(request, this.shares.enter(tenantId, weight, waiting.length));
+    for (const sequence of waiting) {
+      sequence.arrival = this.#arrivals++;
+      this.#line.add(sequence);
+    }
   }
 
   schedule(): SchedulerOutput {
-    const joining = this.#seatSiblings();
+    const joining = this.#heirs.splice(0);
+    while (this.#line.length > 0 && this.#seatNext(joining));
     if (joining.length > 0) return { kind: 'join', sequences: joining };
 
-    const sequence = this.slots.prefilling ?? this.#seatNextPrompt();
+    const sequence = this.slots.prefilling;
     const rows = this.slots.rows;
     if (sequence !== null) {
       const chunkTokens = this.#chunkOf(sequence);
       if (rows.length === 0 || chunkTokens <= this.#prefillBudgetTokens) {
         this.#prefillBudgetTokens -= chunkTokens;
+        this.shares.charge();
         return { kind: 'prefill', sequence, chunkTokens };
       }
     }
     if (rows.length === 0) return IDLE;
     this.#prefillBudgetTokens = this.#prefillChunkTokens;
+    this.shares.charge();
     return { kind: 'decode', rows };
   }
 
@@ -70,29 +107,38 @@ export class Scheduler {
     if (sequence !== null) sequence.phase = 'decode';
   }
 
-  /** Ends a decoding sequence. Its slot is free at once, or goes to a sibling that heads the line. */
+  /** Ends a decoding sequence. Its slot is free at once, or goes to a sibling that waits for the prompt in it. */
   finish(sequence: Sequence): void {
+    const { request } = sequence;
+    const { heir } = request;
     sequence.end();
-    const heir = this.#waiting[0];
-    if (heir?.request !== sequence.request || !sequence.request.sharesPrompt) {
-      this.slots.leave(sequence);
-      return;
+    if (heir === null) {
+      this.#giveUpSeat(sequence);
+    } else {
+      this.#line.remove(heir);
+      this.slots.replaceRow(sequence, heir);
+      this.#startRow(heir);
+      this.#heirs.push(heir);
     }
-    this.#waiting.shift();
-    this.slots.replaceRow(sequence, heir);
-    this.#startRow(heir);
-    this.#heirs.push(heir);
+    this.shares.leave(this.#share(request));
+    if (request.finished) this.#shareOf.delete(request);
   }
 
   /** Takes all sequences of a request out, in whatever phase. Returns those that had not finished. */
   abort(request: ActiveRequest): Sequence[] {
     const aborted = request.sequences.filter((sequence) => sequence.phase !== 'finished');
-    removeWhere(this.#waiting, (sequence) => sequence.request === request);
+    for (const sequence of aborted) this.#line.remove(sequence);
     removeWhere(this.#heirs, (sequence) => sequence.request === request);
     // Highest slot first, so that a row about to leave is not moved into a hole.
-    const seated = aborted.filter((sequence) => sequence.slot >= 0).sort((a, b) => b.slot - a.slot);
-    for (const sequence of seated) this.slots.leave(sequence);
-    for (const sequence of aborted) sequence.end();
+    for (const sequence of aborted.filter(({ slot }) => slot >= 0).sort((a, b) => b.slot - a.slot)) {
+      if (sequence.phase === 'parked') this.#leaveParking(sequence);
+      else this.#giveUpSeat(sequence);
+    }
+    for (const sequence of aborted) {
+      sequence.end();
+      this.shares.leave(this.#share(request));
+    }
+    this.#shareOf.delete(request);
     return aborted;
   }
 
@@ -100,35 +146,130 @@ export class Scheduler {
     return nextPrefillChunk(sequence.prefillTokenIds.length - sequence.computedTokens, this.#prefillChunkTokens);
   }
 
-  #seatNextPrompt(): Sequence | null {
-    const next = this.#waiting[0];
-    if (next === undefined || this.slots.free === 0) return null;
-    this.#waiting.shift();
-    next.phase = 'prefill';
-    this.slots.seatForPrefill(next);
-    return next;
+  /** Gives one seat to whom it is due, if anybody; others may lose theirs for it. */
+  #seatNext(joining: Sequence[]): boolean {
+    if (this.slots.free === 0 && this.shares.activeTenants < 2) return false;
+    const candidates = this.#line.firstOfEach(
+      (sequence) => this.#share(sequence.request),
+      (sequence) => this.#canSit(sequence),
+    );
+    candidates.sort((a, b) => this.shares.order(this.#share(a.request), this.#share(b.request)));
+    for (const candidate of candidates) {
+      const inTheWay = this.#inTheWayOf(candidate);
+      if (inTheWay === 'not due') continue;
+      if (inTheWay !== null) this.#park(inTheWay);
+      this.#seat(candidate, joining);
+      return true;
+    }
+    return false;
   }
 
-  #seatSiblings(): Sequence[] {
-    const seated = this.#heirs.splice(0);
-    if (this.slots.prefilling !== null) return seated;
-    for (;;) {
-      const sibling = this.#waiting[0];
-      if (sibling === undefined || sibling.request.promptLogits === null || this.slots.free === 0) return seated;
-      const source = this.slots.rows.find((row) => row.request === sibling.request);
-      if (source === undefined) throw new Error('no slot holds the prompt that a waiting sibling shares');
-      this.#waiting.shift();
-      this.slots.joinRows(sibling);
-      this.#startRow(sibling);
-      this.#copySlot(source.slot, sibling.slot, sibling.computedTokens);
-      seated.push(sibling);
+  /** Siblings wait until their prompt is computed, prompts until their tenant's last one is. */
+  #canSit(sequence: Sequence): boolean {
+    if (isSibling(sequence)) return sequence.request.promptLogits !== null;
+    const { prefilling } = this.slots;
+    return (
+      !sequence.prefilling || prefilling === null || this.#share(prefilling.request) !== this.#share(sequence.request)
+    );
+  }
+
+  /** Who has to be parked for the candidate, null for nobody. */
+  #inTheWayOf(candidate: Sequence): Sequence | null | 'not due' {
+    const taker = this.#share(candidate.request);
+    const { prefilling } = this.slots;
+    let holder: Sequence | undefined;
+    if (prefilling !== null && candidate.prefilling && !isSibling(candidate)) {
+      // One prompt at a time.
+      if (this.shares.isDue(taker, this.#share(prefilling.request))) holder = prefilling;
+    } else {
+      if (this.slots.free > 0) return null;
+      const giver = this.shares.giverFor(taker);
+      if (giver !== null) holder = this.#newestSeated(giver);
     }
+    if (holder === undefined) return 'not due';
+    const mayMove = holder.computedTokens === 0 || this.parking.hasRoom(candidate.phase === 'parked');
+    return mayMove ? holder : 'not due';
+  }
+
+  #newestSeated(share: TenantShare): Sequence | undefined {
+    const { rows, prefilling } = this.slots;
+    let newest: Sequence | undefined;
+    for (const sequence of prefilling === null ? rows : [...rows, prefilling]) {
+      if (this.#share(sequence.request) !== share) continue;
+      if (newest === undefined || sequence.arrival > newest.arrival) newest = sequence;
+    }
+    return newest;
+  }
+
+  #park(sequence: Sequence): void {
+    const { slot, computedTokens } = sequence;
+    if (computedTokens === 0) {
+      this.#giveUpSeat(sequence);
+      sequence.phase = 'waiting';
+    } else {
+      const parkingSlot = this.parking.take();
+      this.#copySlot(slot, parkingSlot, computedTokens);
+      this.#giveUpSeat(sequence);
+      sequence.slot = parkingSlot;
+      sequence.phase = 'parked';
+      this.#parks += 1;
+    }
+    this.#line.add(sequence);
+  }
+
+  #seat(sequence: Sequence, joining: Sequence[]): void {
+    const { request } = sequence;
+    this.#line.remove(sequence);
+    this.#share(request).seats += 1;
+    if (isSibling(sequence)) {
+      const source = request.sequences.find(({ slot, prefilling }) => slot >= 0 && !prefilling);
+      if (source === undefined) throw new Error('no slot holds the prompt that a waiting sibling shares');
+      this.slots.joinRows(sequence);
+      this.#startRow(sequence);
+      this.#copySlot(source.slot, sequence.slot, sequence.computedTokens);
+      joining.push(sequence);
+      return;
+    }
+    const parkingSlot = sequence.phase === 'parked' ? sequence.slot : null;
+    if (sequence.prefilling) {
+      if (request.sharesPrompt) request.promptOwner = sequence;
+      sequence.phase = 'prefill';
+      this.slots.seatForPrefill(sequence);
+    } else {
+      sequence.phase = 'decode';
+      this.slots.joinRows(sequence);
+    }
+    if (parkingSlot === null) return;
+    this.#copySlot(parkingSlot, sequence.slot, sequence.computedTokens);
+    this.parking.release(parkingSlot);
+  }
+
+  #giveUpSeat(sequence: Sequence): void {
+    this.slots.leave(sequence);
+    this.#share(sequence.request).seats -= 1;
+  }
+
+  #leaveParking(sequence: Sequence): void {
+    this.parking.release(sequence.slot);
+    sequence.slot = -1;
   }
 
   #startRow(sibling: Sequence): void {
     sibling.phase = 'decode';
     sibling.computedTokens = sibling.request.promptLength;
   }
+
+  #share(request: ActiveRequest): TenantShare {
+    const share = this.#shareOf.get(request);
+    if (share === undefined) throw new Error(`request ${request.input.requestId} is not in the scheduler`);
+    return share;
+  }
+}
+
+/** It copies the prompt instead of computing it. */
+function isSibling(sequence: Sequence): boolean {
+  const { promptOwner } = sequence.request;
+  return sequence.phase === 'waiting' && promptOwner !== null && promptOwner !== sequence;
 }
 
 function removeWhere<Item>(items: Item[], matches: (item: Item) => boolean): void {

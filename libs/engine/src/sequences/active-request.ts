@@ -13,6 +13,8 @@ export class ActiveRequest {
   readonly maxTokens: number;
   /** [vocabularySize] logits of the prompt's last token while siblings wait to draw their first token from them. */
   promptLogits: Float32Array | null = null;
+  /** The choice that computes the prompt for all of them, once one has begun to. */
+  promptOwner: Sequence | null = null;
   cancelled = false;
   prefillRestarts = 0;
 
@@ -67,6 +69,12 @@ export class ActiveRequest {
 
   get finished(): boolean {
     return this.sequences.every((sequence) => sequence.phase === 'finished');
+  }
+
+  /** The first choice that waits to copy the prompt, which is computed. */
+  get heir(): Sequence | null {
+    if (this.promptLogits === null || !this.sharesPrompt) return null;
+    return this.sequences.find(({ phase }) => phase === 'waiting') ?? null;
   }
 
   /** True while siblings wait to copy the prompt from the first. */

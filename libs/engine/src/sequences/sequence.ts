@@ -9,11 +9,12 @@ import type { ActiveRequest } from './active-request.ts';
 
 /**
  * - `waiting`: in the line, without a slot
+ * - `parked`: in the line, with what it has computed kept in a parking slot
  * - `prefill`: holds a slot, its prompt is being computed
  * - `decode`: holds a row; one token per decode run
  * - `finished`: ended; holds nothing
  */
-export type SequencePhase = 'waiting' | 'prefill' | 'decode' | 'finished';
+export type SequencePhase = 'waiting' | 'parked' | 'prefill' | 'decode' | 'finished';
 
 /**
  * Token state of one choice of a request. Its tokens are the prompt's and those generated so far; `computedTokens` of
@@ -30,7 +31,9 @@ export class Sequence implements SlotOccupant {
   /** What it may still say; null for free text. */
   readonly constraint: TokenConstraint | null;
   phase: SequencePhase = 'waiting';
-  /** −1 while it has none. */
+  /** Its place in the order of arrival. */
+  arrival = 0;
+  /** Of the runner; a parking slot while it is parked, −1 while it has none. */
   slot = -1;
   /** Tokens whose keys and values its slot holds. */
   computedTokens = 0;
@@ -64,6 +67,11 @@ export class Sequence implements SlotOccupant {
   /** True while it has tokens behind the next one to compute, so that a run's logits choose nothing. */
   get catchingUp(): boolean {
     return this.computedTokens < this.request.promptLength + this.completionTokens;
+  }
+
+  /** Prefill has tokens left to compute. */
+  get prefilling(): boolean {
+    return this.computedTokens < this.prefillTokenIds.length;
   }
 
   /** The token that the next decode run computes. */

@@ -28,7 +28,7 @@ describe('SlotPool', () => {
             pool.seatForPrefill(seat);
             contents[seat.slot] = seat.name;
           } else if (kind === 'promote' && pool.prefilling !== null) pool.promotePrefill();
-          else if (kind === 'join' && pool.free > 0 && pool.prefilling === null) {
+          else if (kind === 'join' && pool.free > 0) {
             const seat = guest();
             pool.joinRows(seat);
             contents[seat.slot] = seat.name;

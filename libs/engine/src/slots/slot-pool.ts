@@ -66,10 +66,10 @@ export class SlotPool<Occupant extends SlotOccupant> {
     this.#rows.push(occupant);
   }
 
-  /** Seats an occupant as the last row. Not while somebody is in prefill: that seat may be the very slot. */
+  /** Seats an occupant as the last row. The one in prefill moves up when it sits there. */
   joinRows(occupant: Occupant): void {
     this.#requireFreeSlot();
-    if (this.#prefilling !== null) throw new Error('rows can not be joined past the occupant in prefill');
+    if (this.#prefilling?.slot === this.#rows.length) this.#relocate(this.#prefilling, this.#rows.length + 1);
     occupant.slot = this.#rows.length;
     this.#rows.push(occupant);
   }

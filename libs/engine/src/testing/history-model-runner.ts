@@ -2,6 +2,7 @@ import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
 
 export interface HistoryModelRunnerOptions {
   readonly slots?: number;
+  readonly parkingSlots?: number;
   readonly slotTokens?: number;
   readonly vocabularySize?: number;
   /** True makes prefill and decode return promises. */
@@ -20,13 +21,15 @@ export class HistoryModelRunner implements ModelRunner {
     kvCache: 'in-place',
     runtimeVersion: 'test',
     kvBytes: 0,
+    parkingBytes: 0,
   };
   readonly shape: DecoderShape;
   readonly slots: number;
+  readonly parkingSlots: number;
   readonly slotTokens: number;
   readonly logits: Float32Array;
   readonly interruptAddress = null;
-  /** [slots][tokens] hash of each token with the path it was computed on */
+  /** [slots + parkingSlots][tokens] hash of each token with the path it was computed on */
   readonly #histories: number[][];
   readonly #asynchronous: boolean;
   /** Thrown by the next run, then forgotten. */
@@ -38,12 +41,13 @@ export class HistoryModelRunner implements ModelRunner {
   closed = false;
 
   constructor(options: HistoryModelRunnerOptions = {}) {
-    const { slots = 4, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
+    const { slots = 4, parkingSlots = 0, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
     this.slots = slots;
+    this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
     this.shape = { vocabularySize, layers: 1, kvHeads: 1, headSize: 1, maxPositions: slotTokens };
     this.logits = new Float32Array(slots * vocabularySize).fill(Number.NaN);
-    this.#histories = Array.from({ length: slots }, () => []);
+    this.#histories = Array.from({ length: slots + parkingSlots }, () => []);
     this.#asynchronous = asynchronous;
   }
 
@@ -75,6 +79,7 @@ export class HistoryModelRunner implements ModelRunner {
 
   copySlot(from: number, to: number, tokens: number): void {
     const source = this.#histories[from];
+    if (this.#histories[to] === undefined) throw new Error(`there is no slot ${to}`);
     if (source.length < tokens) throw new Error(`slot ${from} holds ${source.length} tokens, not ${tokens}`);
     this.#histories[to] = source.slice(0, tokens);
   }

@@ -2,6 +2,7 @@ import { RunnerArgumentError } from '../runner-argument-error.ts';
 
 export interface RunnerLimits {
   readonly slots: number;
+  readonly parkingSlots: number;
   readonly slotTokens: number;
   readonly vocabularySize: number;
 }
@@ -30,8 +31,8 @@ export function assertDecode(limits: RunnerLimits, rows: number, tokenIds: Int32
 
 /** @throws RunnerArgumentError when a copy names a slot or more tokens than there are */
 export function assertCopy(limits: RunnerLimits, from: number, to: number, tokens: number): void {
-  assertSlot(limits, 'from', from);
-  assertSlot(limits, 'to', to);
+  assertCopySlot(limits, 'from', from);
+  assertCopySlot(limits, 'to', to);
   if (!Number.isInteger(tokens) || tokens < 0 || tokens > limits.slotTokens)
     throw new RunnerArgumentError(`tokens is ${tokens}; it must be 0 to ${limits.slotTokens}, a slot's capacity.`);
 }
@@ -39,6 +40,12 @@ export function assertCopy(limits: RunnerLimits, from: number, to: number, token
 function assertSlot(limits: RunnerLimits, name: string, slot: number): void {
   if (!Number.isInteger(slot) || slot < 0 || slot >= limits.slots)
     throw new RunnerArgumentError(`${name} is ${slot}; it must be 0 to ${limits.slots - 1}.`);
+}
+
+function assertCopySlot({ slots, parkingSlots }: RunnerLimits, name: string, slot: number): void {
+  const count = slots + parkingSlots;
+  if (!Number.isInteger(slot) || slot < 0 || slot >= count)
+    throw new RunnerArgumentError(`${name} is ${slot}; it must be 0 to ${count - 1}.`);
 }
 
 function assertRoom(limits: RunnerLimits, slot: number, pastTokens: number, newTokens: number): void {

@@ -17,27 +17,34 @@ export class CopyingRunner implements ModelRunner {
   readonly description: RunnerDescription;
   readonly shape: DecoderShape;
   readonly slots: number;
+  readonly parkingSlots: number;
   readonly slotTokens: number;
   readonly logits: Float32Array;
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
-  readonly #limits: { slots: number; slotTokens: number; vocabularySize: number };
+  readonly #limits: { slots: number; parkingSlots: number; slotTokens: number; vocabularySize: number };
   readonly #cache: KvCache;
   /** Per cache buffer, [rows, kvHeads, tokens, headSize] of the largest step so far. */
   readonly #past: Float32Array[];
   readonly #present: Float32Array[];
   #stepLogits: Float32Array = new Float32Array(0);
 
-  constructor(binding: SessionBinding, signature: ModelSignature, slots: number, slotTokens: number) {
+  constructor(
+    binding: SessionBinding,
+    signature: ModelSignature,
+    size: { readonly slots: number; readonly parkingSlots?: number; readonly slotTokens: number },
+  ) {
+    const { slots, parkingSlots = 0, slotTokens } = size;
     const { vocabularySize } = signature;
     this.#binding = binding;
     this.#signature = signature;
     this.slots = slots;
+    this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
-    this.#limits = { slots, slotTokens, vocabularySize };
+    this.#limits = { slots, parkingSlots, slotTokens, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
     this.logits = new Float32Array(slots * vocabularySize);
-    this.#cache = new KvCache(signature, slots, slotTokens);
+    this.#cache = new KvCache(signature, slots, parkingSlots, slotTokens);
     this.#past = signature.cache.map(() => new Float32Array(0));
     this.#present = signature.cache.map(() => new Float32Array(0));
     this.description = {
@@ -46,6 +53,7 @@ export class CopyingRunner implements ModelRunner {
       kvCache: 'copying',
       runtimeVersion: binding.runtimeVersion,
       kvBytes: this.#cache.kvBytes,
+      parkingBytes: this.#cache.parkingBytes,
     };
   }
 

@@ -19,11 +19,12 @@ export class InPlaceRunner implements ModelRunner {
   readonly description: RunnerDescription;
   readonly shape: DecoderShape;
   readonly slots: number;
+  readonly parkingSlots: number;
   readonly slotTokens: number;
   readonly logits: Float32Array;
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
-  readonly #limits: { slots: number; slotTokens: number; vocabularySize: number };
+  readonly #limits: { slots: number; parkingSlots: number; slotTokens: number; vocabularySize: number };
   readonly #cache: KvCache;
   readonly #decodeInputs: DecodeInputs;
   readonly #decodeRuns: BoundRun[] = [];
@@ -34,9 +35,14 @@ export class InPlaceRunner implements ModelRunner {
   constructor(
     binding: SessionBinding,
     signature: ModelSignature,
-    size: { readonly slots: number; readonly slotTokens: number; readonly maxChunkTokens: number },
+    size: {
+      readonly slots: number;
+      readonly parkingSlots?: number;
+      readonly slotTokens: number;
+      readonly maxChunkTokens: number;
+    },
   ) {
-    const { slots, slotTokens } = size;
+    const { slots, parkingSlots = 0, slotTokens } = size;
     const { vocabularySize } = signature;
     this.#chunkLogits = new Float32Array(
       signature.logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0,
@@ -44,11 +50,12 @@ export class InPlaceRunner implements ModelRunner {
     this.#binding = binding;
     this.#signature = signature;
     this.slots = slots;
+    this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
-    this.#limits = { slots, slotTokens, vocabularySize };
+    this.#limits = { slots, parkingSlots, slotTokens, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
     this.logits = new Float32Array(slots * vocabularySize);
-    this.#cache = new KvCache(signature, slots, slotTokens);
+    this.#cache = new KvCache(signature, slots, parkingSlots, slotTokens);
     this.#decodeInputs = new DecodeInputs(binding, signature, slots, slotTokens);
     this.description = {
       provider: 'cpu',
@@ -56,6 +63,7 @@ export class InPlaceRunner implements ModelRunner {
       kvCache: 'in-place',
       runtimeVersion: binding.runtimeVersion,
       kvBytes: this.#cache.kvBytes,
+      parkingBytes: this.#cache.parkingBytes,
     };
   }
 

@@ -1,20 +1,22 @@
 import type { ModelSignature } from '../signature/model-signature.ts';
 
-/** The keys and values of all slots: for each layer's key and value one buffer that lives as long as the runner. */
+/** The keys and values of all slots, the parking slots behind the others: for each layer's key and value one buffer that lives as long as the runner. */
 export class KvCache {
-  /** In the order of `signature.cache`; each [slots, kvHeads, slotTokens, headSize]. */
+  /** In the order of `signature.cache`; each [slots + parkingSlots, kvHeads, slotTokens, headSize]. */
   readonly buffers: readonly Float32Array[];
   readonly slots: number;
+  readonly parkingSlots: number;
   readonly slotTokens: number;
   readonly kvHeads: number;
   readonly headSize: number;
 
-  constructor(signature: ModelSignature, slots: number, slotTokens: number) {
+  constructor(signature: ModelSignature, slots: number, parkingSlots: number, slotTokens: number) {
     this.slots = slots;
+    this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
     this.kvHeads = signature.kvHeads;
     this.headSize = signature.headSize;
-    this.buffers = signature.cache.map(() => new Float32Array(slots * this.slotLength));
+    this.buffers = signature.cache.map(() => new Float32Array((slots + parkingSlots) * this.slotLength));
   }
 
   /** Floats of one slot in one buffer. */
@@ -23,7 +25,11 @@ export class KvCache {
   }
 
   get kvBytes(): number {
-    return this.buffers.length * this.slots * this.slotLength * Float32Array.BYTES_PER_ELEMENT;
+    return this.#bytesOf(this.slots + this.parkingSlots);
+  }
+
+  get parkingBytes(): number {
+    return this.#bytesOf(this.parkingSlots);
   }
 
   /** Where a slot's head begins in each buffer: [slotTokens, headSize] from there. */
@@ -42,5 +48,9 @@ export class KvCache {
         const source = this.headOffset(from, head);
         buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
       }
+  }
+
+  #bytesOf(slots: number): number {
+    return this.buffers.length * slots * this.slotLength * Float32Array.BYTES_PER_ELEMENT;
   }
 }

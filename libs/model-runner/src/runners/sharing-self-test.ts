@@ -20,7 +20,7 @@ export async function sharingProblem(binding: SessionBinding, signature: ModelSi
     slotTokens: TEST_SLOT_TOKENS,
     maxChunkTokens: 4,
   });
-  const separate = new CopyingRunner(binding, signature, TEST_SLOTS, TEST_SLOT_TOKENS);
+  const separate = new CopyingRunner(binding, signature, { slots: TEST_SLOTS, slotTokens: TEST_SLOT_TOKENS });
   const token = (i: number) => (i * 7919 + 11) % signature.vocabularySize;
   const prompts = [Int32Array.from([1, 2, 3, 4], token), Int32Array.from([5, 6], token)];
   const steps = [

@@ -1,0 +1,121 @@
+import { TenantShare } from './tenant-share.ts';
+
+/** Lag in weighted steps that counts as much as one weighted seat: how long seats that can not be shared out evenly stay. */
+export const SEAT_QUANTUM_STEPS = 64;
+
+/**
+ * Who is due a seat. Each tenant's level is the seats that it holds ÷ weight, plus the seat time that it has had more than
+ * others ÷ quantum. A seat goes from tenant v to tenant t when v is not below t even after it:
+ *
+ *     level(v) − 1/w(v) ≥ level(t) + 1/w(t)
+ *
+ * Seats are so shared out by weight at once, and what integers leave over goes round in turns of a quantum: over any
+ * time in which two tenants both want seats, their seat time ÷ weight differs by a constant (docs/architecture/admission.md).
+ * It is start-time fair queueing with preemption, as in the Virtual Token Counter of Sheng et al., "Fairness in Serving
+ * Large Language Models" (OSDI 2024), but over seats × runs, which is what sequences compete for.
+ *
+ * A tenant that comes from having nothing here starts one quantum behind whoever is furthest ahead, so it is due a seat
+ * at once, also where there are more tenants than seats; what it had before is not forgotten by that.
+ */
+export class SeatShares {
+  readonly #tenants = new Map<string, TenantShare>();
+  readonly #quantumSteps: number;
+  #active = 0;
+
+  constructor(quantumSteps: number = SEAT_QUANTUM_STEPS) {
+    this.#quantumSteps = quantumSteps;
+  }
+
+  /** Tenants with sequences in the engine. */
+  get activeTenants(): number {
+    return this.#active;
+  }
+
+  /** Largest difference of weighted seat time between tenants in the engine, in steps. */
+  get lagSteps(): number {
+    let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const { sequences, servedSteps } of this.#tenants.values()) {
+      if (sequences === 0) continue;
+      least = Math.min(least, servedSteps);
+      most = Math.max(most, servedSteps);
+    }
+    return most > least ? most - least : 0;
+  }
+
+  /** Sequences of a tenant come into the engine. */
+  enter(tenantId: string, weight: number, sequences: number): TenantShare {
+    let share = this.#tenants.get(tenantId);
+    if (share === undefined) {
+      share = new TenantShare(tenantId, weight);
+      share.servedSteps = Number.NEGATIVE_INFINITY;
+    }
+    if (sequences === 0) return share;
+    share.weight = weight;
+    if (share.sequences === 0) this.#activate(share);
+    share.sequences += sequences;
+    return share;
+  }
+
+  /** A sequence of the tenant has left the engine; its seat, if it had one, is given up before. */
+  leave(share: TenantShare): void {
+    share.sequences -= 1;
+    if (share.sequences === 0) this.#active -= 1;
+  }
+
+  /** A run: whoever sits is served. */
+  charge(): void {
+    for (const share of this.#tenants.values()) share.servedSteps += share.seats * share.seatValue;
+  }
+
+  /** Smaller is sooner, among those who want a seat. */
+  readonly order = (a: TenantShare, b: TenantShare): number =>
+    this.#level(a) + a.seatValue - (this.#level(b) + b.seatValue);
+
+  /** Whether a seat of `holder` is due to `taker`. */
+  isDue(taker: TenantShare, holder: TenantShare): boolean {
+    if (taker === holder || holder.seats === 0) return false;
+    const seatsApart = (holder.seats - 1) * holder.seatValue - (taker.seats + 1) * taker.seatValue;
+    return seatsApart + (holder.servedSteps - taker.servedSteps) / this.#quantumSteps >= -EPSILON;
+  }
+
+  /** The tenant that gives up a seat for `taker`: the one most above its share, if it is due. */
+  giverFor(taker: TenantShare): TenantShare | null {
+    let giver: TenantShare | null = null;
+    for (const share of this.#tenants.values()) {
+      if (!this.isDue(taker, share)) continue;
+      if (giver === null || this.#level(share) - share.seatValue > this.#level(giver) - giver.seatValue) giver = share;
+    }
+    return giver;
+  }
+
+  #level(share: TenantShare): number {
+    return share.seats * share.seatValue + share.servedSteps / this.#quantumSteps;
+  }
+
+  /** Lifts the tenant to where nobody who is here is further ahead of it than two who are here may be. */
+  #activate(share: TenantShare): void {
+    const quantum = this.#quantumSteps;
+    let floor = Number.NEGATIVE_INFINITY;
+    for (const other of this.#tenants.values()) {
+      if (other.sequences > 0) floor = Math.max(floor, other.servedSteps - quantum * other.seatValue);
+    }
+    if (this.#active === 0) {
+      // Nobody is owed anything: all start level.
+      this.#tenants.clear();
+      floor = 0;
+      share.servedSteps = 0;
+    } else {
+      for (const [tenantId, other] of this.#tenants) {
+        // It would be lifted past what is remembered of it.
+        if (other.sequences === 0 && other.servedSteps <= floor - quantum * other.seatValue)
+          this.#tenants.delete(tenantId);
+      }
+      share.servedSteps = Math.max(share.servedSteps, floor - quantum * share.seatValue);
+    }
+    this.#tenants.set(share.tenantId, share);
+    this.#active += 1;
+  }
+}
+
+/** Seat values are fractions: a tie must not depend on their last bits. */
+const EPSILON = 1e-9;
