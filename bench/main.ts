@@ -1,17 +1,23 @@
 import { markdownTable, type Row, suiteReport, writeReport } from './report/suite-report.ts';
 import { admissionSuite } from './suites/admission.ts';
 import { engineSuite } from './suites/engine.ts';
+import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 
-/** `npm run bench -- [suite …] [--write]`: runs the suites (all when none is named) and prints their tables. */
-const SUITES: Record<string, () => Promise<Row[]>> = {
+/**
+ * `npm run bench -- [suite …] [--write] [--quick]`: runs the suites (all when none is named) and prints their tables.
+ * `--quick` is for trying a suite: its figures are no results, and it writes none.
+ */
+const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = {
   admission: admissionSuite,
   engine: engineSuite,
+  overload: overloadSuite,
   path: pathSuite,
 };
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const write = process.argv.includes('--write');
+const quick = process.argv.includes('--quick');
+const write = process.argv.includes('--write') && !quick;
 const unknown = named.filter((name) => !Object.hasOwn(SUITES, name));
 if (unknown.length > 0) {
   console.error(`No suite is called ${unknown.join(', ')}. There are: ${Object.keys(SUITES).join(', ')}.`);
@@ -21,7 +27,7 @@ if (unknown.length > 0) {
 for (const name of named.length > 0 ? named : Object.keys(SUITES)) {
   const run = SUITES[name];
   if (run === undefined) continue;
-  const report = suiteReport(name, await run());
+  const report = suiteReport(name, await run({ quick }));
   console.log(markdownTable(report));
   if (write) writeReport(report, new URL('./results/', import.meta.url));
 }
