@@ -56,6 +56,8 @@ serveSide<Settings, Task, LoadSample[]>(async ({ url, model, keys }) => {
             'content-type': 'application/json',
             'content-length': Buffer.byteLength(body),
             authorization: `Bearer ${key}`,
+            // As OpenAI's clients do.
+            'x-stainless-retry-count': String(tries - 1),
           },
         },
         (response) => {

@@ -63,6 +63,7 @@ function request(tenant: TenantRecord): AdmissionRequest {
     promptTokens: 50 + (sequence % 400),
     completionTokensLimit: 256,
     longestWaitMs: null,
+    refusedBefore: null,
   };
 }
 

@@ -19,6 +19,7 @@ export function admissionRequest(
     promptTokens: 100,
     completionTokensLimit: 400,
     longestWaitMs: null,
+    refusedBefore: null,
     ...overrides,
   };
 }

@@ -69,6 +69,10 @@ export const redisKeys = {
   fairClock: (model: string) => `${PREFIX}:{${escaped(model)}}:fair-clock`,
   /** hash: mean service time, and until when refused clients were told to wait */
   drain: (model: string) => `${PREFIX}:{${escaped(model)}}:drain`,
+  /** sorted set: id of a refused request → Unix time in ms at which its client was told to come back */
+  appointments: (model: string) => `${PREFIX}:{${escaped(model)}}:appointments`,
+  /** the same for one tenant's requests */
+  appointmentsOf: (model: string, tenant: string) => `${PREFIX}:{${escaped(model)}}:appointments:${escaped(tenant)}`,
   /** hash with TTL: what one request has come to, for `GET /v1/requests/{id}` */
   requestRecord: (tenant: string, requestId: string) => `${PREFIX}:{${escaped(tenant)}}:request:${escaped(requestId)}`,
   /** sorted set: request id → Unix time in ms when its record was made */

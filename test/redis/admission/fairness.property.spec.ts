@@ -50,6 +50,7 @@ class Cluster implements AsyncDisposable {
       slots: 1,
       leaseMs: 60_000,
       longestWaitMs: null,
+      refusedBefore: null,
     });
     this.holders.set(holder.requestId, holder);
     return { holder, place };
@@ -211,6 +212,7 @@ describe('fair queueing', () => {
       weight: 1,
       leaseMs: 60_000,
       longestWaitMs: null,
+      refusedBefore: null,
     };
     const first = await cluster.places.take(wanted);
     const again = await cluster.places.take(wanted);

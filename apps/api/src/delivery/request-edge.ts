@@ -18,6 +18,11 @@ declare module 'fastify' {
   }
 }
 
+/** OpenAI's clients count their retries, and send 0 with the first try. */
+function refusedBefore(retryCount: string | string[] | undefined): boolean | null {
+  return typeof retryCount === 'string' && /^\d{1,9}$/.test(retryCount) ? Number(retryCount) > 0 : null;
+}
+
 /** What the life of a request needs to know of its HTTP side. */
 export function requestContext(request: FastifyRequest, reply: FastifyReply): RequestContext {
   const tenant = callerOf(request);
@@ -34,6 +39,7 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     tenant,
     traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
     longestWaitMs: longestWaitOf(request.headers),
+    refusedBefore: refusedBefore(request.headers['x-stainless-retry-count']),
     tell: (standing) => void reply.headers(admissionHeaders(standing)),
     gone: gone.signal,
   };

@@ -34,6 +34,8 @@ export interface AdmissionRequest {
   readonly completionTokensLimit: number;
   /** Longest wait in the queue that the client accepts; null for any. */
   readonly longestWaitMs: number | null;
+  /** Whether its client was refused before and comes back as it was told to; null when it does not say. */
+  readonly refusedBefore: boolean | null;
   /** Hears how the tenant's limits stand, for admitted and refused requests. */
   tell(standing: AdmissionStanding): void;
 }

@@ -46,6 +46,7 @@ export class GatedAdmission implements Admission {
       promptTokens: request.promptTokens,
       completionTokensLimit: request.completionTokensLimit,
       longestWaitMs: request.longestWaitMs,
+      refusedBefore: request.refusedBefore,
     });
     if (!decision.admitted) {
       if (decision.rates !== null) request.tell(standingOf(decision.rates, null));

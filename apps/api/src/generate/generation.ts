@@ -92,6 +92,7 @@ export class Generation {
       promptTokens: job.promptTokenIds.length,
       completionTokensLimit: job.stop.maxTokens * job.choices,
       longestWaitMs: context.longestWaitMs,
+      refusedBefore: context.refusedBefore,
       tell: context.tell,
     });
     const started = () => {

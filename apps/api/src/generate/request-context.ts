@@ -11,6 +11,8 @@ export interface RequestContext {
   readonly traceparent: string | null;
   /** Longest wait in the queue that the client accepts; null for any. */
   readonly longestWaitMs: number | null;
+  /** Whether the client was refused before and comes back as it was told to; null when it does not say. */
+  readonly refusedBefore: boolean | null;
   /** Hears how the tenant's limits stand. */
   tell(standing: AdmissionStanding): void;
   /** Aborted when the client closes its connection. */

@@ -124,6 +124,7 @@ export class AdmissionGate implements AsyncDisposable {
         weight: tenant.weight,
         leaseMs: this.#leaseMs,
         longestWaitMs: request.longestWaitMs,
+        refusedBefore: request.refusedBefore,
       });
     } catch (error) {
       await this.#release(account, requestId);

@@ -19,6 +19,8 @@ export interface AdmissionRequest {
   readonly completionTokensLimit: number;
   /** Longest wait in the queue that the client accepts; null for any. */
   readonly longestWaitMs: number | null;
+  /** Whether its client was refused before and comes back as it was told to; null when it does not say. */
+  readonly refusedBefore: boolean | null;
 }
 
 /** For the `x-ratelimit-*` headers. */

@@ -37,6 +37,8 @@ describe('Lua scripts', () => {
       redisKeys.finishTags(model),
       redisKeys.fairClock(model),
       redisKeys.drain(model),
+      redisKeys.appointments(model),
+      redisKeys.appointmentsOf(model, 't'),
       redisKeys.prioritizedJobs(model),
       redisKeys.waitJobs(model),
       redisKeys.activeJobs(model),

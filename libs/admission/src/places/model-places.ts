@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { LuaScript } from '../lua/lua-script.ts';
 import { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './fair-tags.ts';
 
-const takePlace = new LuaScript('take-place', 9);
+const takePlace = new LuaScript('take-place', 11);
 const startService = new LuaScript('start-service', 5);
 const leaveQueue = new LuaScript('leave-queue', 5);
 const finishService = new LuaScript('finish-service', 1);
@@ -32,6 +32,8 @@ export interface PlaceRequest {
   readonly leaseMs: number;
   /** Refused when the estimated wait is longer; null for any wait. */
   readonly longestWaitMs: number | null;
+  /** Whether its client was refused before and comes back as it was told to; null when it does not say. */
+  readonly refusedBefore: boolean | null;
 }
 
 export interface PlaceAnswer {
@@ -84,6 +86,8 @@ export class ModelPlaces {
       redisKeys.prioritizedJobs(this.model),
       redisKeys.waitJobs(this.model),
       redisKeys.activeJobs(this.model),
+      redisKeys.appointments(this.model),
+      redisKeys.appointmentsOf(this.model, wanted.tenantId),
     ];
     const answer = await this.#run(takePlace, keys, [
       this.#clock.scriptTime(),
@@ -100,6 +104,7 @@ export class ModelPlaces {
       wanted.longestWaitMs ?? -1,
       ASSUMED_SERVICE_MS,
       HIGHEST_PRIORITY,
+      wanted.refusedBefore === null ? '' : Number(wanted.refusedBefore),
     ]);
     const [verdict, ...figures] = answer as [PlaceAnswer['verdict'], ...(string | number)[]];
     const [priority = 1, startTag = 0, base = 0, ahead = 0, waitMs = 0, retryAfterMs = 0, taken = 0] =

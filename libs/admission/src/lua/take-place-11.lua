@@ -4,17 +4,21 @@
   cost ÷ weight. Priority 1 stands for the tag `base`, each further one for `unit` tokens of tag. Also estimates the wait:
   the jobs in front of the priority that no free slot takes, times mean service time ÷ slots.
 
-  Guarantee: atomic; the bounds hold exactly over all replicas; a refusal takes no place and moves no tag (only the promise
-  of when to come back is kept, so that refused clients queue up in time instead of coming back together); the same
-  request twice is one place. O(log n).
+  Whoever is refused because a queue is full gets an appointment: the next moment at which a place is free that nobody else
+  was told of. Appointments that are due soon keep places free (a quarter of the queue at most) from those who come for the
+  first time, so that who comes back as told finds one. An appointment that nobody keeps lapses.
+
+  Guarantee: atomic; the bounds hold exactly over all replicas; a refusal takes no place and moves no tag (only its
+  appointment is kept); the same request twice is one place. O(log n).
 
   KEYS[1] waiting (sorted set)        KEYS[2] waiting of the tenant (sorted set)   KEYS[3] start tags (hash)
   KEYS[4] finish tags (sorted set)    KEYS[5] fair clock (hash)                    KEYS[6] drain (hash)
   KEYS[7] BullMQ's prioritized (sorted set)   KEYS[8] BullMQ's wait (list)         KEYS[9] BullMQ's active (list)
+  KEYS[10] appointments (sorted set)          KEYS[11] appointments of the tenant (sorted set)
   ARGV[1] now in ms or ''   ARGV[2] request id   ARGV[3] tenant id   ARGV[4] places   ARGV[5] places of the tenant
   ARGV[6] most jobs in BullMQ   ARGV[7] slots   ARGV[8] cost in tokens   ARGV[9] weight   ARGV[10] lease in ms
   ARGV[11] unit in tokens   ARGV[12] longest wait in ms, -1 for any   ARGV[13] service time in ms until one was measured
-  ARGV[14] highest priority
+  ARGV[14] highest priority   ARGV[15] '1' when the client was refused before, '0' when not, '' when it does not say
   Returns { verdict, priority, start tag, base, ahead, wait ms, retry after ms, places taken }
   verdict: 'placed' | 'overloaded' | 'full' | 'share' | 'late'
 ]]
@@ -28,6 +32,8 @@ local drain = KEYS[6]
 local prioritizedJobs = KEYS[7]
 local waitJobs = KEYS[8]
 local activeJobs = KEYS[9]
+local appointments = KEYS[10]
+local appointmentsOfTenant = KEYS[11]
 local now = timeMs(ARGV[1])
 local requestId = ARGV[2]
 local tenant = ARGV[3]
@@ -41,6 +47,14 @@ local leaseMs = tonumber(ARGV[10])
 local unit = tonumber(ARGV[11])
 local longestWaitMs = tonumber(ARGV[12])
 local highestPriority = tonumber(ARGV[14])
+local mayComeBack = ARGV[15] ~= '0'
+-- Clients ignore a longer time. Nobody can be promised more than what goes until then.
+local LONGEST_MS = 60000
+-- Who comes this much too early or too late still keeps the appointment.
+local EARLY_MS = 250
+local LATE_MS = 3000
+-- So much of a queue's work, and a quarter of its places at most, is kept for appointments.
+local KEPT_MS = 5000
 
 -- Places of dead replicas. Bounded per call; each costs one later request O(log n).
 local dead = redis.call('ZRANGEBYSCORE', waiting, '-inf', now, 'LIMIT', 0, 32)
@@ -95,14 +109,55 @@ local function answer(verdict, retryAfterMs)
   }
 end
 
--- The next moment at which a place is free that nobody else was told of. A full queue has work enough without those who
--- come back, so they are called when a quarter of it (at most 5 s of work) has gone: places that newcomers take before, and
--- services that last longer than the mean, do not turn away whoever was told to come.
-local slackMs = math.min(math.floor(places / 4) * drainMs, 5000)
-local function promise(firstFreeMs)
-  local untilMs = math.max(now + firstFreeMs + slackMs, tonumber(told[2] or 0) + drainMs)
-  redis.call('HSET', drain, 'promisedUntilMs', string.format('%.1f', math.min(untilMs, now + 120000)))
-  return untilMs - now
+redis.call('ZREMRANGEBYSCORE', appointments, '-inf', now - LATE_MS)
+redis.call('ZREMRANGEBYSCORE', appointmentsOfTenant, '-inf', now - LATE_MS)
+local kept = mayComeBack and redis.call('ZRANGEBYSCORE', appointmentsOfTenant, '-inf', now + EARLY_MS, 'LIMIT', 0, 1)[1]
+if kept then
+  redis.call('ZREM', appointments, kept)
+  redis.call('ZREM', appointmentsOfTenant, kept)
+end
+
+-- Places that may not be taken, of a queue of so many: those whose owners are due before they could come free otherwise.
+local function keptOf(key, count, intervalMs)
+  if kept then
+    return 0
+  end
+  local most = math.floor(count / 4)
+  return most == 0 and 0 or math.min(most, redis.call('ZCOUNT', key, '-inf', now + math.min(most * intervalMs, KEPT_MS)))
+end
+
+-- The next moment at which one of `count` places that come free each `intervalMs` is promised to nobody else. The first is
+-- put off until as much has gone as is kept for appointments: until then the queue has work enough.
+local function appoint(pointer, count, intervalMs)
+  local slackMs = math.min(math.floor(count / 4) * intervalMs, KEPT_MS)
+  return math.max(now + intervalMs + slackMs, pointer + intervalMs)
+end
+
+local function keepAppointment(atMs)
+  if atMs - now > LONGEST_MS then
+    return
+  end
+  redis.call('ZADD', appointments, atMs, requestId)
+  redis.call('ZADD', appointmentsOfTenant, atMs, requestId)
+  redis.call('PEXPIRE', appointments, LONGEST_MS * 2)
+  redis.call('PEXPIRE', appointmentsOfTenant, LONGEST_MS * 2)
+end
+
+-- Of the whole queue. Past the longest time that can be told, all are told that time.
+local function appointOfQueue(verdict)
+  local atMs = appoint(tonumber(told[2] or 0), places, drainMs)
+  redis.call('HSET', drain, 'promisedUntilMs', string.format('%.1f', math.min(atMs, now + LONGEST_MS)))
+  keepAppointment(atMs)
+  return answer(verdict, atMs - now)
+end
+
+-- Of the tenant's share: its places come free as fast as its own requests are served.
+local function appointOfShare()
+  local intervalMs = math.max(drainMs, waitMs / placesOfTenant)
+  local last = redis.call('ZRANGE', appointmentsOfTenant, -1, -1, 'WITHSCORES')[2]
+  local atMs = appoint(tonumber(last or 0), placesOfTenant, intervalMs)
+  keepAppointment(atMs)
+  return answer('share', atMs - now)
 end
 
 if known then
@@ -111,14 +166,14 @@ if known then
   return answer('placed', 0)
 end
 if jobs >= mostJobs then
-  return answer('overloaded', promise(waitBehind(jobs - mostJobs)))
+  return answer('overloaded', math.max(waitBehind(jobs - mostJobs), drainMs))
 end
-if taken >= places then
-  return answer('full', promise(drainMs))
+if taken + keptOf(appointments, places, drainMs) >= places then
+  return appointOfQueue('full')
 end
-if redis.call('ZCARD', waitingOfTenant) >= placesOfTenant then
-  -- The tenant's own first job goes when everything of a lower tag has gone, which the queue before it bounds.
-  return answer('share', math.max(drainMs, waitMs / placesOfTenant))
+local takenOfTenant = redis.call('ZCARD', waitingOfTenant)
+if takenOfTenant + keptOf(appointmentsOfTenant, placesOfTenant, drainMs) >= placesOfTenant then
+  return appointOfShare()
 end
 if longestWaitMs >= 0 and waitMs > longestWaitMs then
   return answer('late', waitMs - longestWaitMs)
