@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
-import { FAULTY_ENGINE, inEngineThread } from '../support/engine-fault.ts';
+import { INSPECTABLE, inEngineThread } from '../support/inspector.ts';
 import type { ProductProcess } from '../support/product-process.ts';
 import { readTimedStream } from '../support/timed-stream.ts';
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
   cluster = await Cluster.start({
     modelFolder,
     workers: 2,
-    worker: { ...FAULTY_ENGINE, MILLRACE_SLOTS: '4', MILLRACE_THREADS: '1', MILLRACE_STEP_LIMIT_MS: '1000' },
+    worker: { ...INSPECTABLE, MILLRACE_SLOTS: '4', MILLRACE_THREADS: '1', MILLRACE_STEP_LIMIT_MS: '1000' },
   });
   whole = (await readTimedStream(await cluster.post(body))).events;
 }, 120_000);

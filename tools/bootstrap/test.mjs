@@ -1,4 +1,4 @@
-// `npm test [-- <tier> …]`: without a tier, everything that CI runs; with tiers (unit, redis, model, e2e), only those.
+// `npm test [-- <tier> …]`: without a tier, everything that CI runs; with tiers (unit, redis, model, e2e, chaos), only those.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runMain } from './bootstrap-error.mjs';
@@ -8,7 +8,7 @@ import { prepare } from './prepare.mjs';
 import { runChecks } from './run-checks.mjs';
 import { runProgram } from './run-program.mjs';
 
-const TIERS = ['unit', 'redis', 'model', 'e2e'];
+const TIERS = ['unit', 'redis', 'model', 'e2e', 'chaos'];
 const REPORT = join(ROOT, '.millrace', 'test-report.json');
 
 await runMain(async () => {
