@@ -58,7 +58,7 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
       expect(done).toBe(true);
       expect(whole.choices).toHaveLength(wishes.n);
       for (const choice of whole.choices) {
-        expect(joined(chunks, choice.index)).toEqual({
+        expect(joined(chunks, choice.index)).toMatchObject({
           content: choice.message.content,
           logprobs: choice.logprobs?.content ?? [],
           finishReason: choice.finish_reason,

@@ -202,7 +202,6 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
 
   it('refuses what is not supported, saying so', async () => {
     for (const change of [
-      { tools: [{ type: 'function', function: { name: 'f' } }] },
       { tool_choice: 'required' },
       { reasoning_effort: 'high' },
       { metadata: { a: 'b' } },

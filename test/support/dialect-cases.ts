@@ -88,12 +88,44 @@ export interface Chunk {
   readonly created: number;
   readonly choices: readonly {
     readonly index: number;
-    readonly delta: { readonly role?: string; readonly content?: string };
+    readonly delta: {
+      readonly role?: string;
+      readonly content?: string;
+      readonly reasoning_content?: string;
+      readonly tool_calls?: readonly ToolCallDelta[];
+    };
     readonly logprobs?: { readonly content: readonly { bytes: number[] }[] } | null;
     readonly finish_reason: string | null;
     readonly stop_reason?: string | null;
   }[];
   readonly usage?: { readonly completion_tokens: number } | null;
+}
+
+export interface ToolCallDelta {
+  readonly index: number;
+  readonly id?: string;
+  readonly type?: string;
+  readonly function: { readonly name?: string; readonly arguments?: string };
+}
+
+/** The calls that pieces join to; each call's first piece has its id and name, and no other has. */
+function joinedCalls(pieces: readonly ToolCallDelta[]) {
+  const calls: { id: string; type: string; function: { name: string; arguments: string } }[] = [];
+  for (const { index, id, type, function: part } of pieces) {
+    if (id !== undefined) {
+      if (index !== calls.length || type !== 'function' || !part.name || part.arguments !== '') {
+        throw new Error(`call ${index} does not begin as OpenAI's do`);
+      }
+      calls.push({ id, type, function: { name: part.name, arguments: '' } });
+    } else {
+      const call = calls[index];
+      if (call === undefined || index !== calls.length - 1 || part.name !== undefined) {
+        throw new Error(`a piece of call ${index} comes at a wrong place`);
+      }
+      call.function.arguments += part.arguments;
+    }
+  }
+  return calls;
 }
 
 /** What the chunks of one choice add up to, in the words of a choice that comes whole. */
@@ -106,6 +138,8 @@ export function joined(chunks: readonly Chunk[], index: number) {
   if (ends.length !== 1 || parts.at(-1) !== ends[0]) throw new Error(`choice ${index} does not end with one reason`);
   return {
     content: parts.map((part) => part.delta.content ?? '').join(''),
+    reasoning: parts.map((part) => part.delta.reasoning_content ?? '').join(''),
+    calls: joinedCalls(parts.flatMap((part) => part.delta.tool_calls ?? [])),
     logprobs,
     finishReason: ends[0]?.finish_reason,
     stopReason: ends[0]?.stop_reason,

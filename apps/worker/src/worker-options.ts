@@ -16,6 +16,8 @@ export interface WorkerOptions {
   readonly modelRoots: readonly string[];
   /** Null takes the folder's name. */
   readonly modelId: string | null;
+  /** Null takes what the chat template tells. */
+  readonly outputFormat: string | null;
   readonly slots: number;
   /** Upper bound; a model made for less gets less. */
   readonly slotTokens: number;
@@ -45,6 +47,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     model: settings.MILLRACE_MODEL,
     modelRoots: modelRoots(),
     modelId: settings.MILLRACE_MODEL_ID ?? null,
+    outputFormat: settings.MILLRACE_OUTPUT_FORMAT ?? null,
     slots: settings.MILLRACE_SLOTS,
     slotTokens: settings.MILLRACE_SLOT_TOKENS,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,

@@ -69,6 +69,8 @@ const workerSettings = z.object({
   MILLRACE_MODEL_ID: z.string().min(1).optional(),
   /** Name for which the relay's certificate must be made; replicas are dialled by address, which no certificate holds. */
   MILLRACE_RELAY_SERVER_NAME: z.string().min(1).default('millrace-relay'),
+  /** Form of tool calls and reasoning (docs/architecture/tools-and-reasoning.md); what the chat template tells when unset. */
+  MILLRACE_OUTPUT_FORMAT: z.string().min(1).optional(),
   MILLRACE_WORKER_ID: z.string().min(1).optional(),
   /** Sequences that decode together. */
   MILLRACE_SLOTS: count(32, 1024),

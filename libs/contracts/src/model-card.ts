@@ -12,6 +12,11 @@ export const ModelCard = z.strictObject({
   tokenizerJson: z.string(),
   /** Jinja source of the chat template. */
   chatTemplate: z.string(),
+  /**
+   * Name of the format of tool calls and reasoning (libs/models/src/output-formats), where the operator chose one; absent
+   * for what the chat template tells. Older APIs refuse a card that has it, as a field that they do not know.
+   */
+  outputFormat: z.string().optional(),
   /** Values that the template may read: bos_token, eos_token, … */
   templateTokens: z.record(z.string(), z.string()),
   /** Prompt and answer together, in tokens, that a slot of the serving workers can hold. */

@@ -18,6 +18,7 @@ export { SchemaGrammar } from './grammar/schema-grammar.ts';
 export { SchemaRefusedError } from './grammar/schema-refused-error.ts';
 export { type ImportedModel, type ImportOptions, type ImportProgress, importGguf } from './import/import-gguf.ts';
 export { ModelImportError } from './import/model-import-error.ts';
+export { answerTokenTable } from './output-formats/answer-token-table.ts';
 export { callIds } from './output-formats/call-ids.ts';
 export { type CallSchema, callListSchema, callSchema } from './output-formats/call-schema.ts';
 export { chooseOutputFormat, OUTPUT_FORMATS } from './output-formats/choose-format.ts';
@@ -35,6 +36,13 @@ export {
   type RenderedPrompt,
   type RenderOptions,
 } from './prompt/prompt-renderer.ts';
+export {
+  answerFormatOf,
+  outputFormatOf,
+  type PromptTraits,
+  promptTraits,
+  type ReasoningTraits,
+} from './prompt/prompt-traits.ts';
 export { TemplateError } from './prompt/template-error.ts';
 export type { ToolSupport } from './prompt/tool-conversation.ts';
 export { UnsupportedTemplateError } from './prompt/unsupported-template-error.ts';

@@ -1,9 +1,12 @@
 import type { ModelCard } from '#contracts';
+import type { PromptTraits } from '#models';
 
 /** A model that workers serve now or served before, with what is needed to make a request for it. */
 export interface CataloguedModel {
   readonly card: ModelCard;
   readonly cardHash: string;
+  /** What its template does with tools and reasoning. */
+  readonly traits: PromptTraits;
   /** Workers that take jobs for it now. */
   readonly liveWorkers: number;
   /** Slots of those workers together. */

@@ -39,9 +39,10 @@ beforeEach(() => {
     load: async (hash) => {
       if (hash === 'hash-broken') throw new Error('no such tokenizer');
       reads.loads.push(hash);
+      return { tools: 'none', reasoning: null, variables: [] };
     },
     forget: (hash) => void reads.forgotten.push(hash),
-    render: async () => new Int32Array([1]),
+    render: async () => ({ tokenIds: new Int32Array([1]), reasoning: 'marked' }),
   };
   catalogue = new ModelCatalogue(
     {

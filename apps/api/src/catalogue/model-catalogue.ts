@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError, type ModelCard } from '#contracts';
+import type { PromptTraits } from '#models';
 import type { Logger } from '#observability';
 import type { ServedModel } from '#queue';
 import type { PromptSource } from '../rendering/prompt-source.ts';
@@ -10,6 +11,8 @@ export interface CatalogueSources {
   readonly directory: { snapshot(): Promise<ServedModel[]>; watch(listener: () => void): Disposable };
   readonly cards: { get(hash: string): Promise<ModelCard | null> };
 }
+
+type KnownCard = Pick<CataloguedModel, 'card' | 'traits'>;
 
 /** A worker that died without a word shows after this time plus its heartbeat's. */
 const REFRESH_MS = 2_000;
@@ -24,7 +27,7 @@ export class ModelCatalogue {
   readonly #sources: CatalogueSources;
   readonly #prompts: PromptSource;
   readonly #logger: Logger;
-  readonly #cards = new Map<string, ModelCard>();
+  readonly #cards = new Map<string, KnownCard>();
   /** Hashes of cards that can not be used, with the reason. */
   readonly #unusable = new Map<string, string>();
   #models = new Map<string, CataloguedModel>();
@@ -114,13 +117,13 @@ export class ModelCatalogue {
   }
 
   async #catalogue(served: ServedModel): Promise<CataloguedModel | null> {
-    const card = await this.#card(served.cardHash, served.model);
-    return card === null
+    const known = await this.#card(served.cardHash, served.model);
+    return known === null
       ? null
-      : { card, cardHash: served.cardHash, liveWorkers: served.workers, liveSlots: served.slots };
+      : { ...known, cardHash: served.cardHash, liveWorkers: served.workers, liveSlots: served.slots };
   }
 
-  async #card(hash: string, model: string): Promise<ModelCard | null> {
+  async #card(hash: string, model: string): Promise<KnownCard | null> {
     const known = this.#cards.get(hash);
     if (known !== undefined) return known;
     if (this.#unusable.has(hash)) return null;
@@ -129,16 +132,18 @@ export class ModelCatalogue {
       this.#logger.warn({ model, cardHash: hash }, 'the card of a served model is not in Redis (yet)');
       return null;
     }
+    let traits: PromptTraits;
     try {
-      await this.#prompts.load(hash, card);
+      traits = await this.#prompts.load(hash, card);
     } catch (error) {
       this.#unusable.set(hash, String(error));
       this.#logger.error({ model, cardHash: hash, err: error }, 'the model is left out: its card can not be used');
       return null;
     }
-    this.#cards.set(hash, card);
+    const usable = { card, traits };
+    this.#cards.set(hash, usable);
     this.#logger.info({ model, cardHash: hash, contextLength: card.contextLength }, 'model ready');
-    return card;
+    return usable;
   }
 
   #forgetExcept(hashes: ReadonlySet<string>): void {

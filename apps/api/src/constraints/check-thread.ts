@@ -1,7 +1,7 @@
 /** Entry of the checking thread: compiles constraints as a worker will, and says whether it could. */
 import { parentPort } from 'node:worker_threads';
 import { MillraceError } from '#contracts';
-import { GrammarConstraints, tokenTableFromTokenizerJson } from '#models';
+import { answerTokenTable, GrammarConstraints } from '#models';
 import type { CheckMessage, CheckReply } from './check-message.ts';
 
 /** By card. Each holds a vocabulary in WASM memory. */
@@ -11,8 +11,7 @@ async function constraintsOf({ cardHash, card }: CheckMessage): Promise<GrammarC
   const known = constraintsOfCard.get(cardHash);
   if (known !== undefined) return known;
   if (card === null) throw new Error(`the card ${cardHash} was never sent to this thread`);
-  const tokenTable = tokenTableFromTokenizerJson(card.tokenizerJson, card.vocabularySize);
-  const opened = await GrammarConstraints.open(tokenTable, card.vocabularySize);
+  const opened = await GrammarConstraints.open(answerTokenTable(card), card.vocabularySize);
   constraintsOfCard.set(cardHash, opened);
   return opened;
 }

@@ -1,40 +1,43 @@
 import type { MillraceError } from '#contracts';
+import { joinEvents, type OutputEvent } from '#models';
 import type { AnsweredChoice } from '../dialects/dialect.ts';
-import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
+import type { AnswerLogprob } from '../generate/answer-listener.ts';
+import type { OutputEnd, OutputListener, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
 
 interface OpenChoice {
-  text: string;
+  readonly parts: OutputEvent[];
   readonly logprobs: AnswerLogprob[];
-  end: ChoiceEnd;
+  end: OutputEnd;
 }
 
 /** Never told: an answer is complete when all of its choices have ended. */
-const UNFINISHED: ChoiceEnd = { reason: 'stop', stopString: null };
+const UNFINISHED: OutputEnd = { reason: 'stop', stopString: null };
 
 /** Holds an answer back until it is complete. */
-export class CollectedAnswer implements AnswerListener, ReplyTarget {
+export class CollectedAnswer implements OutputListener, ReplyTarget {
   readonly #choices: OpenChoice[];
   readonly #withLogprobs: boolean;
-  #usage: AnswerUsage | null = null;
+  #usage: OutputUsage | null = null;
   #failure: MillraceError | null = null;
 
   constructor(choices: number, withLogprobs: boolean) {
-    this.#choices = Array.from({ length: choices }, () => ({ text: '', logprobs: [], end: UNFINISHED }));
+    this.#choices = Array.from({ length: choices }, () => ({ parts: [], logprobs: [], end: UNFINISHED }));
     this.#withLogprobs = withLogprobs;
   }
 
-  get listener(): AnswerListener {
+  get listener(): OutputListener {
     return this;
   }
 
   /** The complete answer; null when the client left before. @throws MillraceError when the answer failed */
-  result(): { readonly choices: readonly AnsweredChoice[]; readonly usage: AnswerUsage } | null {
+  result(): { readonly choices: readonly AnsweredChoice[]; readonly usage: OutputUsage } | null {
     if (this.#failure !== null) throw this.#failure;
     if (this.#usage === null) return null;
-    const choices = this.#choices.map((choice) => ({
-      ...choice,
-      logprobs: this.#withLogprobs ? choice.logprobs : null,
+    const choices = this.#choices.map(({ parts, logprobs, end }) => ({
+      ...joinEvents(parts),
+      logprobs: this.#withLogprobs ? logprobs : null,
+      end,
     }));
     return { choices, usage: this.#usage };
   }
@@ -43,19 +46,19 @@ export class CollectedAnswer implements AnswerListener, ReplyTarget {
 
   started(): void {}
 
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[]): void {
+  output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[]): void {
     const open = this.#choices[choice];
     if (open === undefined) return;
-    open.text += text;
+    open.parts.push(...parts);
     open.logprobs.push(...logprobs);
   }
 
-  choiceFinished(choice: number, end: ChoiceEnd): void {
+  choiceFinished(choice: number, end: OutputEnd): void {
     const open = this.#choices[choice];
     if (open !== undefined) open.end = end;
   }
 
-  ended(usage: AnswerUsage): void {
+  ended(usage: OutputUsage): void {
     this.#usage = usage;
   }
 

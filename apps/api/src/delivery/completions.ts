@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerHeading, ChunkMapper, Dialect, ParsedBody } from '../dialects/dialect.ts';
 import type { Answer } from '../generate/answer.ts';
 import type { Generation } from '../generate/generation.ts';
+import { OutputReader } from '../generate/output/output-reader.ts';
 import type { PreparedGeneration, ReplyTarget } from '../generate/prepared-generation.ts';
 import type { RequestContext } from '../generate/request-context.ts';
 import { CollectedAnswer } from './collected-answer.ts';
@@ -93,7 +94,7 @@ export class Completions {
 
   #run(prepared: PreparedGeneration, context: RequestContext, target: ReplyTarget): Promise<Answer> {
     return this.#generation.run(prepared, context, {
-      listener: target.listener,
+      listener: new OutputReader(prepared.reading, target.listener),
       accepted: (answer) => {
         this.#openRequests.track(answer);
         target.accepted(answer);

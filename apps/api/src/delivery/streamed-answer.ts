@@ -1,7 +1,9 @@
 import type { MillraceError } from '#contracts';
+import type { OutputEvent } from '#models';
 import type { ChunkMapper } from '../dialects/dialect.ts';
 import type { AdmissionStanding } from '../generate/admission.ts';
-import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
+import type { AnswerLogprob } from '../generate/answer-listener.ts';
+import type { OutputEnd, OutputListener, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
 import type { SseStream } from './sse-stream.ts';
 
@@ -12,7 +14,7 @@ const OPEN_AFTER_MS = 1_000;
 const TELL_POSITION_MS = 3_000;
 
 /** Sends an answer as server-sent events while it is made. */
-export class StreamedAnswer implements AnswerListener, ReplyTarget {
+export class StreamedAnswer implements OutputListener, ReplyTarget {
   readonly #stream: SseStream;
   readonly #mapper: ChunkMapper;
   readonly #errorBody: (error: MillraceError) => unknown;
@@ -30,7 +32,7 @@ export class StreamedAnswer implements AnswerListener, ReplyTarget {
     stream.silence = 'queued';
   }
 
-  get listener(): AnswerListener {
+  get listener(): OutputListener {
     return this;
   }
 
@@ -57,15 +59,15 @@ export class StreamedAnswer implements AnswerListener, ReplyTarget {
     this.#stream.silence = 'keepalive';
   }
 
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void {
-    this.#stream.events(this.#mapper.text(choice, text, logprobs, usage));
+  output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[], usage: OutputUsage): void {
+    this.#stream.events(this.#mapper.output(choice, parts, logprobs, usage));
   }
 
-  choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void {
+  choiceFinished(choice: number, end: OutputEnd, usage: OutputUsage): void {
     this.#stream.events(this.#mapper.choiceFinished(choice, end, usage));
   }
 
-  ended(usage: AnswerUsage): void {
+  ended(usage: OutputUsage): void {
     this.#close();
     this.#stream.events(this.#mapper.ended(usage));
     this.#stream.done();

@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { MillraceError } from '#contracts';
-import type { AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
+import type { OutputEvent, ParsedCall } from '#models';
+import type { AnswerLogprob } from '../generate/answer-listener.ts';
+import type { OutputEnd, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ValidGenerateRequest } from '../generate/valid-generate-request.ts';
 
 /** A body that a dialect has accepted: the request, and how the answer is to be delivered. */
@@ -28,20 +30,27 @@ export interface AnswerHeading {
 
 /** One choice of an answer that is complete. */
 export interface AnsweredChoice {
-  readonly text: string;
+  readonly content: string;
+  readonly reasoning: string;
+  readonly calls: readonly ParsedCall[];
   /** Null when none were asked for. */
   readonly logprobs: readonly AnswerLogprob[] | null;
-  readonly end: ChoiceEnd;
+  readonly end: OutputEnd;
 }
 
 /**
- * Makes the stream events of one answer, in the order of `AnswerListener`'s calls; each is the JSON of one SSE event.
+ * Makes the stream events of one answer, in the order of `OutputListener`'s calls; each is the JSON of one SSE event.
  * `usage` is what was used so far.
  */
 export interface ChunkMapper {
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): unknown[];
-  choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): unknown[];
-  ended(usage: AnswerUsage): unknown[];
+  output(
+    choice: number,
+    parts: readonly OutputEvent[],
+    logprobs: readonly AnswerLogprob[],
+    usage: OutputUsage,
+  ): unknown[];
+  choiceFinished(choice: number, end: OutputEnd, usage: OutputUsage): unknown[];
+  ended(usage: OutputUsage): unknown[];
 }
 
 /** The bodies of a dialect, for the OpenAPI document; each name is unique among all dialects. */
@@ -73,7 +82,7 @@ export interface Dialect {
   parse(body: unknown): ParsedBody;
   /** For a body that asks for a stream; null where none can. */
   readonly chunks: ((heading: AnswerHeading, parsed: ParsedBody) => ChunkMapper) | null;
-  completion(heading: AnswerHeading, choices: readonly AnsweredChoice[], usage: AnswerUsage): unknown;
+  completion(heading: AnswerHeading, choices: readonly AnsweredChoice[], usage: OutputUsage): unknown;
   /** The HTTP status of an error that comes before the first byte of an answer. */
   statusOf(error: MillraceError): number;
   errorBody(error: MillraceError): unknown;

@@ -32,7 +32,10 @@ export interface ChoiceEnd {
 export interface AnswerListener {
   /** A worker has taken the request. */
   started(): void;
-  /** Text may be empty while log probabilities are not; `logprobs` is empty when none were asked for. */
+  /**
+   * Of one step. Text may be empty, because a token can be a part of a character or hold none; `logprobs` is empty when
+   * none were asked for.
+   */
   text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void;
   choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void;
   ended(usage: AnswerUsage): void;

@@ -52,6 +52,7 @@ describe('Answer', () => {
     expect(calls).toEqual([
       ['started'],
       ['text', 0, 'a', [], usage(1)],
+      ['text', 1, '', [], usage(2)],
       ['choiceFinished', 1, { reason: 'length', stopString: null }, usage(4, 2)],
       ['choiceFinished', 0, { reason: 'stop', stopString: 'END' }, usage(7, 2)],
       ['ended', { promptTokens: 5, completionTokens: 7, cachedPromptTokens: 2 }],

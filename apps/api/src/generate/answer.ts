@@ -76,7 +76,6 @@ export class Answer implements RelaySink {
     if (tokens === undefined) return;
     this.#openChoices.set(delta.choice, tokens + delta.tokenIds.length);
     this.#completionTokens += delta.tokenIds.length;
-    if (delta.text === '' && delta.logprobs.length === 0) return;
     this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob), this.usage);
   }
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type GenerateJob, JOB_VERSION, MillraceError } from '#contracts';
+import { type GenerateJob, JOB_VERSION, MillraceError, type OutputConstraint } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
@@ -22,7 +22,7 @@ export interface JobOrigin {
  * @throws MillraceError invalid_request when a logit bias names a token that the model does not have
  */
 export function generateJobOf(
-  request: ValidGenerateRequest,
+  request: Omit<ValidGenerateRequest, 'constraint'> & { readonly constraint: OutputConstraint | null },
   model: CataloguedModel,
   promptTokenIds: Int32Array,
   maxTokens: number,

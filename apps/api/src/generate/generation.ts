@@ -12,12 +12,15 @@ import { AttemptSeries } from './failover/attempt-series.ts';
 import type { FailoverOptions } from './failover/failover-options.ts';
 import { generateJobOf } from './generate-job-of.ts';
 import { outcomeOf } from './outcome.ts';
-import type { PreparedGeneration, ReplyTarget } from './prepared-generation.ts';
+import { plannedConstraint, plannedReading } from './output/output-plan.ts';
+import { templateVariablesOf } from './output/template-variables-of.ts';
+import type { AnswerTarget, PreparedGeneration } from './prepared-generation.ts';
 import type { QueuesPort } from './queue-port.ts';
 import { QueueTimeout } from './queue-timeout.ts';
 import type { RelayPort } from './relay-port.ts';
 import type { RequestContext } from './request-context.ts';
 import { tokenBudget } from './token-budget.ts';
+import { toChatTool } from './tool-use.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
 /** How requests outlive their workers, and where that is logged. */
@@ -66,10 +69,16 @@ export class Generation {
     const model = await this.#catalogue.find(request.model);
     requireServed(model);
     const adapted = await this.#admission.adapt(request, context.tenant);
-    if (adapted.constraint !== null) await this.#constraints.check(model, adapted.constraint);
-    const promptTokenIds = await this.#prompts.render(model.cardHash, adapted.messages, context.gone);
-    const maxTokens = tokenBudget(adapted, promptTokenIds.length, model.card);
-    const job = generateJobOf(adapted, model, promptTokenIds, maxTokens, {
+    const conversation = {
+      messages: adapted.messages,
+      tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
+      templateVariables: templateVariablesOf(adapted, model),
+    };
+    const prompt = await this.#prompts.render(model.cardHash, conversation, context.gone);
+    const constraint = plannedConstraint(adapted, model, prompt);
+    if (constraint !== null) await this.#constraints.check(model, constraint);
+    const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
+    const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
       requestId: context.requestId,
       tenant: context.tenant,
       relayAddress: this.#relay.address,
@@ -77,14 +86,14 @@ export class Generation {
       traceparent: context.traceparent,
       longestWaitMs: context.longestWaitMs,
     });
-    return { model, job };
+    return { model, job, reading: plannedReading(context.requestId, adapted, model, prompt) };
   }
 
   /**
    * Admits the request, queues it, and stays until its answer is over; leaves at once when the client does.
    * @throws MillraceError when it is refused or can not be queued; later problems go to the target's listener
    */
-  async run({ model, job }: PreparedGeneration, context: RequestContext, target: ReplyTarget): Promise<Answer> {
+  async run({ model, job }: PreparedGeneration, context: RequestContext, target: AnswerTarget): Promise<Answer> {
     const ticket = await this.#admission.admit({
       requestId: job.requestId,
       tenant: context.tenant,

@@ -2,16 +2,26 @@ import type { GenerateJob } from '#contracts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { Answer } from './answer.ts';
 import type { AnswerListener } from './answer-listener.ts';
+import type { OutputListener } from './output/output-listener.ts';
+import type { OutputReading } from './output/output-reading.ts';
 
 /** A request that only has to be admitted and queued. */
 export interface PreparedGeneration {
   readonly model: CataloguedModel;
   readonly job: GenerateJob;
+  readonly reading: OutputReading;
 }
 
-/** Where an answer goes. */
-export interface ReplyTarget {
+/** Where an answer goes, as text. */
+export interface AnswerTarget {
   readonly listener: AnswerListener;
+  /** The queue has taken the job. Frames may have come before, when a worker was very quick. */
+  accepted(answer: Answer): void;
+}
+
+/** Where an answer goes, taken apart. */
+export interface ReplyTarget {
+  readonly listener: OutputListener;
   /** The queue has taken the job. Frames may have come before, when a worker was very quick. */
   accepted(answer: Answer): void;
 }

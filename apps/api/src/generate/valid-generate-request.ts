@@ -1,12 +1,11 @@
 import type { OutputConstraint, SamplingParameters } from '#contracts';
+import type { ChatMessage } from '#models';
+import type { ReasoningEffort } from './reasoning-effort.ts';
+import type { ToolUse } from './tool-use.ts';
 
 /** One turn of a conversation as the chat template sees it. */
-export interface RequestMessage {
+export interface RequestMessage extends ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
-  readonly content: string;
-  readonly name?: string;
-  /** Which call a `tool` message answers; spelt as templates read it. */
-  readonly tool_call_id?: string;
 }
 
 /** A request after a dialect has checked it: every default is filled, nothing here can be wrong by itself. */
@@ -24,7 +23,13 @@ export interface ValidGenerateRequest {
   /** Goes on after the model ended its turn, until a stop string or `maxTokens`. */
   readonly ignoreEos: boolean;
   /** What the answer must be; null for free text. Whether it can be enforced is not checked yet. */
-  readonly constraint: OutputConstraint | null;
+  readonly constraint: Extract<OutputConstraint, { type: 'json_object' | 'json_schema' }> | null;
+  /** Null when the model is to call nothing. */
+  readonly toolUse: ToolUse | null;
+  /** Null for what the model does by itself. */
+  readonly reasoningEffort: ReasoningEffort | null;
+  /** Further variables for the chat template; whether it reads them is not checked yet. */
+  readonly templateVariables: Readonly<Record<string, unknown>>;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
   /** The caller's own name for whom the answer is made, for its abuse reports. */

@@ -1,7 +1,8 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MillraceError, type ModelCard } from '#contracts';
-import type { RequestMessage } from '../generate/valid-generate-request.ts';
+import type { PromptTraits } from '#models';
+import type { Conversation, RenderedTokens } from './prompt-source.ts';
 import type { RenderMessage, RenderReply } from './render-message.ts';
 
 const EXTENSION = extname(import.meta.url);
@@ -12,7 +13,7 @@ const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=source'] : [];
 interface Task {
   readonly message: RenderMessage;
   readonly gone: AbortSignal | null;
-  readonly resolve: (tokenIds: Int32Array | null) => void;
+  readonly resolve: (reply: RenderReply) => void;
   readonly reject: (error: MillraceError) => void;
 }
 
@@ -36,9 +37,11 @@ export class RenderLane {
     return this.#waiting.length;
   }
 
-  async load(cardHash: string, card: ModelCard): Promise<void> {
-    await this.#submit({ type: 'load', id: this.#nextId(), cardHash, card }, null);
+  async load(cardHash: string, card: ModelCard): Promise<PromptTraits> {
+    const reply = await this.#submit({ type: 'load', id: this.#nextId(), cardHash, card }, null);
+    if (reply.type !== 'loaded') throw unexpected(reply);
     this.#cards.set(cardHash, card);
+    return reply.traits;
   }
 
   forget(cardHash: string): void {
@@ -47,14 +50,15 @@ export class RenderLane {
   }
 
   /** @throws MillraceError overloaded when too many wait, request_cancelled when the client is gone */
-  async render(cardHash: string, messages: readonly RequestMessage[], gone: AbortSignal): Promise<Int32Array> {
+  async render(cardHash: string, conversation: Conversation, gone: AbortSignal): Promise<RenderedTokens> {
     if (this.#waiting.length >= this.#maxWaiting) {
       throw new MillraceError('overloaded', 'Too many requests are being prepared. Try again in a second.', {
         retryAfterMs: 1_000,
       });
     }
-    const tokenIds = await this.#submit({ type: 'render', id: this.#nextId(), cardHash, messages }, gone);
-    return tokenIds ?? new Int32Array();
+    const reply = await this.#submit({ type: 'render', id: this.#nextId(), cardHash, conversation }, gone);
+    if (reply.type !== 'rendered') throw unexpected(reply);
+    return reply;
   }
 
   async close(): Promise<void> {
@@ -68,8 +72,8 @@ export class RenderLane {
     return this.#lastId;
   }
 
-  #submit(message: RenderMessage, gone: AbortSignal | null): Promise<Int32Array | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<Int32Array | null>();
+  #submit(message: RenderMessage, gone: AbortSignal | null): Promise<RenderReply> {
+    const { promise, resolve, reject } = Promise.withResolvers<RenderReply>();
     this.#waiting.push({ message, gone, resolve, reject });
     this.#runNext();
     return promise;
@@ -104,11 +108,12 @@ export class RenderLane {
     const task = this.#running;
     if (task === null || reply.id !== task.message.id) return;
     this.#running = null;
-    if ('code' in reply) {
-      const options = reply.code === 'invalid_request' ? { param: 'messages' } : {};
-      task.reject(new MillraceError(reply.code, reply.message, options));
+    if (reply.type === 'failed') {
+      const { code, message } = reply;
+      const param = reply.param ?? (code === 'invalid_request' ? 'messages' : null);
+      task.reject(new MillraceError(code, message, param === null ? {} : { param }));
     } else {
-      task.resolve(reply.tokenIds);
+      task.resolve(reply);
     }
     this.#runNext();
   }
@@ -123,4 +128,8 @@ export class RenderLane {
     );
     this.#runNext();
   }
+}
+
+function unexpected({ type }: RenderReply): MillraceError {
+  return new MillraceError('internal_error', `The thread that prepares prompts answered with "${type}".`);
 }

@@ -1,5 +1,6 @@
 import type { ErrorCode, ModelCard } from '#contracts';
-import type { RequestMessage } from '../generate/valid-generate-request.ts';
+import type { PromptTraits } from '#models';
+import type { Conversation, RenderedTokens } from './prompt-source.ts';
 
 /** What the API's main thread posts to a rendering thread. Each is answered by one `RenderReply` of the same id. */
 export type RenderMessage =
@@ -9,9 +10,18 @@ export type RenderMessage =
       readonly type: 'render';
       readonly id: number;
       readonly cardHash: string;
-      readonly messages: readonly RequestMessage[];
+      readonly conversation: Conversation;
     };
 
 export type RenderReply =
-  | { readonly id: number; readonly tokenIds: Int32Array | null }
-  | { readonly id: number; readonly code: ErrorCode; readonly message: string };
+  | { readonly id: number; readonly type: 'loaded'; readonly traits: PromptTraits }
+  | { readonly id: number; readonly type: 'forgotten' }
+  | ({ readonly id: number; readonly type: 'rendered' } & RenderedTokens)
+  | {
+      readonly id: number;
+      readonly type: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** The field at fault. */
+      readonly param: string | null;
+    };

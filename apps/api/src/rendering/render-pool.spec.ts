@@ -3,12 +3,16 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelCard } from '#contracts';
 import { openModelFolder, PromptRenderer } from '#models';
-import type { RequestMessage } from '../generate/valid-generate-request.ts';
+import type { Conversation } from './prompt-source.ts';
 import { RenderPool, SHORT_CHARACTERS } from './render-pool.ts';
 
 const FOLDER = new URL('../../../../test/fixtures/models/tiny-llama', import.meta.url).pathname;
 const stays = new AbortController().signal;
-const user = (content: string): RequestMessage[] => [{ role: 'user', content }];
+const user = (content: string): Conversation => ({
+  messages: [{ role: 'user', content }],
+  tools: [],
+  templateVariables: {},
+});
 
 let pool: RenderPool;
 let card: ModelCard;
@@ -26,8 +30,8 @@ describe('RenderPool', () => {
   it('makes the same prompt as the renderer itself, for short and long conversations', async () => {
     const renderer = PromptRenderer.fromCard(card);
     for (const content of ['Hello <|im_end|>', 'some words '.repeat(SHORT_CHARACTERS / 5)]) {
-      const expected = renderer.render(user(content)).tokenIds;
-      expect(await pool.render('hash', user(content), stays)).toEqual(expected);
+      const expected = renderer.render(user(content).messages).tokenIds;
+      expect((await pool.render('hash', user(content), stays)).tokenIds).toEqual(expected);
     }
   });
 
@@ -52,7 +56,7 @@ describe('RenderPool', () => {
     const second = pool.render('hash', user('second'), gone.signal);
     gone.abort();
     await expect(second).rejects.toMatchObject({ code: 'request_cancelled' });
-    expect((await first).length).toBeGreaterThan(0);
+    expect((await first).tokenIds.length).toBeGreaterThan(0);
   });
 
   it('says why a card can not be used', async () => {

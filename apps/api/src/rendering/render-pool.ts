@@ -1,6 +1,6 @@
 import type { ModelCard } from '#contracts';
-import type { RequestMessage } from '../generate/valid-generate-request.ts';
-import type { PromptSource } from './prompt-source.ts';
+import type { PromptTraits } from '#models';
+import type { Conversation, PromptSource, RenderedTokens } from './prompt-source.ts';
 import { RenderLane } from './render-lane.ts';
 
 /** Conversations up to this size take a few ms; longer ones must not stand before them. */
@@ -17,8 +17,9 @@ export class RenderPool implements PromptSource {
   readonly #short = new RenderLane(MAX_WAITING_SHORT);
   readonly #long = new RenderLane(MAX_WAITING_LONG);
 
-  async load(cardHash: string, card: ModelCard): Promise<void> {
-    await Promise.all([this.#short.load(cardHash, card), this.#long.load(cardHash, card)]);
+  async load(cardHash: string, card: ModelCard): Promise<PromptTraits> {
+    const [traits] = await Promise.all([this.#short.load(cardHash, card), this.#long.load(cardHash, card)]);
+    return traits;
   }
 
   forget(cardHash: string): void {
@@ -26,12 +27,21 @@ export class RenderPool implements PromptSource {
     this.#long.forget(cardHash);
   }
 
-  render(cardHash: string, messages: readonly RequestMessage[], gone: AbortSignal): Promise<Int32Array> {
-    const characters = messages.reduce((sum, message) => sum + message.content.length, 0);
-    return (characters <= SHORT_CHARACTERS ? this.#short : this.#long).render(cardHash, messages, gone);
+  render(cardHash: string, conversation: Conversation, gone: AbortSignal): Promise<RenderedTokens> {
+    const lane = charactersOf(conversation) <= SHORT_CHARACTERS ? this.#short : this.#long;
+    return lane.render(cardHash, conversation, gone);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#short.close(), this.#long.close()]);
   }
+}
+
+/** About how much text the prompt will be. */
+function charactersOf({ messages, tools }: Conversation): number {
+  const texts = messages.map(({ content, reasoning_content: reasoning = '', tool_calls: calls = [] }) => {
+    return content.length + reasoning.length + (calls.length === 0 ? 0 : JSON.stringify(calls).length);
+  });
+  const shown = tools.length === 0 ? 0 : JSON.stringify(tools).length;
+  return texts.reduce((sum, characters) => sum + characters, shown);
 }

@@ -1,43 +1,54 @@
 /** Entry of a rendering thread: keeps one `PromptRenderer` per card and answers `RenderMessage`s in order. */
 import { parentPort } from 'node:worker_threads';
 import { MillraceError } from '#contracts';
-import { PromptRenderer } from '#models';
+import { type OutputFormat, outputFormatOf, PromptRenderer, promptTraits, reasoningStart } from '#models';
 import type { RenderMessage, RenderReply } from './render-message.ts';
 
-const renderers = new Map<string, PromptRenderer>();
+interface LoadedCard {
+  readonly renderer: PromptRenderer;
+  readonly format: OutputFormat;
+}
+
+const loaded = new Map<string, LoadedCard>();
 const port = parentPort;
 
 port?.on('message', (message: RenderMessage) => {
   try {
-    const tokenIds = perform(message);
-    const reply: RenderReply = { id: message.id, tokenIds };
-    port.postMessage(reply, tokenIds === null ? [] : [tokenIds.buffer as ArrayBuffer]);
+    const reply = perform(message);
+    port.postMessage(reply, reply.type === 'rendered' ? [reply.tokenIds.buffer as ArrayBuffer] : []);
   } catch (error) {
-    const code = error instanceof MillraceError ? error.code : 'internal_error';
+    const known = error instanceof MillraceError ? error : null;
     const reply: RenderReply = {
       id: message.id,
-      code,
+      type: 'failed',
+      code: known?.code ?? 'internal_error',
       message: error instanceof Error ? error.message : String(error),
+      param: known?.param ?? null,
     };
     port.postMessage(reply);
   }
 });
 
-/** @returns tokens for `render`, null otherwise */
-function perform(message: RenderMessage): Int32Array | null {
+function perform(message: RenderMessage): RenderReply {
+  const { id, cardHash } = message;
   switch (message.type) {
-    case 'load':
-      if (!renderers.has(message.cardHash)) renderers.set(message.cardHash, PromptRenderer.fromCard(message.card));
-      return null;
+    case 'load': {
+      const { card } = message;
+      const known = loaded.get(cardHash) ?? { renderer: PromptRenderer.fromCard(card), format: outputFormatOf(card) };
+      loaded.set(cardHash, known);
+      return { id, type: 'loaded', traits: promptTraits(card, known.renderer) };
+    }
     case 'forget':
-      renderers.delete(message.cardHash);
-      return null;
+      loaded.delete(cardHash);
+      return { id, type: 'forgotten' };
     case 'render': {
-      const renderer = renderers.get(message.cardHash);
-      if (renderer === undefined) {
+      const known = loaded.get(cardHash);
+      if (known === undefined) {
         throw new MillraceError('internal_error', 'The model changed while the request was prepared; send it again.');
       }
-      return renderer.render(message.messages).tokenIds;
+      const { messages, tools, templateVariables } = message.conversation;
+      const { text, tokenIds } = known.renderer.render(messages, { tools, templateVariables });
+      return { id, type: 'rendered', tokenIds, reasoning: reasoningStart(text, known.format) };
     }
   }
 }

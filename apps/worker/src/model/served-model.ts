@@ -2,9 +2,10 @@ import { extname } from 'node:path';
 import { cardHash, type ModelCard, type TokenTable } from '#contracts';
 import { EngineSupervisor, EngineThread } from '#engine';
 import { interruptRun } from '#model-runner';
-import { openModelFolder, resolveModelFolder } from '#models';
+import { answerTokenTable, OUTPUT_FORMATS, openModelFolder, resolveModelFolder } from '#models';
 import type { WorkerOptions } from '../worker-options.ts';
 import type { EngineThreadData } from './engine-thread-data.ts';
+import { UnknownOutputFormatError } from './unknown-output-format-error.ts';
 
 /** A checked model folder and how this worker will serve it; the weights are not loaded yet. */
 export interface ServedModel {
@@ -17,13 +18,18 @@ export interface ServedModel {
   readonly slotTokens: number;
 }
 
-/** @throws ModelFolderError with everything that is missing or wrong in the folder */
+/** @throws ModelFolderError with everything that is missing or wrong in the folder, UnknownOutputFormatError */
 export async function openServedModel(options: WorkerOptions): Promise<ServedModel> {
+  const { outputFormat } = options;
+  if (outputFormat !== null && !OUTPUT_FORMATS.has(outputFormat)) {
+    throw new UnknownOutputFormatError(outputFormat, OUTPUT_FORMATS.keys());
+  }
   const folder = await openModelFolder(await resolveModelFolder(options.model, options.modelRoots));
   const slotTokens = Math.min(options.slotTokens, folder.config.maxPositions ?? options.slotTokens);
   const model = options.modelId ?? folder.name;
-  const card = folder.card({ model, contextLength: slotTokens });
-  const tokenTable = folder.tokenTable();
+  const chosen = outputFormat === null ? {} : { outputFormat };
+  const card = folder.card({ model, contextLength: slotTokens, ...chosen });
+  const tokenTable = answerTokenTable(card);
   return { model, card, cardHash: cardHash(card), modelFile: folder.modelFile, tokenTable, slotTokens };
 }
 

@@ -29,6 +29,8 @@ export interface CardOptions {
   readonly createdAt?: number;
   /** Default `millrace`. */
   readonly ownedBy?: string;
+  /** Name of the format of tool calls and reasoning; default what the chat template tells. */
+  readonly outputFormat?: string;
 }
 
 /** A checked model folder: all files are there, whole, and fit together. */
@@ -56,10 +58,12 @@ export class ModelFolder {
     return this.#card.eosTokenIds;
   }
 
-  card({ model, contextLength, createdAt = 0, ownedBy = 'millrace' }: CardOptions): ModelCard {
-    return { version: 1, model, ...this.#card, contextLength, createdAt, ownedBy };
+  card({ model, contextLength, createdAt = 0, ownedBy = 'millrace', outputFormat }: CardOptions): ModelCard {
+    const card = { version: 1 as const, model, ...this.#card, contextLength, createdAt, ownedBy };
+    return outputFormat === undefined ? card : { ...card, outputFormat };
   }
 
+  /** Without the control tokens' texts; `answerTokenTable` has those that answers are taken apart by. */
   tokenTable(): TokenTable {
     return this.#tokenTable;
   }

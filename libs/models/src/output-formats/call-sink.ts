@@ -24,6 +24,8 @@ export class CallSink {
   /** White space and surroundings that are content only if no call follows. */
   #pending: { space: string; rest: string } = { space: '', rest: '' };
   #contentSinceCall = false;
+  /** Whether what arrives now is reasoning; readers set it. */
+  inReasoning = false;
 
   constructor(options: CallSinkOptions) {
     this.#options = options;

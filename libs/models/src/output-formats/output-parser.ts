@@ -42,7 +42,13 @@ export class OutputParser {
       callId,
       wholeCalls,
     });
+    this.#sink.inReasoning = options.reasoning === 'opened' && options.format.reasoning !== undefined;
     this.#reading = readOutput(options, this.#source, this.#sink);
+  }
+
+  /** Whether the text goes on inside a reasoning block, so that its tokens can be counted. */
+  get inReasoning(): boolean {
+    return this.#sink.inReasoning;
   }
 
   /** What can be told after this piece; pieces may be cut anywhere. */
@@ -95,6 +101,7 @@ function* readReasoning(
     sink.pendingSpace(space);
     return;
   }
+  sink.inReasoning = true;
   yield* source.skipSpace();
   let trailing = '';
   for (;;) {
@@ -110,6 +117,7 @@ function* readReasoning(
       trailing = '';
     }
   }
+  sink.inReasoning = false;
   yield* source.skipSpace();
 }
 

@@ -9,6 +9,8 @@ export interface ChatMessage {
   /** '' where an assistant only called tools. */
   readonly content: string;
   readonly name?: string;
+  /** What an assistant reasoned before an earlier answer; templates decide whether it is shown again. */
+  readonly reasoning_content?: string;
   /** Calls of an earlier assistant turn. */
   readonly tool_calls?: readonly ChatToolCall[];
   /** In a tool's result: the call that it answers. */

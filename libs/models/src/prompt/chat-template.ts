@@ -6,6 +6,7 @@ import { TemplateError } from './template-error.ts';
 import { TemplateInterpreter, templateEnvironment } from './template-interpreter.ts';
 import { Environment, parseJinja, type TemplateEnvironment, type TemplateNode } from './template-library.ts';
 import { addPrivateUse, TemplateMarkers } from './template-markers.ts';
+import { templateVariables } from './template-variables.ts';
 import { UnsupportedTemplateError } from './unsupported-template-error.ts';
 
 /** Filters that the template library implements for at least one type of value. */
@@ -32,6 +33,8 @@ export interface ChatTemplateOptions {
 
 /** A parsed chat template with Hugging Face's semantics; knows which of the text it wrote itself (see TemplateMarkers). */
 export class ChatTemplate {
+  /** Names that the template reads and a caller may set. */
+  readonly variables: readonly string[];
   readonly #options: ChatTemplateOptions;
   readonly #joinable: ReadonlySet<string>;
   readonly #ownPrivateUse = new Set<string>();
@@ -41,6 +44,7 @@ export class ChatTemplate {
   constructor(options: ChatTemplateOptions) {
     this.#options = options;
     const program = parseTemplate(options.source);
+    this.variables = templateVariables(program, options.templateTokens);
     const literals = [...templateNodes(program)].filter((node) => node.type === 'StringLiteral');
     this.#joinable = new Set([...CHAT_ROLES, ...literals.map((node) => String(node.value))]);
     for (const text of [options.source, ...options.controlTokens.map((token) => token.content)]) {

@@ -85,6 +85,7 @@ function operatorOf(node: TemplateNode): string {
   return String((node.operator as { value: unknown }).value);
 }
 
-function isTemplateNode(value: unknown): value is TemplateNode {
+/** Whether a value is a node of a parsed template. */
+export function isTemplateNode(value: unknown): value is TemplateNode {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }

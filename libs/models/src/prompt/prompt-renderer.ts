@@ -6,7 +6,14 @@ import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
-import { probeToolSupport, type ToolSupport, withArguments, withGenericTools } from './tool-conversation.ts';
+import {
+  probeShortIds,
+  probeToolSupport,
+  type ToolSupport,
+  withArguments,
+  withGenericTools,
+  withShortIds,
+} from './tool-conversation.ts';
 
 export interface RenderOptions {
   /** Ends the prompt with the opening of an assistant turn. Default true. */
@@ -39,6 +46,7 @@ export class PromptRenderer {
   readonly #template: ChatTemplate;
   #tokenTable: TokenTable | null = null;
   #toolSupport: ToolSupport | null = null;
+  #shortIds: boolean | null = null;
 
   /**
    * Reads the tokenizer (0.1 to 0.5 s for 150,000 tokens) and tries the template on small conversations.
@@ -85,13 +93,27 @@ export class PromptRenderer {
     scanValue(tools, 'tools', new Set());
     return this.toolSupport === 'none'
       ? this.#renderValues(withGenericTools(messages, tools), null, options)
-      : this.#renderValues(withArguments(messages, this.toolSupport), tools.length > 0 ? tools : null, options);
+      : this.#renderValues(
+          withArguments(this.#wantsShortIds ? withShortIds(messages) : messages, this.toolSupport),
+          tools.length > 0 ? tools : null,
+          options,
+        );
+  }
+
+  /** Names that the template reads and `templateVariables` may set. */
+  get variables(): readonly string[] {
+    return this.#template.variables;
   }
 
   /** What the template knows of tools; found out when first asked. */
   get toolSupport(): ToolSupport {
     this.#toolSupport ??= probeToolSupport((messages, tools) => this.#renderValues(messages, tools, {}).text);
     return this.#toolSupport;
+  }
+
+  get #wantsShortIds(): boolean {
+    this.#shortIds ??= probeShortIds((messages) => this.#renderValues(messages, null, {}).text, this.toolSupport);
+    return this.#shortIds;
   }
 
   #renderValues(

@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { FinishReason, Logprobs, TokenCounts } from '../chat-answer/answer-fields.ts';
+import {
+  DELTA_FIELDS,
+  FinishReason,
+  Logprobs,
+  OPTIONAL_MESSAGE_FIELDS,
+  ReasonedTokenCounts,
+} from '../chat-answer/answer-fields.ts';
 
 const heading = {
   id: z.string(),
@@ -15,12 +21,16 @@ export const ApiCompletionBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      message: z.object({ role: z.literal('assistant'), content: z.string() }),
+      message: z.object({
+        role: z.literal('assistant'),
+        content: z.string().nullable().describe('Null when the answer is tool calls alone.'),
+        ...OPTIONAL_MESSAGE_FIELDS,
+      }),
       logprobs,
       finish_reason: FinishReason,
     }),
   ),
-  usage: TokenCounts,
+  usage: ReasonedTokenCounts,
 });
 
 export const ApiChunkBody = z.object({
@@ -29,10 +39,10 @@ export const ApiChunkBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      delta: z.object(DELTA_FIELDS),
       logprobs,
       finish_reason: FinishReason.nullable(),
     }),
   ),
-  usage: TokenCounts.nullable().optional().describe('Only with stream_options.include_usage.'),
+  usage: ReasonedTokenCounts.nullable().optional().describe('Only with stream_options.include_usage.'),
 });

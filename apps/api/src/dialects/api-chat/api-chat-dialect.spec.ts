@@ -5,7 +5,7 @@ import { API_CHAT } from './api-chat-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
 const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
-const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1 };
+const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 function statusOf(change: object): number {
   try {
@@ -47,7 +47,7 @@ describe('the api-chat dialect', () => {
     { logit_bias: { 5: 101 } },
     { max_tokens: 1, max_completion_tokens: 2 },
     { stream_options: { include_usage: true } },
-    { reasoning_effort: 'high' },
+    { reasoning_effort: 'huge' },
     { reasoning_effort: 'huge' },
     { tool_choice: 'required' },
   ])('calls %j invalid parameters', (change) => expect(statusOf(change)).toBe(422));
@@ -65,7 +65,13 @@ describe('the api-chat dialect', () => {
   });
 
   it('answers in its document’s words, with log probabilities only where they were asked for', () => {
-    const choice = { text: 'Hello', logprobs: null, end: { reason: 'stop' as const, stopString: 'x' } };
+    const choice = {
+      content: 'Hello',
+      reasoning: '',
+      calls: [],
+      logprobs: null,
+      end: { reason: 'stop' as const, stopString: 'x' },
+    };
     const answer = API_CHAT.completion(heading, [choice, { ...choice, logprobs: [] }], usage);
     expect(answer).toEqual({
       id: 'chatcmpl-abc',

@@ -2,7 +2,14 @@ import { OpenaiErrorBody } from '../chat-answer/answer-fields.ts';
 import { ChatChunkMapper } from '../chat-answer/chat-chunk-mapper.ts';
 import type { ChatShape } from '../chat-answer/chat-shape.ts';
 import { mapCompletion } from '../chat-answer/map-completion.ts';
-import { mapLogprobs, mapOpenaiError, mapTokenCounts, systemFingerprint } from '../chat-answer/map-parts.ts';
+import {
+  mapCalls,
+  mapLogprobs,
+  mapOpenaiError,
+  mapReasonedTokenCounts,
+  mapTexts,
+  systemFingerprint,
+} from '../chat-answer/map-parts.ts';
 import type { ChatDefaults } from '../chat-request/generate-request-of.ts';
 import { parseChatBody } from '../chat-request/parse-chat-body.ts';
 import type { Dialect } from '../dialect.ts';
@@ -20,11 +27,14 @@ const SHAPE: ChatShape = {
     model: heading.model,
     system_fingerprint: systemFingerprint(heading),
   }),
-  message: (text) => ({ content: text }),
+  message: (choice) => ({
+    ...mapTexts(choice),
+    ...(choice.calls.length === 0 ? {} : { tool_calls: mapCalls(choice.calls) }),
+  }),
   firstDelta: { content: '' },
   logprobs: (logprobs) => (logprobs === null ? {} : { logprobs: mapLogprobs(logprobs) }),
   ending: (end) => ({ finish_reason: end?.reason ?? null }),
-  usage: mapTokenCounts,
+  usage: mapReasonedTokenCounts,
 };
 
 /** Chat completions with a status of their own for parameters out of range. */

@@ -14,7 +14,34 @@ export const Logprobs = z
   .nullable();
 export type Logprobs = z.infer<typeof Logprobs>;
 
-export const FinishReason = z.enum(['stop', 'length']);
+export const FinishReason = z.enum(['stop', 'length', 'tool_calls']);
+
+const calledFunction = z.object({ name: z.string(), arguments: z.string().describe('A JSON object, as text.') });
+
+export const ToolCall = z.object({ id: z.string(), type: z.literal('function'), function: calledFunction });
+export type ToolCall = z.infer<typeof ToolCall>;
+
+/** Of a stream: the first of a call has its id, type and name, the others a piece of its arguments. */
+const ToolCallDelta = z.object({
+  index: z.int().min(0),
+  id: z.string().optional(),
+  type: z.literal('function').optional(),
+  function: calledFunction.partial(),
+});
+
+/** Fields of a message that stand there only when there is something to tell. */
+export const OPTIONAL_MESSAGE_FIELDS = {
+  reasoning_content: z.string().optional().describe('Extension. What the model thought before it answered.'),
+  tool_calls: z.array(ToolCall).min(1).optional(),
+};
+
+/** Fields of every `delta` of a stream. */
+export const DELTA_FIELDS = {
+  role: z.literal('assistant').optional(),
+  content: z.string().optional(),
+  reasoning_content: z.string().optional().describe('Extension. A piece of what the model thought.'),
+  tool_calls: z.array(ToolCallDelta).length(1).optional(),
+};
 
 /** What every dialect tells of the usage. */
 export const TokenCounts = z.object({
@@ -24,7 +51,15 @@ export const TokenCounts = z.object({
 });
 export type TokenCounts = z.infer<typeof TokenCounts>;
 
-export const Usage = TokenCounts.extend({ prompt_tokens_details: z.object({ cached_tokens: z.int().min(0) }) });
+const completionDetails = z.object({ reasoning_tokens: z.int().min(0) });
+
+export const ReasonedTokenCounts = TokenCounts.extend({ completion_tokens_details: completionDetails.optional() });
+export type ReasonedTokenCounts = z.infer<typeof ReasonedTokenCounts>;
+
+export const Usage = TokenCounts.extend({
+  prompt_tokens_details: z.object({ cached_tokens: z.int().min(0) }),
+  completion_tokens_details: completionDetails,
+});
 export type Usage = z.infer<typeof Usage>;
 
 /** The error body of OpenAI. */

@@ -4,7 +4,7 @@ import { DIALECTS } from '../dialects.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], stream: true };
 const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
-const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1 };
+const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 1 };
 const end = { reason: 'stop' as const, stopString: null };
 
 interface Chunk {
@@ -23,7 +23,7 @@ describe.each(DIALECTS.filter((dialect) => dialect.chunks !== null))('the chunks
         const mapper = dialect.chunks?.(heading, dialect.parse({ ...body, n: 3 }));
         if (mapper === undefined) return;
         const events = [
-          ...all.flatMap(({ choice, text }) => mapper.text(choice, text, [], usage)),
+          ...all.flatMap(({ choice, text }) => mapper.output(choice, [{ type: 'content', text }], [], usage)),
           ...ends.flatMap((choice) => mapper.choiceFinished(choice, end, usage)),
           ...mapper.ended(usage),
         ];
@@ -43,7 +43,10 @@ describe.each(DIALECTS.filter((dialect) => dialect.chunks !== null))('the chunks
   it('tell the usage when and where it was asked for', () => {
     const usages = (options: object) => {
       const mapper = dialect.chunks?.(heading, dialect.parse({ ...body, stream_options: options }));
-      const events = [...(mapper?.text(0, 'a', [], usage) ?? []), ...(mapper?.ended(usage) ?? [])];
+      const events = [
+        ...(mapper?.output(0, [{ type: 'content', text: 'a' }], [], usage) ?? []),
+        ...(mapper?.ended(usage) ?? []),
+      ];
       return events.map((event) => (event as { usage?: { total_tokens: number } | null }).usage?.total_tokens ?? null);
     };
     expect(usages({})).toEqual([null, null]);

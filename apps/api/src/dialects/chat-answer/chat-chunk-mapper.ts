@@ -1,9 +1,12 @@
-import type { AnswerLogprob, AnswerUsage, ChoiceEnd } from '../../generate/answer-listener.ts';
+import type { OutputEvent } from '#models';
+import type { AnswerLogprob } from '../../generate/answer-listener.ts';
+import type { OutputEnd, OutputUsage } from '../../generate/output/output-listener.ts';
 import type { AnswerHeading, ChunkMapper, DeliveryWishes } from '../dialect.ts';
 import type { ChatShape } from './chat-shape.ts';
+import { mapDelta } from './map-parts.ts';
 
 /**
- * One answer as `chat.completion.chunk` objects: per choice a first one with the role, any number with text, one with the
+ * One answer as `chat.completion.chunk` objects: per choice a first one with the role, any number with pieces of content, reasoning or tool calls, one with the
  * finish reason; last, when asked for, one with the usage and no choices.
  */
 export class ChatChunkMapper implements ChunkMapper {
@@ -18,21 +21,33 @@ export class ChatChunkMapper implements ChunkMapper {
     this.#delivery = delivery;
   }
 
-  text(index: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): object[] {
-    const told = logprobs.length > 0 ? logprobs : null;
-    return [...this.#begin(index, usage), this.#chunk(index, { content: text }, told, null, usage)];
+  output(
+    index: number,
+    parts: readonly OutputEvent[],
+    logprobs: readonly AnswerLogprob[],
+    usage: OutputUsage,
+  ): object[] {
+    const deltas = parts.map(mapDelta).filter((delta) => delta !== null);
+    // Tokens whose text is held back, or has none, have their log probabilities all the same.
+    if (deltas.length === 0 && logprobs.length > 0) deltas.push({ content: '' });
+    if (deltas.length === 0) return [];
+    const chunks = deltas.map((delta, place) => {
+      const told = place === 0 && logprobs.length > 0 ? logprobs : null;
+      return this.#chunk(index, delta, told, null, usage);
+    });
+    return [...this.#begin(index, usage), ...chunks];
   }
 
-  choiceFinished(index: number, end: ChoiceEnd, usage: AnswerUsage): object[] {
+  choiceFinished(index: number, end: OutputEnd, usage: OutputUsage): object[] {
     return [...this.#begin(index, usage), this.#chunk(index, {}, null, end, usage)];
   }
 
-  ended(usage: AnswerUsage): object[] {
+  ended(usage: OutputUsage): object[] {
     if (!this.#delivery.includeUsage) return [];
     return [{ ...this.#heading, choices: [], usage: this.#shape.usage(usage) }];
   }
 
-  #begin(index: number, usage: AnswerUsage): object[] {
+  #begin(index: number, usage: OutputUsage): object[] {
     if (this.#begun.has(index)) return [];
     this.#begun.add(index);
     return [this.#chunk(index, { role: 'assistant', ...this.#shape.firstDelta }, null, null, usage)];
@@ -42,15 +57,15 @@ export class ChatChunkMapper implements ChunkMapper {
     index: number,
     delta: object,
     logprobs: readonly AnswerLogprob[] | null,
-    end: ChoiceEnd | null,
-    usage: AnswerUsage,
+    end: OutputEnd | null,
+    usage: OutputUsage,
   ): object {
     const choice = { index, delta, ...this.#shape.logprobs(logprobs), ...this.#shape.ending(end) };
     return { ...this.#heading, choices: [choice], ...this.#usageOf(usage) };
   }
 
   /** A client that asked for the usage gets the field in every chunk, as OpenAI sends it. */
-  #usageOf(usage: AnswerUsage): object {
+  #usageOf(usage: OutputUsage): object {
     if (this.#delivery.continuousUsage) return { usage: this.#shape.usage(usage) };
     return this.#delivery.includeUsage ? { usage: null } : {};
   }

@@ -1,4 +1,4 @@
-import type { AnswerUsage } from '../../generate/answer-listener.ts';
+import type { OutputUsage } from '../../generate/output/output-listener.ts';
 import type { AnsweredChoice, AnswerHeading } from '../dialect.ts';
 import type { ChatShape } from './chat-shape.ts';
 
@@ -7,14 +7,14 @@ export function mapCompletion(
   shape: ChatShape,
   heading: AnswerHeading,
   choices: readonly AnsweredChoice[],
-  usage: AnswerUsage,
+  usage: OutputUsage,
 ): object {
   return {
     ...shape.heading(heading),
     object: 'chat.completion',
     choices: choices.map((choice, index) => ({
       index,
-      message: { role: 'assistant', ...shape.message(choice.text) },
+      message: { role: 'assistant', ...shape.message(choice) },
       ...shape.logprobs(choice.logprobs),
       ...shape.ending(choice.end),
     })),

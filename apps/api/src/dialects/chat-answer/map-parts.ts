@@ -1,14 +1,46 @@
 import type { MillraceError } from '#contracts';
-import type { AlternativeToken, AnswerLogprob, AnswerUsage } from '../../generate/answer-listener.ts';
-import type { AnswerHeading } from '../dialect.ts';
-import type { Logprobs, OpenaiErrorBody, TokenCounts, Usage } from './answer-fields.ts';
+import type { OutputEvent, ParsedCall } from '#models';
+import type { AlternativeToken, AnswerLogprob } from '../../generate/answer-listener.ts';
+import type { OutputUsage } from '../../generate/output/output-listener.ts';
+import type { AnsweredChoice, AnswerHeading } from '../dialect.ts';
+import type { Logprobs, OpenaiErrorBody, ReasonedTokenCounts, TokenCounts, ToolCall, Usage } from './answer-fields.ts';
 
 /** Changes when the model, its tokenizer or its template changes. */
 export function systemFingerprint(heading: AnswerHeading): string {
   return `fp_${heading.cardHash.slice(0, 12)}`;
 }
 
-export function mapTokenCounts(usage: AnswerUsage): TokenCounts {
+/** The texts of a choice's message; an answer that is calls alone has no content, as OpenAI says it. */
+export function mapTexts({ content, reasoning, calls }: AnsweredChoice) {
+  return {
+    content: content === '' && calls.length > 0 ? null : content,
+    ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+  };
+}
+
+export function mapCalls(calls: readonly ParsedCall[]): ToolCall[] {
+  return calls.map(({ id, name, arguments: text }) => ({ id, type: 'function', function: { name, arguments: text } }));
+}
+
+/** `delta` of the chunk that tells one part of an answer; null for parts that clients find out by themselves. */
+export function mapDelta(part: OutputEvent): object | null {
+  switch (part.type) {
+    case 'content':
+      return { content: part.text };
+    case 'reasoning':
+      return { reasoning_content: part.text };
+    case 'call-start': {
+      const { index, id, name } = part;
+      return { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] };
+    }
+    case 'call-arguments':
+      return { tool_calls: [{ index: part.index, function: { arguments: part.text } }] };
+    case 'call-end':
+      return null;
+  }
+}
+
+export function mapTokenCounts(usage: OutputUsage): TokenCounts {
   return {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,
@@ -16,8 +48,21 @@ export function mapTokenCounts(usage: AnswerUsage): TokenCounts {
   };
 }
 
-export function mapUsage(usage: AnswerUsage): Usage {
-  return { ...mapTokenCounts(usage), prompt_tokens_details: { cached_tokens: usage.cachedPromptTokens } };
+/** Token counts, and those of reasoning where there was some. */
+export function mapReasonedTokenCounts(usage: OutputUsage): ReasonedTokenCounts {
+  const { reasoningTokens } = usage;
+  return {
+    ...mapTokenCounts(usage),
+    ...(reasoningTokens === 0 ? {} : { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
+  };
+}
+
+export function mapUsage(usage: OutputUsage): Usage {
+  return {
+    ...mapTokenCounts(usage),
+    prompt_tokens_details: { cached_tokens: usage.cachedPromptTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  };
 }
 
 export function mapLogprobs(logprobs: readonly AnswerLogprob[]): NonNullable<Logprobs> {

@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { REASONING_EFFORTS } from '../../generate/reasoning-effort.ts';
 import { ChatMessageBody } from './chat-message-body.ts';
 import { harmlessOnly } from './harmless-only.ts';
 import { ResponseFormat } from './response-format.ts';
+import { TemplateVariables } from './template-variables.ts';
+import { TOOL_FIELDS } from './tools.ts';
 
 /** More than any conversation that fits a context; each message costs work before admission. */
 export const MAX_MESSAGES = 2_048;
@@ -17,9 +20,6 @@ const stopString = z.string().min(1, 'must not be empty').max(MAX_STOP_CHARACTER
 
 /** Most tokens to generate, as a field. */
 export const tokenLimit = z.int().min(1);
-
-/** Efforts that a model without a reasoning switch makes by itself: none, and no more than it must. */
-const EFFORTS_WITHOUT_REASONING = ['none', 'minimal'] as const;
 
 /**
  * The fields of a chat request: all of OpenAI's schema, and the extensions that vLLM and others share. A dialect spreads
@@ -79,17 +79,18 @@ export const CHAT_FIELDS = {
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),
-  tools: harmlessOnly(z.array(z.unknown()).max(0), 'Tools are not supported.'),
-  tool_choice: harmlessOnly(z.enum(['none', 'auto']), 'Tools are not supported.'),
-  parallel_tool_calls: harmlessOnly(z.boolean(), 'Tools are not supported.'),
-  functions: harmlessOnly(z.array(z.unknown()).max(0), 'Functions are not supported.'),
-  function_call: harmlessOnly(z.enum(['none', 'auto']), 'Functions are not supported.'),
+  ...TOOL_FIELDS,
+  functions: harmlessOnly(z.array(z.unknown()).max(0), 'Send functions as "tools".'),
+  function_call: harmlessOnly(z.enum(['none', 'auto']), 'Send it as "tool_choice".'),
   modalities: harmlessOnly(z.tuple([z.literal('text')]), 'The models here write text only.'),
   audio: harmlessOnly(z.never(), 'The models here write text only.'),
   prediction: harmlessOnly(z.never(), 'Predicted output is not supported.'),
-  reasoning_effort: harmlessOnly(
-    z.enum(EFFORTS_WITHOUT_REASONING),
-    'The models here do not reason before they answer, so only "none" and "minimal" can be kept to.',
+  reasoning_effort: z
+    .enum(REASONING_EFFORTS)
+    .nullish()
+    .describe('How much the model thinks before it answers; refused where the model can not keep to it.'),
+  chat_template_kwargs: TemplateVariables.nullish().describe(
+    'Extension. Variables for the model’s chat template; names that it does not read are refused.',
   ),
   verbosity: harmlessOnly(z.literal('medium'), 'Ask for a shorter or longer answer in a message.'),
   web_search_options: harmlessOnly(z.never(), 'Web search is not supported.'),

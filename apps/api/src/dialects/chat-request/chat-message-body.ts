@@ -9,9 +9,19 @@ const TextPart = z.strictObject({
 const content = z.union([z.string(), z.array(TextPart).min(1).max(1_024)]);
 const name = z.string().min(1).max(64).nullish();
 
+const ToolCallBody = z.strictObject({
+  id: z.string().min(1).max(512),
+  type: z.literal('function'),
+  function: z.strictObject({
+    name: z.string().min(1).max(64),
+    arguments: z.string(),
+    parsed_arguments: z.unknown().optional(),
+  }),
+});
+
 /** Clients that write out every field of a message send these empty with all roles. */
 const unused = {
-  tool_calls: harmlessOnly(z.array(z.unknown()).max(0), 'Tools are not supported.'),
+  tool_calls: harmlessOnly(z.array(z.unknown()).max(0), 'Only messages of the role "assistant" have calls.'),
   tool_call_id: harmlessOnly(z.never(), 'Only messages of the role "tool" have one.'),
 };
 
@@ -20,14 +30,31 @@ const echoed = {
   refusal: harmlessOnly(z.never(), 'Put the text into "content".'),
   annotations: harmlessOnly(z.array(z.unknown()).max(0), 'Annotations are not supported.'),
   audio: harmlessOnly(z.never(), 'The models here read text only.'),
-  function_call: harmlessOnly(z.never(), 'Functions are not supported.'),
+  function_call: harmlessOnly(z.never(), 'Send calls as "tool_calls".'),
+  /** What a client's own parser made of the content. */
+  parsed: z.unknown().optional(),
 };
+
+const AssistantMessage = z
+  .strictObject({
+    role: z.literal('assistant'),
+    content: content.nullish(),
+    reasoning_content: z.string().nullish(),
+    name,
+    tool_calls: z.array(ToolCallBody).max(128).nullish(),
+    tool_call_id: unused.tool_call_id,
+    ...echoed,
+  })
+  .refine(({ content: said, tool_calls: calls }) => (said ?? null) !== null || (calls ?? []).length > 0, {
+    path: ['content'],
+    message: 'must be one of the types: string, array; it may be left out only beside tool_calls',
+  });
 
 export const ChatMessageBody = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('system'), content, name, ...unused }),
   z.strictObject({ role: z.literal('developer'), content, name, ...unused }),
   z.strictObject({ role: z.literal('user'), content, name, ...unused }),
-  z.strictObject({ role: z.literal('assistant'), content, name, ...unused, ...echoed }),
+  AssistantMessage,
   z.strictObject({
     role: z.literal('tool'),
     content,

@@ -1,8 +1,12 @@
 import { MillraceError } from '#contracts';
+import type { ChatToolCall } from '#models';
 import type { RequestMessage, ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
 import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
 import { constraintOf } from './response-format.ts';
+import { toolUseOf } from './tools.ts';
+
+type AssistantBody = Extract<ChatMessageBody, { role: 'assistant' }>;
 
 /** A nucleus this small holds the most likely token only, which is what OpenAI's `top_p: 0` means. */
 const SMALLEST_TOP_P = 1e-9;
@@ -37,21 +41,40 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     ignoreEos: body.ignore_eos ?? false,
     topLogprobs: toTopLogprobs(body),
     constraint: constraintOf(body.response_format),
+    toolUse: toolUseOf(body),
+    reasoningEffort: body.reasoning_effort ?? null,
+    templateVariables: body.chat_template_kwargs ?? {},
     user: body.user ?? null,
   };
 }
 
 /** `developer` is the newer name of `system`; chat templates know the older one. Text parts are one text to a model. */
 function toMessage(message: ChatMessageBody): RequestMessage {
-  const content =
-    typeof message.content === 'string' ? message.content : message.content.map((part) => part.text).join('');
-  const role = message.role === 'developer' ? 'system' : message.role;
-  return {
-    role,
-    content,
-    ...(message.name ? { name: message.name } : {}),
-    ...(message.role === 'tool' ? { tool_call_id: message.tool_call_id } : {}),
-  };
+  const { content: said } = message;
+  const content = typeof said === 'string' ? said : (said ?? []).map((part) => part.text).join('');
+  const named = { content, ...(message.name ? { name: message.name } : {}) };
+  switch (message.role) {
+    case 'system':
+    case 'developer':
+      return { role: 'system', ...named };
+    case 'user':
+      return { role: 'user', ...named };
+    case 'tool':
+      return { role: 'tool', ...named, tool_call_id: message.tool_call_id };
+    case 'assistant': {
+      const { reasoning_content: reasoning, tool_calls: calls } = message;
+      return {
+        role: 'assistant',
+        ...named,
+        ...(reasoning ? { reasoning_content: reasoning } : {}),
+        ...(calls && calls.length > 0 ? { tool_calls: calls.map(toToolCall) } : {}),
+      };
+    }
+  }
+}
+
+function toToolCall({ id, type, function: called }: NonNullable<AssistantBody['tool_calls']>[number]): ChatToolCall {
+  return { id, type, function: { name: called.name, arguments: called.arguments } };
 }
 
 function toTokenLimit(

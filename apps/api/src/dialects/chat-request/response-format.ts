@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { OutputConstraint } from '#contracts';
+import type { ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
 
 /** Where a caller finds the schema of an answer in its request. */
 export const SCHEMA_FIELD = 'response_format.json_schema.schema';
@@ -21,7 +21,7 @@ export const ResponseFormat = z.discriminatedUnion('type', [
 export type ResponseFormat = z.infer<typeof ResponseFormat>;
 
 /** What the answer must be; null for free text. Schemas are enforced whatever `strict` says. */
-export function constraintOf(format: ResponseFormat | null | undefined): OutputConstraint | null {
+export function constraintOf(format: ResponseFormat | null | undefined): ValidGenerateRequest['constraint'] {
   if (format?.type === 'json_object') return { type: 'json_object' };
   if (format?.type !== 'json_schema') return null;
   const { schema, strict } = format.json_schema;

@@ -4,12 +4,16 @@ import { COMPLETION_MESSAGES } from './completion-messages-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
 const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
-const usage = { promptTokens: 20, completionTokens: 14, cachedPromptTokens: 1 };
+const usage = { promptTokens: 20, completionTokens: 14, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 describe('the completion-messages dialect', () => {
   it('answers in its document’s envelope', () => {
     const end = { reason: 'length' as const, stopString: null };
-    const answer = COMPLETION_MESSAGES.completion(heading, [{ text: 'Hello', logprobs: null, end }], usage);
+    const answer = COMPLETION_MESSAGES.completion(
+      heading,
+      [{ content: 'Hello', reasoning: '', calls: [], logprobs: null, end }],
+      usage,
+    );
     expect(answer).toEqual({
       code: 0,
       message: 'success',

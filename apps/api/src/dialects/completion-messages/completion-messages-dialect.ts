@@ -1,5 +1,5 @@
 import type { MillraceError } from '#contracts';
-import type { AnswerUsage } from '../../generate/answer-listener.ts';
+import type { OutputUsage } from '../../generate/output/output-listener.ts';
 import { mapTokenCounts } from '../chat-answer/map-parts.ts';
 import type { ChatDefaults } from '../chat-request/generate-request-of.ts';
 import { parseChatBody } from '../chat-request/parse-chat-body.ts';
@@ -35,7 +35,7 @@ export const COMPLETION_MESSAGES: Dialect = {
 function completion(
   heading: AnswerHeading,
   [choice]: readonly AnsweredChoice[],
-  usage: AnswerUsage,
+  usage: OutputUsage,
 ): CompletionMessagesAnswer {
   if (choice === undefined) throw new RangeError('An answer without a choice.');
   return {
@@ -44,7 +44,7 @@ function completion(
     result: {
       id: heading.requestId,
       model: heading.model,
-      answer: choice.text,
+      answer: choice.content,
       usage: { ...mapTokenCounts(usage), finish_reason: choice.end.reason },
       created_at: heading.createdAt,
     },

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { FinishReason, Logprobs, TokenCounts } from '../chat-answer/answer-fields.ts';
+import {
+  DELTA_FIELDS,
+  FinishReason,
+  Logprobs,
+  OPTIONAL_MESSAGE_FIELDS,
+  TokenCounts,
+  ToolCall,
+} from '../chat-answer/answer-fields.ts';
 
 const heading = {
   id: z.string().describe('Begins with cmpl-.'),
@@ -14,7 +21,12 @@ export const ModelApiCompletionBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      message: z.object({ role: z.literal('assistant'), content: z.string(), tool_calls: z.array(z.never()) }),
+      message: z.object({
+        role: z.literal('assistant'),
+        content: z.string().nullable().describe('Null when the answer is tool calls alone.'),
+        ...OPTIONAL_MESSAGE_FIELDS,
+        tool_calls: z.array(ToolCall),
+      }),
       logprobs: Logprobs,
       finish_reason: FinishReason,
       stop_reason: stopReason,
@@ -29,7 +41,7 @@ export const ModelApiChunkBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      delta: z.object(DELTA_FIELDS),
       logprobs: Logprobs,
       finish_reason: FinishReason.nullable(),
       stop_reason: stopReason,

@@ -3,7 +3,7 @@ import { MODEL_API_CHAT } from './model-api-chat-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
 const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
-const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1 };
+const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 describe('the model-api-chat dialect', () => {
   it('fills its document’s defaults', () => {
@@ -35,7 +35,11 @@ describe('the model-api-chat dialect', () => {
 
   it('answers in its documents’ words', () => {
     const end = { reason: 'stop' as const, stopString: '\n' };
-    const answer = MODEL_API_CHAT.completion(heading, [{ text: 'Hello', logprobs: null, end }], usage);
+    const answer = MODEL_API_CHAT.completion(
+      heading,
+      [{ content: 'Hello', reasoning: '', calls: [], logprobs: null, end }],
+      usage,
+    );
     expect(answer).toEqual({
       id: 'cmpl-abc',
       object: 'chat.completion',

@@ -2,7 +2,7 @@ import { OpenaiErrorBody } from '../chat-answer/answer-fields.ts';
 import { ChatChunkMapper } from '../chat-answer/chat-chunk-mapper.ts';
 import type { ChatShape } from '../chat-answer/chat-shape.ts';
 import { mapCompletion } from '../chat-answer/map-completion.ts';
-import { mapLogprobs, mapOpenaiError, mapTokenCounts } from '../chat-answer/map-parts.ts';
+import { mapCalls, mapLogprobs, mapOpenaiError, mapTexts, mapTokenCounts } from '../chat-answer/map-parts.ts';
 import type { ChatDefaults } from '../chat-request/generate-request-of.ts';
 import { parseChatBody } from '../chat-request/parse-chat-body.ts';
 import type { Dialect } from '../dialect.ts';
@@ -13,7 +13,7 @@ const DEFAULTS: ChatDefaults = { temperature: 0.7, topP: 0.7, maxTokens: 200 };
 
 const SHAPE: ChatShape = {
   heading: (heading) => ({ id: `cmpl-${heading.requestId}`, created: heading.createdAt, model: heading.model }),
-  message: (text) => ({ content: text, tool_calls: [] }),
+  message: (choice) => ({ ...mapTexts(choice), tool_calls: mapCalls(choice.calls) }),
   firstDelta: { content: '' },
   logprobs: (logprobs) => ({ logprobs: logprobs === null ? null : mapLogprobs(logprobs) }),
   ending: (end) => ({ finish_reason: end?.reason ?? null, stop_reason: end?.stopString ?? null }),

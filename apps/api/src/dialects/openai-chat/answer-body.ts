@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FinishReason, Logprobs, Usage } from '../chat-answer/answer-fields.ts';
+import { DELTA_FIELDS, FinishReason, Logprobs, OPTIONAL_MESSAGE_FIELDS, Usage } from '../chat-answer/answer-fields.ts';
 
 const heading = {
   id: z.string(),
@@ -14,7 +14,12 @@ export const CompletionBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), refusal: z.null() }),
+      message: z.object({
+        role: z.literal('assistant'),
+        content: z.string().nullable().describe('Null when the answer is tool calls alone.'),
+        refusal: z.null(),
+        ...OPTIONAL_MESSAGE_FIELDS,
+      }),
       logprobs: Logprobs,
       finish_reason: FinishReason,
     }),
@@ -29,11 +34,7 @@ export const ChunkBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      delta: z.object({
-        role: z.literal('assistant').optional(),
-        content: z.string().optional(),
-        refusal: z.null().optional(),
-      }),
+      delta: z.object({ ...DELTA_FIELDS, refusal: z.null().optional() }),
       logprobs: Logprobs,
       finish_reason: FinishReason.nullable(),
     }),

@@ -6,6 +6,13 @@ const parseBody = OPENAI_CHAT.parse;
 const messages = [{ role: 'user', content: 'Hi' }];
 const body = { model: 'tiny', messages };
 
+const tool = (name: string, more: object = {}) => ({ type: 'function', function: { name, ...more } });
+const named = (name: string) => tool(name);
+const allowed = (mode: string, names: readonly string[]) => ({
+  type: 'allowed_tools',
+  allowed_tools: { mode, tools: names.map(named) },
+});
+
 function refusal(change: object): MillraceError {
   try {
     parseBody({ ...body, ...change });
@@ -39,6 +46,9 @@ describe('the openai-chat dialect', () => {
         maxTokensField: null,
         ignoreEos: false,
         constraint: null,
+        toolUse: null,
+        reasoningEffort: null,
+        templateVariables: {},
         topLogprobs: null,
         user: null,
       },
@@ -136,28 +146,26 @@ describe('the openai-chat dialect', () => {
     { top_logprobs: 0, logprobs: false },
     { max_tokens: 5, max_completion_tokens: 5 },
     { top_k: -1 },
-    { reasoning_effort: 'none' },
-    { reasoning_effort: 'minimal' },
+    { parallel_tool_calls: false },
+    { chat_template_kwargs: {} },
     { audio: null, prediction: null, reasoning_effort: null, verbosity: null },
   ])('accepts %j, which changes nothing', (change) => {
     expect(() => parseBody({ ...body, ...change })).not.toThrow();
   });
 
   it.each([
-    [{ tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools'],
-    [{ tool_choice: 'required' }, 'tool_choice'],
     [{ modalities: ['text', 'audio'] }, 'modalities'],
     [{ audio: { voice: 'x', format: 'wav' } }, 'audio'],
     [{ store: true }, 'store'],
     [{ metadata: { a: 'b' } }, 'metadata'],
-    [{ reasoning_effort: 'high' }, 'reasoning_effort'],
     [{ web_search_options: {} }, 'web_search_options'],
     [{ prompt_cache_key: 'x' }, 'prompt_cache_key'],
     [{ functions: [{ name: 'f' }] }, 'functions'],
     [{ stream: true, stream_options: { include_obfuscation: true } }, 'stream_options.include_obfuscation'],
     [{ temprature: 1 }, 'temprature'],
     [{ messages: [{ role: 'user', content: 'a', colour: 'red' }] }, 'messages[0].colour'],
-    [{ messages: [{ role: 'assistant', content: 'a', tool_calls: [{ id: '1' }] }] }, 'messages[0].tool_calls'],
+    [{ messages: [{ role: 'user', content: 'a', tool_calls: [{ id: '1' }] }] }, 'messages[0].tool_calls'],
+    [{ messages: [{ role: 'assistant', content: 'a', function_call: {} }] }, 'messages[0].function_call'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://x' } }] }] },
       'messages[0].content[0].type',
@@ -204,8 +212,81 @@ describe('the openai-chat dialect', () => {
       /Set include_usage to true/,
     ],
     [{ repetition_penalty: 0 }, 'repetition_penalty', /more than 0/],
+    [{ reasoning_effort: 'huge' }, 'reasoning_effort', /"huge". It must be "none" or "minimal" or "low"/],
+    [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools[0].type', /"custom". It must be "function"/],
+    [{ tools: [tool('a b')] }, 'tools[0].function.name', /must have 1 to 64 letters, digits/],
+    [{ tools: [{ type: 'function', function: {} }] }, 'tools[0].function.name', /is missing/],
+    [{ tools: [tool('f', { parameters: 'x' })] }, 'tools[0].function.parameters', /"x". It must be of the type/],
+    [{ tools: [tool('f'), tool('f')] }, 'tools[1].function.name', /"f" comes twice. Give every tool/],
+    [{ tool_choice: 'required' }, 'tool_choice', /"required" asks for a call, but there are no tools/],
+    [{ tool_choice: 'any', tools: [tool('f')] }, 'tool_choice', /"any". It must be/],
+    [{ tool_choice: named('g'), tools: [tool('f')] }, 'tool_choice.function.name', /"g" is none of the tools.*"f"/],
+    [
+      { tool_choice: allowed('auto', ['f', 'g']), tools: [tool('f')] },
+      'tool_choice.allowed_tools.tools[1].function.name',
+      /"g" is none of the tools/,
+    ],
+    [{ messages: [{ role: 'assistant', tool_calls: [] }] }, 'messages[0].content', /only beside tool_calls/],
+    [
+      { messages: [{ role: 'assistant', tool_calls: [{ id: 'a', type: 'function', function: { name: 'f' } }] }] },
+      'messages[0].tool_calls[0].function.arguments',
+      /is missing. It must be of the type string/,
+    ],
+    [{ chat_template_kwargs: { 'a b': 1 } }, 'chat_template_kwargs.a b', /must be names of up to 64 letters/],
+    [{ chat_template_kwargs: { a: [[[[1]]]] } }, 'chat_template_kwargs', /nested at most 4 levels/],
+    [{ chat_template_kwargs: { a: 'x'.repeat(9_000) } }, 'chat_template_kwargs', /at most 8192 characters/],
   ])('refuses %j, naming %s, value and remedy', (change, param, message) => {
     expect(refusal(change)).toMatchObject({ code: 'invalid_request', param, message: expect.stringMatching(message) });
+  });
+
+  it('takes tools, and every choice of them', () => {
+    const parameters = { type: 'object', properties: { city: { type: 'string' } } };
+    const tools = [tool('weather', { description: 'Of a city.', parameters, strict: true }), tool('time')];
+    const use = (change: object) => parseBody({ ...body, tools, ...change }).request.toolUse;
+    expect(use({})).toEqual({
+      tools: [
+        { name: 'weather', description: 'Of a city.', parameters, strict: true },
+        { name: 'time', strict: false },
+      ],
+      callable: ['weather', 'time'],
+      choice: 'auto',
+      parallel: true,
+    });
+    expect(use({ tool_choice: 'none' })).toBe(null);
+    expect(use({ tool_choice: 'required', parallel_tool_calls: false })).toMatchObject({
+      choice: 'required',
+      parallel: false,
+    });
+    expect(use({ tool_choice: named('time') })).toMatchObject({ choice: { name: 'time' } });
+    expect(use({ tool_choice: allowed('required', ['time']) })).toMatchObject({
+      tools: [{ name: 'weather' }, { name: 'time' }],
+      callable: ['time'],
+      choice: 'required',
+    });
+  });
+
+  it('takes calls and reasoning of earlier turns as clients echo them', () => {
+    const call = { id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a":1}' } };
+    const echoed = { ...call, function: { ...call.function, parsed_arguments: { a: 1 } } };
+    const { request } = parseBody({
+      ...body,
+      messages: [
+        ...messages,
+        {
+          role: 'assistant',
+          content: null,
+          refusal: null,
+          parsed: null,
+          reasoning_content: 'Hm.',
+          tool_calls: [echoed],
+        },
+        { role: 'tool', content: [{ type: 'text', text: '2' }], tool_call_id: 'call_1' },
+      ],
+    });
+    expect(request.messages.slice(1)).toEqual([
+      { role: 'assistant', content: '', reasoning_content: 'Hm.', tool_calls: [call] },
+      { role: 'tool', content: '2', tool_call_id: 'call_1' },
+    ]);
   });
 
   it('refuses every other field that it does not honour', () => {

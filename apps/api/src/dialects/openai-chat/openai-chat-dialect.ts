@@ -2,7 +2,14 @@ import { OpenaiErrorBody } from '../chat-answer/answer-fields.ts';
 import { ChatChunkMapper } from '../chat-answer/chat-chunk-mapper.ts';
 import type { ChatShape } from '../chat-answer/chat-shape.ts';
 import { mapCompletion } from '../chat-answer/map-completion.ts';
-import { mapLogprobs, mapOpenaiError, mapUsage, systemFingerprint } from '../chat-answer/map-parts.ts';
+import {
+  mapCalls,
+  mapLogprobs,
+  mapOpenaiError,
+  mapTexts,
+  mapUsage,
+  systemFingerprint,
+} from '../chat-answer/map-parts.ts';
 import type { ChatDefaults } from '../chat-request/generate-request-of.ts';
 import { parseChatBody } from '../chat-request/parse-chat-body.ts';
 import type { Dialect } from '../dialect.ts';
@@ -18,7 +25,11 @@ const SHAPE: ChatShape = {
     model: heading.model,
     system_fingerprint: systemFingerprint(heading),
   }),
-  message: (text) => ({ content: text, refusal: null }),
+  message: (choice) => ({
+    ...mapTexts(choice),
+    refusal: null,
+    ...(choice.calls.length === 0 ? {} : { tool_calls: mapCalls(choice.calls) }),
+  }),
   firstDelta: { content: '', refusal: null },
   logprobs: (logprobs) => ({ logprobs: logprobs === null ? null : mapLogprobs(logprobs) }),
   ending: (end) => ({ finish_reason: end?.reason ?? null }),

@@ -58,7 +58,9 @@ function* readMessage(reading: CallReading): Reading {
     return;
   }
   const channel = [...head.matchAll(/<\|channel\|>\s*(\w+)/g)].at(-1)?.[1];
-  yield* readBody(reading, (text) => (channel === 'analysis' ? sink.reasoning(text) : sink.content(text)));
+  sink.inReasoning = channel === 'analysis';
+  yield* readBody(reading, (text) => (sink.inReasoning ? sink.reasoning(text) : sink.content(text)));
+  sink.inReasoning = false;
 }
 
 /** A message's text up to its end mark, which is consumed, or up to the next message's head. */

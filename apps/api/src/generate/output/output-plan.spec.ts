@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { OutputConstraint } from '#contracts';
+import type { PromptTraits } from '#models';
+import { OPENAI_CHAT } from '../../dialects/openai-chat/openai-chat-dialect.ts';
+import { plannedConstraint, plannedReading } from './output-plan.ts';
+import { templateVariablesOf } from './template-variables-of.ts';
+
+const PLAIN: PromptTraits = { tools: 'none', reasoning: null, variables: [] };
+const THINKING: PromptTraits = {
+  tools: 'objects',
+  reasoning: { switch: 'enable_thinking', efforts: [], block: { open: '<think>', close: '</think>' } },
+  variables: ['enable_thinking', 'greeting'],
+};
+const NAMED_EFFORTS: PromptTraits = {
+  tools: 'objects',
+  reasoning: { switch: null, efforts: ['low', 'medium', 'high'], block: null },
+  variables: ['reasoning_effort'],
+};
+const tool = (name: string, more: object = {}) => ({ type: 'function', function: { name, ...more } });
+const schema = { type: 'object', properties: { a: { type: 'integer' } } };
+const tools = [tool('f', { parameters: schema }), tool('g')];
+const JSON_FORMAT = { response_format: { type: 'json_object' } };
+
+const modelOf = (traits: PromptTraits, chatTemplate = '') =>
+  ({ card: { model: 'tiny', chatTemplate }, traits }) as Parameters<typeof plannedConstraint>[1];
+const requestOf = (change: object) =>
+  OPENAI_CHAT.parse({ model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], ...change }).request;
+const constraintOf = (change: object, traits = PLAIN, chatTemplate = '') => {
+  const constraint = plannedConstraint(requestOf(change), modelOf(traits, chatTemplate), { reasoning: 'marked' });
+  if (constraint !== null) OutputConstraint.parse(constraint);
+  return constraint;
+};
+
+describe('the constraint of a request with tools', () => {
+  it('holds required and named calls, strict tools and single calls to their form, and nothing else', () => {
+    const held = { type: 'tool_calls', format: 'generic', parallel: true };
+    const called = [
+      { name: 'f', parameters: schema, strict: false },
+      { name: 'g', parameters: null, strict: false },
+    ];
+    expect(constraintOf({ tools })).toBe(null);
+    expect(constraintOf({ tools, tool_choice: 'none' })).toBe(null);
+    expect(constraintOf({ tools, tool_choice: 'required' })).toEqual({ ...held, tools: called, choice: 'required' });
+    expect(constraintOf({ tools, tool_choice: tool('g') })).toMatchObject({ choice: { name: 'g' } });
+    expect(constraintOf({ tools, parallel_tool_calls: false })).toMatchObject({ choice: 'auto', parallel: false });
+    const strict = [tool('f', { parameters: schema, strict: true })];
+    expect(constraintOf({ tools: strict })).toMatchObject({ choice: 'auto', tools: [{ strict: true }] });
+  });
+
+  it('knows the model’s own form, and that it reasons before', () => {
+    expect(constraintOf({ tools, tool_choice: 'required' }, THINKING, '<tool_call> <think>')).toMatchObject({
+      format: 'hermes',
+      reasoning: { format: 'hermes', start: 'marked' },
+    });
+    expect(constraintOf(JSON_FORMAT, THINKING, '<tool_call> <think>')).toEqual({
+      type: 'json_object',
+      reasoning: { format: 'hermes', start: 'marked' },
+    });
+  });
+
+  it('is that of the calls where a call is asked for, and refused where it may be either', () => {
+    expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'required' })).toMatchObject({ type: 'tool_calls' });
+    expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'none' })).toEqual({ type: 'json_object' });
+    expect(() => constraintOf({ ...JSON_FORMAT, tools })).toThrow(
+      /response_format "json_object" is not supported where/,
+    );
+  });
+});
+
+describe('the reading of a request', () => {
+  const readingOf = (change: object, traits = PLAIN) =>
+    plannedReading('id', requestOf(change), modelOf(traits), { reasoning: 'opened' });
+
+  it('looks for the calls that are allowed, and waits for whole ones where nothing holds them to their form', () => {
+    expect(readingOf({})).toMatchObject({ tools: null, reasoning: 'off', wholeCalls: false });
+    expect(readingOf({ tools })).toMatchObject({ tools: [{ name: 'f' }, { name: 'g' }], wholeCalls: true });
+    expect(readingOf({ tools, tool_choice: 'required' }).wholeCalls).toBe(false);
+    const allowed_tools = { mode: 'auto', tools: [tool('g')] };
+    const reading = readingOf({ tools, tool_choice: { type: 'allowed_tools', allowed_tools } });
+    expect(reading.tools?.map(({ name }) => name)).toEqual(['g']);
+    expect(readingOf({}, THINKING).reasoning).toBe('opened');
+  });
+});
+
+describe('reasoning_effort and chat_template_kwargs', () => {
+  const variablesOf = (change: object, traits: PromptTraits) => templateVariablesOf(requestOf(change), modelOf(traits));
+
+  it('set what the template reads', () => {
+    expect(variablesOf({}, THINKING)).toEqual({});
+    expect(variablesOf({ reasoning_effort: 'none' }, THINKING)).toEqual({ enable_thinking: false });
+    expect(variablesOf({ reasoning_effort: 'high' }, THINKING)).toEqual({ enable_thinking: true });
+    expect(variablesOf({ reasoning_effort: 'low' }, NAMED_EFFORTS)).toEqual({ reasoning_effort: 'low' });
+    const chat_template_kwargs = { greeting: { of: 'the day' } };
+    expect(variablesOf({ reasoning_effort: 'none', chat_template_kwargs }, THINKING)).toEqual({
+      greeting: { of: 'the day' },
+      enable_thinking: false,
+    });
+    for (const reasoning_effort of ['none', 'minimal']) expect(variablesOf({ reasoning_effort }, PLAIN)).toEqual({});
+  });
+
+  it.each([
+    [{ reasoning_effort: 'high' }, PLAIN, /"high" is not supported: "tiny" does not reason.*"none", "minimal"/],
+    [{ reasoning_effort: 'none' }, NAMED_EFFORTS, /"none" is not supported.*"low", "medium", "high"/],
+    [{ chat_template_kwargs: { enable_thinking: true } }, PLAIN, /enable_thinking is not supported.*It reads none/],
+    [{ chat_template_kwargs: { messages: [] } }, THINKING, /It reads: enable_thinking, greeting/],
+    [
+      { reasoning_effort: 'low', chat_template_kwargs: { enable_thinking: true } },
+      THINKING,
+      /reasoning_effort and chat_template_kwargs.enable_thinking set the same/,
+    ],
+  ])('refuse %j where the model can not keep to it', (change, traits, message) => {
+    expect(() => variablesOf(change, traits)).toThrow(message);
+  });
+});

@@ -1,0 +1,89 @@
+import type { MillraceError } from '#contracts';
+import { callIds, type OutputEvent, OutputParser, toolSetOf } from '#models';
+import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../answer-listener.ts';
+import type { OutputListener, OutputUsage } from './output-listener.ts';
+import type { OutputReading } from './output-reading.ts';
+
+interface ReadChoice {
+  /** Null where the text is the content as it stands. */
+  readonly parser: OutputParser | null;
+  /** Whether it ends with a whole call, in spite of what content came since. */
+  called: boolean;
+}
+
+/**
+ * Takes an answer's text apart into content, reasoning and tool calls, while it arrives. What it tells is a function of
+ * the text alone, so an answer that another worker goes on with, in the middle of a call or of reasoning, reads as if
+ * nothing had happened.
+ */
+export class OutputReader implements AnswerListener {
+  readonly #listener: OutputListener;
+  readonly #choices: readonly ReadChoice[];
+  /** Tokens of all choices at the last call. */
+  #completionTokens = 0;
+  #reasoningTokens = 0;
+
+  constructor(reading: OutputReading, listener: OutputListener) {
+    this.#listener = listener;
+    this.#choices = Array.from({ length: reading.choices }, (_, choice) => ({
+      parser: parserOf(reading, choice),
+      called: false,
+    }));
+  }
+
+  started(): void {
+    this.#listener.started();
+  }
+
+  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void {
+    const read = this.#choices[choice];
+    if (read === undefined) return;
+    const tokens = usage.completionTokens - this.#completionTokens;
+    this.#completionTokens = usage.completionTokens;
+    const wasReasoning = read.parser?.inReasoning ?? false;
+    const parts = text === '' ? [] : (read.parser?.push(text) ?? [{ type: 'content' as const, text }]);
+    if (wasReasoning || read.parser?.inReasoning) this.#reasoningTokens += tokens;
+    this.#tell(choice, read, parts, logprobs, usage);
+  }
+
+  choiceFinished(choice: number, { reason, stopString }: ChoiceEnd, usage: AnswerUsage): void {
+    this.#completionTokens = usage.completionTokens;
+    const read = this.#choices[choice];
+    if (read === undefined) return;
+    this.#tell(choice, read, read.parser?.finish() ?? [], [], usage);
+    const end = { reason: reason === 'stop' && read.called ? ('tool_calls' as const) : reason, stopString };
+    this.#listener.choiceFinished(choice, end, this.#usageOf(usage));
+  }
+
+  ended(usage: AnswerUsage): void {
+    this.#listener.ended(this.#usageOf(usage));
+  }
+
+  failed(error: MillraceError): void {
+    this.#listener.failed(error);
+  }
+
+  #tell(
+    choice: number,
+    read: ReadChoice,
+    parts: readonly OutputEvent[],
+    logprobs: readonly AnswerLogprob[],
+    usage: AnswerUsage,
+  ): void {
+    for (const part of parts) if (part.type === 'call-end') read.called = part.complete;
+    if (parts.length > 0 || logprobs.length > 0) {
+      this.#listener.output(choice, parts, logprobs, this.#usageOf(usage));
+    }
+  }
+
+  #usageOf(usage: AnswerUsage): OutputUsage {
+    return { ...usage, reasoningTokens: this.#reasoningTokens };
+  }
+}
+
+function parserOf({ requestId, format, tools, reasoning, wholeCalls }: OutputReading, choice: number) {
+  const readsWhole = format.readOutput !== undefined;
+  if (tools === null && reasoning === 'off' && !readsWhole && !format.dropped) return null;
+  const set = tools === null ? null : toolSetOf(tools);
+  return new OutputParser({ format, tools: set, reasoning, wholeCalls, callId: callIds(requestId, choice) });
+}

@@ -1,0 +1,13 @@
+import type { OutputFormat, ToolDefinition } from '#models';
+
+/** By what the text of a request's answers is taken apart. */
+export interface OutputReading {
+  readonly requestId: string;
+  readonly choices: number;
+  readonly format: OutputFormat;
+  /** The tools that may be called; null when nothing in the text is a call. */
+  readonly tools: readonly ToolDefinition[] | null;
+  readonly reasoning: 'marked' | 'opened' | 'off';
+  /** Whether a call is told only when it is whole, because nothing keeps the model from breaking off in its middle. */
+  readonly wholeCalls: boolean;
+}

@@ -1,0 +1,24 @@
+import type { ChatTool, ToolDefinition } from '#models';
+
+/** A function that the model may call; `strict` holds its arguments to its schema in free calls too. */
+export interface RequestTool extends ToolDefinition {
+  readonly strict: boolean;
+}
+
+/** Which tools a request shows to the model, and what it may or must do with them. */
+export interface ToolUse {
+  /** All that the model is shown, at least one. */
+  readonly tools: readonly RequestTool[];
+  /** Names of those that it may call, at least one. */
+  readonly callable: readonly string[];
+  /** `required`: at least one call; a name: of that tool. */
+  readonly choice: 'auto' | 'required' | { readonly name: string };
+  /** False: no more than one call. */
+  readonly parallel: boolean;
+}
+
+/** A tool as chat templates read it. */
+export function toChatTool({ name, description, parameters }: RequestTool): ChatTool {
+  const described = description === undefined ? {} : { description };
+  return { type: 'function', function: { name, ...described, ...(parameters === undefined ? {} : { parameters }) } };
+}
