@@ -116,7 +116,7 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-function redisBinary(): string {
+export function redisBinary(): string {
   for (const name of ['redis-server', 'valkey-server']) {
     for (const folder of (process.env.PATH ?? '').split(delimiter)) {
       const path = join(folder, name);
@@ -133,7 +133,7 @@ function redisBinary(): string {
   );
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
