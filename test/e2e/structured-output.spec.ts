@@ -96,7 +96,12 @@ describe('structured output through the whole path', () => {
   });
 
   it('refuses with 400 what takes too long to compile, and goes on', async () => {
-    const properties = { a: { type: 'string', maxLength: 256 }, b: { type: 'string', maxLength: 255 } };
+    // Each pattern has to remember its last ten characters: 2,048 states.
+    const names = Array.from({ length: 24 }, (_, index) => `p${index}`);
+    const pattern = (index: number): string => `^[ab]*${index % 2 === 0 ? 'a' : 'b'}[ab]{9}c{${index}}$`;
+    const properties = Object.fromEntries(
+      names.map((name, index) => [name, { type: 'string', pattern: pattern(index) }]),
+    );
     const failure = await refusal({ type: 'object', properties });
     const message = expect.stringContaining('takes longer than');
     expect(failure).toMatchObject({ status: 400, param: 'response_format.json_schema.schema', message });

@@ -13,6 +13,6 @@ const maxChunkTokens = prefillChunkTokens;
 const runner = await openModelRunner({ modelFile, slots, slotTokens, threads, binding, maxChunkTokens });
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', () => void runner.close());
-const constraints = await GrammarConstraints.open(tokenTable, runner.shape.vocabularySize);
+const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);
 const options = { runner, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
 serveEngine(parentPort, new Engine(options));

@@ -5,13 +5,13 @@ import type { EnginePort } from './engine-port.ts';
 import type { EngineRequest } from './engine-request.ts';
 import { ModelRuns } from './model-runs.ts';
 import { RequestIntake } from './request-intake.ts';
-import { TokenChooser } from './sampling/token-chooser.ts';
+import { type ChoiceFailure, TokenChooser } from './sampling/token-chooser.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
 import { type ActiveRequest, requestKey } from './sequences/active-request.ts';
 import type { Sequence } from './sequences/sequence.ts';
 import { StepOutbox } from './step-outbox.ts';
-import type { EngineStats, StepOutput } from './step-output.ts';
+import type { EngineStats, RequestFailure, StepOutput } from './step-output.ts';
 import { TokenTexts } from './text/token-texts.ts';
 
 export interface EngineOptions {
@@ -54,7 +54,7 @@ export class Engine implements EnginePort {
 
   /** What the step in hand found: sequences at their end, and requests that can not go on, with the reason. */
   readonly #ended: Sequence[] = [];
-  readonly #broken = new Map<ActiveRequest, string>();
+  readonly #broken = new Map<ActiveRequest, ChoiceFailure>();
 
   #steps = 0;
   #decodeRuns = 0;
@@ -246,7 +246,7 @@ export class Engine implements EnginePort {
     if (request.cancelled || sequence.catchingUp) return;
     const chosen = this.#chooser.choose(sequence, logits);
     if ('problem' in chosen) {
-      this.#broken.set(request, chosen.problem);
+      this.#broken.set(request, chosen);
       return;
     }
     const { tokenId, logprobs } = chosen;
@@ -259,8 +259,8 @@ export class Engine implements EnginePort {
   /** Takes out what ended in this step; only now do rows move. */
   #settle(): void {
     if (this.#broken.size > 0) {
-      for (const [request, reason] of this.#broken) {
-        this.#fail(request, reason);
+      for (const [request, { problem, code }] of this.#broken) {
+        this.#fail(request, problem, code);
       }
       this.#broken.clear();
     }
@@ -296,10 +296,10 @@ export class Engine implements EnginePort {
     }
   }
 
-  #fail(request: ActiveRequest, message: string): void {
+  #fail(request: ActiveRequest, message: string, code: RequestFailure['code'] = 'engine_failed'): void {
     if (!this.#requests.delete(request.key)) return;
     this.#scheduler.abort(request);
-    this.#outbox.failed(failureOf(request.input, message));
+    this.#outbox.failed({ ...failureOf(request.input, message), code });
   }
 
   /** After a run that threw: ends the requests it was for, and proves that the runner can go on. */

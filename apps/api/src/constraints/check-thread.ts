@@ -4,22 +4,22 @@ import { MillraceError } from '#contracts';
 import { answerTokenTable, GrammarConstraints } from '#models';
 import type { CheckMessage, CheckReply } from './check-message.ts';
 
-/** By card. Each holds a vocabulary in WASM memory. */
+/** By card. Each holds a vocabulary. */
 const constraintsOfCard = new Map<string, GrammarConstraints>();
 
-async function constraintsOf({ cardHash, card }: CheckMessage): Promise<GrammarConstraints> {
+function constraintsOf({ cardHash, card }: CheckMessage): GrammarConstraints {
   const known = constraintsOfCard.get(cardHash);
   if (known !== undefined) return known;
   if (card === null) throw new Error(`the card ${cardHash} was never sent to this thread`);
-  const opened = await GrammarConstraints.open(answerTokenTable(card), card.vocabularySize);
+  const opened = new GrammarConstraints(answerTokenTable(card), card.vocabularySize);
   constraintsOfCard.set(cardHash, opened);
   return opened;
 }
 
-async function check(message: CheckMessage, reply: (reply: CheckReply) => void): Promise<void> {
+function check(message: CheckMessage, reply: (reply: CheckReply) => void): void {
   const { id } = message;
   try {
-    const constraints = await constraintsOf(message);
+    const constraints = constraintsOf(message);
     reply({ id, type: 'ready' });
     using match = constraints.create(message.constraint, []);
     const isUsable = match.allowedTokens().some((word) => word !== 0);
@@ -34,5 +34,5 @@ async function check(message: CheckMessage, reply: (reply: CheckReply) => void):
 }
 
 parentPort?.on('message', (message: CheckMessage) => {
-  void check(message, (reply) => parentPort?.postMessage(reply));
+  check(message, (reply) => parentPort?.postMessage(reply));
 });

@@ -99,7 +99,7 @@ export class CompileChecker implements ConstraintChecker {
     };
     const giveUp = (): void => {
       const param = this.#options.schemaField;
-      const message = `The schema takes longer than ${this.#options.limitMs} ms to compile. Make it smaller, or drop length bounds of strings.`;
+      const message = `The schema takes longer than ${this.#options.limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
       settle(new MillraceError('invalid_request', message, { param }));
       void this.#end();
     };

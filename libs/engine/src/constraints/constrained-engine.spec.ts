@@ -72,12 +72,24 @@ describe('an engine with constraints', () => {
     engine.submit(requestOf('stuck', [1, 2, 3], { constraint, stop: { tokenIds: [7], strings: [], maxTokens: 9 } }));
     engine.submit(requestOf('free', [5, 6, 7]));
     await engine.runUntilIdle();
-    expect(answers.failures.get('stuck')).toMatchObject({ code: 'engine_failed' });
+    // A code that no other attempt is made after: every attempt would come to the same dead end.
+    expect(answers.failures.get('stuck')).toMatchObject({ code: 'invalid_request' });
     expect(answers.failures.get('stuck')?.message).toContain(
       'no token of the vocabulary fits the constraint at token 1',
     );
     expect(answers.answer('free').finish?.reason).toBe('length');
     expect(constraints.disposed).toBe(1);
+  });
+
+  it('fails a request whose constraint gives up, and goes on with the others', async () => {
+    const { engine, constraints, answers } = engineWith([[1], [2]]);
+    constraints.failAt = 1;
+    engine.submit(requestOf('stuck', [1, 2, 3], { constraint, stop: { tokenIds: [7], strings: [], maxTokens: 9 } }));
+    engine.submit(requestOf('free', [5, 6, 7]));
+    await engine.runUntilIdle();
+    expect(answers.failures.get('stuck')).toMatchObject({ code: 'invalid_request' });
+    expect(answers.failures.get('stuck')?.message).toContain('could not be enforced at token 1');
+    expect(answers.answer('free').finish?.reason).toBe('length');
   });
 
   it('ends by itself when nothing may follow and there is no stop token', async () => {

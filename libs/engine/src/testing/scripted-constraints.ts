@@ -5,6 +5,8 @@ import type { TokenConstraint, TokenConstraints } from '../constraints/token-con
 export class ScriptedConstraints implements TokenConstraints {
   readonly #script: readonly (readonly number[])[];
   readonly #words: number;
+  /** Position at which it gives up; −1 for none. */
+  failAt = -1;
   made = 0;
   disposed = 0;
 
@@ -20,6 +22,7 @@ export class ScriptedConstraints implements TokenConstraints {
     let position = 0;
     return {
       allowedTokens: () => {
+        if (position === this.failAt) throw new Error('too much work');
         const allowed = new Int32Array(words);
         for (const token of script[position] ?? stopTokenIds) allowed[token >>> 5] |= 1 << (token & 31);
         return allowed;

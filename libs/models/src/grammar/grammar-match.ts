@@ -1,44 +1,33 @@
-import type { XgrammarBinding, XgrammarMatcher } from './load-xgrammar.ts';
+import type { CompiledGrammar } from './compiled-grammar.ts';
+import type { GrammarState } from './grammar-states.ts';
+import { GrammarWorkError } from './grammar-work-error.ts';
 
 /** How far one sequence has come in a grammar: what #engine calls a `TokenConstraint`. */
 export class GrammarMatch implements Disposable {
-  readonly #binding: XgrammarBinding;
-  readonly #matcher: XgrammarMatcher;
-  readonly #vocabularySize: number;
+  readonly #grammar: CompiledGrammar;
   readonly #stopTokenIds: readonly number[];
   /** [ceil(vocabularySize / 32)] */
   readonly #allowed: Int32Array;
+  #state: GrammarState;
   #isFresh = false;
-  #mayEnd = false;
 
-  /** @param matcher of a vocabulary with one token more, `vocabularySize`, that stands for the end */
-  constructor(
-    binding: XgrammarBinding,
-    matcher: XgrammarMatcher,
-    vocabularySize: number,
-    stopTokenIds: readonly number[],
-  ) {
-    this.#binding = binding;
-    this.#matcher = matcher;
-    this.#vocabularySize = vocabularySize;
-    this.#stopTokenIds = stopTokenIds.filter((token) => token < vocabularySize);
-    this.#allowed = new Int32Array(Math.ceil(vocabularySize / 32));
+  constructor(grammar: CompiledGrammar, stopTokenIds: readonly number[]) {
+    this.#grammar = grammar;
+    this.#state = grammar.start;
+    this.#stopTokenIds = stopTokenIds.filter((token) => token < grammar.trie.vocabularySize);
+    this.#allowed = new Int32Array(grammar.trie.maskWords);
   }
 
-  /** Bits of the tokens that may come next; stop tokens only where the document is complete. */
+  /**
+   * Bits of the tokens that may come next; stop tokens only where the document is complete.
+   * @throws GrammarWorkError
+   */
   allowedTokens(): Int32Array {
     if (this.#isFresh) return this.#allowed;
     const allowed = this.#allowed;
-    const words = this.#matcher.GetNextTokenBitmask(this.#vocabularySize + 1);
-    const mask = this.#binding.vecIntToView(words);
-    const endWord = this.#vocabularySize >>> 5;
-    const endBit = 1 << (this.#vocabularySize & 31);
-    this.#mayEnd = (mask[endWord] & endBit) !== 0;
-    allowed.set(mask.subarray(0, allowed.length));
-    words.delete();
-    if (endWord < allowed.length) allowed[endWord] &= endBit - 1;
+    allowed.set(this.#grammar.allowedTokens(this.#state));
     for (const token of this.#stopTokenIds) {
-      if (this.#mayEnd) allowed[token >>> 5] |= 1 << (token & 31);
+      if (this.#state.accepting) allowed[token >>> 5] |= 1 << (token & 31);
       else allowed[token >>> 5] &= ~(1 << (token & 31));
     }
     this.#isFresh = true;
@@ -47,17 +36,26 @@ export class GrammarMatch implements Disposable {
 
   /** False when the token is not allowed; then nothing has changed. */
   accept(tokenId: number): boolean {
+    let next: GrammarState | null;
+    try {
+      next = this.#grammar.advance(this.#state, tokenId);
+    } catch (error) {
+      if (!(error instanceof GrammarWorkError)) throw error;
+      next = null;
+    }
+    if (next === null) return false;
+    this.#state = next;
     this.#isFresh = false;
-    return this.#matcher.AcceptToken(tokenId, false);
+    return true;
   }
 
   /** Nothing may follow, and no stop token can say so. */
   get ended(): boolean {
     if (this.#stopTokenIds.length > 0) return false;
-    return this.allowedTokens().every((word) => word === 0) && this.#mayEnd;
+    return this.#state.accepting && this.#state.places.length === 0;
   }
 
   [Symbol.dispose](): void {
-    this.#matcher.delete();
+    this.#state = this.#grammar.start;
   }
 }

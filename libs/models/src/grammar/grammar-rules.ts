@@ -1,126 +1,87 @@
+import { type GrammarNode, RETURN } from './grammar-node.ts';
 import type { Automaton } from './regular/automaton.ts';
-import { ANY_CHARACTER, type CharacterSet, complement, contains, intersection } from './regular/character-set.ts';
+import type { CharacterSet } from './regular/character-set.ts';
 import { type ByteRange, utf8Ranges } from './regular/utf8-ranges.ts';
 
 /** What a rule of a context-free grammar stands for. */
 export type Expression =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'bytes'; readonly ranges: readonly ByteRange[] }
+  | { readonly kind: 'automaton'; readonly automaton: Automaton; readonly spell: Spell }
   | { readonly kind: 'sequence'; readonly parts: readonly Expression[] }
   | { readonly kind: 'choice'; readonly parts: readonly Expression[] }
-  | { readonly kind: 'rule'; readonly name: string };
+  | { readonly kind: 'repeat'; readonly part: Expression; readonly least: number; readonly most: number }
+  | { readonly kind: 'shallow'; readonly part: Expression }
+  | { readonly kind: 'rule'; readonly rule: GrammarRule };
+
+/** A named part of a grammar; `expression` is null until it is defined. */
+export interface GrammarRule {
+  expression: Expression | null;
+}
+
+/** How the characters of a set are written: sequences of byte ranges, one for each way. */
+export type Spell = (set: CharacterSet) => readonly (readonly ByteRange[])[];
 
 export const text = (value: string): Expression => ({ kind: 'text', text: value });
 export const sequence = (...parts: Expression[]): Expression => ({ kind: 'sequence', parts });
 export const choice = (...parts: Expression[]): Expression =>
   parts.length === 1 ? parts[0] : { kind: 'choice', parts };
 export const optional = (part: Expression): Expression => choice(part, text(''));
-export const rule = (name: string): Expression => ({ kind: 'rule', name });
+/** The part `least` to `most` times, at the cost of one: the repeats are counted, not written out. */
+export const repeat = (part: Expression, least: number, most: number): Expression => ({
+  kind: 'repeat',
+  part,
+  least,
+  most,
+});
+/** The part, except where a document is nested very deep already. Something else has to be allowed beside it. */
+export const shallow = (part: Expression): Expression => ({ kind: 'shallow', part });
 
-/** JSON's short escapes, by what they stand for. Other control characters are never written. */
-const ESCAPES = new Map([
-  [0x08, 'b'],
-  [0x09, 't'],
-  [0x0a, 'n'],
-  [0x0c, 'f'],
-  [0x0d, 'r'],
-  [0x22, '"'],
-  [0x5c, '\\'],
-]);
-const UNESCAPED: CharacterSet = complement([0, 0x1f, 0x22, 0x22, 0x5c, 0x5c]);
-
-/** Characters that can stand in a string that is written: any but the control characters without a short escape. */
-export const WRITABLE: CharacterSet = intersection(ANY_CHARACTER, complement([0, 7, 0x0b, 0x0b, 0x0e, 0x1f]));
-
-/** Bytes to write on the way to the rule `target`; '' for the end. */
-interface BytePath {
-  readonly bytes: readonly ByteRange[];
-  readonly target: string;
-}
-
-/** The rules of a grammar under construction, printed as xgrammar's EBNF. */
+/** The rules of a grammar under construction. */
 export class GrammarRules {
-  readonly #rules = new Map<string, Expression>();
-  /** Rules for what follows the first bytes of a character, by what that is. */
-  readonly #tails = new Map<string, string>();
+  readonly #rules: GrammarRule[] = [];
+  #states = 0;
 
+  /** Rules and states of automata, as a measure of its size. */
   get size(): number {
-    return this.#rules.size;
+    return this.#rules.length + this.#states;
   }
 
-  /** Reserves a name, so that rules can refer to each other before they are defined. */
-  name(): string {
-    const name = `r${this.#rules.size}`;
-    this.#rules.set(name, choice());
-    return name;
+  /** Reserves a rule, so that rules can refer to each other before they are defined. */
+  reserve(): GrammarRule {
+    const rule: GrammarRule = { expression: null };
+    this.#rules.push(rule);
+    return rule;
   }
 
-  define(name: string, expression: Expression): Expression {
-    this.#rules.set(name, expression);
-    return rule(name);
+  define(rule: GrammarRule, expression: Expression): Expression {
+    rule.expression = expression;
+    return { kind: 'rule', rule };
   }
 
   add(expression: Expression): Expression {
-    return this.define(this.name(), expression);
+    return this.define(this.reserve(), expression);
   }
 
-  /** A JSON string, from quote to quote, whose text the automaton takes. */
-  addString(automaton: Automaton): Expression {
-    const start = this.#addStates(automaton, [[0x22, 0x22]], (set) => [
-      ...utf8Ranges(intersection(set, UNESCAPED)),
-      ...[...ESCAPES].filter(([codePoint]) => contains(set, codePoint)).map(([, letter]) => bytesOf(`\\${letter}`)),
-    ]);
-    return sequence(text('"'), start);
+  /** Text that the automaton takes, its characters written as `spell` says; as they are without it. */
+  addText(automaton: Automaton, spell: Spell = utf8Ranges): Expression {
+    this.#states += automaton.length;
+    return this.add({ kind: 'automaton', automaton, spell });
   }
 
-  /** Text that the automaton takes, as it is. */
-  addPlain(automaton: Automaton): Expression {
-    return this.#addStates(automaton, null, utf8Ranges);
-  }
-
-  /**
-   * One right-recursive rule per state, and one per prefix of a character's bytes; no two alternatives of a rule begin
-   * with the same byte. xgrammar needs both: repeated groups cost it 20 ms per mask, classes of characters beyond ASCII
-   * let other bytes through, and alternatives with a common prefix are merged into more than they were ("<=" and "="
-   * gave "==").
-   * @param end what is written behind the text
-   */
-  #addStates(automaton: Automaton, end: ByteRange[] | null, spell: (set: CharacterSet) => ByteRange[][]): Expression {
-    const names = automaton.map(() => this.name());
-    for (const [state, { accepting, edges }] of automaton.entries()) {
-      const paths = edges.flatMap(({ set, target }) => spell(set).map((bytes) => ({ bytes, target: names[target] })));
-      if (accepting && end !== null) paths.push({ bytes: end, target: '' });
-      const parts = this.#branch(paths);
-      this.define(names[state], choice(...parts, ...(accepting && end === null ? [text('')] : [])));
+  /** Part, then the separator and another part, and so on; `least` parts at least, `most` at most. */
+  list(part: Expression, separator: Expression, least: number, most: number | null): Expression {
+    const shared = this.add(part);
+    let rest: Expression = text('');
+    if (most === null) {
+      const rule = this.reserve();
+      rest = this.define(rule, optional(sequence(separator, shared, { kind: 'rule', rule })));
     }
-    return rule(names[0]);
-  }
-
-  /** Alternatives by the first byte; what follows it is a rule of its own where it is more than one target. */
-  #branch(paths: readonly BytePath[]): Expression[] {
-    const starts = [...new Set(paths.flatMap(({ bytes: [[first, last]] }) => [first, last + 1]))].sort((a, b) => a - b);
-    const rangesByRest = new Map<string, { readonly ranges: ByteRange[]; readonly rest: readonly BytePath[] }>();
-    for (const [index, first] of starts.entries()) {
-      const rest = paths.filter(({ bytes }) => bytes[0][0] <= first && first <= bytes[0][1]);
-      if (rest.length === 0) continue;
-      const tails = rest.map(({ bytes, target }) => ({ bytes: bytes.slice(1), target }));
-      const key = JSON.stringify(tails);
-      const known = rangesByRest.get(key) ?? { ranges: [], rest: tails };
-      known.ranges.push([first, (starts[index + 1] ?? first + 1) - 1]);
-      rangesByRest.set(key, known);
+    for (let count = (most ?? least) - 1; count > 0; count--) {
+      const next = sequence(separator, shared, rest);
+      rest = this.add(count < least ? next : optional(next));
     }
-    return [...rangesByRest].map(([key, { ranges, rest }]) => {
-      const first: Expression = { kind: 'bytes', ranges };
-      const [{ bytes, target }] = rest;
-      if (bytes.length === 0) return target === '' ? first : sequence(first, rule(target));
-      let name = this.#tails.get(key);
-      if (name === undefined) {
-        name = this.name();
-        this.#tails.set(key, name);
-        this.define(name, choice(...this.#branch(rest)));
-      }
-      return sequence(first, rule(name));
-    });
+    const some = sequence(shared, rest);
+    return least === 0 ? optional(some) : some;
   }
 
   /** Whether some finite text fits the expression. */
@@ -128,83 +89,115 @@ export class GrammarRules {
     return canEnd(expression, this.#productive());
   }
 
-  /** @returns the grammar with the root rule `root`; alternatives that could never end are left out */
-  print(root: Expression): string {
-    const productive = this.#productive();
-    const lines = [...this.#rules]
-      .filter(([name]) => productive.has(name))
-      .map(([name, expression]) => `${name} ::= ${print(expression, productive)}`);
-    return [`root ::= ${print(root, productive)}`, ...lines, ''].join('\n');
+  /** The grammar's first node; alternatives that could never end are left out. */
+  compile(root: Expression): GrammarNode {
+    return new NodeCompiler(this.#productive()).compile(root, RETURN);
   }
 
-  #productive(): Set<string> {
-    const productive = new Set<string>();
+  #productive(): Set<GrammarRule> {
+    const productive = new Set<GrammarRule>();
     for (let size = -1; size !== productive.size; ) {
       size = productive.size;
-      for (const [name, expression] of this.#rules) if (canEnd(expression, productive)) productive.add(name);
+      for (const rule of this.#rules) {
+        if (!productive.has(rule) && canEnd({ kind: 'rule', rule }, productive, true)) productive.add(rule);
+      }
     }
     return productive;
   }
 }
 
-function canEnd(expression: Expression, productive: ReadonlySet<string>): boolean {
+function canEnd(expression: Expression, productive: ReadonlySet<GrammarRule>, opened = false): boolean {
   switch (expression.kind) {
     case 'text':
       return true;
-    case 'bytes':
-      return expression.ranges.length > 0;
+    case 'automaton':
+      return expression.automaton.length > 0;
     case 'sequence':
       return expression.parts.every((part) => canEnd(part, productive));
     case 'choice':
       return expression.parts.some((part) => canEnd(part, productive));
-    case 'rule':
-      return productive.has(expression.name);
+    case 'repeat':
+      return expression.least === 0 || canEnd(expression.part, productive);
+    case 'shallow':
+      return canEnd(expression.part, productive);
+    case 'rule': {
+      if (productive.has(expression.rule)) return true;
+      const inner = expression.rule.expression;
+      return opened && inner !== null && canEnd(inner, productive);
+    }
   }
 }
 
-function print(expression: Expression, productive: ReadonlySet<string>): string {
-  switch (expression.kind) {
-    case 'text':
-      return printText(expression.text);
-    case 'bytes':
-      return printClass(expression.ranges);
-    case 'sequence':
-      return expression.parts
-        .filter((part) => part.kind !== 'text' || part.text !== '' || expression.parts.length === 1)
-        .map((part) => print(part, productive))
-        .join(' ');
-    case 'choice':
-      return `( ${expression.parts
-        .filter((part) => canEnd(part, productive))
-        .map((part) => print(part, productive))
-        .join(' | ')} )`;
-    case 'rule':
-      return expression.name;
+/** Turns expressions into nodes, from their ends to their beginnings. */
+class NodeCompiler {
+  readonly #productive: ReadonlySet<GrammarRule>;
+  readonly #entries = new Map<GrammarRule, GrammarNode>();
+
+  constructor(productive: ReadonlySet<GrammarRule>) {
+    this.#productive = productive;
+  }
+
+  compile(expression: Expression, next: GrammarNode): GrammarNode {
+    switch (expression.kind) {
+      case 'text':
+        return Buffer.from(expression.text).reduceRight<GrammarNode>((target, byte) => byteNode(byte, target), next);
+      case 'sequence':
+        return expression.parts.reduceRight((target, part) => this.compile(part, target), next);
+      case 'choice': {
+        const usable = expression.parts.filter((part) => canEnd(part, this.#productive));
+        return { kind: 'split', targets: usable.map((part) => this.compile(part, next)) };
+      }
+      case 'repeat': {
+        const { part, least, most } = expression;
+        return { kind: 'repeat', body: this.compile(part, RETURN), least, most, next };
+      }
+      case 'shallow':
+        return { kind: 'shallow', target: this.compile(expression.part, next) };
+      case 'rule':
+        return { kind: 'call', rule: this.#entry(expression.rule), next };
+      case 'automaton':
+        return automatonNode(expression.automaton, expression.spell, next);
+    }
+  }
+
+  #entry(rule: GrammarRule): GrammarNode {
+    const known = this.#entries.get(rule);
+    if (known !== undefined) return known;
+    const targets: GrammarNode[] = [];
+    const entry: GrammarNode = { kind: 'split', targets };
+    this.#entries.set(rule, entry);
+    if (rule.expression !== null && this.#productive.has(rule)) targets.push(this.compile(rule.expression, RETURN));
+    return entry;
   }
 }
 
-function printText(value: string): string {
-  return `"${Array.from(value, (character) => printCharacter(character.codePointAt(0) ?? 0)).join('')}"`;
+function byteNode(byte: number, target: GrammarNode): GrammarNode {
+  return { kind: 'bytes', edges: [{ range: [byte, byte], target }] };
 }
 
-/** A class of one member is written twice: alone, a byte beyond ASCII is taken for the character of that number. */
-function printClass(ranges: readonly ByteRange[]): string {
-  const [[first, last]] = ranges;
-  const printed = ranges.map(([from, to]) => `${printByte(from)}-${printByte(to)}`).join('');
-  return ranges.length === 1 && first === last ? `[${printByte(first)}${printByte(first)}]` : `[${printed}]`;
-}
-
-function printByte(byte: number): string {
-  return `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-}
-
-function bytesOf(value: string): ByteRange[] {
-  return Array.from(Buffer.from(value), (byte): ByteRange => [byte, byte]);
-}
-
-/** Letters and digits as they are, all else as an escape. */
-function printCharacter(codePoint: number): string {
-  const character = String.fromCodePoint(codePoint);
-  if (/^[A-Za-z0-9_{}:, .]$/.test(character)) return character;
-  return `\\U${codePoint.toString(16).toUpperCase().padStart(8, '0')}`;
+function automatonNode(automaton: Automaton, spell: Spell, next: GrammarNode): GrammarNode {
+  const targets = automaton.map((): GrammarNode[] => []);
+  const nodes = targets.map((inner): GrammarNode => ({ kind: 'split', targets: inner }));
+  /** Nodes of what follows a character's first bytes, by those bytes and where they lead. */
+  const tails = new Map<string, GrammarNode>();
+  const chain = (ranges: readonly ByteRange[], state: number): GrammarNode => {
+    if (ranges.length === 0) return nodes[state];
+    const key = `${state}:${ranges.join(';')}`;
+    let node = tails.get(key);
+    if (node === undefined) {
+      node = { kind: 'bytes', edges: [{ range: ranges[0], target: chain(ranges.slice(1), state) }] };
+      tails.set(key, node);
+    }
+    return node;
+  };
+  for (const [state, { accepting, edges }] of automaton.entries()) {
+    if (accepting) targets[state].push(next);
+    const paths = edges.flatMap(({ set, target }) => spell(set).map((ranges) => ({ ranges, target })));
+    if (paths.length === 0) continue;
+    targets[state].push({
+      kind: 'bytes',
+      edges: paths.map(({ ranges, target }) => ({ range: ranges[0], target: chain(ranges.slice(1), target) })),
+    });
+  }
+  return nodes[0];
 }

@@ -4,7 +4,7 @@ import { SchemaRefusedError } from './schema-refused-error.ts';
 
 function refusalOf(schema: unknown): SchemaRefusedError {
   try {
-    SchemaGrammar.ebnfOf(schema);
+    SchemaGrammar.compile(schema);
   } catch (error) {
     if (error instanceof SchemaRefusedError) return error;
     throw error;
@@ -30,7 +30,7 @@ describe('SchemaGrammar', () => {
     ['a back reference', { type: 'string', pattern: '(a)\\1' }, 'pattern'],
     ['a word boundary', { type: 'string', pattern: '\\ba' }, 'pattern'],
     ['an anchor in a group', { type: 'string', pattern: '(^a)+b' }, 'pattern'],
-    ['a long length', { type: 'string', maxLength: 257 }, 'maxLength'],
+    ['a long length', { type: 'string', pattern: '^a', maxLength: 600 }, 'maxLength'],
     ['an inexact multipleOf', { type: 'number', multipleOf: 0.01 }, 'multipleOf'],
     ['overlapping oneOf', { oneOf: [{ type: 'integer' }, { type: 'number' }] }, 'oneOf'],
     ['a remote $ref', { $ref: 'https://example.com/schema' }, '$ref'],
@@ -69,11 +69,11 @@ describe('SchemaGrammar', () => {
       deprecated: true,
       'x-a': 1,
     };
-    expect(() => SchemaGrammar.ebnfOf({ $schema: 's', $id: 'i', ...noted, type: 'integer', $defs: {} })).not.toThrow();
+    expect(() => SchemaGrammar.compile({ $schema: 's', $id: 'i', ...noted, type: 'integer', $defs: {} })).not.toThrow();
   });
 
   it('makes the same grammar of the same schema', () => {
     const schema = { type: 'object', properties: { a: { $ref: '#' }, b: { enum: ['x', 'y'] } } };
-    expect(SchemaGrammar.ebnfOf(schema)).toBe(SchemaGrammar.ebnfOf(structuredClone(schema)));
+    expect(SchemaGrammar.compile(schema)).toEqual(SchemaGrammar.compile(structuredClone(schema)));
   });
 });

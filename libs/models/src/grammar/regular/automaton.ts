@@ -43,6 +43,30 @@ export function automatonOf(languages: Languages, language: Language, maxStates:
   );
 }
 
+/** The automaton of a list of texts: the tree of their beginnings. */
+export function automatonOfTexts(texts: readonly string[]): Automaton {
+  const states: { accepting: boolean; readonly targets: Map<number, number> }[] = [
+    { accepting: false, targets: new Map() },
+  ];
+  for (const text of texts) {
+    let state = 0;
+    for (const character of text) {
+      const codePoint = character.codePointAt(0) ?? 0;
+      let target = states[state].targets.get(codePoint);
+      if (target === undefined) {
+        target = states.push({ accepting: false, targets: new Map() }) - 1;
+        states[state].targets.set(codePoint, target);
+      }
+      state = target;
+    }
+    states[state].accepting = true;
+  }
+  return states.map(({ accepting, targets }) => ({
+    accepting,
+    edges: [...targets].map(([codePoint, target]) => ({ set: [codePoint, codePoint], target })),
+  }));
+}
+
 /** Leaves out the states from which no accepting one can be reached. */
 function withoutDeadEnds(states: Automaton): Automaton {
   const alive = new Set<number>();

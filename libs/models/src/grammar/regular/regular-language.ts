@@ -113,6 +113,11 @@ export class Languages {
     }
   }
 
+  takes(language: Language, text: string): boolean {
+    const characters = Array.from(text, (character) => character.codePointAt(0) ?? 0);
+    return characters.reduce((left, codePoint) => this.derive(left, codePoint), language).nullable;
+  }
+
   /** First code points of the intervals in which all characters have the same derivative. */
   boundaries(language: Language): number[] {
     const starts = new Set<number>([0]);

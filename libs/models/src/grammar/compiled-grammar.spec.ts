@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TokenTable } from '#contracts';
+import { CompiledGrammar } from './compiled-grammar.ts';
+import { GrammarMatch } from './grammar-match.ts';
+import type { GrammarState } from './grammar-states.ts';
+import { GrammarStates } from './grammar-states.ts';
+import { SchemaGrammar } from './schema-grammar.ts';
+import { TokenTrie } from './token-trie.ts';
+
+function tableOf(tokens: readonly string[]): TokenTable {
+  const pieces = tokens.map((token) => Buffer.from(token, 'latin1'));
+  const offsets = new Uint32Array(pieces.length + 1);
+  for (const [token, piece] of pieces.entries()) offsets[token + 1] = offsets[token] + piece.length;
+  return { bytes: Buffer.concat(pieces), offsets, special: new Uint8Array(pieces.length), stripLeadingSpace: false };
+}
+
+const BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
+/** Every byte, words that cross the borders of a document's parts, parts of characters, a twin, and control tokens. */
+const TOKENS = [
+  ...BYTES,
+  '{"',
+  '":',
+  '"a"',
+  'aa',
+  'aaaa',
+  'ab',
+  'a"',
+  '","',
+  '"}',
+  ', ',
+  '\u00c3\u00a9',
+  'a\u00c3',
+  'aa',
+  '',
+  '',
+];
+const TABLE = tableOf(TOKENS);
+
+const SCHEMAS: readonly object[] = [
+  { type: 'object', properties: { a: { type: 'string' }, ab: { enum: ['a', 'aa', 'é'] } } },
+  { type: 'string', minLength: 20, maxLength: 40 },
+  {
+    type: 'array',
+    items: {
+      anyOf: [
+        { type: 'string', maxLength: 9 },
+        { type: 'string', pattern: '^a+b$' },
+      ],
+    },
+  },
+  { type: 'object' },
+  { $defs: { n: { type: 'array', items: { $ref: '#/$defs/n' } } }, $ref: '#/$defs/n' },
+];
+
+function bitsOf(mask: Int32Array): number[] {
+  return TOKENS.flatMap((_, token) => ((mask[token >>> 5] >>> (token & 31)) & 1 ? [token] : []));
+}
+
+describe('a grammar that meets a vocabulary', () => {
+  it('allows exactly the tokens whose bytes may come next, one after another', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...SCHEMAS), fc.array(fc.nat(), { maxLength: 60 }), (schema, choices) => {
+        const node = SchemaGrammar.compile(schema);
+        const match = new GrammarMatch(new CompiledGrammar(node, new TokenTrie(TABLE, TOKENS.length + 9)), []);
+        const states = new GrammarStates(node);
+        let state: GrammarState | null = states.start;
+        for (const pick of choices) {
+          const allowed = bitsOf(match.allowedTokens());
+          const from: GrammarState | null = state;
+          const fits = (token: string): boolean =>
+            token !== '' &&
+            Buffer.from(token, 'latin1').reduce<GrammarState | null>((s, byte) => s && states.step(s, byte), from) !==
+              null;
+          expect(allowed).toEqual(TOKENS.flatMap((token, id) => (fits(token) ? [id] : [])));
+          if (allowed.length === 0) return;
+          const token = allowed[pick % allowed.length];
+          expect(match.accept(token)).toBe(true);
+          for (const byte of Buffer.from(TOKENS[token], 'latin1')) state = state && states.step(state, byte);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('goes on where it was after its states were forgotten', () => {
+    const states = new GrammarStates(
+      SchemaGrammar.compile({ type: 'array', items: { type: 'string', maxLength: 300 } }),
+    );
+    const walk = (text: string, from: GrammarState): GrammarState =>
+      Buffer.from(text).reduce((state, byte) => states.step(state, byte) as GrammarState, from);
+    const before = walk('["abc","de', states.start);
+    states.forget();
+    const after = states.adopt(before);
+    expect(after).not.toBe(before);
+    expect(after).toBe(walk('["xyz","fg', states.start));
+    expect(walk('"]', after).accepting).toBe(true);
+  });
+
+  it('counts characters, so a long bound costs no more than a short one', () => {
+    const trie = new TokenTrie(TABLE, TOKENS.length);
+    const grammar = new CompiledGrammar(SchemaGrammar.compile({ type: 'string', maxLength: 20_000 }), trie);
+    const match = new GrammarMatch(grammar, []);
+    match.accept(TOKENS.indexOf('"'));
+    for (let index = 0; index < 4_999; index++) {
+      match.allowedTokens();
+      match.accept(TOKENS.indexOf('aaaa'));
+    }
+    expect(grammar.bytes).toBeLessThan(64 * 2 ** 20);
+    match.accept(TOKENS.indexOf('aa'));
+    expect(bitsOf(match.allowedTokens())).not.toContain(TOKENS.indexOf('aaaa'));
+    match.accept(TOKENS.indexOf('aa'));
+    expect(bitsOf(match.allowedTokens())).toEqual([TOKENS.indexOf('"')]);
+  });
+
+  it('gives up where too many alternatives go on side by side', () => {
+    const anyOf = Array.from({ length: 1_000 }, (_, index) => ({ type: 'string', maxLength: 10 + index }));
+    const trie = new TokenTrie(
+      tableOf(Array.from({ length: 20_000 }, (_, index) => `"${(index * 7_919).toString(16)}`)),
+      20_000,
+    );
+    const match = new GrammarMatch(new CompiledGrammar(SchemaGrammar.compile({ anyOf }), trie), []);
+    const startMs = performance.now();
+    expect(() => match.allowedTokens()).toThrow('alternatives');
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
+});

@@ -1,0 +1,129 @@
+import { choice, type Expression, GrammarRules, optional, repeat, sequence, shallow, text } from './grammar-rules.ts';
+import { automatonOf } from './regular/automaton.ts';
+import { NumberLanguages } from './regular/number-language.ts';
+import { parsePattern } from './regular/parse-pattern.ts';
+import { type Language, Languages } from './regular/regular-language.ts';
+import { refusal } from './schema-checks.ts';
+import type { SchemaPath } from './schema-refused-error.ts';
+import { type Spelling, spellCharacters } from './spelling.ts';
+import { type StringTexts, WRITABLE, withLength } from './string-schema.ts';
+
+/** Most states of one string or number; each costs up to 1 ms. */
+const MAX_STATES = 2_048;
+/** Longest bound of a length where something else is asked of the text as well. */
+const MAX_STATE_LENGTH = 512;
+
+export const SPACE = optional(text(' '));
+/** What stands between items and members. */
+export const COMMA = sequence(text(','), SPACE);
+
+/** What the grammars of all schemas are made of, each part made once: strings, numbers, values of any type. */
+export class GrammarParts {
+  readonly rules = new GrammarRules();
+  readonly languages = new Languages();
+  readonly spelling: Spelling;
+  readonly #made = new Map<string, Expression>();
+  /** Texts that can be written in a string. */
+  readonly #writable: Language;
+
+  constructor(spelling: Spelling) {
+    this.spelling = spelling;
+    const { languages } = this;
+    this.#writable = languages.both(...spelling.forbidden.map((mark) => this.without(mark)));
+  }
+
+  /** The texts in which `mark` does not stand. */
+  without(mark: string): Language {
+    const { languages } = this;
+    return languages.not(languages.concat(languages.anything, languages.text(mark), languages.anything));
+  }
+
+  /** A string, from its opening to its close. */
+  string({ language, least, most }: StringTexts, path: SchemaPath): Expression {
+    const { stringOpen, stringClose } = this.spelling;
+    return sequence(text(stringOpen), this.#bounded(language, least, most, path), text(stringClose));
+  }
+
+  /** An object's key whose name is in the language, as it is written. */
+  key(language: Language, path: SchemaPath): Expression {
+    const { keyOpen, keyClose, keyPattern } = this.spelling;
+    const names =
+      keyPattern === null ? language : this.languages.both(language, parsePattern(this.languages, keyPattern));
+    return sequence(text(keyOpen), this.#text(names, path), text(keyClose));
+  }
+
+  /** Text that is in the language, as it is. */
+  plain(language: Language, path: SchemaPath, problem: string): Expression {
+    return this.#once(`plain ${language.id}`, () => {
+      const automaton = automatonOf(this.languages, language, MAX_STATES);
+      if (automaton === null) throw refusal(path, `it needs more than ${MAX_STATES} states.`, 'unsupported_parameter');
+      if (automaton.length === 0) throw refusal(path, problem);
+      return this.rules.addText(automaton);
+    });
+  }
+
+  /** Lengths are counted where any character may be written; otherwise they are states. */
+  #bounded(language: Language, least: number, most: number | null, path: SchemaPath): Expression {
+    const { languages, rules } = this;
+    if (least === 0 && most === null) return this.#text(language, path);
+    const character = languages.set(WRITABLE);
+    if (language !== languages.star(character) || this.#writable !== languages.anything) {
+      if (Math.max(least, most ?? 0) > MAX_STATE_LENGTH) {
+        const message = `lengths beyond ${MAX_STATE_LENGTH} can not be enforced in the way in which this model writes calls.`;
+        throw refusal([...path, most === null ? 'minLength' : 'maxLength'], message, 'unsupported_parameter');
+      }
+      return this.#text(withLength(languages, language, least, most), path);
+    }
+    const one = this.#text(character, path);
+    if (most !== null) return rules.add(repeat(one, least, most));
+    return sequence(rules.add(repeat(one, least, least)), this.#text(language, path));
+  }
+
+  #text(language: Language, path: SchemaPath): Expression {
+    return this.#once(`string ${language.id}`, () => {
+      const automaton = automatonOf(this.languages, this.languages.both(language, this.#writable), MAX_STATES);
+      if (automaton === null)
+        throw refusal(path, `its pattern or length needs more than ${MAX_STATES} states.`, 'unsupported_parameter');
+      if (automaton.length === 0) throw refusal(path, 'no text fits its pattern, format and length.');
+      return this.rules.addText(automaton, spellCharacters(this.spelling));
+    });
+  }
+
+  get boolean(): Expression {
+    return choice(text(this.spelling.constants.true), text(this.spelling.constants.false));
+  }
+
+  get null(): Expression {
+    return text(this.spelling.constants.null);
+  }
+
+  /** Any value. Arrays and objects are not nested without end. */
+  anyValue(): Expression {
+    return this.#once('any', () => {
+      const { languages, rules } = this;
+      const texts = languages.star(languages.set(WRITABLE));
+      const any = rules.reserve();
+      const inner: Expression = { kind: 'rule', rule: any };
+      const member = sequence(this.key(texts, []), text(':'), SPACE, inner);
+      return rules.define(
+        any,
+        choice(
+          this.string({ language: texts, least: 0, most: null }, []),
+          this.plain(new NumberLanguages(languages).any(), [], 'no number'),
+          this.boolean,
+          this.null,
+          shallow(sequence(text('['), rules.list(inner, COMMA, 0, null), text(']'))),
+          shallow(sequence(text('{'), rules.list(member, COMMA, 0, null), text('}'))),
+        ),
+      );
+    });
+  }
+
+  #once(key: string, make: () => Expression): Expression {
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#made.set(key, made);
+    return made;
+  }
+}

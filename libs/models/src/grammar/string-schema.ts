@@ -1,0 +1,85 @@
+import { ANY_CHARACTER, type CharacterSet, complement, intersection } from './regular/character-set.ts';
+import { FORMATS } from './regular/formats.ts';
+import { parsePattern } from './regular/parse-pattern.ts';
+import { PatternError } from './regular/pattern-error.ts';
+import type { Language, Languages } from './regular/regular-language.ts';
+import { countAt, refusal } from './schema-checks.ts';
+import type { SchemaObject } from './schema-keywords.ts';
+import type { SchemaPath } from './schema-refused-error.ts';
+
+const MAX_LENGTH_BOUND = 1_000_000;
+/** Beside a pattern or a format each length is a state of its own. */
+const MAX_LENGTH_BESIDE_PATTERN = 512;
+const MAX_PATTERN_CHARACTERS = 512;
+
+/** Characters that can stand in a string that is written: any but the control characters without a short escape. */
+export const WRITABLE: CharacterSet = intersection(ANY_CHARACTER, complement([0, 7, 0x0b, 0x0b, 0x0e, 0x1f]));
+
+/** The texts that are valid: those of the language that have as many characters. */
+export interface StringTexts {
+  readonly language: Language;
+  readonly least: number;
+  /** null for no limit. */
+  readonly most: number | null;
+}
+
+/**
+ * The texts that are valid against a schema's string keywords. Lengths stand in the language where there is a pattern or
+ * a format as well.
+ * @throws SchemaRefusedError where one can not be enforced
+ */
+export function stringTexts(languages: Languages, schema: SchemaObject, path: SchemaPath): StringTexts {
+  const anyText = languages.star(languages.set(WRITABLE));
+  const least = countAt(schema, 'minLength', path) ?? 0;
+  const most = countAt(schema, 'maxLength', path);
+  const shaped = [...formatLanguage(languages, schema, path), ...patternLanguage(languages, schema, path)];
+  const bound = shaped.length === 0 ? MAX_LENGTH_BOUND : MAX_LENGTH_BESIDE_PATTERN;
+  for (const [keyword, length] of [
+    ['minLength', least],
+    ['maxLength', most ?? 0],
+  ] as const) {
+    if (length <= bound) continue;
+    const where = shaped.length === 0 ? '' : ' beside a pattern or format';
+    throw refusal(
+      [...path, keyword],
+      `${length} is more than ${bound}, the longest that is enforced${where}.`,
+      'unsupported_parameter',
+    );
+  }
+  if (most !== null && least > most)
+    throw refusal([...path, 'minLength'], 'no text fits its pattern, format and length.');
+  if (shaped.length === 0) return { language: anyText, least, most };
+  return { language: withLength(languages, languages.both(anyText, ...shaped), least, most), least: 0, most: null };
+}
+
+/** The texts of the language that have as many characters, as one language. */
+export function withLength(languages: Languages, language: Language, least: number, most: number | null): Language {
+  if (least === 0 && most === null) return language;
+  return languages.both(language, languages.repeat(languages.set(WRITABLE), least, most));
+}
+
+function formatLanguage(languages: Languages, { format }: SchemaObject, path: SchemaPath): Language[] {
+  if (format === undefined) return [];
+  const pattern = typeof format === 'string' ? FORMATS[format] : undefined;
+  if (pattern !== undefined) return [parsePattern(languages, pattern)];
+  const known = Object.keys(FORMATS).join(', ');
+  throw refusal(
+    [...path, 'format'],
+    `${JSON.stringify(format)} is not supported; these are: ${known}.`,
+    'unsupported_parameter',
+  );
+}
+
+function patternLanguage(languages: Languages, { pattern }: SchemaObject, at: SchemaPath): Language[] {
+  if (pattern === undefined) return [];
+  const path = [...at, 'pattern'];
+  if (typeof pattern !== 'string') throw refusal(path, 'it is not a string.');
+  if (pattern.length > MAX_PATTERN_CHARACTERS)
+    throw refusal(path, `it is longer than ${MAX_PATTERN_CHARACTERS} characters.`);
+  try {
+    return [parsePattern(languages, pattern)];
+  } catch (error) {
+    if (error instanceof PatternError) throw refusal(path, `${error.message}.`, 'unsupported_parameter');
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import type { TokenTable } from '#contracts';
+import type { GrammarState, GrammarStates } from './grammar-states.ts';
+
+const NO_TOKEN = -1;
+
+/**
+ * The tokens of a vocabulary as a tree of their bytes, in the order of a depth-first walk: a walk that follows a grammar
+ * finds all tokens that fit, and where a byte does not fit it leaves out every token behind it.
+ */
+export class TokenTrie {
+  readonly vocabularySize: number;
+  readonly #longest: number;
+  /** [nodes] The byte that leads to the node. */
+  readonly #bytes: Uint8Array;
+  /** [nodes] How many bytes lead to it, less one. */
+  readonly #depths: Uint16Array;
+  /** [nodes] The first node that is not below it. */
+  readonly #ends: Int32Array;
+  /** [nodes] A token that ends there, or −1. */
+  readonly #tokens: Int32Array;
+  /** [vocabularySize] Another token with the same bytes, or −1. */
+  readonly #twins: Int32Array;
+  readonly #table: TokenTable;
+  readonly #path: GrammarState[] = [];
+
+  /** @param vocabularySize of the model, in tokens; tokens without bytes, and those beyond the table, fit nowhere */
+  constructor(table: TokenTable, vocabularySize: number) {
+    this.vocabularySize = vocabularySize;
+    this.#table = table;
+    const { bytes, offsets } = table;
+    const known = Math.min(vocabularySize, offsets.length - 1);
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const order = Array.from({ length: known }, (_, token) => token).filter(
+      (token) => offsets[token + 1] > offsets[token],
+    );
+    order.sort((a, b) => all.compare(all, offsets[b], offsets[b + 1], offsets[a], offsets[a + 1]) || a - b);
+
+    const nodeBytes = new Uint8Array(bytes.length);
+    const depths = new Uint16Array(bytes.length);
+    const ends = new Int32Array(bytes.length);
+    const tokens = new Int32Array(bytes.length).fill(NO_TOKEN);
+    this.#twins = new Int32Array(vocabularySize).fill(NO_TOKEN);
+    const open: number[] = [];
+    let count = 0;
+    for (const token of order) {
+      const [from, to] = [offsets[token], offsets[token + 1]];
+      let shared = 0;
+      while (shared < open.length && from + shared < to && nodeBytes[open[shared]] === bytes[from + shared])
+        shared += 1;
+      while (open.length > shared) ends[open.pop() ?? 0] = count;
+      for (let index = from + shared; index < to; index++) {
+        nodeBytes[count] = bytes[index];
+        depths[count] = open.push(count) - 1;
+        count += 1;
+      }
+      const last = open[open.length - 1];
+      this.#twins[token] = tokens[last];
+      tokens[last] = token;
+    }
+    this.#longest = order.reduce((longest, token) => Math.max(longest, offsets[token + 1] - offsets[token]), 1);
+    while (open.length > 0) ends[open.pop() ?? 0] = count;
+    this.#bytes = nodeBytes.slice(0, count);
+    this.#depths = depths.slice(0, count);
+    this.#ends = ends.slice(0, count);
+    this.#tokens = tokens.slice(0, count);
+  }
+
+  /** Bytes of the longest token. */
+  get longestToken(): number {
+    return this.#longest;
+  }
+
+  /** Words of a mask: [ceil(vocabularySize / 32)]. */
+  get maskWords(): number {
+    return Math.ceil(this.vocabularySize / 32);
+  }
+
+  /** Bits of the tokens all of whose bytes may come next. [ceil(vocabularySize / 32)] */
+  allowedTokens(states: GrammarStates, start: GrammarState): Int32Array {
+    const allowed = new Int32Array(this.maskWords);
+    const [bytes, depths, ends, tokens, twins, path] = [
+      this.#bytes,
+      this.#depths,
+      this.#ends,
+      this.#tokens,
+      this.#twins,
+      this.#path,
+    ];
+    states.startWork();
+    path[0] = start;
+    for (let node = 0; node < bytes.length; ) {
+      const depth = depths[node];
+      const byte = bytes[node];
+      const state = path[depth];
+      const known = state.transitions[byte];
+      const next = known === undefined ? states.step(state, byte) : known;
+      if (next === null) {
+        node = ends[node];
+        continue;
+      }
+      path[depth + 1] = next;
+      for (let token = tokens[node]; token !== NO_TOKEN; token = twins[token])
+        allowed[token >>> 5] |= 1 << (token & 31);
+      node += 1;
+    }
+    path.length = 0;
+    return allowed;
+  }
+
+  /** The state behind a token's bytes; null where they do not fit, or where it has none. */
+  advance(states: GrammarStates, start: GrammarState, token: number): GrammarState | null {
+    const { bytes, offsets } = this.#table;
+    const [from, to] = [offsets[token], offsets[token + 1]];
+    if (!(from < to)) return null;
+    let state: GrammarState | null = start;
+    states.startWork();
+    for (let index = from; index < to && state !== null; index++) state = states.step(state, bytes[index]);
+    return state;
+  }
+}
