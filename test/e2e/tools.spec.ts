@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, tool as sdkTool, stepCountIs, streamText } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KeyStore, TenantStore } from '#admission';
 import type { ModelCard } from '#contracts';
 import { openModelFolder, PromptRenderer } from '#models';
+import { connectRedis } from '#queue';
 import {
   DIALECT_CASES,
   type DialectCase,
@@ -354,5 +357,54 @@ describe('an answer with one text', () => {
       400,
       expect.stringMatching(/tools .* is not supported.*no place for tool calls/),
     ]);
+  });
+});
+
+describe('GET /v1/models', () => {
+  const get = async (path: string, key = TEST_KEY) => {
+    const response = await fetch(`${api.url}/v1/models${path}`, { headers: { authorization: `Bearer ${key}` } });
+    // biome-ignore lint/suspicious/noExplicitAny: a document that is looked at by name
+    return { status: response.status, body: (await response.json()) as any };
+  };
+
+  it('tells context, capabilities and live replicas', async () => {
+    expect((await get('/plain')).body).toMatchObject({
+      id: 'plain',
+      object: 'model',
+      owned_by: expect.any(String),
+      created: expect.any(Number),
+      context_length: 2_048,
+      capabilities: {
+        tools: true,
+        tool_format: 'generic',
+        json_object: true,
+        json_schema: true,
+        reasoning: false,
+        reasoning_efforts: ['none', 'minimal'],
+        chat_template_kwargs: [],
+      },
+      live_workers: 1,
+      live_slots: 8,
+    });
+    expect((await get('/thinking')).body.capabilities).toMatchObject({
+      tool_format: 'hermes',
+      reasoning: true,
+      reasoning_efforts: expect.arrayContaining(['none', 'low', 'high']),
+      chat_template_kwargs: ['enable_thinking'],
+    });
+    expect((await get('/nope')).status).toBe(404);
+  });
+
+  it('lists what the tenant may use, and no more', async () => {
+    const connection = connectRedis(redis.url, 'producer');
+    await once(connection, 'ready');
+    await new TenantStore(connection).put({ id: 'thinker', models: ['thinking'] });
+    const { key } = await new KeyStore(connection).create({ tenantId: 'thinker' });
+    connection.disconnect();
+    const ids = ({ data }: { data: { id: string }[] }) => data.map(({ id }) => id);
+    expect(ids((await get('')).body)).toEqual(['plain', 'thinking']);
+    expect(ids((await get('', key)).body)).toEqual(['thinking']);
+    const refused = await get('/plain', key);
+    expect([refused.status, refused.body.error.code]).toEqual([403, 'model_not_allowed']);
   });
 });

@@ -5,6 +5,7 @@ import { AdminController } from './admin/admin.controller.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import { LOGGER } from './api-tokens.ts';
+import { MODEL_ACCESS, type ModelAccess } from './catalogue/model-access.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { ModelsController } from './catalogue/models.controller.ts';
 import { ChatCompletionsController } from './delivery/chat-completions.controller.ts';
@@ -19,6 +20,7 @@ import { RequestsController } from './requests/requests.controller.ts';
 export interface ApiParts {
   readonly logger: Logger;
   readonly catalogue: ModelCatalogue;
+  readonly access: ModelAccess;
   readonly completions: Completions;
   readonly desk: RequestDesk;
   readonly readiness: Readiness;
@@ -37,6 +39,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
     providers: [
       { provide: LOGGER, useValue: parts.logger },
       { provide: ModelCatalogue, useValue: parts.catalogue },
+      { provide: MODEL_ACCESS, useValue: parts.access },
       { provide: Completions, useValue: parts.completions },
       { provide: RequestDesk, useValue: parts.desk },
       { provide: TenancyAdmin, useValue: parts.admin },

@@ -165,7 +165,16 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const release = opened.move();
   try {
     const lifecycle = new ApiLifecycle(openRequests, settings.MILLRACE_GRACE_MS, () => release.disposeAsync(), logger);
-    const parts = { logger, catalogue, completions, desk, readiness, admin: new TenancyAdmin(redis), lifecycle };
+    const parts = {
+      logger,
+      catalogue,
+      access: admission,
+      completions,
+      desk,
+      readiness,
+      admin: new TenancyAdmin(redis),
+      lifecycle,
+    };
     const app = await createApp(settings, parts, authenticator, openRequests);
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',

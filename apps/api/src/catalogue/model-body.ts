@@ -1,5 +1,20 @@
 import { z } from 'zod';
+import { answerFormatOf } from '#models';
+import { effortsOf, REASONING_EFFORTS } from '../generate/reasoning-effort.ts';
 import type { CataloguedModel } from './catalogued-model.ts';
+
+const Capabilities = z.object({
+  tools: z.boolean().describe('Every model can call tools: as its chat template shows them, or by a prompt of ours.'),
+  tool_format: z
+    .string()
+    .describe('The form in which it writes calls; `generic` is the one that the prompt of ours teaches.'),
+  json_object: z.boolean(),
+  json_schema: z.boolean(),
+  reasoning: z.boolean().describe('Whether it thinks before it answers, which is told as `reasoning_content`.'),
+  reasoning_efforts: z.array(z.enum(REASONING_EFFORTS)).describe('What `reasoning_effort` may be.'),
+  chat_template_kwargs: z.array(z.string()).describe('Names that `chat_template_kwargs` may set.'),
+  logprobs: z.boolean(),
+});
 
 /** OpenAI's model object, with what else a caller wants to know before a request. */
 export const ModelBody = z.object({
@@ -8,20 +23,33 @@ export const ModelBody = z.object({
   created: z.int().describe('Unix time in seconds.'),
   owned_by: z.string(),
   context_length: z.int().describe('Most tokens of messages and answer together.'),
-  live_workers: z.int(),
+  capabilities: Capabilities,
+  live_workers: z.int().describe('Live replicas of the model: workers that take requests for it now.'),
+  live_slots: z.int().describe('Requests that these can answer at once.'),
 });
 export type ModelBody = z.infer<typeof ModelBody>;
 
 export const ModelListBody = z.object({ object: z.literal('list'), data: z.array(ModelBody) });
 export type ModelListBody = z.infer<typeof ModelListBody>;
 
-export function modelBody({ card, liveWorkers }: CataloguedModel): ModelBody {
+export function modelBody({ card, traits, liveWorkers, liveSlots }: CataloguedModel): ModelBody {
   return {
     id: card.model,
     object: 'model',
     created: card.createdAt,
     owned_by: card.ownedBy,
     context_length: card.contextLength,
+    capabilities: {
+      tools: true,
+      tool_format: answerFormatOf(card, traits).name,
+      json_object: true,
+      json_schema: true,
+      reasoning: traits.reasoning !== null,
+      reasoning_efforts: [...effortsOf(traits.reasoning)],
+      chat_template_kwargs: [...traits.variables],
+      logprobs: true,
+    },
     live_workers: liveWorkers,
+    live_slots: liveSlots,
   };
 }

@@ -1,7 +1,8 @@
-import { type AdmissionGate, type PriceList, priceOf, type RateStandings, type TenantRecord } from '#admission';
+import { type AdmissionGate, mayUse, type PriceList, priceOf, type RateStandings, type TenantRecord } from '#admission';
 import { MillraceError } from '#contracts';
 import { BOOTSTRAP_TENANT } from '../auth/bootstrap-tenant.ts';
 import type { TenantContext } from '../auth/tenant-context.ts';
+import type { ModelAccess } from '../catalogue/model-access.ts';
 import { requireServed } from '../catalogue/require-served.ts';
 import type { Admission, AdmissionRequest, AdmissionStanding, AdmissionTicket } from './admission.ts';
 import type { AnswerUsage } from './answer-listener.ts';
@@ -18,7 +19,7 @@ export interface TenantSource {
 const NOTHING_USED = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
 
 /** Admits what the tenant's limits, its credits and the model's queue allow, over all replicas. */
-export class GatedAdmission implements Admission {
+export class GatedAdmission implements Admission, ModelAccess {
   readonly #gate: Pick<AdmissionGate, 'decide'>;
   readonly #tenants: TenantSource;
 
@@ -29,6 +30,11 @@ export class GatedAdmission implements Admission {
 
   async adapt(request: ValidGenerateRequest, tenant: TenantContext): Promise<ValidGenerateRequest> {
     return withTenantParameters(request, await this.#tenant(tenant));
+  }
+
+  async mayUse(tenant: TenantContext): Promise<(model: string) => boolean> {
+    const record = await this.#tenant(tenant);
+    return (model) => mayUse(record, model);
   }
 
   async admit(request: AdmissionRequest): Promise<AdmissionTicket> {

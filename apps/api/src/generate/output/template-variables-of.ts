@@ -1,10 +1,8 @@
 import { MillraceError } from '#contracts';
+import type { PromptTraits } from '#models';
 import type { CataloguedModel } from '../../catalogue/catalogued-model.ts';
-import type { ReasoningEffort } from '../reasoning-effort.ts';
+import { effortsOf, type ReasoningEffort } from '../reasoning-effort.ts';
 import type { ValidGenerateRequest } from '../valid-generate-request.ts';
-
-/** What a model without reasoning does anyway: none, and no more than it must. */
-const EFFORTS_WITHOUT_REASONING: readonly ReasoningEffort[] = ['none', 'minimal'];
 
 /**
  * The variables that a request sets in the chat template: its own, and that by which the template knows the effort.
@@ -42,26 +40,18 @@ export function templateVariablesOf(
 function effortVariables(
   effort: ReasoningEffort,
   model: string,
-  reasoning: CataloguedModel['traits']['reasoning'],
+  reasoning: PromptTraits['reasoning'],
 ): Readonly<Record<string, unknown>> {
-  if (reasoning === null) {
-    if (EFFORTS_WITHOUT_REASONING.includes(effort)) return {};
-    throw unsupported(effort, `"${model}" does not reason before it answers.`, EFFORTS_WITHOUT_REASONING);
+  const supported = effortsOf(reasoning);
+  if (!supported.includes(effort)) {
+    const why = reasoning === null ? `"${model}" does not reason before it answers` : `"${model}" was not made for it`;
+    const values = supported.map((value) => `"${value}"`).join(', ');
+    throw new MillraceError(
+      'unsupported_parameter',
+      `reasoning_effort "${effort}" is not supported: ${why}. Remove it, or send one of: ${values}.`,
+      { param: 'reasoning_effort' },
+    );
   }
-  if (reasoning.efforts.includes(effort)) return { reasoning_effort: effort };
-  if (reasoning.switch !== null && (effort === 'none' || reasoning.efforts.length === 0)) {
-    return { [reasoning.switch]: effort !== 'none' };
-  }
-  if (reasoning.efforts.length === 0) return {};
-  const supported = [...(reasoning.switch === null ? [] : ['none']), ...reasoning.efforts];
-  throw unsupported(effort, `"${model}" was not made for it.`, supported);
-}
-
-function unsupported(effort: ReasoningEffort, why: string, supported: readonly string[]): MillraceError {
-  const values = supported.map((value) => `"${value}"`).join(', ');
-  return new MillraceError(
-    'unsupported_parameter',
-    `reasoning_effort "${effort}" is not supported: ${why} Remove it, or send one of: ${values}.`,
-    { param: 'reasoning_effort' },
-  );
+  if (reasoning?.efforts.includes(effort)) return { reasoning_effort: effort };
+  return reasoning?.switch ? { [reasoning.switch]: effort !== 'none' } : {};
 }
