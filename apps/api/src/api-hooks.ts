@@ -6,6 +6,7 @@ import type { Authenticator } from './auth/authenticator.ts';
 import { parseJsonBody } from './body/parse-json-body.ts';
 import type { OpenRequests } from './delivery/open-requests.ts';
 import { dialectAt } from './dialects/dialects.ts';
+import type { RequestObservers } from './observation/observe-requests.ts';
 import { OPEN_ROUTES } from './open-routes.ts';
 
 /** A request id that a gateway sent is kept, so that its log and ours meet. */
@@ -28,12 +29,15 @@ export function addApiHooks(
   server: FastifyInstance,
   authenticator: Authenticator,
   openRequests: OpenRequests,
+  observers: RequestObservers,
   logger: Logger,
 ): void {
+  server.decorateRequest('observer', null);
   server.decorateRequest('tenant', null);
   server.decorateRequest('generateId', '');
   server.decorateRequest('endUser', null);
   server.addHook('onRequest', async (request, reply) => {
+    observers.arrived(request);
     // The id that a client without one of its own is told leads to its request.
     request.generateId =
       request.id === request.headers['x-request-id']
@@ -49,9 +53,11 @@ export function addApiHooks(
       });
     }
     request.tenant = await authenticator.authenticate(request.headers.authorization);
+    request.observer?.authenticated(request.tenant.tenantId);
   });
   server.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown';
+    observers.responded(request, reply.raw.statusCode);
     const record = {
       requestId: request.id,
       generateId: request.generateId,

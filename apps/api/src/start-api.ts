@@ -4,8 +4,8 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { AdmissionGate, ModelPlaces, TenantDirectory } from '#admission';
 import { type ApiSettings, redisTargetOf } from '#config';
-import { createLogger, Metrics, releaseVersion } from '#observability';
-import { CardStore, WorkerDirectory } from '#queue';
+import { createLogger, exposeRedis, METRICS, Metrics, NO_TRACING, releaseVersion } from '#observability';
+import { CardStore, RedisHealth, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import { askToCancel, CancelInbox, Notices, ReplicaPresence, RequestRecords } from '#requests';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
@@ -26,7 +26,10 @@ import { ModelQueues } from './generate/model-queues.ts';
 import { createManagementServer } from './health/management-server.ts';
 import { Readiness } from './health/readiness.ts';
 import { NestLogger } from './nest-logger.ts';
+import { ApiMetrics } from './observation/api-metrics.ts';
+import { exposeCluster } from './observation/expose-cluster.ts';
 import { exposeRelay } from './observation/expose-relay.ts';
+import { RequestObservers } from './observation/observe-requests.ts';
 import { openapiDocument } from './openapi/openapi-document.ts';
 import { connectRedisOrExplain } from './process/connect-redis-or-explain.ts';
 import { listenOrExplain } from './process/listen.ts';
@@ -74,6 +77,12 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     tls: relayTlsOf(settings),
     onWorker: (change) => logger.info({ ...change }, 'worker stream'),
   });
+  const redisHealth = new RedisHealth(redis);
+  exposeRedis(
+    metrics,
+    () => redisHealth.pingMs(),
+    () => redisHealth.reconnects,
+  );
   exposeRelay(metrics, () => relay.stats());
   let relayOpen = true;
   opened.defer(() => {
@@ -90,6 +99,14 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const catalogue = new ModelCatalogue(sources, prompts, logger);
   opened.defer(() => catalogue.close());
   await catalogue.start();
+  exposeCluster(metrics, {
+    redis,
+    health: redisHealth,
+    models: () =>
+      catalogue
+        .served()
+        .map(({ card, liveWorkers, liveSlots }) => ({ model: card.model, workers: liveWorkers, slots: liveSlots })),
+  });
 
   const tenants = new TenantDirectory(redis);
   opened.defer(() => tenants[Symbol.dispose]());
@@ -127,7 +144,12 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     removeJob: async ({ model, requestId, epoch }) => void (await queues.of(model).remove(requestId, epoch)),
   });
   const openRequests = new OpenRequests();
+  metrics.read(METRICS.openRequests, () => [{ labels: {}, value: openRequests.size }]);
+  metrics.read(METRICS.settlementsPending, () => [{ labels: {}, value: gate.unfinishedCalls }]);
+  metrics.read(METRICS.admissionHandles, () => [{ labels: {}, value: gate.openRequests }]);
+  const observers = new RequestObservers(new ApiMetrics(metrics, settings.MILLRACE_METRICS_TENANTS), NO_TRACING);
   const admission = new GatedAdmission(gate, tenants);
+  const cancelLatency = metrics.family(METRICS.cancelLatency);
   const failover = {
     options: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,
@@ -136,7 +158,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     },
     logger,
     cancelLatency: {
-      observe: (phase: CancelPhase, latencyMs: number) => logger.debug({ phase, latencyMs }, 'cancelled'),
+      observe: (phase: CancelPhase, latencyMs: number) => cancelLatency.child({ phase }).observe(latencyMs / 1_000),
     },
   };
   const generation = new Generation(
@@ -175,7 +197,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       admin: new TenancyAdmin(redis),
       lifecycle,
     };
-    const app = await createApp(settings, parts, authenticator, openRequests);
+    const app = await createApp(settings, parts, authenticator, openRequests, observers);
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',
       settings.MILLRACE_MANAGEMENT_HOST,
@@ -204,6 +226,7 @@ async function createApp(
   parts: ApiParts,
   authenticator: Authenticator,
   openRequests: OpenRequests,
+  observers: RequestObservers,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: settings.MILLRACE_MAX_BODY_BYTES,
@@ -211,7 +234,7 @@ async function createApp(
     forceCloseConnections: true,
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => requestIdOf(request.headers),
   });
-  addApiHooks(adapter.getInstance(), authenticator, openRequests, parts.logger);
+  addApiHooks(adapter.getInstance(), authenticator, openRequests, observers, parts.logger);
   const app = await NestFactory.create<NestFastifyApplication>(apiModule(parts), adapter, {
     bodyParser: false,
     logger: new NestLogger(parts.logger),

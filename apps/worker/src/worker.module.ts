@@ -1,7 +1,7 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Redis } from 'ioredis';
 import type { Logger } from '#observability';
-import { CardStore, connectRedis, WorkerDirectory } from '#queue';
+import { CardStore, connectRedis, RedisHealth, WorkerDirectory } from '#queue';
 import { MillraceWorker } from './lifecycle/millrace-worker.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
@@ -34,13 +34,21 @@ export class WorkerModule implements OnApplicationShutdown {
         { provide: WorkerDirectory, inject: [REDIS], useFactory: (redis: Redis) => new WorkerDirectory(redis) },
         {
           provide: MillraceWorker,
-          inject: [OPTIONS, LOGGER, CardStore, WorkerDirectory],
+          inject: [OPTIONS, LOGGER, CardStore, WorkerDirectory, REDIS],
           useFactory: (
             workerOptions: WorkerOptions,
             workerLogger: Logger,
             cards: CardStore,
             directory: WorkerDirectory,
-          ) => new MillraceWorker({ options: workerOptions, logger: workerLogger, cards, directory }),
+            redis: Redis,
+          ) =>
+            new MillraceWorker({
+              options: workerOptions,
+              logger: workerLogger,
+              cards,
+              directory,
+              redis: new RedisHealth(redis),
+            }),
         },
       ],
     };

@@ -50,6 +50,7 @@ export {
   type PlaceRequest,
   type QueuePosition,
 } from './places/model-places.ts';
+export { type QueueOutlook, queueOutlook } from './places/queue-outlook.ts';
 export { applyTenancy, exportTenancy, TenancyDocument } from './tenants/tenancy-document.ts';
 export { mayUse, TenantId, type TenantInput, TenantRecord } from './tenants/tenant-record.ts';
 export { TenantStore } from './tenants/tenant-store.ts';

@@ -55,6 +55,8 @@ const apiSettings = z.object({
   MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),
   /** Longest time from the loss of a worker until another goes on, and in the queue while no worker lives. */
   MILLRACE_FAILOVER_WAIT_MS: count(60_000, 3_600_000),
+  /** Tenants that metrics count by name; the rest is `other`. */
+  MILLRACE_METRICS_TENANTS: z.coerce.number().int().min(0).max(10_000).default(100),
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });

@@ -1,5 +1,5 @@
 /**
- * What every process uses to be seen from outside: logger and metrics.
+ * What every process uses to be seen from outside: logger, metrics and traces.
  *
  * @module
  * @example
@@ -15,8 +15,14 @@ export type { Logger } from 'pino';
 export { createLogger } from './logging/create-logger.ts';
 export { BoundedLabel } from './metrics/bounded-label.ts';
 export type { CounterChild, GaugeChild, HistogramChild } from './metrics/children.ts';
+export { exposeRedis } from './metrics/expose-redis.ts';
 export type { LabelValues, MetricDefinition, MetricProcess, MetricType } from './metrics/metric-definition.ts';
 export { MetricFamily } from './metrics/metric-family.ts';
 export { METRICS } from './metrics/metric-names.ts';
 export { Metrics, type MetricsOptions } from './metrics/metrics.ts';
 export { releaseVersion } from './metrics/release-version.ts';
+export { preciseNowMs } from './precise-now.ts';
+export { NO_SPAN } from './tracing/no-span.ts';
+export { ATTRIBUTES, FIRST_TOKEN, SPANS } from './tracing/span-names.ts';
+export { startTracing, type TraceSampler, type TracingOptions } from './tracing/start-tracing.ts';
+export { type Attributes, NO_TRACING, type SpanStart, type TraceSpan, type Tracing } from './tracing/tracing.ts';

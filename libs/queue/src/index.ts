@@ -16,6 +16,7 @@ export { JobConsumer, type JobConsumerOptions } from './job-consumer.ts';
 export { JobRefusedError } from './job-refused-error.ts';
 export { type JobState, ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
 export { redisCall } from './redis-call.ts';
+export { RedisHealth, type RedisMemory } from './redis-health.ts';
 export { redisKeys } from './redis-keys.ts';
 export { RedisScript } from './redis-script.ts';
 export type { ServedModel } from './served-models.ts';

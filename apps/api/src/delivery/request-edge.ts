@@ -2,10 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller-of.ts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { RequestContext } from '../generate/request-context.ts';
+import { UNOBSERVED } from '../observation/unobserved.ts';
 import { admissionHeaders } from './admission-headers.ts';
 import { longestWaitOf } from './longest-wait.ts';
-
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,12 +31,11 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     if (!raw.writableFinished) gone.abort();
   });
   if (raw.destroyed) gone.abort();
-  const traceparent = request.headers.traceparent;
   return {
     requestId: request.generateId,
     alias: request.id === request.headers['x-request-id'] ? request.id : null,
     tenant,
-    traceparent: typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : null,
+    observer: request.observer ?? UNOBSERVED,
     longestWaitMs: longestWaitOf(request.headers),
     refusedBefore: refusedBefore(request.headers['x-stainless-retry-count']),
     tell: (standing) => void reply.headers(admissionHeaders(standing)),

@@ -30,6 +30,7 @@ export class ErrorFilter implements ExceptionFilter {
         'request failed',
       );
     }
+    request.observer?.refused(error);
     if (reply.sent) return;
     if (reply.raw.headersSent || reply.raw.destroyed) {
       reply.hijack();

@@ -1,12 +1,14 @@
 import type { GenerateJob } from '#contracts';
 import type { Logger } from '#observability';
+import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
 import type { ConstraintChecker } from '../constraints/constraint-checker.ts';
+import type { AttemptsObserver } from '../observation/request-observer.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
 import type { CancelLatency } from '../requests/cancel-latency.ts';
 import type { RequestJournal } from '../requests/request-journal.ts';
-import type { Admission } from './admission.ts';
+import type { Admission, AdmissionTicket } from './admission.ts';
 import { Answer } from './answer.ts';
 import { AttemptSeries } from './failover/attempt-series.ts';
 import type { FailoverOptions } from './failover/failover-options.ts';
@@ -66,27 +68,10 @@ export class Generation {
 
   /** Everything that can be wrong with a request by itself, before anything is taken for it. @throws MillraceError */
   async prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
-    const model = await this.#catalogue.find(request.model);
-    requireServed(model);
-    const adapted = await this.#admission.adapt(request, context.tenant);
-    const conversation = {
-      messages: adapted.messages,
-      tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
-      templateVariables: templateVariablesOf(adapted, model),
-    };
-    const prompt = await this.#prompts.render(model.cardHash, conversation, context.gone);
-    const constraint = plannedConstraint(adapted, model, prompt);
-    if (constraint !== null) await this.#constraints.check(model, constraint);
-    const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
-    const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
-      requestId: context.requestId,
-      tenant: context.tenant,
-      relayAddress: this.#relay.address,
-      replicaId: this.#replicaId,
-      traceparent: context.traceparent,
-      longestWaitMs: context.longestWaitMs,
-    });
-    return { model, job, reading: plannedReading(context.requestId, adapted, model, prompt) };
+    const { observer } = context;
+    const prepared = await observer.preparing(request.model, () => this.#prepare(request, context));
+    observer.prepared(prepared.job);
+    return prepared;
   }
 
   /**
@@ -94,24 +79,16 @@ export class Generation {
    * @throws MillraceError when it is refused or can not be queued; later problems go to the target's listener
    */
   async run({ model, job }: PreparedGeneration, context: RequestContext, target: AnswerTarget): Promise<Answer> {
-    const ticket = await this.#admission.admit({
-      requestId: job.requestId,
-      tenant: context.tenant,
-      model,
-      promptTokens: job.promptTokenIds.length,
-      completionTokensLimit: job.stop.maxTokens * job.choices,
-      longestWaitMs: context.longestWaitMs,
-      refusedBefore: context.refusedBefore,
-      tell: context.tell,
-    });
+    const { observer } = context;
+    const ticket = await observer.admitting(() => this.#admit(model, job, context));
     const started = () => {
       void ticket.started();
       entry.started();
     };
-    const answer = new Answer(job.promptTokenIds.length, job.choices, target.listener, started);
+    const answer = new Answer(job.promptTokenIds.length, job.choices, observer.listening(target.listener), started);
     const entry = this.#journal.open({ job, alias: context.alias, kept: false, cancel: (why) => answer.failed(why) });
     using queueTimeout = new QueueTimeout(job, ticket.waitMs, answer);
-    const attempts = this.#attemptsOf(job, answer, entry.attempt);
+    const attempts = this.#attemptsOf(job, answer, entry.attempt, observer.attempts);
     try {
       await attempts.begin((queue, first) => queue.add(first, ticket.priority));
       await ticket.queued(job.epoch);
@@ -129,6 +106,7 @@ export class Generation {
     target.accepted(answer);
     const state = await answer.over;
     context.gone.removeEventListener('abort', leave);
+    observer.ended(answer);
     if (state === 'ended') attempts[Symbol.dispose]();
     else void attempts.end(answer.failure?.message ?? 'the client closed its connection');
     await ticket.settle(outcomeOf(answer), answer.usage);
@@ -136,12 +114,55 @@ export class Generation {
     return answer;
   }
 
-  #attemptsOf(job: GenerateJob, answer: Answer, onAttempt: (epoch: number) => void): AttemptSeries {
+  async #prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
+    const model = await this.#catalogue.find(request.model);
+    requireServed(model);
+    const adapted = await this.#admission.adapt(request, context.tenant);
+    const conversation = {
+      messages: adapted.messages,
+      tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
+      templateVariables: templateVariablesOf(adapted, model),
+    };
+    const prompt = await this.#prompts.render(model.cardHash, conversation, context.gone);
+    const constraint = plannedConstraint(adapted, model, prompt);
+    if (constraint !== null) await this.#constraints.check(model, constraint);
+    const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
+    const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
+      requestId: context.requestId,
+      tenant: context.tenant,
+      relayAddress: this.#relay.address,
+      replicaId: this.#replicaId,
+      traceparent: context.observer.traceparent,
+      longestWaitMs: context.longestWaitMs,
+    });
+    return { model, job, reading: plannedReading(context.requestId, adapted, model, prompt) };
+  }
+
+  #admit(model: CataloguedModel, job: GenerateJob, context: RequestContext): Promise<AdmissionTicket> {
+    return this.#admission.admit({
+      requestId: job.requestId,
+      tenant: context.tenant,
+      model,
+      promptTokens: job.promptTokenIds.length,
+      completionTokensLimit: job.stop.maxTokens * job.choices,
+      longestWaitMs: context.longestWaitMs,
+      refusedBefore: context.refusedBefore,
+      tell: context.tell,
+    });
+  }
+
+  #attemptsOf(
+    job: GenerateJob,
+    answer: Answer,
+    onAttempt: (epoch: number) => void,
+    observer: AttemptsObserver,
+  ): AttemptSeries {
     return new AttemptSeries(job, answer, {
       relay: this.#relay,
       queue: this.#queues.of(job.model),
       isServed: () => this.#catalogue.served().some(({ card }) => card.model === job.model),
       onAttempt,
+      observer,
       ...this.#failover,
     });
   }

@@ -1,4 +1,5 @@
 import type { TenantContext } from '../auth/tenant-context.ts';
+import type { RequestObserver } from '../observation/request-observer.ts';
 import type { AdmissionStanding } from './admission.ts';
 
 /** Who asks, under which id, and whether they are still there. */
@@ -7,8 +8,8 @@ export interface RequestContext {
   readonly tenant: TenantContext;
   /** The client's own `x-request-id`; null when it sent none that can be used. */
   readonly alias: string | null;
-  /** W3C trace context that came with the request. */
-  readonly traceparent: string | null;
+  /** Hears of the request's phases. */
+  readonly observer: RequestObserver;
   /** Longest wait in the queue that the client accepts; null for any. */
   readonly longestWaitMs: number | null;
   /** Whether the client was refused before and comes back as it was told to; null when it does not say. */

@@ -1,13 +1,8 @@
 import type { ErrorCode, GenerateJob, TokenTable } from '#contracts';
 import type { EnginePort, StepOutput } from '#engine';
-import type { Logger } from '#observability';
+import { type Logger, preciseNowMs } from '#observability';
 import type { RelayDialer, ResumedChoice } from '#relay';
-import {
-  type AttemptObserver,
-  type ClaimEnd,
-  type JobObserver,
-  preciseNowMs,
-} from '../observation/attempt-observer.ts';
+import type { AttemptObserver, ClaimEnd, JobObserver } from '../observation/attempt-observer.ts';
 import { Attempt } from './attempt.ts';
 import { engineRequestOf } from './engine-request-of.ts';
 import { finishedOf, framesOf } from './frames-of.ts';

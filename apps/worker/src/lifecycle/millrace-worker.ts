@@ -1,7 +1,7 @@
 import type { WorkerRecord } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
-import { type Logger, Metrics, releaseVersion } from '#observability';
-import { type CardStore, JobConsumer, type WorkerDirectory } from '#queue';
+import { exposeRedis, type Logger, Metrics, releaseVersion } from '#observability';
+import { type CardStore, JobConsumer, type RedisHealth, type WorkerDirectory } from '#queue';
 import { RelayDialer, type ReplicaChange } from '#relay';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
@@ -21,6 +21,7 @@ export interface MillraceWorkerParts {
   readonly logger: Logger;
   readonly cards: CardStore;
   readonly directory: WorkerDirectory;
+  readonly redis: RedisHealth;
 }
 
 /** What exists once the model is loaded. */
@@ -51,7 +52,12 @@ export class MillraceWorker {
   constructor(parts: MillraceWorkerParts) {
     this.#parts = parts;
     this.#state = new WorkerStateMachine(parts.logger);
-    const { directory, logger } = parts;
+    const { directory, logger, redis } = parts;
+    exposeRedis(
+      this.#metrics,
+      () => redis.pingMs(),
+      () => redis.reconnects,
+    );
     this.#heartbeat = new Heartbeat({
       directory,
       logger,

@@ -28,7 +28,7 @@ export class JobMetrics implements JobObserver {
       prefill: metrics.family(METRICS.requestPrefillTime).child(labels),
       decode: metrics.family(METRICS.requestDecodeTime).child(labels),
       inference: metrics.family(METRICS.requestInferenceTime).child(labels),
-      cancel: metrics.family(METRICS.cancelLatency).child(labels),
+      cancel: metrics.family(METRICS.engineCancelLatency).child(labels),
     };
     const jobs = metrics.family(METRICS.jobs);
     const of = (outcome: ClaimEnd) => jobs.child({ ...labels, outcome });

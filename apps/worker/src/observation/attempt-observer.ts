@@ -25,8 +25,3 @@ export interface JobObserver {
   attempt(job: GenerateJob): AttemptObserver;
   claim(end: ClaimEnd): void;
 }
-
-/** Unix time in ms with fractions, the same in every thread of the process. */
-export function preciseNowMs(): number {
-  return performance.timeOrigin + performance.now();
-}

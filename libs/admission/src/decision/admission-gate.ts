@@ -56,6 +56,11 @@ export class AdmissionGate implements AsyncDisposable {
     return this.#open.size;
   }
 
+  /** Calls that Redis could not take yet and that are tried again. */
+  get unfinishedCalls(): number {
+    return this.#unfinished.size;
+  }
+
   /** Never rejects on a refusal or a lost Redis: both are a `Refused`, which has consumed nothing. */
   async decide(request: AdmissionRequest): Promise<Decision> {
     const early = refusalBefore(request);

@@ -14,7 +14,7 @@ const queuePosition = new LuaScript('queue-position', 4);
 const correctPriority = new LuaScript('correct-priority', 3);
 
 /** Until a request of the model was measured. */
-const ASSUMED_SERVICE_MS = 2_000;
+export const ASSUMED_SERVICE_MS = 2_000;
 
 export interface PlaceRequest {
   readonly requestId: string;

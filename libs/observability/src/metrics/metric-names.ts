@@ -1,10 +1,15 @@
 import { counter, gauge, histogram } from './metric-definition.ts';
 
 /** Bounds of vLLM's histograms, so that its dashboards fit. */
+const FIRST_TOKEN_SECONDS = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640,
+];
 const PHASE_SECONDS = [0.005, 0.02, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480];
 const INTER_TOKEN_SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 10,
 ];
+const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000];
+const CHOICES = [1, 2, 5, 10, 20];
 /** For what has to be quick: calls to Redis, cancels. */
 const SHORT_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 
@@ -98,9 +103,9 @@ export const METRICS = {
     'model_name',
     'outcome',
   ]),
-  cancelLatency: histogram(
+  engineCancelLatency: histogram(
     'worker',
-    'millrace:cancel_latency_seconds',
+    'millrace:engine_cancel_latency_seconds',
     'From the notice of a cancel to the end of its last sequence.',
     SHORT_SECONDS,
     ['model_name'],
@@ -146,5 +151,180 @@ export const METRICS = {
     'worker',
     'millrace:relay_dropped_frames_total',
     'Frames of attempts that no replica waits for any more.',
+  ),
+
+  httpRequests: counter('api', 'millrace:http_requests_total', 'HTTP requests that were answered.', [
+    'method',
+    'route',
+    'status',
+  ]),
+  openRequests: gauge('api', 'millrace:open_requests', 'Generation requests that this replica is answering.'),
+  timeToFirstToken: histogram(
+    'api',
+    'millrace:time_to_first_token_seconds',
+    'From the arrival of a request to the first of its answer.',
+    FIRST_TOKEN_SECONDS,
+    ['model_name'],
+  ),
+  e2eLatency: histogram(
+    'api',
+    'millrace:e2e_request_latency_seconds',
+    'From the arrival of an admitted request to the end of its answer.',
+    PHASE_SECONDS,
+    ['model_name'],
+  ),
+  requestQueueTime: histogram(
+    'api',
+    'millrace:request_queue_time_seconds',
+    'From admission to the first grant of a worker.',
+    PHASE_SECONDS,
+    ['model_name'],
+  ),
+  requestPromptTokens: histogram(
+    'api',
+    'millrace:request_prompt_tokens',
+    'Prompt tokens of admitted requests.',
+    TOKENS,
+    ['model_name'],
+  ),
+  requestGenerationTokens: histogram(
+    'api',
+    'millrace:request_generation_tokens',
+    'Tokens of all choices of requests that ended.',
+    TOKENS,
+    ['model_name'],
+  ),
+  requestMaxTokens: histogram(
+    'api',
+    'millrace:request_params_max_tokens',
+    'Most tokens that a choice of an admitted request may have.',
+    TOKENS,
+    ['model_name'],
+  ),
+  requestChoices: histogram('api', 'millrace:request_params_n', 'Choices of admitted requests.', CHOICES, [
+    'model_name',
+  ]),
+  requestSuccess: counter(
+    'api',
+    'millrace:request_success_total',
+    'Choices that ended, by reason; `abort` counts requests whose client left or cancelled, `error` those that failed.',
+    ['model_name', 'finished_reason'],
+  ),
+  requestFailures: counter(
+    'api',
+    'millrace:request_failures_total',
+    'Admitted requests that failed, by the code of the error.',
+    ['model_name', 'code'],
+  ),
+  admissions: counter(
+    'api',
+    'millrace:admissions_total',
+    'Generation requests by what was decided: `admitted`, or the code of the refusal. The model is `none` where it was not known yet.',
+    ['model_name', 'outcome'],
+  ),
+  admissionTime: histogram('api', 'millrace:admission_seconds', 'Time that the decision took.', SHORT_SECONDS, [
+    'outcome',
+  ]),
+  failovers: counter('api', 'millrace:failovers_total', 'Attempts that were lost and had to be made good, by cause.', [
+    'model_name',
+    'cause',
+  ]),
+  failoverTime: histogram(
+    'api',
+    'millrace:failover_seconds',
+    'From the loss of an attempt to the grant of the next: the resumes, and how long each took.',
+    FIRST_TOKEN_SECONDS,
+    ['model_name'],
+  ),
+  cancelLatency: histogram(
+    'api',
+    'millrace:cancel_latency_seconds',
+    'From the wish to end a request until its job has left the queue or the worker has stopped it, by where it was.',
+    SHORT_SECONDS,
+    ['phase'],
+  ),
+  queueOldestAge: gauge(
+    'api',
+    'millrace:queue_oldest_age_seconds',
+    'How long the oldest request of this replica has been waiting for a worker; 0 when none waits. Take max() over replicas.',
+    ['model_name'],
+  ),
+  settlementsPending: gauge(
+    'api',
+    'millrace:settlements_pending',
+    'Settlements, releases and leases that Redis could not take yet; they are tried again.',
+  ),
+  admissionHandles: gauge(
+    'api',
+    'millrace:admission_leases',
+    'Requests of this replica that hold credits, concurrency or a place in the queue.',
+  ),
+  tenantRequests: counter(
+    'api',
+    'millrace:tenant_requests_total',
+    'Generation requests by tenant; the outcome is `completed`, `cancelled`, `failed` or `refused`. The first MILLRACE_METRICS_TENANTS tenants have their names, the rest is `other`.',
+    ['tenant', 'outcome'],
+  ),
+  tenantTokens: counter('api', 'millrace:tenant_tokens_total', 'Tokens by tenant, as they are charged.', [
+    'tenant',
+    'kind',
+  ]),
+  tenantQueueTime: counter(
+    'api',
+    'millrace:tenant_queue_seconds_total',
+    'Seconds that requests of a tenant waited from admission to the first grant.',
+    ['tenant'],
+  ),
+
+  numRequestsWaiting: gauge(
+    'api',
+    'millrace:num_requests_waiting',
+    'Requests in the queue that no worker has taken, of the whole cluster. Take max() over replicas.',
+    ['model_name'],
+  ),
+  queueActiveJobs: gauge(
+    'api',
+    'millrace:queue_active_jobs',
+    'Requests that workers hold, of the whole cluster. Take max() over replicas.',
+    ['model_name'],
+  ),
+  workersReady: gauge(
+    'api',
+    'millrace:workers_ready',
+    'Workers that take jobs, of the whole cluster; 0 for a model that was served before. Take max() over replicas.',
+    ['model_name'],
+  ),
+  slotsReady: gauge('api', 'millrace:slots_ready', 'Slots of those workers. Take max() over replicas.', ['model_name']),
+  queueEstimatedWait: gauge(
+    'api',
+    'millrace:queue_estimated_wait_seconds',
+    'How long a request would wait that came last now. Take max() over replicas.',
+    ['model_name'],
+  ),
+  queueDrainRate: gauge(
+    'api',
+    'millrace:queue_drain_rate',
+    'Requests per second that the ready slots end, from the mean service time. Take max() over replicas.',
+    ['model_name'],
+  ),
+  fairnessLag: gauge(
+    'api',
+    'millrace:fairness_lag_tokens',
+    'How far the tenant that asked for most is ahead of virtual time: weighted tokens until its last request is due. Take max() over replicas.',
+    ['model_name'],
+  ),
+
+  redisUp: gauge('both', 'millrace:redis_up', '1 while Redis answers this process, 0 while it does not.'),
+  redisLatency: gauge('both', 'millrace:redis_latency_seconds', 'Time of one PING, at the scrape.'),
+  redisReconnects: counter('both', 'millrace:redis_reconnects_total', 'Connections to Redis that were made anew.'),
+  redisMemoryUsed: gauge(
+    'api',
+    'millrace:redis_memory_used_bytes',
+    'Memory that Redis uses. Take max() over replicas.',
+  ),
+  redisMemoryLimit: gauge(
+    'api',
+    'millrace:redis_memory_limit_bytes',
+    'Most memory that Redis may use (maxmemory), or the memory of its machine where that is 0. Take max() over replicas.',
   ),
 } as const;

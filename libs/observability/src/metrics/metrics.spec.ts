@@ -17,12 +17,12 @@ describe('Metrics', () => {
 
   it('counts a value into every bucket whose bound is not below it', async () => {
     const metrics = create();
-    const child = metrics.family(METRICS.cancelLatency).child(labels);
+    const child = metrics.family(METRICS.engineCancelLatency).child(labels);
     child.observe(0.001);
     child.observe(0.0011, 2);
     child.observe(100);
     const text = await metrics.text();
-    const name = 'millrace:cancel_latency_seconds';
+    const name = 'millrace:engine_cancel_latency_seconds';
     expect(text).toContain(`${name}_bucket{model_name="m",le="0.0005"} 0`);
     expect(text).toContain(`${name}_bucket{model_name="m",le="0.001"} 1`);
     expect(text).toContain(`${name}_bucket{model_name="m",le="0.002"} 3`);

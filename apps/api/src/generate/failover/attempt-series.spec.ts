@@ -23,6 +23,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
   const removed: number[] = [];
   const cancels: string[] = [];
   const events: string[] = [];
+  const observed: string[] = [];
   const control = { state: 'queued' as JobState, served: true, redisAway: false };
   const put = (how: 'add' | 'first') => async (job: GenerateJob) => {
     if (control.redisAway) throw new MillraceError('unavailable', 'Redis is away.');
@@ -53,6 +54,11 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
     queue,
     isServed: () => control.served,
     logger: createLogger('test', 'silent'),
+    observer: {
+      queued: (epoch) => observed.push(`queued ${epoch}`),
+      granted: (workerId) => observed.push(`granted ${workerId}`),
+      lost: (cause) => observed.push(`lost ${cause}`),
+    },
     cancelLatency: { observe: (phase) => events.push(`cancelled while ${phase}`) },
     options: {
       attempts: 3,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type GenerateJob, MillraceError, relay } from '#contracts';
 import type { Logger } from '#observability';
 import type { RelaySink, RelaySubscription } from '#relay';
+import type { AttemptsObserver } from '../../observation/request-observer.ts';
 import type { CancelLatency, CancelPhase } from '../../requests/cancel-latency.ts';
 import type { Answer } from '../answer.ts';
 import type { QueuePort } from '../queue-port.ts';
@@ -18,6 +19,7 @@ export interface AttemptSeriesParts {
   readonly options: FailoverOptions;
   readonly logger: Logger;
   readonly cancelLatency: CancelLatency;
+  readonly observer: AttemptsObserver;
   /** Hears of every attempt after the first. */
   readonly onAttempt?: (epoch: number) => void;
 }
@@ -63,6 +65,7 @@ export class AttemptSeries implements RelaySink, Disposable {
   async begin(enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>): Promise<void> {
     const { queue } = this.#parts;
     this.#subscription = this.#parts.relay.open(this.#job.requestId, this.#job.epoch, this.#job.choices, this);
+    this.#parts.observer.queued(this.#job.epoch);
     await enqueue(queue, this.#job);
     this.#watchUnlessGranted();
   }
@@ -104,6 +107,7 @@ export class AttemptSeries implements RelaySink, Disposable {
     }
     this.#granted = true;
     this.#watch?.stop();
+    this.#parts.observer.granted(workerId);
     if (this.#lostAtMs !== null) {
       const { requestId, epoch } = this.#job;
       const waitedMs = Math.round(performance.now() - this.#lostAtMs);
@@ -136,6 +140,7 @@ export class AttemptSeries implements RelaySink, Disposable {
       this.#answer.failed(error);
       return;
     }
+    this.#parts.observer.lost(error.code);
     if (!handedOver) this.#lostAttempts += 1;
     const { attempts } = this.#parts.options;
     this.#parts.logger.warn({ requestId, epoch, code: error.code, lostAttempts: this.#lostAttempts }, error.message);
@@ -175,6 +180,7 @@ export class AttemptSeries implements RelaySink, Disposable {
       return;
     }
     this.#parts.onAttempt?.(epoch);
+    this.#parts.observer.queued(epoch);
     void this.#enqueueFirst(this.#job);
   }
 
@@ -204,6 +210,7 @@ export class AttemptSeries implements RelaySink, Disposable {
       look: () => this.#parts.queue.stateOf(requestId, epoch),
       onLost: (why) => {
         if (this.#isOver || this.#failWhenLate()) return;
+        this.#parts.observer.lost('unclaimed');
         this.#parts.logger.warn({ requestId, epoch }, `the job is queued again: ${why}`);
         this.#goOn();
       },

@@ -1,0 +1,15 @@
+import type { RequestObserver } from './request-observer.ts';
+
+/** For requests that nobody measures. */
+export const UNOBSERVED: RequestObserver = {
+  traceparent: null,
+  authenticated: () => {},
+  preparing: (_model, work) => work(),
+  prepared: () => {},
+  admitting: (work) => work(),
+  attempts: { queued: () => {}, granted: () => {}, lost: () => {} },
+  listening: (listener) => listener,
+  ended: () => {},
+  refused: () => {},
+  responded: () => {},
+};
