@@ -46,8 +46,8 @@ export function addApiHooks(
     reply.header('x-request-id', request.id);
     const route = request.routeOptions.url;
     if (route === undefined || OPEN_ROUTES.has(route)) return;
+    if (openRequests.leaving) reply.header('connection', 'close');
     if (openRequests.draining) {
-      reply.header('connection', 'close');
       throw new MillraceError('unavailable', 'This server is stopping. Send the request again.', {
         retryAfterMs: 1_000,
       });

@@ -2,24 +2,33 @@ import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/c
 import type { Logger } from '#observability';
 import type { OpenRequests } from './delivery/open-requests.ts';
 
-/** Stops a replica in order: no new requests, open ones finish within the grace time, then everything is closed. */
+/** Time that a replica which stops takes for it. */
+export interface DrainTimes {
+  /** It still takes requests, but is not ready any more. */
+  readonly delayMs: number;
+  /** Open requests may finish. */
+  readonly graceMs: number;
+}
+
+/** Stops a replica in order: readiness goes red, no new requests, open ones finish, then everything is closed. */
 export class ApiLifecycle implements BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #openRequests: OpenRequests;
-  readonly #graceMs: number;
+  readonly #times: DrainTimes;
   readonly #release: () => Promise<void>;
   readonly #logger: Logger;
 
   /** @param release closes what `startApi` opened, after the last request */
-  constructor(openRequests: OpenRequests, graceMs: number, release: () => Promise<void>, logger: Logger) {
+  constructor(openRequests: OpenRequests, times: DrainTimes, release: () => Promise<void>, logger: Logger) {
     this.#openRequests = openRequests;
-    this.#graceMs = graceMs;
+    this.#times = times;
     this.#release = release;
     this.#logger = logger;
   }
 
   async beforeApplicationShutdown(signal?: string): Promise<void> {
-    this.#logger.info({ signal: signal ?? null, open: this.#openRequests.size, graceMs: this.#graceMs }, 'stopping');
-    await this.#openRequests.drain(this.#graceMs);
+    const { delayMs, graceMs } = this.#times;
+    this.#logger.info({ signal: signal ?? null, open: this.#openRequests.size, delayMs, graceMs }, 'stopping');
+    await this.#openRequests.drain(delayMs, graceMs);
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -179,14 +179,15 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const readiness = new Readiness({
     redis: async () => (redis.status === 'ready' && (await redis.ping()) === 'PONG' ? null : 'does not answer'),
     relay: () => (relayOpen ? null : 'is closed'),
-    stopping: () => (openRequests.draining ? 'the replica is stopping' : null),
+    stopping: () => (openRequests.leaving ? 'the replica is stopping' : null),
   });
   const management = createManagementServer(readiness, metrics);
   opened.defer(() => management.close());
 
   const release = opened.move();
   try {
-    const lifecycle = new ApiLifecycle(openRequests, settings.MILLRACE_GRACE_MS, () => release.disposeAsync(), logger);
+    const times = { delayMs: settings.MILLRACE_DRAIN_DELAY_MS, graceMs: settings.MILLRACE_GRACE_MS };
+    const lifecycle = new ApiLifecycle(openRequests, times, () => release.disposeAsync(), logger);
     const parts = {
       logger,
       catalogue,

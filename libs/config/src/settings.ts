@@ -50,6 +50,11 @@ const apiSettings = z.object({
   MILLRACE_QUEUE_PLACES: count(1_000),
   /** How long a dead replica's requests count against their tenants; the same on all replicas. */
   MILLRACE_LEASE_MS: z.coerce.number().int().min(1_000).max(600_000).default(15_000),
+  /**
+   * Time after SIGTERM in which requests are still taken while readiness is red, so that a load balancer can turn away before
+   * any is refused; the grace time comes after it.
+   */
+  MILLRACE_DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(0),
   MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
   /** A request that lost this many workers is refused: it may be what ends them. */
   MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),

@@ -9,11 +9,16 @@ const FLUSH_MS = 500;
 export class OpenRequests {
   readonly #replies = new Set<Promise<void>>();
   readonly #answers = new Set<Answer>();
-  #draining = false;
+  #state: 'serving' | 'leaving' | 'draining' = 'serving';
 
-  /** True from the first sign of stopping: no new requests. */
+  /** True from the first sign of stopping: nobody should send new requests here, and connections end with their answer. */
+  get leaving(): boolean {
+    return this.#state !== 'serving';
+  }
+
+  /** True once new requests are refused. */
   get draining(): boolean {
-    return this.#draining;
+    return this.#state === 'draining';
   }
 
   get size(): number {
@@ -35,9 +40,14 @@ export class OpenRequests {
     void answer.over.then(() => this.#answers.delete(answer));
   }
 
-  /** Waits for all open requests, `graceMs` at most; the rest end with an error that says why. */
-  async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
+  /**
+   * Goes on serving for `delayMs`, in which whoever spreads the load learns that this replica leaves. Then waits for all
+   * open requests, `graceMs` at most; the rest end with an error that says why.
+   */
+  async drain(delayMs: number, graceMs: number): Promise<void> {
+    this.#state = 'leaving';
+    if (delayMs > 0) await sleep(delayMs);
+    this.#state = 'draining';
     await this.#wait(graceMs);
     const error = new MillraceError('unavailable', 'This server is stopping. Send the request again.', {
       retryAfterMs: 1_000,
