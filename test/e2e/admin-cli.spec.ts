@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,6 +45,38 @@ describe('millrace tenants and keys', () => {
     await millrace(['tenants', 'import', file, '--prune']);
     expect((await millrace(['keys', 'list', 'team-a'])).keys).toMatchObject([{ note: 'ci', role: 'tenant' }]);
     expect(await millrace(['tenants', 'show', 'team-a'])).toMatchObject({ weight: 3, account: { balance: 20 } });
+  });
+
+  it('apply a YAML file, say before what it would change, and export the ledger', async () => {
+    const made = await millrace(['keys', 'new'], { MILLRACE_URL: 'http://127.0.0.1:9' });
+    const file = join(folder, 'tenants.yaml');
+    const tenant = `{ id: team-y, weight: 4, credits: 7, keys: [{ keyId: ci, hash: ${made.hash}, prefix: ${made.prefix} }] }`;
+    writeFileSync(file, `version: 1\ntenants:\n  - ${tenant}\n`);
+    const planned = await millrace(['tenants', 'import', file, '--dry-run']);
+    expect(planned.applied).toBe(false);
+    expect(planned.changes).toMatchObject([
+      { action: 'create', kind: 'tenant', id: 'team-y' },
+      { action: 'create', kind: 'key', id: 'ci' },
+    ]);
+    expect((await millrace(['tenants', 'import', file])).changes).toEqual(planned.changes);
+    expect((await millrace(['tenants', 'import', file])).changes).toEqual([]);
+    const models = await fetch(`${api.url}/v1/models`, { headers: { authorization: `Bearer ${made.key}` } });
+    expect(models.status).toBe(200);
+
+    const usage = join(folder, 'usage.csv');
+    expect((await millrace(['ledger', 'export', usage])).exported).toBeGreaterThan(0);
+    expect(await millrace(['ledger', 'export', usage])).toEqual({ exported: 0 });
+    const [header, ...entries] = readFileSync(usage, 'utf8').trim().split('\n');
+    expect(header).toMatch(/^entryId,tenantId,kind/);
+    expect(entries.filter((line) => line.includes(',team-y,grant,'))).toHaveLength(1);
+    await millrace(['tenants', 'export', file]);
+    expect(readFileSync(file, 'utf8')).toMatch(/^version: 1\nprices:/);
+    const nothing = join(folder, 'nothing.yaml');
+    writeFileSync(nothing, 'tenants: [');
+    await expect(millrace(['tenants', 'import', nothing])).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('can not be read as YAML or JSON'),
+    });
   });
 
   it('say what is wrong and exit with 1', async () => {

@@ -20,6 +20,9 @@ interface Answer {
   readonly key: string;
   readonly record: { readonly keyId: string };
   readonly tenants: readonly { readonly id: string }[];
+  readonly entries: readonly { readonly entryId: string }[];
+  readonly applied: boolean;
+  readonly changes: readonly object[];
 }
 
 async function call(method: string, path: string, body?: unknown, key = TEST_KEY) {
@@ -87,11 +90,42 @@ describe('the admin API', () => {
     expect((await call('GET', 'tenants/team-a/keys', undefined, foreign.key)).status).toBe(403);
   });
 
+  it('hands out the ledger as pages, and to groups until they confirm', async () => {
+    const ledger = 'tenants/team-a/ledger';
+    const raw = async (query: string) => {
+      const url = `${api.url}/admin/v1/${ledger}?${query}`;
+      const response = await fetch(url, { headers: { authorization: `Bearer ${TEST_KEY}` } });
+      return [response.headers.get('content-type'), await response.text()] as const;
+    };
+    const { body } = await call('GET', ledger);
+    expect(body.entries).toMatchObject([{ kind: 'grant', requestId: 'invoice-1', credits: 12.5 }]);
+    const { entryId } = body.entries[0]!;
+    const [type, csv] = await raw('format=csv');
+    expect(type).toMatch(/^text\/csv/);
+    expect(csv.split('\n')[1]).toContain(`${entryId},team-a,grant,invoice-1,`);
+    const [, lines] = await raw('format=jsonl');
+    expect(JSON.parse(lines)).toMatchObject({ entryId, kind: 'grant' });
+    expect((await call('GET', `${ledger}?after=${entryId}`)).body).toEqual({ entries: [] });
+    const read = () => call('POST', `${ledger}/billing/read`, { member: 'one' });
+    expect((await read()).body.entries).toMatchObject([{ entryId }]);
+    expect((await read()).body.entries).toEqual([]);
+    const confirm = () => call('POST', `${ledger}/billing/confirm`, { entryIds: [entryId] });
+    expect(await confirm()).toMatchObject({ status: 200, body: { confirmed: 1 } });
+    expect((await confirm()).body).toEqual({ confirmed: 0 });
+    const { key } = await newKey('team-a', 'admin');
+    expect((await call('GET', ledger, undefined, key)).status).toBe(200);
+    expect((await call('POST', `${ledger}/billing/read`, { member: 'one' }, key)).status).toBe(403);
+  });
+
   it('exports all of it and applies it again without a change', async () => {
     await call('PUT', 'prices', { default: { prompt: 1, cachedPrompt: 0.5, completion: 3 } });
     const document = (await call('GET', 'tenancy')).body;
     expect(document.tenants.map((tenant) => tenant.id)).toEqual(['team-a', 'team-b']);
-    expect((await call('PUT', 'tenancy?prune=true', document)).status).toBe(200);
+    const again = await call('PUT', 'tenancy?prune=true', document);
+    expect(again).toMatchObject({ status: 200, body: { applied: true, changes: [] } });
+    const nothing = await call('PUT', 'tenancy?prune=true&dryRun=true', { version: 1, tenants: [] });
+    expect(nothing.body.applied).toBe(false);
+    expect(nothing.body.changes).toContainEqual(expect.objectContaining({ action: 'remove', id: 'team-a' }));
     expect((await call('GET', 'tenancy')).body).toEqual(document);
   });
 
@@ -102,6 +136,9 @@ describe('the admin API', () => {
     ['POST', 'tenants/team-a/grants', { grantId: 'x', credits: -1 }, /credits/],
     ['GET', 'tenants/team-a/usage?from=yesterday', undefined, /from/],
     ['GET', 'tenants/team-a/usage?from=2026-02-01&to=2026-01-01', undefined, /from/],
+    ['GET', 'tenants/team-a/ledger?after=first', undefined, /after/],
+    ['GET', 'tenants/team-a/ledger?format=xml', undefined, /format/],
+    ['POST', 'tenants/team-a/ledger/bad%20group/read', { member: 'one' }, /must be 1 to 64/],
     ['PUT', 'tenancy', { version: 2, tenants: [] }, /version/],
   ])('refuses %s %s with %j, naming the field', async (method, path, body, field) => {
     const refused = await call(method, path, body);

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '#observability';
 import { AdminController } from './admin/admin.controller.ts';
+import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import { LOGGER } from './api-tokens.ts';
@@ -25,6 +26,7 @@ export interface ApiParts {
   readonly desk: RequestDesk;
   readonly readiness: Readiness;
   readonly admin: TenancyAdmin;
+  readonly ledger: LedgerAdmin;
   readonly lifecycle: ApiLifecycle;
 }
 
@@ -43,6 +45,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
       { provide: Completions, useValue: parts.completions },
       { provide: RequestDesk, useValue: parts.desk },
       { provide: TenancyAdmin, useValue: parts.admin },
+      { provide: LedgerAdmin, useValue: parts.ledger },
       { provide: Readiness, useValue: parts.readiness },
       { provide: ApiLifecycle, useValue: parts.lifecycle },
       { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { AdmissionGate, ModelPlaces, TenantDirectory } from '#admission';
+import { AdmissionGate, LedgerWebhook, ModelPlaces, TenantDirectory } from '#admission';
 import { type ApiSettings, redisTargetOf } from '#config';
 import { createLogger, exposeRedis, METRICS, Metrics, NO_TRACING, releaseVersion } from '#observability';
 import { CardStore, RedisHealth, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import { askToCancel, CancelInbox, Notices, ReplicaPresence, RequestRecords } from '#requests';
+import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
@@ -117,6 +118,17 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     onError: (error) => logger.warn({ err: error }, 'a call to Redis will be tried again'),
   });
   opened.use(gate);
+  if (settings.MILLRACE_LEDGER_WEBHOOK_URL !== undefined && settings.MILLRACE_LEDGER_WEBHOOK_SECRET !== undefined) {
+    opened.use(
+      new LedgerWebhook({
+        redis,
+        url: settings.MILLRACE_LEDGER_WEBHOOK_URL,
+        secret: settings.MILLRACE_LEDGER_WEBHOOK_SECRET,
+        memberId: replicaId,
+        onProblem: (error) => logger.warn({ err: error }, 'a delivery of the ledger will be tried again'),
+      }),
+    );
+  }
   const authenticator = new TenantAuthenticator(settings.MILLRACE_DEV_KEY, tenants);
 
   const presence = new ReplicaPresence(redis, {
@@ -196,6 +208,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       desk,
       readiness,
       admin: new TenancyAdmin(redis),
+      ledger: new LedgerAdmin(redis),
       lifecycle,
     };
     const app = await createApp(settings, parts, authenticator, openRequests, observers);

@@ -34,13 +34,15 @@ export {
 export { AdmissionGate, type AdmissionGateOptions } from './decision/admission-gate.ts';
 export type { AdmissionHandle } from './decision/admission-handle.ts';
 export type { AdmissionRequest, Admitted, Decision, RateStandings, Refused } from './decision/decision.ts';
-export { apiKeyHash, sameHash } from './keys/api-key.ts';
+export { apiKeyHash, apiKeyPrefix, newApiKey, sameHash } from './keys/api-key.ts';
 export { type KeyListing, KeyRecord, KeyRole } from './keys/key-record.ts';
 export { type CreatedKey, KeyStore, type NewKey } from './keys/key-store.ts';
 export { type KnownKey, TenantDirectory } from './keys/tenant-directory.ts';
 export type { LedgerEntry } from './ledger/ledger-entry.ts';
 export { LEDGER_CSV_HEADER, ledgerCsvLine, ledgerJsonLine } from './ledger/ledger-format.ts';
+export { ledgerPage } from './ledger/ledger-page.ts';
 export { LedgerReader } from './ledger/ledger-reader.ts';
+export { LedgerWebhook, type LedgerWebhookOptions } from './ledger/ledger-webhook.ts';
 export { type DayUsage, usageOf } from './ledger/usage.ts';
 export { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './places/fair-tags.ts';
 export {
@@ -51,6 +53,8 @@ export {
   type QueuePosition,
 } from './places/model-places.ts';
 export { type QueueOutlook, queueOutlook } from './places/queue-outlook.ts';
-export { applyTenancy, exportTenancy, TenancyDocument } from './tenants/tenancy-document.ts';
+export { type ApplyOptions, applyTenancy } from './tenants/apply-tenancy.ts';
+export type { FieldChange, TenancyChange } from './tenants/tenancy-changes.ts';
+export { exportTenancy, TenancyDocument } from './tenants/tenancy-document.ts';
 export { mayUse, TenantId, type TenantInput, TenantRecord } from './tenants/tenant-record.ts';
 export { TenantStore } from './tenants/tenant-store.ts';

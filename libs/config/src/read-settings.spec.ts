@@ -20,6 +20,16 @@ describe('readSettings', () => {
     expect(attempt).toThrow(/MILLRACE_DEV_KEY is not set/);
   });
 
+  it('wants a secret for the webhook of the ledger', () => {
+    const given = { MILLRACE_DEV_KEY: 'long-enough', MILLRACE_LEDGER_WEBHOOK_URL: 'https://billing.example/ledger' };
+    expect(() => readSettings(ApiSettings, given)).toThrow(/MILLRACE_LEDGER_WEBHOOK_SECRET/);
+    const whole = { ...given, MILLRACE_LEDGER_WEBHOOK_SECRET: '0123456789abcdef' };
+    expect(readSettings(ApiSettings, whole).MILLRACE_LEDGER_WEBHOOK_URL).toBe(given.MILLRACE_LEDGER_WEBHOOK_URL);
+    expect(() => readSettings(ApiSettings, { ...given, MILLRACE_LEDGER_WEBHOOK_SECRET: 'short' })).not.toThrow(
+      /short"/,
+    );
+  });
+
   it('does not print secrets', () => {
     expect(() => readSettings(ApiSettings, { MILLRACE_DEV_KEY: 'short' })).not.toThrow(/short"/);
   });

@@ -3,7 +3,7 @@ import { ConfigurationError } from './configuration-error.ts';
 import { givenValues } from './given-values.ts';
 
 /** Values of these never appear in a message. */
-const SECRET_NAME = /KEY|TOKEN|URL|PASSWORD|CERT|_CA$/;
+const SECRET_NAME = /KEY|TOKEN|SECRET|URL|PASSWORD|CERT|_CA$/;
 
 /**
  * Reads one process's settings from the environment and freezes them. `<NAME>_FILE` names a file that holds the value of

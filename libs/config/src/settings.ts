@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkLedgerWebhook } from './ledger-rules.ts';
 import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
@@ -55,6 +56,10 @@ const apiSettings = z.object({
    * any is refused; the grace time comes after it.
    */
   MILLRACE_DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(0),
+  /** Where every ledger entry is sent; nowhere when unset. */
+  MILLRACE_LEDGER_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Signs what is sent there; needed with the URL. */
+  MILLRACE_LEDGER_WEBHOOK_SECRET: z.string().min(16, 'needs at least 16 characters').optional(),
   MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
   /** A request that lost this many workers is refused: it may be what ends them. */
   MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),
@@ -66,7 +71,7 @@ const apiSettings = z.object({
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });
 /** What an API replica reads. */
-export const ApiSettings = apiSettings.superRefine(checkRelayOfApi);
+export const ApiSettings = apiSettings.superRefine(checkRelayOfApi).superRefine(checkLedgerWebhook);
 
 const workerSettings = z.object({
   ...shared,

@@ -38,6 +38,8 @@ export const redisKeys = {
   prices: `${PREFIX}:{tenancy}:prices`,
   /** sorted set: tenant id → Unix time in ms when it was last seen with requests; what the sweep visits */
   activeTenants: `${PREFIX}:{tenancy}:active`,
+  /** string with TTL: the replica that delivers the ledgers to the webhook */
+  ledgerDelivery: `${PREFIX}:{tenancy}:ledger-delivery`,
   /** channel: a tenant, key or price was changed */
   tenancyChanged: `${PREFIX}:{tenancy}:changed`,
 

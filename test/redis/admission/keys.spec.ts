@@ -1,6 +1,15 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { applyTenancy, exportTenancy, KeyStore, TenantAccount, TenantDirectory, TenantStore } from '#admission';
+import {
+  apiKeyHash,
+  applyTenancy,
+  exportTenancy,
+  KeyStore,
+  newApiKey,
+  TenantAccount,
+  TenantDirectory,
+  TenantStore,
+} from '#admission';
 import { connectRedis, redisKeys } from '#queue';
 import { RedisServer } from '../../support/redis-server.ts';
 
@@ -138,6 +147,64 @@ describe('a document of tenants', () => {
     expect(await redis.xlen(redisKeys.ledger('team-b'))).toBe(ledger);
     expect(await directory.byKey(key)).not.toBeNull();
     expect((await new TenantAccount(redis, 'team-b').sums()).balance).toBe(12_500_000);
+  });
+
+  it('tells what it would change, field by field, and changes nothing then', async () => {
+    const { record } = await keys.create({ tenantId: 'team-a', note: 'old' });
+    await tenants.put({ id: 'team-b', credits: 'metered' });
+    const before = await exportTenancy(redis);
+    const hash = 'ab'.repeat(32);
+    const wanted = {
+      version: 1,
+      prices: { models: { 'org/model': { prompt: 1, cachedPrompt: 0.1, completion: 3 } } },
+      tenants: [
+        { id: 'team-a', weight: 2, parameters: { maximumMaxTokens: 100 }, keys: [{ keyId: record.keyId, hash }] },
+        { id: 'team-c', credits: 20, keys: [{ keyId: 'ci', hash: 'cd'.repeat(32) }] },
+      ],
+    };
+    const changes = await applyTenancy(redis, wanted, { prune: true, dryRun: true });
+    expect(changes.map(({ action, kind, id }) => `${action} ${kind} ${id}`)).toEqual([
+      'update prices prices',
+      'update tenant team-a',
+      'create tenant team-c',
+      `update key ${record.keyId}`,
+      'create key ci',
+      'remove tenant team-b',
+    ]);
+    expect(changes[1]?.fields).toEqual([
+      { field: 'weight', from: 3, to: 2 },
+      { field: 'parameters.maximumMaxTokens', from: null, to: 100 },
+    ]);
+    expect(await exportTenancy(redis)).toEqual(before);
+    expect(await applyTenancy(redis, wanted, { prune: true })).toEqual(changes);
+    expect(await applyTenancy(redis, wanted, { prune: true, dryRun: true })).toEqual([]);
+  });
+
+  it('rotates a key whose hash it changes: the old one is refused', async () => {
+    const { key, record } = await keys.create({ tenantId: 'team-a' });
+    const next = newApiKey();
+    const documented = { keyId: record.keyId, hash: apiKeyHash(next) };
+    await applyTenancy(redis, { version: 1, tenants: [{ id: 'team-a', keys: [documented] }] });
+    await vi.waitFor(async () => expect(await directory.byKey(key)).toBeNull());
+    expect((await directory.byKey(next))?.key.keyId).toBe(record.keyId);
+  });
+
+  it('leaves the account of a tenant alone that it calls metered', async () => {
+    await tenants.put({ id: 'team-b', credits: 'metered' });
+    await new TenantAccount(redis, 'team-b').grant('first', 5_000_000);
+    const wanted = { version: 1, tenants: [{ id: 'team-b', credits: 'metered' }] };
+    expect(await applyTenancy(redis, wanted)).toEqual([]);
+    expect((await new TenantAccount(redis, 'team-b').sums()).balance).toBe(5_000_000);
+  });
+
+  it('is refused when it names a tenant or a key twice', async () => {
+    const keysTwice = [
+      { keyId: 'ci', hash: 'ab'.repeat(32) },
+      { keyId: 'ci', hash: 'cd'.repeat(32) },
+    ];
+    const wrong = { version: 1, tenants: [{ id: 'team-x' }, { id: 'team-x', keys: keysTwice }] };
+    const refusal = await applyTenancy(redis, wrong).catch((error: Error) => error);
+    expect(String(refusal)).toMatch(/tenants\.1\.id: the tenant "team-x".*tenants\.1\.keys\.1\.keyId: the key "ci"/);
   });
 
   it('removes what it does not name only when told to', async () => {

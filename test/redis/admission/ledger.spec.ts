@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { LedgerReader, ledgerCsvLine, ledgerJsonLine, TenantAccount, usageOf } from '#admission';
+import { LedgerReader, ledgerCsvLine, ledgerJsonLine, ledgerPage, TenantAccount, usageOf } from '#admission';
 import { connectRedis, redisKeys } from '#queue';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { RedisServer } from '../../support/redis-server.ts';
@@ -83,6 +83,17 @@ describe('LedgerReader', () => {
     await pipeline.exec();
     await run('last', 'm', 1);
     expect(await redis.xlen(stream)).toBeLessThan(10_200);
+  });
+});
+
+describe('ledgerPage', () => {
+  it('goes on after the last entry of the page before, and changes nothing for groups', async () => {
+    for (let index = 0; index < 5; index += 1) await run(`r${index}`, 'm', index);
+    const first = await ledgerPage(redis, 'team-a', null, 3);
+    const second = await ledgerPage(redis, 'team-a', first.at(-1)!.entryId, 3);
+    expect([...first, ...second].map((entry) => entry.requestId)).toEqual(['r0', 'r1', 'r2', 'r3', 'r4']);
+    expect(await ledgerPage(redis, 'team-a', second.at(-1)!.entryId, 3)).toEqual([]);
+    expect(await new LedgerReader(redis, 'billing', 'one').read('team-a', 10)).toHaveLength(5);
   });
 });
 

@@ -56,7 +56,64 @@ const day = z.iso.date();
 /** UTC days, both included; the last 30 days when nothing is given. */
 export const UsageQuery = z.strictObject({ from: day.optional(), to: day.optional() });
 
+const flag = z.enum(['true', 'false']).default('false');
+
 export const ImportQuery = z.strictObject({
   /** Removes tenants and keys that the document does not name. */
-  prune: z.enum(['true', 'false']).default('false'),
+  prune: flag,
+  /** Only says what would change. */
+  dryRun: flag,
 });
+
+export const ImportView = z.strictObject({
+  /** False for a dry run. */
+  applied: z.boolean(),
+  changes: z.array(
+    z.strictObject({
+      action: z.enum(['create', 'update', 'remove']),
+      kind: z.enum(['tenant', 'key', 'prices']),
+      id: z.string(),
+      tenantId: z.string(),
+      fields: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
+    }),
+  ),
+});
+
+export const LedgerRow = z.strictObject({
+  entryId: z.string(),
+  tenantId: z.string(),
+  kind: z.enum(['usage', 'grant']),
+  requestId: z.string(),
+  atMs: unixMs,
+  outcome: z.string(),
+  model: z.string(),
+  keyId: z.string(),
+  promptTokens: z.int(),
+  cachedTokens: z.int(),
+  completionTokens: z.int(),
+  credits: amount,
+});
+
+const entryCount = z.coerce.number().int().min(1).max(1_000);
+
+/** Pages through what is kept: `after` is the last entry's id of the page before. */
+export const LedgerQuery = z.strictObject({
+  after: z
+    .string()
+    .regex(/^\d{1,15}-\d{1,15}$/, 'must be the id of an entry')
+    .optional(),
+  count: entryCount.default(1_000),
+  format: z.enum(['json', 'jsonl', 'csv']).default('json'),
+});
+
+const memberName = z.string().regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, "_", "." and "-"');
+
+/** Takes entries for one member of a group; they come again after a minute unless they are confirmed. */
+export const LedgerReadBody = z.strictObject({ member: memberName, count: z.int().min(1).max(1_000).default(1_000) });
+export const LedgerConfirmBody = z.strictObject({
+  entryIds: z
+    .array(z.string().regex(/^\d+-\d+$/))
+    .min(1)
+    .max(1_000),
+});
+export const LedgerGroup = memberName;

@@ -4,8 +4,12 @@ import type { NamedSchema } from '../dialects/dialect.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import {
   GrantBody,
+  ImportView,
   KeyBody,
   KeyView,
+  LedgerConfirmBody,
+  LedgerReadBody,
+  LedgerRow,
   NewKeyView,
   RotateBody,
   TenantBody,
@@ -26,6 +30,10 @@ export const ADMIN_SCHEMAS = {
   rotate: { name: 'RotateBody', schema: RotateBody },
   prices: { name: 'PriceList', schema: PriceList },
   tenancy: { name: 'TenancyDocument', schema: TenancyDocument },
+  imported: { name: 'ImportView', schema: ImportView },
+  ledger: { name: 'LedgerEntries', schema: z.strictObject({ entries: z.array(LedgerRow) }) },
+  ledgerRead: { name: 'LedgerReadBody', schema: LedgerReadBody },
+  ledgerConfirm: { name: 'LedgerConfirmBody', schema: LedgerConfirmBody },
 } as const satisfies Record<string, NamedSchema>;
 
 const S = ADMIN_SCHEMAS;
@@ -81,6 +89,29 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
   '/admin/v1/tenants/{id}/usage': {
     get: ['getUsage', { summary: 'Usage by UTC day and model', answer: S.usage, query: ['from', 'to'] }],
   },
+  '/admin/v1/tenants/{id}/ledger': {
+    get: [
+      'getLedger',
+      {
+        summary: 'Ledger entries after one of them, as JSON, JSON lines or CSV',
+        answer: S.ledger,
+        query: ['after', 'count', 'format'],
+      },
+    ],
+  },
+  '/admin/v1/tenants/{id}/ledger/{group}/read': {
+    post: [
+      'readLedger',
+      {
+        summary: 'Takes entries that no member of the group has taken; again after a minute until they are confirmed',
+        body: S.ledgerRead,
+        answer: S.ledger,
+      },
+    ],
+  },
+  '/admin/v1/tenants/{id}/ledger/{group}/confirm': {
+    post: ['confirmLedger', { summary: 'Entries are stored safely and shall not come again', body: S.ledgerConfirm }],
+  },
   '/admin/v1/tenants/{id}/keys': {
     get: ['listKeys', { summary: 'Keys of a tenant, without the keys themselves', answer: S.keyList }],
     post: [
@@ -98,7 +129,15 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
   },
   '/admin/v1/tenancy': {
     get: ['exportTenancy', { summary: 'All tenants, key hashes and prices as one document', answer: S.tenancy }],
-    put: ['importTenancy', { summary: 'Applies such a document; idempotent', body: S.tenancy, query: ['prune'] }],
+    put: [
+      'importTenancy',
+      {
+        summary: 'Applies such a document, or says what it would change; idempotent',
+        body: S.tenancy,
+        answer: S.imported,
+        query: ['prune', 'dryRun'],
+      },
+    ],
   },
 };
 

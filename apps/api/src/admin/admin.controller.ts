@@ -1,15 +1,32 @@
-import { Body, Controller, Delete, Get, Header, Inject, Param, Post, Put, Query, Req } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Put,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller-of.ts';
+import { LedgerAdmin } from './ledger-admin.ts';
 import { TenancyAdmin } from './tenancy-admin.ts';
 
-/** Routes of the admin API; `TenancyAdmin` checks who may. */
+/** Routes of the admin API; `TenancyAdmin` and `LedgerAdmin` check who may. */
 @Controller('admin/v1')
 export class AdminController {
   readonly #admin: TenancyAdmin;
+  readonly #ledger: LedgerAdmin;
 
-  constructor(@Inject(TenancyAdmin) admin: TenancyAdmin) {
+  constructor(@Inject(TenancyAdmin) admin: TenancyAdmin, @Inject(LedgerAdmin) ledger: LedgerAdmin) {
     this.#admin = admin;
+    this.#ledger = ledger;
   }
 
   @Get('tenants')
@@ -40,6 +57,40 @@ export class AdminController {
   @Get('tenants/:id/usage')
   usage(@Req() request: FastifyRequest, @Param('id') id: string, @Query() query: unknown) {
     return this.#admin.usage(callerOf(request), id, query);
+  }
+
+  @Get('tenants/:id/ledger')
+  async ledger(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Param('id') id: string,
+    @Query() query: unknown,
+  ) {
+    const { contentType, body } = await this.#ledger.page(callerOf(request), id, query);
+    reply.header('content-type', contentType);
+    return body;
+  }
+
+  @Post('tenants/:id/ledger/:group/read')
+  @HttpCode(200)
+  readLedger(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Param('group') group: string,
+    @Body() body: unknown,
+  ) {
+    return this.#ledger.read(callerOf(request), id, group, body);
+  }
+
+  @Post('tenants/:id/ledger/:group/confirm')
+  @HttpCode(200)
+  confirmLedger(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Param('group') group: string,
+    @Body() body: unknown,
+  ) {
+    return this.#ledger.confirm(callerOf(request), id, group, body);
   }
 
   @Get('tenants/:id/keys')

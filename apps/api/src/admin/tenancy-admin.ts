@@ -9,6 +9,7 @@ import {
   KeyStore,
   microcreditsOf,
   PriceList,
+  type TenancyChange,
   type TenancyDocument,
   TenantAccount,
   type TenantRecord,
@@ -136,11 +137,16 @@ export class TenancyAdmin {
     return exportTenancy(this.#redis);
   }
 
-  async importDocument(caller: TenantContext, body: unknown, query: unknown): Promise<{ applied: true }> {
+  async importDocument(
+    caller: TenantContext,
+    body: unknown,
+    query: unknown,
+  ): Promise<{ applied: boolean; changes: TenancyChange[] }> {
     requireOperator(caller);
-    const { prune } = parseInput(ImportQuery, query);
-    await applyTenancy(this.#redis, body, { prune: prune === 'true' });
-    return { applied: true };
+    const flags = parseInput(ImportQuery, query);
+    const dryRun = flags.dryRun === 'true';
+    const changes = await applyTenancy(this.#redis, body, { prune: flags.prune === 'true', dryRun });
+    return { applied: !dryRun, changes };
   }
 
   /** A key that the caller may manage. Foreign ones look as if they did not exist. */

@@ -1,8 +1,10 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { apiKeyHash, apiKeyPrefix, newApiKey } from '#admission';
 import { CliSettings, readSettings } from '#config';
 import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
+import { addLedgerCommand } from './ledger-command.ts';
+import { readDocument, writeDocument } from './tenancy-file.ts';
 
 type Finish = (command: () => Promise<number>) => Promise<void>;
 type Call = AdminClient['call'];
@@ -20,6 +22,7 @@ export function addAdminCommands(program: Command, finish: Finish): void {
       return 0;
     });
 
+  addLedgerCommand(program, finish);
   addTenantCommands(
     program.command('tenants').description('tenants, their limits and credits, through a running API (MILLRACE_URL)'),
     show,
@@ -61,23 +64,27 @@ function addTenantCommands(tenants: Command, show: Show): void {
     );
   tenants
     .command('export [file]')
-    .description('all tenants, prices and keys (as hashes) as one JSON document')
+    .description('all tenants, prices and keys (as hashes) as one document; YAML where the file is called so')
     .action((file: string | undefined) =>
       show(async (call) => {
         const document = await call('GET', 'tenancy');
         if (file === undefined) return document;
-        writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`, { mode: 0o600 });
+        writeDocument(file, document);
         return undefined;
       }),
     );
   tenants
     .command('import <file>')
-    .description('applies such a document; the second time changes nothing')
+    .description('applies such a document, JSON or YAML, and prints what changed; the second time changes nothing')
     .option('--prune', 'removes tenants and keys that it does not name')
-    .action((file: string, flags: { prune?: boolean }) =>
+    .option('--dry-run', 'only prints what would change')
+    .action((file: string, flags: { prune?: boolean; dryRun?: boolean }) =>
       show((call) => {
-        const document = parseJson(readFileSync(file, 'utf8'), file);
-        return call('PUT', `tenancy?prune=${flags.prune === true}`, document);
+        const query = new URLSearchParams({
+          prune: String(flags.prune === true),
+          dryRun: String(flags.dryRun === true),
+        });
+        return call('PUT', `tenancy?${query}`, readDocument(file));
       }),
     );
 }
@@ -97,6 +104,13 @@ function addKeyCommands(keys: Command, show: Show): void {
       return show((call) =>
         call('POST', `tenants/${segment(tenant)}/keys`, { role: flags.role, note: flags.note, expiresAtMs }),
       );
+    });
+  keys
+    .command('new')
+    .description('makes a key for a document of tenants, which holds only its hash; asks no API')
+    .action(() => {
+      const key = newApiKey();
+      console.log(JSON.stringify({ key, hash: apiKeyHash(key), prefix: apiKeyPrefix(key) }, null, 2));
     });
   keys.command('revoke <key-id>').action((keyId: string) => show((call) => call('DELETE', `keys/${segment(keyId)}`)));
   keys

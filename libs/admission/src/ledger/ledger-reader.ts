@@ -28,37 +28,23 @@ export class LedgerReader {
   async read(tenantId: string, count: number): Promise<LedgerEntry[]> {
     const stream = redisKeys.ledger(tenantId);
     const entries = await redisCall(this.#redis, `read the ledger of ${tenantId}`, async () => {
-      await this.#createGroup(stream);
-      const claimed = await this.#redis.xautoclaim(
-        stream,
-        this.#group,
-        this.#member,
-        UNCONFIRMED_MS,
-        '0',
-        'COUNT',
-        count,
-      );
-      const abandoned = claimed[1] as StreamEntries;
-      if (abandoned.length >= count) return abandoned;
-      const fresh = (await this.#redis.xreadgroup(
-        'GROUP',
-        this.#group,
-        this.#member,
-        'COUNT',
-        count - abandoned.length,
-        'STREAMS',
-        stream,
-        '>',
-      )) as GroupAnswer;
-      return [...abandoned, ...(fresh?.[0]?.[1] ?? [])];
+      try {
+        return await this.#take(stream, count);
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith('NOGROUP')) throw error;
+        // Most tenants have no ledger: none is made for a reader that only looks.
+        if ((await this.#redis.exists(stream)) === 0) return [];
+        await this.#createGroup(stream);
+        return this.#take(stream, count);
+      }
     });
     return entries.map(([entryId, fields]) => ledgerEntryOf(tenantId, entryId, fields));
   }
 
-  /** The entries are exported safely and shall not be handed out again. */
-  async confirm(tenantId: string, entries: readonly LedgerEntry[]): Promise<void> {
-    if (entries.length === 0) return;
-    await redisCall(this.#redis, `confirm the ledger of ${tenantId}`, () =>
+  /** The entries are exported safely and shall not be handed out again. @returns how many were still to be confirmed */
+  async confirm(tenantId: string, entries: readonly Pick<LedgerEntry, 'entryId'>[]): Promise<number> {
+    if (entries.length === 0) return 0;
+    return redisCall(this.#redis, `confirm the ledger of ${tenantId}`, () =>
       this.#redis.xack(redisKeys.ledger(tenantId), this.#group, ...entries.map((entry) => entry.entryId)),
     );
   }
@@ -70,9 +56,34 @@ export class LedgerReader {
     );
   }
 
+  async #take(stream: string, count: number): Promise<StreamEntries> {
+    const claimed = await this.#redis.xautoclaim(
+      stream,
+      this.#group,
+      this.#member,
+      UNCONFIRMED_MS,
+      '0',
+      'COUNT',
+      count,
+    );
+    const abandoned = claimed[1] as StreamEntries;
+    if (abandoned.length >= count) return abandoned;
+    const fresh = (await this.#redis.xreadgroup(
+      'GROUP',
+      this.#group,
+      this.#member,
+      'COUNT',
+      count - abandoned.length,
+      'STREAMS',
+      stream,
+      '>',
+    )) as GroupAnswer;
+    return [...abandoned, ...(fresh?.[0]?.[1] ?? [])];
+  }
+
   async #createGroup(stream: string): Promise<void> {
     try {
-      await this.#redis.xgroup('CREATE', stream, this.#group, '0', 'MKSTREAM');
+      await this.#redis.xgroup('CREATE', stream, this.#group, '0');
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('BUSYGROUP')) throw error;
     }

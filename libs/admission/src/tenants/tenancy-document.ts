@@ -2,26 +2,64 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { MillraceError } from '#contracts';
 import { TenantAccount } from '../accounts/tenant-account.ts';
-import { creditsOf, microcreditsOf } from '../credits/credits.ts';
+import { creditsOf } from '../credits/credits.ts';
 import { PriceList } from '../credits/price-list.ts';
-import { KeyRecord } from '../keys/key-record.ts';
+import { KeyRecord, KeyRole } from '../keys/key-record.ts';
 import { KeyStore } from '../keys/key-store.ts';
 import { TenantRecord } from './tenant-record.ts';
 import { TenantStore } from './tenant-store.ts';
 
-const DocumentedTenant = TenantRecord.extend({
-  /** `unlimited`, or all credits that were ever granted. */
-  credits: z.union([z.literal('unlimited'), z.number().min(0).max(1_000_000_000)]).default('unlimited'),
-  keys: z.array(KeyRecord.omit({ tenantId: true })).default([]),
+/** A key as a person writes it: an id and the SHA-256 of the key; `millrace keys new` makes both. */
+const DocumentedKey = KeyRecord.omit({ tenantId: true }).extend({
+  role: KeyRole.default('tenant'),
+  prefix: KeyRecord.shape.prefix.default(''),
+  note: KeyRecord.shape.note.default(''),
+  createdAtMs: KeyRecord.shape.createdAtMs.default(0),
+  expiresAtMs: KeyRecord.shape.expiresAtMs.default(null),
 });
 
-/** All tenants, their keys (as hashes) and the prices as one document that can be kept in a repository. */
-export const TenancyDocument = z.strictObject({
-  version: z.literal(1),
-  prices: PriceList.prefault({}),
-  tenants: z.array(DocumentedTenant),
+const DocumentedTenant = TenantRecord.extend({
+  /**
+   * `unlimited`; a number for all credits that were ever granted; or `metered`, which leaves the account as it is, for a
+   * tenant that is granted credits elsewhere.
+   */
+  credits: z
+    .union([z.literal('unlimited'), z.literal('metered'), z.number().min(0).max(1_000_000_000)])
+    .default('unlimited'),
+  keys: z.array(DocumentedKey).default([]),
 });
+export type DocumentedTenant = z.infer<typeof DocumentedTenant>;
+
+/** All tenants, their keys (as hashes) and the prices as one document that can be kept in a repository. */
+export const TenancyDocument = z
+  .strictObject({
+    version: z.literal(1),
+    prices: PriceList.prefault({}),
+    tenants: z.array(DocumentedTenant),
+  })
+  .superRefine(({ tenants }, context) => {
+    const seen = new Set<string>();
+    const once = (name: string, path: (string | number)[]) => {
+      if (seen.has(name)) context.addIssue({ code: 'custom', path, message: `${name} is there twice` });
+      seen.add(name);
+    };
+    for (const [index, { id, keys }] of tenants.entries()) {
+      once(`the tenant "${id}"`, ['tenants', index, 'id']);
+      for (const [place, { keyId, hash }] of keys.entries()) {
+        once(`the key "${keyId}"`, ['tenants', index, 'keys', place, 'keyId']);
+        once(`the hash ${hash.slice(0, 8)}…`, ['tenants', index, 'keys', place, 'hash']);
+      }
+    }
+  });
 export type TenancyDocument = z.infer<typeof TenancyDocument>;
+
+/** @throws MillraceError invalid_request naming every field that is wrong */
+export function parseTenancy(input: unknown): TenancyDocument {
+  const result = TenancyDocument.safeParse(input);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
+  throw new MillraceError('invalid_request', `The tenants can not be imported: ${problems.join('; ')}.`);
+}
 
 export async function exportTenancy(redis: Redis): Promise<TenancyDocument> {
   const store = new TenantStore(redis);
@@ -40,31 +78,4 @@ export async function exportTenancy(redis: Redis): Promise<TenancyDocument> {
       })),
     ),
   };
-}
-
-/**
- * Makes Redis hold what the document says; the second time changes nothing. Tenants and keys that it does not name stay,
- * unless `prune` is set.
- * @throws MillraceError invalid_request naming every field that is wrong, before anything is changed
- */
-export async function applyTenancy(redis: Redis, input: unknown, options: { prune?: boolean } = {}): Promise<void> {
-  const result = TenancyDocument.safeParse(input);
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
-    throw new MillraceError('invalid_request', `The tenants can not be imported: ${problems.join('; ')}.`);
-  }
-  const { tenants, prices } = result.data;
-  const store = new TenantStore(redis);
-  const keyStore = new KeyStore(redis);
-  await store.putPrices(prices);
-  for (const { keys, credits, ...tenant } of tenants) {
-    await store.put({ ...tenant, credits: credits === 'unlimited' ? 'unlimited' : 'metered' });
-    if (credits !== 'unlimited') await new TenantAccount(redis, tenant.id).setGranted(microcreditsOf(credits));
-    for (const key of keys) await keyStore.put({ ...key, tenantId: tenant.id });
-  }
-  if (options.prune !== true) return;
-  const namedKeys = new Set(tenants.flatMap((tenant) => tenant.keys.map((key) => key.keyId)));
-  for (const key of await keyStore.records()) if (!namedKeys.has(key.keyId)) await keyStore.revoke(key.keyId);
-  const namedTenants = new Set(tenants.map((tenant) => tenant.id));
-  for (const tenant of await store.list()) if (!namedTenants.has(tenant.id)) await store.remove(tenant.id);
 }

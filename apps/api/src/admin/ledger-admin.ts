@@ -1,0 +1,71 @@
+import {
+  LEDGER_CSV_HEADER,
+  type LedgerEntry,
+  LedgerReader,
+  ledgerCsvLine,
+  ledgerJsonLine,
+  ledgerPage,
+  type TenantStore,
+} from '#admission';
+import type { TenantContext } from '../auth/tenant-context.ts';
+import { LedgerConfirmBody, LedgerGroup, LedgerQuery, LedgerReadBody } from './admin-bodies.ts';
+import { parseInput } from './parse-input.ts';
+import { requireAdminOf, requireOperator } from './permissions.ts';
+
+type Redis = ConstructorParameters<typeof TenantStore>[0];
+
+export interface LedgerPageAnswer {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** The ledgers at the admin API: pages for people, groups with confirmation for programs that bill. */
+export class LedgerAdmin {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  async page(caller: TenantContext, tenantId: string, query: unknown): Promise<LedgerPageAnswer> {
+    requireAdminOf(caller, tenantId);
+    const { after, count, format } = parseInput(LedgerQuery, query);
+    const entries = await ledgerPage(this.#redis, tenantId, after ?? null, count);
+    if (format === 'json') return { contentType: 'application/json', body: JSON.stringify({ entries }) };
+    if (format === 'jsonl') return { contentType: 'application/jsonl', body: lines(entries.map(ledgerJsonLine)) };
+    return {
+      contentType: 'text/csv; charset=utf-8; header=present',
+      body: lines([LEDGER_CSV_HEADER, ...entries.map(ledgerCsvLine)]),
+    };
+  }
+
+  /** Operators only: a group's place in the ledger is shared by all who read as it. */
+  async read(
+    caller: TenantContext,
+    tenantId: string,
+    group: string,
+    body: unknown,
+  ): Promise<{ entries: LedgerEntry[] }> {
+    requireOperator(caller);
+    const { member, count } = parseInput(LedgerReadBody, body);
+    return { entries: await this.#reader(group, member).read(tenantId, count) };
+  }
+
+  async confirm(caller: TenantContext, tenantId: string, group: string, body: unknown): Promise<{ confirmed: number }> {
+    requireOperator(caller);
+    const { entryIds } = parseInput(LedgerConfirmBody, body);
+    const confirmed = await this.#reader(group, 'confirm').confirm(
+      tenantId,
+      entryIds.map((entryId) => ({ entryId })),
+    );
+    return { confirmed };
+  }
+
+  #reader(group: string, member: string): LedgerReader {
+    return new LedgerReader(this.#redis, parseInput(LedgerGroup, group), member);
+  }
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('');
+}
