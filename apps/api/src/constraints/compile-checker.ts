@@ -85,6 +85,8 @@ export class CompileChecker implements ConstraintChecker {
     const thread = this.#thread ?? this.#start();
     this.#lastId += 1;
     const id = this.#lastId;
+    // What is wrong with a tool says itself where that stands.
+    const field = constraint.type === 'tool_calls' ? '' : this.#options.schemaField;
     let timer: NodeJS.Timeout | undefined;
     const settle = (error: MillraceError | null): void => {
       clearTimeout(timer);
@@ -95,10 +97,10 @@ export class CompileChecker implements ConstraintChecker {
     const take = (reply: CheckReply): void => {
       if (reply.id !== id) return;
       if (reply.type === 'ready') timer = setTimeout(giveUp, this.#options.limitMs);
-      else settle(reply.type === 'accepted' ? null : this.#errorOf(reply));
+      else settle(reply.type === 'accepted' ? null : refusedError(reply, field));
     };
     const giveUp = (): void => {
-      const param = this.#options.schemaField;
+      const param = field === '' ? 'tools' : field;
       const message = `The schema takes longer than ${this.#options.limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
       settle(new MillraceError('invalid_request', message, { param }));
       void this.#end();
@@ -116,12 +118,6 @@ export class CompileChecker implements ConstraintChecker {
     return promise;
   }
 
-  #errorOf({ code, message, param }: Extract<CheckReply, { type: 'refused' }>): MillraceError {
-    const { schemaField } = this.#options;
-    if (param === null || param === '') return new MillraceError(code, message, { param: schemaField });
-    return new MillraceError(code, message, { param: `${schemaField}${param.startsWith('[') ? '' : '.'}${param}` });
-  }
-
   #start(): Worker {
     const thread = new Worker(ENTRY, { execArgv: EXEC_ARGV });
     thread.on('error', () => {});
@@ -136,4 +132,14 @@ export class CompileChecker implements ConstraintChecker {
     this.#thread = null;
     await thread?.terminate();
   }
+}
+
+/** @param field in which the schema stands; empty when the refusal names it itself */
+function refusedError(
+  { code, message, param }: Extract<CheckReply, { type: 'refused' }>,
+  field: string,
+): MillraceError {
+  if (field === '') return new MillraceError(code, message, { param: param || 'tools' });
+  const at = param === null || param === '' ? '' : `${param.startsWith('[') ? '' : '.'}${param}`;
+  return new MillraceError(code, message, { param: field + at });
 }

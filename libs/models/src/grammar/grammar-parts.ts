@@ -1,17 +1,16 @@
 import { choice, type Expression, GrammarRules, optional, repeat, sequence, shallow, text } from './grammar-rules.ts';
 import { automatonOf } from './regular/automaton.ts';
+import { charactersOf, complement, intersection } from './regular/character-set.ts';
 import { NumberLanguages } from './regular/number-language.ts';
 import { parsePattern } from './regular/parse-pattern.ts';
 import { type Language, Languages } from './regular/regular-language.ts';
 import { refusal } from './schema-checks.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 import { type Spelling, spellCharacters } from './spelling.ts';
-import { type StringTexts, WRITABLE, withLength } from './string-schema.ts';
+import { type StringTexts, WRITABLE } from './string-schema.ts';
 
 /** Most states of one string or number; each costs up to 1 ms. */
 const MAX_STATES = 2_048;
-/** Longest bound of a length where something else is asked of the text as well. */
-const MAX_STATE_LENGTH = 512;
 
 export const SPACE = optional(text(' '));
 /** What stands between items and members. */
@@ -64,19 +63,19 @@ export class GrammarParts {
 
   /** Lengths are counted where any character may be written; otherwise they are states. */
   #bounded(language: Language, least: number, most: number | null, path: SchemaPath): Expression {
-    const { languages, rules } = this;
+    const { languages, spelling } = this;
     if (least === 0 && most === null) return this.#text(language, path);
-    const character = languages.set(WRITABLE);
-    if (language !== languages.star(character) || this.#writable !== languages.anything) {
-      if (Math.max(least, most ?? 0) > MAX_STATE_LENGTH) {
-        const message = `lengths beyond ${MAX_STATE_LENGTH} can not be enforced in the way in which this model writes calls.`;
-        throw refusal([...path, most === null ? 'minLength' : 'maxLength'], message, 'unsupported_parameter');
-      }
-      return this.#text(withLength(languages, language, least, most), path);
-    }
-    const one = this.#text(character, path);
+    // A text without the marks' first characters holds no mark.
+    const first = charactersOf(spelling.forbidden.map(([character]) => character).join(''));
+    const character = languages.set(intersection(WRITABLE, complement(first)));
+    return this.counted(this.#text(character, path), this.#text(languages.star(character), path), least, most);
+  }
+
+  /** `least` to `most` times `one`; `any` is any number of it. */
+  counted(one: Expression, any: Expression, least: number, most: number | null): Expression {
+    const { rules } = this;
     if (most !== null) return rules.add(repeat(one, least, most));
-    return sequence(rules.add(repeat(one, least, least)), this.#text(language, path));
+    return sequence(rules.add(repeat(one, least, least)), any);
   }
 
   #text(language: Language, path: SchemaPath): Expression {

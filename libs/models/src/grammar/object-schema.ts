@@ -1,7 +1,7 @@
 import { COMMA, type GrammarParts, SPACE } from './grammar-parts.ts';
 import { choice, type Expression, sequence, text } from './grammar-rules.ts';
 import type { Language, Languages } from './regular/regular-language.ts';
-import { checkKeywords, countAt, refusal } from './schema-checks.ts';
+import { checkPart, countAt, refusal } from './schema-checks.ts';
 import { isSchemaObject, type SchemaObject } from './schema-keywords.ts';
 import { type SchemaReader, valuesOf } from './schema-reader.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
@@ -124,7 +124,7 @@ function undeclaredNames(
     const namesPath = [...path, 'propertyNames'];
     const names = reader.dereference(propertyNames, namesPath);
     if (!isSchemaObject(names)) throw refusal(namesPath, 'no name is valid.');
-    checkKeywords(names, namesPath);
+    checkPart(names, namesPath);
     const stray = ['allOf', 'anyOf', 'oneOf'].find((keyword) => names[keyword] !== undefined);
     if (stray !== undefined)
       throw refusal([...namesPath, stray], `"${stray}" is not supported here.`, 'unsupported_parameter');

@@ -19,12 +19,16 @@ export function refusal(
 /** @throws SchemaRefusedError for a keyword that is not known to be harmless or enforced */
 export function checkKeywords(schema: SchemaObject, path: SchemaPath): void {
   if (schema.enum !== undefined && !Array.isArray(schema.enum)) throw refusal([...path, 'enum'], 'it is not an array.');
-  if (schema.$id !== undefined && path.length > 0) {
-    throw refusal([...path, '$id'], 'a part with an $id of its own is not supported.', 'unsupported_parameter');
-  }
   const unknown = Object.keys(schema).find((keyword) => !isAnnotation(keyword) && !isEnforced(keyword));
   if (unknown === undefined) return;
   throw refusal([...path, unknown], `"${unknown}" can not be enforced; remove it.`, 'unsupported_parameter');
+}
+
+/** What `checkKeywords` says, of a part of a schema. A part with an `$id` would change what references in it mean. */
+export function checkPart(schema: SchemaObject, path: SchemaPath): void {
+  checkKeywords(schema, path);
+  if (schema.$id === undefined) return;
+  throw refusal([...path, '$id'], 'a part with an $id of its own is not supported.', 'unsupported_parameter');
 }
 
 export function branchesOf(value: unknown, path: SchemaPath): readonly unknown[] {

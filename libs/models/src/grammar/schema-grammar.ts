@@ -6,7 +6,7 @@ import { mergeSchemas } from './merge-schemas.ts';
 import { numberLanguage } from './number-schema.ts';
 import { memberLayout, type ObjectLayout, objectExpression } from './object-schema.ts';
 import { automatonOfTexts } from './regular/automaton.ts';
-import { branchesOf, checkKeywords, refusal, typesOf } from './schema-checks.ts';
+import { branchesOf, checkKeywords, checkPart, refusal, typesOf } from './schema-checks.ts';
 import {
   hasType,
   isAnnotation,
@@ -118,7 +118,8 @@ export class SchemaGrammar {
     if (schema === true) return this.#parts.anyValue();
     if (schema === false) throw refusal(path, 'no value is valid against false.');
     if (!isSchemaObject(schema)) throw refusal(path, 'it is neither an object nor true or false.');
-    checkKeywords(schema, path);
+    if (depth === 0) checkKeywords(schema, path);
+    else checkPart(schema, path);
     if (schema.$ref !== undefined) return this.#reference(schema, path, depth);
     if (schema.allOf !== undefined) return this.#value(this.#merged(schema, path), path, depth + 1);
     if (schema.anyOf !== undefined || schema.oneOf !== undefined) return this.#branches(schema, path, depth);
@@ -162,7 +163,7 @@ export class SchemaGrammar {
       const target = this.#reader.dereference(part, partPath);
       if (target === true) return whole;
       if (target === false) throw refusal(partPath, 'no value is valid against false.');
-      checkKeywords(target, partPath);
+      checkPart(target, partPath);
       return mergeSchemas(whole, target, partPath);
     }, rest);
   }
@@ -183,7 +184,7 @@ export class SchemaGrammar {
         const target = this.#reader.dereference(branch, branchPath);
         if (target === true) return this.#value(base, branchPath, depth + 1);
         if (target === false) throw refusal(branchPath, 'no value is valid against false.');
-        checkKeywords(target, branchPath);
+        checkPart(target, branchPath);
         return this.#value(mergeSchemas(base, target, branchPath), branchPath, depth + 1);
       }),
     );

@@ -1,0 +1,165 @@
+import type { OutputConstraint } from '#contracts';
+import { OUTPUT_FORMATS } from '../../output-formats/choose-format.ts';
+import type { OutputFormat } from '../../output-formats/output-format.ts';
+import type { GrammarNode } from '../grammar-node.ts';
+import { GrammarParts } from '../grammar-parts.ts';
+import { choice, type Expression, optional, sequence, text } from '../grammar-rules.ts';
+import { refusal } from '../schema-checks.ts';
+import { SchemaGrammar } from '../schema-grammar.ts';
+import type { SchemaPath } from '../schema-refused-error.ts';
+import { CALL_STYLES, type CallList, type CallShape, type CallStyle } from './call-style.ts';
+import { contentText, reasoningBlock, textWithout } from './free-text.ts';
+import { looseText } from './loose-text.ts';
+import { pythonicLayout } from './pythonic-arguments.ts';
+import { freeTaggedArguments, taggedLayout } from './tagged-arguments.ts';
+
+type CallConstraint = Extract<OutputConstraint, { type: 'tool_calls' }>;
+type Tool = CallConstraint['tools'][number];
+
+/** Names that every format can write and read. */
+const TOOL_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Marks of gpt-oss's messages: no text holds one. */
+const MESSAGE_MARKS = ['<|start|>', '<|channel|>', '<|message|>', '<|end|>', '<|return|>', '<|call|>'];
+const NEXT_MESSAGE = '<|end|><|start|>assistant';
+
+/**
+ * The grammar of answers that are tool calls as an output format writes them, or, where calls are free, text and then
+ * calls. Every such answer is read by that format's parser to calls whose arguments are valid.
+ * @throws SchemaRefusedError where a schema can not be enforced in that format
+ */
+export function callGrammar(constraint: CallConstraint): GrammarNode {
+  return new CallGrammar(constraint).compile();
+}
+
+class CallGrammar {
+  readonly #constraint: CallConstraint;
+  readonly #format: OutputFormat;
+  readonly #style: CallStyle;
+  readonly #parts: GrammarParts;
+  readonly #tools: readonly Tool[];
+
+  constructor(constraint: CallConstraint) {
+    const { format: name, choice: chosen } = constraint;
+    const format = OUTPUT_FORMATS.get(name);
+    const style = Object.hasOwn(CALL_STYLES, name) ? CALL_STYLES[name] : undefined;
+    if (format === undefined || style === undefined) {
+      throw refusal(
+        [],
+        `calls in the format "${name}" can not be enforced; send tool_choice "none".`,
+        'unsupported_parameter',
+      );
+    }
+    this.#constraint = constraint;
+    this.#format = format;
+    this.#style = style;
+    this.#parts = new GrammarParts(style.spelling);
+    this.#tools =
+      typeof chosen === 'object' ? constraint.tools.filter((tool) => tool.name === chosen.name) : constraint.tools;
+    if (this.#tools.length === 0) throw refusal(['tool_choice'], 'it names none of the tools.');
+  }
+
+  compile(): GrammarNode {
+    return this.#parts.rules.compile(this.#parts.rules.add(this.#root()));
+  }
+
+  #root(): Expression {
+    const { lists } = this.#style;
+    const parts = this.#parts;
+    const marked = lists.filter(({ bare }) => bare !== true).map((list) => this.#list(list));
+    const bare = lists.filter((list) => list.bare === true).map((list) => this.#list(list));
+    const isFree = this.#constraint.choice === 'auto';
+    const calls = choice(...marked, ...bare);
+    if (this.#format.name === 'gpt-oss') return this.#messages(calls, isFree);
+    if (this.#format.name === 'functionary-v3.2') return this.#recipients(calls, isFree);
+    if (!isFree) return sequence(this.#reasoning(), calls);
+    const marks = lists.map(({ mark }) => mark);
+    const content = contentText(parts, this.#format, marks, this.#constraint.reasoning !== undefined);
+    return sequence(this.#reasoning(), choice(sequence(content, optional(choice(...marked))), ...bare));
+  }
+
+  #reasoning(): Expression {
+    const { reasoning } = this.#constraint;
+    if (reasoning === undefined) return text('');
+    return reasoningBlock(this.#parts, OUTPUT_FORMATS.get(reasoning.format) ?? this.#format, reasoning.start);
+  }
+
+  /** gpt-oss: any messages of reasoning or, where calls are free, comments; then a call or the final answer. */
+  #messages(calls: Expression, isFree: boolean): Expression {
+    const parts = this.#parts;
+    const body = textWithout(parts, MESSAGE_MARKS);
+    const message = (channel: string): Expression => sequence(text(`<|channel|>${channel}<|message|>`), body);
+    const before = choice(message('analysis'), ...(isFree ? [message('commentary')] : []));
+    const earlier = parts.rules.list(sequence(before, text(NEXT_MESSAGE)), text(''), 0, null);
+    return sequence(earlier, isFree ? choice(calls, message('final')) : calls);
+  }
+
+  /** Functionary 3.2: the prompt ended with the mark before a recipient; `all` is content. */
+  #recipients(calls: Expression, isFree: boolean): Expression {
+    if (!isFree) return calls;
+    const content = sequence(text('all\n'), textWithout(this.#parts, ['>>>']));
+    return choice(calls, sequence(content, optional(sequence(text('>>>'), calls))));
+  }
+
+  #list({ mark, open, call, separator, close }: CallList): Expression {
+    const parts = this.#parts;
+    const one = choice(...this.#tools.map((tool) => this.#call(tool, call)));
+    const isSingle = !this.#constraint.parallel || this.#format.name === 'gpt-oss';
+    const many = parts.rules.list(one, looseText(parts, separator), 1, isSingle ? 1 : null);
+    const begin = this.#format.name === 'functionary-v3.2' ? '' : mark;
+    return sequence(text(begin), looseText(parts, open), many, looseText(parts, close));
+  }
+
+  #call(tool: Tool, shape: CallShape): Expression {
+    const parts = this.#parts;
+    const { name } = tool;
+    const path = ['tools', name, 'function'];
+    if (!TOOL_NAME.test(name) || (name === 'all' && this.#format.name === 'functionary-v3.2')) {
+      throw refusal([...path, 'name'], 'a call of this name can not be written.', 'unsupported_parameter');
+    }
+    const isFree = tool.parameters === null || (this.#constraint.choice === 'auto' && !tool.strict);
+    const schema = isFree ? { type: 'object' } : { type: 'object', ...tool.parameters };
+    const grammar = new SchemaGrammar(parts, schema, [...path, 'parameters']);
+    switch (shape.kind) {
+      case 'object': {
+        const { name: nameKey, arguments: argumentsKey, before } = shape;
+        return sequence(
+          text('{'),
+          before === undefined ? text('') : optional(looseText(parts, before)),
+          looseText(parts, `"${nameKey}":␠"${name}",␠"${argumentsKey}":␠`),
+          grammar.document(),
+          text('}'),
+        );
+      }
+      case 'named':
+        return sequence(looseText(parts, shape.head(name)), grammar.document(), looseText(parts, shape.tail));
+      case 'pythonic':
+        return sequence(
+          text(name),
+          grammar.object((value) => pythonicLayout(parts, value)),
+        );
+      case 'tagged': {
+        const { head, tail, tags } = shape;
+        const given = isFree
+          ? freeTaggedArguments(parts, tags)
+          : grammar.object((value) => taggedLayout(parts, tags, value));
+        return sequence(looseText(parts, head(name)), given, looseText(parts, tail));
+      }
+    }
+  }
+}
+
+/** An expression behind the block of reasoning that may come before it. */
+export function behindReasoning(
+  parts: GrammarParts,
+  reasoning: OutputConstraint['reasoning'],
+  document: Expression,
+  path: SchemaPath = [],
+): Expression {
+  if (reasoning === undefined) return document;
+  const format = OUTPUT_FORMATS.get(reasoning.format);
+  if (format === undefined) {
+    throw refusal(path, `reasoning in the format "${reasoning.format}" is not known.`, 'unsupported_parameter');
+  }
+  return sequence(reasoningBlock(parts, format, reasoning.start), document);
+}

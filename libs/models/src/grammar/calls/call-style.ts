@@ -1,0 +1,319 @@
+import type { Spelling } from '../spelling.ts';
+import { JSON_SPELLING, PYTHON_SPELLING } from '../spelling.ts';
+
+/**
+ * Text in which some characters stand for what may be left out or may vary: `␤` for a line break, `␠` for a space, `␣` for
+ * an indent of four, `№` for a number.
+ */
+export type LooseText = string;
+
+/** How one call is written. */
+export type CallShape =
+  /** A JSON object with the name first and the arguments behind it. */
+  | { readonly kind: 'object'; readonly name: string; readonly arguments: string; readonly before?: LooseText }
+  /** The name in a head, then the arguments as an object. */
+  | { readonly kind: 'named'; readonly head: (name: string) => LooseText; readonly tail: LooseText }
+  /** `f(a=1, b="x")`. */
+  | { readonly kind: 'pythonic' }
+  /** The arguments as tagged texts. */
+  | {
+      readonly kind: 'tagged';
+      readonly head: (name: string) => LooseText;
+      readonly tail: LooseText;
+      readonly tags: ArgumentTags;
+    };
+
+/** How tagged arguments are written; see `readTaggedCall`, which reads them. */
+export interface ArgumentTags {
+  readonly open: string;
+  /** Between name and text, of strings that are written as they are. */
+  readonly rawNameEnd: LooseText;
+  /** Between name and text, of JSON. */
+  readonly jsonNameEnd: LooseText;
+  readonly close: string;
+  /** Whether the text stands on lines of its own. */
+  readonly lines: boolean;
+}
+
+/** Calls as they follow one another. */
+export interface CallList {
+  /** What begins the list, wherever it stands. Empty where the call itself begins with a mark, or nothing does. */
+  readonly mark: string;
+  /** Nothing shows that it is a call: it can only be all of the content. */
+  readonly bare?: true;
+  readonly open: LooseText;
+  readonly call: CallShape;
+  readonly separator: LooseText;
+  readonly close: LooseText;
+}
+
+/** How a family writes calls: any of the lists. */
+export interface CallStyle {
+  readonly spelling: Spelling;
+  readonly lists: readonly CallList[];
+}
+
+const OBJECT: CallShape = { kind: 'object', name: 'name', arguments: 'arguments' };
+const HERMES: CallStyle = {
+  spelling: JSON_SPELLING,
+  lists: [
+    {
+      mark: '<tool_call>',
+      open: '␤',
+      call: OBJECT,
+      separator: '␤</tool_call>␤<tool_call>␤',
+      close: '␤</tool_call>',
+    },
+  ],
+};
+
+const jsonList = (mark: string, close: LooseText): CallList => ({
+  mark,
+  open: mark.endsWith('[') ? '' : '␤[',
+  call: OBJECT,
+  separator: ',␠',
+  close: `]${close}`,
+});
+
+const pythonList = (mark: string, close: string): CallList => ({
+  mark,
+  open: '[',
+  call: { kind: 'pythonic' },
+  separator: ',␠',
+  close: `]${close}`,
+});
+
+const llamaList = (mark: string): CallList => ({
+  mark,
+  open: '',
+  call: { kind: 'object', name: 'name', arguments: 'parameters' },
+  separator: ';␠',
+  close: '',
+});
+
+const deepseekList = (head: (name: string) => LooseText, tail: LooseText): CallList => ({
+  mark: '<｜tool▁calls▁begin｜>',
+  open: '␤',
+  call: { kind: 'named', head, tail },
+  separator: '␤',
+  close: '␤<｜tool▁calls▁end｜>',
+});
+
+const forbidding = (...forbidden: string[]): Spelling => ({ ...JSON_SPELLING, forbidden });
+
+/** The styles by the name of the output format that reads them. `gpt-oss` and `functionary-v3.2` have messages around. */
+export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
+  hermes: HERMES,
+  generic: HERMES,
+  mistral: {
+    spelling: JSON_SPELLING,
+    lists: [
+      jsonList('[TOOL_CALLS]', ''),
+      {
+        mark: '[TOOL_CALLS]',
+        open: '',
+        call: { kind: 'named', head: (name) => `${name}[ARGS]`, tail: '' },
+        separator: '[TOOL_CALLS]',
+        close: '',
+      },
+    ],
+  },
+  'llama3-json': { spelling: JSON_SPELLING, lists: [{ ...llamaList(''), bare: true }, llamaList('<|python_tag|>')] },
+  pythonic: {
+    spelling: PYTHON_SPELLING,
+    lists: [
+      { ...pythonList('', ''), bare: true },
+      pythonList('<|tool_call_start|>', '<|tool_call_end|>'),
+      pythonList('<|python_start|>', '<|python_end|>'),
+    ],
+  },
+  deepseek: {
+    spelling: JSON_SPELLING,
+    lists: [
+      deepseekList((name) => `<｜tool▁call▁begin｜>${name}<｜tool▁sep｜>`, '<｜tool▁call▁end｜>'),
+      deepseekList(
+        (name) => `<｜tool▁call▁begin｜>function<｜tool▁sep｜>${name}\n\`\`\`json\n`,
+        '\n```<｜tool▁call▁end｜>',
+      ),
+    ],
+  },
+  kimi: {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '<|tool_calls_section_begin|>',
+        open: '',
+        call: {
+          kind: 'named',
+          head: (name) => `<|tool_call_begin|>functions.${name}:№<|tool_call_argument_begin|>`,
+          tail: '<|tool_call_end|>',
+        },
+        separator: '',
+        close: '<|tool_calls_section_end|>',
+      },
+    ],
+  },
+  functionary: {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '',
+        open: '',
+        call: { kind: 'named', head: (name) => `<function=${name}>`, tail: '</function>' },
+        separator: '␤',
+        close: '',
+      },
+    ],
+  },
+  'functionary-v3.2': {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '>>>',
+        open: '',
+        call: { kind: 'named', head: (name) => `${name}\n`, tail: '' },
+        separator: '␤>>>',
+        close: '',
+      },
+    ],
+  },
+  'gpt-oss': {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '',
+        open: '',
+        call: {
+          kind: 'named',
+          head: (name) => `<|channel|>commentary to=functions.${name} <|constrain|>json<|message|>`,
+          tail: '',
+        },
+        separator: '',
+        close: '',
+      },
+    ],
+  },
+  cohere: {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '<|START_ACTION|>',
+        open: '[␤␣',
+        call: { kind: 'object', name: 'tool_name', arguments: 'parameters', before: '"tool_call_id": "№", ' },
+        separator: ',␠␤␣',
+        close: '␤]<|END_ACTION|>',
+      },
+    ],
+  },
+  gemma: {
+    spelling: {
+      ...JSON_SPELLING,
+      stringOpen: '<|"|>',
+      stringClose: '<|"|>',
+      keyOpen: '',
+      keyClose: '',
+      keyPattern: '^[A-Za-z_][A-Za-z0-9_-]*$',
+      escaped: false,
+      forbidden: ['<|"|>'],
+    },
+    lists: [
+      {
+        mark: '',
+        open: '',
+        call: { kind: 'named', head: (name) => `<|tool_call>call:${name}`, tail: '<tool_call|>' },
+        separator: '',
+        close: '',
+      },
+    ],
+  },
+  'json-list': {
+    spelling: JSON_SPELLING,
+    lists: [
+      jsonList('<tool_calls>', '␤</tool_calls>'),
+      jsonList('<TOOLCALL>', '␤</TOOLCALL>'),
+      jsonList('<tool_call>', '␤</tool_call>'),
+      jsonList('functools[', ''),
+      { ...jsonList('', ''), open: '[', bare: true },
+    ],
+  },
+  'qwen3-coder': {
+    spelling: forbidding('</parameter>'),
+    lists: [
+      {
+        mark: '<tool_call>',
+        open: '␤',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<function=${name}>\n`,
+          tail: '</function>',
+          tags: { open: '<parameter=', rawNameEnd: '>', jsonNameEnd: '>', close: '</parameter>', lines: true },
+        },
+        separator: '␤</tool_call>␤<tool_call>␤',
+        close: '␤</tool_call>',
+      },
+    ],
+  },
+  glm: {
+    spelling: forbidding('</arg_value>'),
+    lists: [
+      {
+        mark: '',
+        open: '',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<tool_call>${name}␤`,
+          tail: '</tool_call>',
+          tags: {
+            open: '<arg_key>',
+            rawNameEnd: '</arg_key>␤<arg_value>',
+            jsonNameEnd: '</arg_key>␤<arg_value>',
+            close: '</arg_value>',
+            lines: false,
+          },
+        },
+        separator: '␤',
+        close: '',
+      },
+    ],
+  },
+  minimax: {
+    spelling: forbidding('</parameter>'),
+    lists: [
+      {
+        mark: '<minimax:tool_call>',
+        open: '␤',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<invoke name="${name}">␤`,
+          tail: '</invoke>',
+          tags: { open: '<parameter name="', rawNameEnd: '">', jsonNameEnd: '">', close: '</parameter>', lines: false },
+        },
+        separator: '␤',
+        close: '␤</minimax:tool_call>',
+      },
+    ],
+  },
+  'deepseek-dsml': {
+    spelling: forbidding('</｜DSML｜parameter>'),
+    lists: [
+      {
+        mark: '<｜DSML｜function_calls>',
+        open: '␤',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<｜DSML｜invoke name="${name}">␤`,
+          tail: '</｜DSML｜invoke>',
+          tags: {
+            open: '<｜DSML｜parameter name="',
+            rawNameEnd: '" string="true">',
+            jsonNameEnd: '" string="false">',
+            close: '</｜DSML｜parameter>',
+            lines: false,
+          },
+        },
+        separator: '␤',
+        close: '␤</｜DSML｜function_calls>',
+      },
+    ],
+  },
+};

@@ -1,0 +1,113 @@
+import { isStringSchema } from '../../output-formats/tool-set.ts';
+import type { GrammarParts } from '../grammar-parts.ts';
+import { type Expression, sequence, text } from '../grammar-rules.ts';
+import type { ObjectLayout } from '../object-schema.ts';
+import { automatonOfTexts } from '../regular/automaton.ts';
+import { charactersOf, complement, intersection } from '../regular/character-set.ts';
+import { parsePattern } from '../regular/parse-pattern.ts';
+import type { Language } from '../regular/regular-language.ts';
+import { checkKeywords, refusal } from '../schema-checks.ts';
+import type { SchemaObject } from '../schema-keywords.ts';
+import { valuesOf } from '../schema-reader.ts';
+import type { SchemaPath } from '../schema-refused-error.ts';
+import { stringTexts, WRITABLE } from '../string-schema.ts';
+import type { ArgumentTags } from './call-style.ts';
+import { looseText } from './loose-text.ts';
+
+const NAME = '^[A-Za-z0-9_$.-]{1,128}$';
+const COMBINING = ['$ref', 'allOf', 'anyOf', 'oneOf', 'nullable'];
+
+/**
+ * Arguments as tagged texts. What can only be a string is written as it is, all else as JSON: by the rule by which
+ * `readTaggedCall` reads them.
+ */
+export function taggedLayout(
+  parts: GrammarParts,
+  tags: ArgumentTags,
+  value: (schema: unknown, path: SchemaPath) => Expression,
+): ObjectLayout {
+  const argument = (name: Expression, isRaw: boolean, inner: Expression): Expression => {
+    const line = text(tags.lines ? '\n' : '');
+    const nameEnd = looseText(parts, isRaw ? tags.rawNameEnd : tags.jsonNameEnd);
+    return sequence(text(tags.open), name, nameEnd, line, inner, line, text(tags.close), looseText(parts, '␤'));
+  };
+  return {
+    open: '',
+    close: '',
+    separator: text(''),
+    member(name, schema, path) {
+      if (!new RegExp(NAME, 'u').test(name)) throw unwritable(path);
+      const isRaw = isStringSchema(schema);
+      return argument(
+        text(name),
+        isRaw,
+        isRaw ? rawText(parts, tags, schema as SchemaObject, path) : value(schema, path),
+      );
+    },
+    otherMember(names, schema, path) {
+      const { languages } = parts;
+      const name = parts.plain(languages.both(names, parsePattern(languages, NAME)), path, 'no name can be written.');
+      return argument(name, false, value(schema, path));
+    },
+  };
+}
+
+/** Arguments of any names and texts. */
+export function freeTaggedArguments(parts: GrammarParts, tags: ArgumentTags): Expression {
+  const { languages, rules } = parts;
+  const name = parts.plain(parsePattern(languages, NAME), [], 'no name');
+  const anyText = parts.plain(parts.without(tags.close), [], 'no text');
+  const argument = sequence(
+    text(tags.open),
+    name,
+    looseText(parts, tags.rawNameEnd),
+    anyText,
+    text(tags.close),
+    looseText(parts, '␤'),
+  );
+  return rules.list(argument, text(''), 0, null);
+}
+
+/** A string that is written as it is: without its end mark, and without line breaks that would be taken for the tags'. */
+function rawText(parts: GrammarParts, tags: ArgumentTags, schema: SchemaObject, path: SchemaPath): Expression {
+  const { languages, rules } = parts;
+  checkKeywords(schema, path);
+  const combining = COMBINING.find((keyword) => schema[keyword] !== undefined);
+  if (combining !== undefined) {
+    const message = `"${combining}" beside a string can not be enforced in the way in which this model writes calls.`;
+    throw refusal([...path, combining], message, 'unsupported_parameter');
+  }
+  const values = valuesOf(schema);
+  if (values !== null) {
+    const texts = values.filter((each) => typeof each === 'string' && isRaw(tags, each)) as string[];
+    if (texts.length === 0) throw refusal(path, 'none of its values can be written.', 'unsupported_parameter');
+    return rules.addText(automatonOfTexts(texts));
+  }
+  const { language, least, most } = stringTexts(languages, schema, path);
+  if (least > 0 || most !== null) {
+    // Lengths are counted; so that no end mark can begin, its first character is left out.
+    const left = complement(charactersOf(`\r${tags.close[0]}${tags.lines ? '' : '\n'}`));
+    const character = languages.set(intersection(WRITABLE, left));
+    const [one, any] = [character, languages.star(character)].map((each) => parts.plain(each, path, 'no text'));
+    return parts.counted(one, any, least, most);
+  }
+  return parts.plain(languages.both(language, rawLanguage(parts, tags)), path, 'no text can be written.');
+}
+
+function rawLanguage(parts: GrammarParts, tags: ArgumentTags): Language {
+  const { languages } = parts;
+  const noReturn = languages.star(languages.set(complement(charactersOf('\r'))));
+  const ends = tags.lines
+    ? []
+    : [languages.not(parsePattern(languages, '^\\n')), languages.not(parsePattern(languages, '\\n$'))];
+  return languages.both(noReturn, parts.without(tags.close), ...ends);
+}
+
+function isRaw(tags: ArgumentTags, value: string): boolean {
+  const bordered = !tags.lines && (value.startsWith('\n') || value.endsWith('\n'));
+  return !bordered && !value.includes('\r') && !value.includes(tags.close);
+}
+
+function unwritable(path: SchemaPath): Error {
+  return refusal(path, "the model's way of writing calls has no argument of this name.", 'unsupported_parameter');
+}
