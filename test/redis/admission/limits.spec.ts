@@ -160,6 +160,34 @@ describe('refusals', () => {
     await full[Symbol.asyncDispose]();
   });
 
+  it('keeps a free place for the client that was told of it, from first tries of its own tenant only', async () => {
+    const small = new AdmissionGate({ redis, clock, queuePlaces: 4 });
+    const ask = (id: string, refusedBefore: boolean) =>
+      small.decide(admissionRequest({ id, queueShare: 1 }, { refusedBefore }));
+    const handles = [];
+    for (let index = 0; index < 4; index += 1) handles.push(handleOf(await ask('flood', false)));
+    const waitMs = refusal(await ask('flood', false)).error.retryAfterMs ?? 0;
+    await handles[0]?.started();
+    clock.advance(waitMs - 100);
+    expect(refusal(await ask('flood', false)).error.code).toBe('queue_full');
+    expect((await ask('flood', true)).admitted).toBe(true);
+    await handles[1]?.started();
+    expect((await ask('light', false)).admitted).toBe(true);
+    await small[Symbol.asyncDispose]();
+  });
+
+  it('lets an appointment lapse that nobody keeps', async () => {
+    const small = new AdmissionGate({ redis, clock, queuePlaces: 4, leaseMs: 600_000 });
+    const ask = () => small.decide(admissionRequest({ queueShare: 1 }, { refusedBefore: false }));
+    const handles = [];
+    for (let index = 0; index < 4; index += 1) handles.push(handleOf(await ask()));
+    const waitMs = refusal(await ask()).error.retryAfterMs ?? 0;
+    await handles[0]?.started();
+    clock.advance(waitMs + 3_001);
+    expect((await ask()).admitted).toBe(true);
+    await small[Symbol.asyncDispose]();
+  });
+
   it('spreads refused clients over the time in which places come free', async () => {
     const small = new AdmissionGate({ redis, clock, queuePlaces: 1 });
     handleOf(await small.decide(admissionRequest()));

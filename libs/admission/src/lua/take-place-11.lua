@@ -5,8 +5,8 @@
   the jobs in front of the priority that no free slot takes, times mean service time ÷ slots.
 
   Whoever is refused because a queue is full gets an appointment: the next moment at which a place is free that nobody else
-  was told of. Appointments that are due soon keep places free (a quarter of the queue at most) from those who come for the
-  first time, so that who comes back as told finds one. An appointment that nobody keeps lapses.
+  was told of. Appointments that are due soon keep places free (a quarter of the queue at most) from first requests of
+  tenants that have appointments, so that who comes back as told finds one. An appointment that nobody keeps lapses.
 
   Guarantee: atomic; the bounds hold exactly over all replicas; a refusal takes no place and moves no tag (only its
   appointment is kept); the same request twice is one place. O(log n).
@@ -118,12 +118,14 @@ if kept then
 end
 
 -- Places that may not be taken, of a queue of so many: those whose owners are due before they could come free otherwise.
+-- Only from tenants that have appointments themselves: a flood keeps nobody out but those who make it.
+local floods = redis.call('EXISTS', appointmentsOfTenant) == 1
 local function keptOf(key, count, intervalMs)
-  if kept then
+  local most = math.floor(count / 4)
+  if kept or not floods or most == 0 then
     return 0
   end
-  local most = math.floor(count / 4)
-  return most == 0 and 0 or math.min(most, redis.call('ZCOUNT', key, '-inf', now + math.min(most * intervalMs, KEPT_MS)))
+  return math.min(most, redis.call('ZCOUNT', key, '-inf', now + math.min(most * intervalMs, KEPT_MS)))
 end
 
 -- The next moment at which one of `count` places that come free each `intervalMs` is promised to nobody else. The first is
@@ -133,30 +135,28 @@ local function appoint(pointer, count, intervalMs)
   return math.max(now + intervalMs + slackMs, pointer + intervalMs)
 end
 
-local function keepAppointment(atMs)
-  if atMs - now > LONGEST_MS then
-    return
+local function keepAppointment(key, atMs)
+  if atMs - now <= LONGEST_MS then
+    redis.call('ZADD', key, atMs, requestId)
+    redis.call('PEXPIRE', key, LONGEST_MS * 2)
   end
-  redis.call('ZADD', appointments, atMs, requestId)
-  redis.call('ZADD', appointmentsOfTenant, atMs, requestId)
-  redis.call('PEXPIRE', appointments, LONGEST_MS * 2)
-  redis.call('PEXPIRE', appointmentsOfTenant, LONGEST_MS * 2)
 end
 
 -- Of the whole queue. Past the longest time that can be told, all are told that time.
 local function appointOfQueue(verdict)
   local atMs = appoint(tonumber(told[2] or 0), places, drainMs)
   redis.call('HSET', drain, 'promisedUntilMs', string.format('%.1f', math.min(atMs, now + LONGEST_MS)))
-  keepAppointment(atMs)
+  keepAppointment(appointments, atMs)
+  keepAppointment(appointmentsOfTenant, atMs)
   return answer(verdict, atMs - now)
 end
 
--- Of the tenant's share: its places come free as fast as its own requests are served.
+-- Of the tenant's share: its places come free as fast as its own requests are served. Keeps nothing from others.
 local function appointOfShare()
   local intervalMs = math.max(drainMs, waitMs / placesOfTenant)
   local last = redis.call('ZRANGE', appointmentsOfTenant, -1, -1, 'WITHSCORES')[2]
   local atMs = appoint(tonumber(last or 0), placesOfTenant, intervalMs)
-  keepAppointment(atMs)
+  keepAppointment(appointmentsOfTenant, atMs)
   return answer('share', atMs - now)
 end
 
