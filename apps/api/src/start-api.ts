@@ -4,7 +4,15 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { AdmissionGate, LedgerWebhook, ModelPlaces, TenantDirectory } from '#admission';
 import { type ApiSettings, redisTargetOf } from '#config';
-import { createLogger, exposeRedis, METRICS, Metrics, NO_TRACING, releaseVersion } from '#observability';
+import {
+  createLogger,
+  exposeRedis,
+  METRICS,
+  Metrics,
+  releaseVersion,
+  startTracing,
+  tracingOptionsOf,
+} from '#observability';
 import { CardStore, RedisHealth, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import { askToCancel, CancelInbox, Notices, ReplicaPresence, RequestRecords } from '#requests';
@@ -66,6 +74,9 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const logger = createLogger('api', settings.MILLRACE_LOG_LEVEL);
   const metrics = new Metrics({ process: 'api', version: releaseVersion() });
   const replicaId = `api-${randomUUID()}`;
+  const identity = { serviceName: 'millrace-api', serviceVersion: releaseVersion(), instanceId: replicaId };
+  const tracing = await startTracing(tracingOptionsOf(settings, identity));
+  opened.defer(() => tracing.close());
 
   const redis = await connectRedisOrExplain(redisTargetOf(settings));
   opened.defer(() => redis.disconnect());
@@ -159,7 +170,11 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   metrics.read(METRICS.openRequests, () => [{ labels: {}, value: openRequests.size }]);
   metrics.read(METRICS.settlementsPending, () => [{ labels: {}, value: gate.unfinishedCalls }]);
   metrics.read(METRICS.admissionHandles, () => [{ labels: {}, value: gate.openRequests }]);
-  const observers = new RequestObservers(new ApiMetrics(metrics, settings.MILLRACE_METRICS_TENANTS), NO_TRACING);
+  const observers = new RequestObservers(
+    new ApiMetrics(metrics, settings.MILLRACE_METRICS_TENANTS),
+    tracing,
+    settings.MILLRACE_TRACE_CONTENT,
+  );
   const admission = new GatedAdmission(gate, tenants);
   const cancelLatency = metrics.family(METRICS.cancelLatency);
   const failover = {

@@ -3,6 +3,7 @@ import { findPackageJSON } from 'node:module';
 import { availableParallelism, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { redisTargetOf, type WorkerSettings } from '#config';
+import { releaseVersion, type TracingOptions, tracingOptionsOf } from '#observability';
 import type { RelayDialerTls } from '#relay';
 
 /** A worker's settings with every default filled in. */
@@ -33,15 +34,17 @@ export interface WorkerOptions {
   readonly relayToken: string | undefined;
   /** Undefined where the relay is not encrypted. */
   readonly relayTls: RelayDialerTls | undefined;
+  readonly tracing: TracingOptions;
   readonly healthHost: string;
   /** 0 picks a free port. */
   readonly healthPort: number;
 }
 
 export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
+  const workerId = settings.MILLRACE_WORKER_ID ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const redis = redisTargetOf(settings);
   return {
-    workerId: settings.MILLRACE_WORKER_ID ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    workerId,
     redisUrl: redis.url,
     redisCa: redis.ca,
     model: settings.MILLRACE_MODEL,
@@ -59,6 +62,11 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     graceMs: settings.MILLRACE_GRACE_MS,
     relayToken: settings.MILLRACE_RELAY_TOKEN,
     relayTls: settings.MILLRACE_RELAY_CA === undefined ? undefined : relayTlsOf(settings, settings.MILLRACE_RELAY_CA),
+    tracing: tracingOptionsOf(settings, {
+      serviceName: 'millrace-worker',
+      serviceVersion: releaseVersion(),
+      instanceId: workerId,
+    }),
     healthHost: settings.MILLRACE_MANAGEMENT_HOST,
     healthPort: settings.MILLRACE_WORKER_PORT,
   };

@@ -28,6 +28,27 @@ const shared = {
   MILLRACE_RELAY_KEY: pem('a private key').optional(),
   /** Worker: who signed the relay's certificate; with it the worker speaks TLS. API: who signs workers' certificates. */
   MILLRACE_RELAY_CA: pem('certificates').optional(),
+  /** Where traces go, by OTLP over HTTP (`/v1/traces` is added); there are none when neither this nor the next is set. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** The same, with the whole path. */
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** `name=value,…` for the receiver. */
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
+  /** `millrace-api` and `millrace-worker` when unset. */
+  OTEL_SERVICE_NAME: z.string().min(1).optional(),
+  OTEL_SDK_DISABLED: flag,
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      'always_on',
+      'always_off',
+      'traceidratio',
+      'parentbased_always_on',
+      'parentbased_always_off',
+      'parentbased_traceidratio',
+    ])
+    .default('parentbased_always_on'),
+  /** The part of the traces that the `…traceidratio` samplers keep. */
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   /** Time that running requests get to finish after SIGTERM. */
   MILLRACE_GRACE_MS: count(20_000, 3_600_000),
 };
@@ -65,6 +86,8 @@ const apiSettings = z.object({
   MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),
   /** Longest time from the loss of a worker until another goes on, and in the queue while no worker lives. */
   MILLRACE_FAILOVER_WAIT_MS: count(60_000, 3_600_000),
+  /** Puts prompts and answers into traces; off, they hold none. */
+  MILLRACE_TRACE_CONTENT: flag,
   /** Tenants that metrics count by name; the rest is `other`. */
   MILLRACE_METRICS_TENANTS: z.coerce.number().int().min(0).max(10_000).default(100),
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */

@@ -26,3 +26,4 @@ export { NO_SPAN } from './tracing/no-span.ts';
 export { ATTRIBUTES, FIRST_TOKEN, SPANS } from './tracing/span-names.ts';
 export { startTracing, type TraceSampler, type TracingOptions } from './tracing/start-tracing.ts';
 export { type Attributes, NO_TRACING, type SpanStart, type TraceSpan, type Tracing } from './tracing/tracing.ts';
+export { type OtelSettings, tracingOptionsOf } from './tracing/tracing-options.ts';

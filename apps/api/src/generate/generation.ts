@@ -69,7 +69,7 @@ export class Generation {
   /** Everything that can be wrong with a request by itself, before anything is taken for it. @throws MillraceError */
   async prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
     const { observer } = context;
-    const prepared = await observer.preparing(request.model, () => this.#prepare(request, context));
+    const prepared = await observer.preparing(request, () => this.#prepare(request, context));
     observer.prepared(prepared.job);
     return prepared;
   }

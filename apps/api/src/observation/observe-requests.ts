@@ -17,8 +17,11 @@ declare module 'fastify' {
 export class RequestObservers {
   readonly #metrics: ApiMetrics;
   readonly #tracing: Tracing;
+  readonly #withContent: boolean;
 
-  constructor(metrics: ApiMetrics, tracing: Tracing) {
+  /** @param withContent whether prompts and answers may stand in spans */
+  constructor(metrics: ApiMetrics, tracing: Tracing, withContent: boolean) {
+    this.#withContent = withContent;
     this.#metrics = metrics;
     this.#tracing = tracing;
   }
@@ -28,7 +31,12 @@ export class RequestObservers {
     const route = request.routeOptions.url;
     request.observer =
       route !== undefined && method === 'POST' && dialectAt(route) !== null
-        ? new ObservedRequest(this.#metrics, this.#tracing, { method, route, traceparent: traceparentOf(headers) })
+        ? new ObservedRequest(
+            this.#metrics,
+            this.#tracing,
+            { method, route, traceparent: traceparentOf(headers) },
+            this.#withContent,
+          )
         : null;
   }
 

@@ -6,7 +6,8 @@ import type { AnswerListener } from '../generate/answer-listener.ts';
 import { outcomeOf } from '../generate/outcome.ts';
 import type { ApiMetrics, ModelMetrics, TenantMetrics } from './api-metrics.ts';
 import { FirstTokenListener } from './first-token-listener.ts';
-import type { AttemptsObserver, RequestObserver } from './request-observer.ts';
+import type { AskedRequest, AttemptsObserver, RequestObserver } from './request-observer.ts';
+import { TextCollector } from './text-collector.ts';
 
 export interface Arrival {
   readonly method: string;
@@ -41,11 +42,15 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
   #grantedOnce = false;
   #lostAtMs: number | null = null;
   #over = false;
+  readonly #withContent: boolean;
+  readonly #texts: string[] = [];
 
-  constructor(metrics: ApiMetrics, tracing: Tracing, arrival: Arrival) {
+  /** @param withContent whether prompts and answers may stand in spans */
+  constructor(metrics: ApiMetrics, tracing: Tracing, arrival: Arrival, withContent: boolean) {
     this.#metrics = metrics;
     this.#clientTraceparent = arrival.traceparent;
     this.#arrival = arrival;
+    this.#withContent = withContent;
     this.#http = tracing.on
       ? tracing.begin(SPANS.http(arrival.method, arrival.route), arrival.traceparent, {
           role: 'server',
@@ -68,8 +73,9 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
     this.#tenant = this.#metrics.tenant(tenantId);
   }
 
-  async preparing<Result>(model: string, work: () => Promise<Result>): Promise<Result> {
+  async preparing<Result>({ model, messages }: AskedRequest, work: () => Promise<Result>): Promise<Result> {
     this.#chat = this.#http.child(SPANS.chat(model));
+    if (this.#withContent) this.#chat.set({ [ATTRIBUTES.inputMessages]: JSON.stringify(messages) });
     const span = this.#chat.child(SPANS.prepare);
     try {
       return await work();
@@ -171,7 +177,8 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
   }
 
   listening(listener: AnswerListener): AnswerListener {
-    return new FirstTokenListener(listener, () => this.#firstToken());
+    const shown = this.#withContent && this.#chat.recording ? new TextCollector(listener, this.#texts) : listener;
+    return new FirstTokenListener(shown, () => this.#firstToken());
   }
 
   ended(answer: Answer): void {
@@ -251,6 +258,7 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
       [ATTRIBUTES.cachedTokens]: usage.cachedPromptTokens,
       [ATTRIBUTES.finishReasons]: finishReasons.filter((reason) => reason !== undefined),
     });
+    if (this.#withContent) this.#chat.set({ [ATTRIBUTES.outputMessages]: JSON.stringify(this.#texts) });
     if (failure !== null) this.#chat.fail(failure.code, messageOf(failure));
     else if (outcome === 'cancelled') this.#chat.fail('request_cancelled', 'the client left');
     this.#chat.end();

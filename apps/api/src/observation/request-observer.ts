@@ -12,14 +12,20 @@ export interface AttemptsObserver {
   lost(cause: string): void;
 }
 
+/** What of a request may stand in a trace: the messages only where that was switched on. */
+export interface AskedRequest {
+  readonly model: string;
+  readonly messages: readonly object[];
+}
+
 /** Hears of one generation request from its arrival to its last byte: what metrics and traces are made of. */
 export interface RequestObserver {
   /** W3C trace context for the job; the client's own while tracing is off. */
   readonly traceparent: string | null;
   /** The key is known. */
   authenticated(tenantId: string): void;
-  /** @param model as it was asked for; it may not exist */
-  preparing<Result>(model: string, work: () => Promise<Result>): Promise<Result>;
+  /** @param request as it was asked for; the model may not exist */
+  preparing<Result>(request: AskedRequest, work: () => Promise<Result>): Promise<Result>;
   /** The model exists and the request is complete. */
   prepared(job: GenerateJob): void;
   admitting(work: () => Promise<AdmissionTicket>): Promise<AdmissionTicket>;

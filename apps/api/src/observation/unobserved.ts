@@ -4,7 +4,7 @@ import type { RequestObserver } from './request-observer.ts';
 export const UNOBSERVED: RequestObserver = {
   traceparent: null,
   authenticated: () => {},
-  preparing: (_model, work) => work(),
+  preparing: (_request, work) => work(),
   prepared: () => {},
   admitting: (work) => work(),
   attempts: { queued: () => {}, granted: () => {}, lost: () => {} },

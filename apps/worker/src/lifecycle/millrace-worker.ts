@@ -1,6 +1,14 @@
 import type { WorkerRecord } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
-import { exposeRedis, type Logger, Metrics, releaseVersion } from '#observability';
+import {
+  exposeRedis,
+  type Logger,
+  Metrics,
+  NO_TRACING,
+  releaseVersion,
+  startTracing,
+  type Tracing,
+} from '#observability';
 import { type CardStore, JobConsumer, type RedisHealth, type WorkerDirectory } from '#queue';
 import { RelayDialer, type ReplicaChange } from '#relay';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
@@ -9,6 +17,7 @@ import { HealthServer, type Problems } from '../health/health-server.ts';
 import { JobRunner } from '../jobs/job-runner.ts';
 import { openServedModel, type ServedModel, startEngine } from '../model/served-model.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
+import { TracedJobs } from '../observation/traced-jobs.ts';
 import { exposeWorker } from '../observation/worker-readings.ts';
 import type { WorkerOptions } from '../worker-options.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -41,6 +50,7 @@ export class MillraceWorker {
   readonly #health: HealthServer;
   readonly #metrics = new Metrics({ process: 'worker', version: releaseVersion() });
   readonly #consumption = new ConsumptionWatch();
+  #tracing: Tracing = NO_TRACING;
   readonly #eventLoopDelay = new EventLoopDelay();
   readonly #startedAtMs = Date.now();
   readonly #fatalListeners: ((error: Error) => void)[] = [];
@@ -86,6 +96,7 @@ export class MillraceWorker {
   async start(): Promise<void> {
     const { options, cards, logger } = this.#parts;
     await this.#health.listen(options.healthHost, options.healthPort);
+    this.#tracing = await startTracing(options.tracing);
     this.#progress(`reading model ${options.model}`);
     const served = await openServedModel(options);
     await untilRedisAnswers(
@@ -125,7 +136,8 @@ export class MillraceWorker {
       tls: options.relayTls,
       onReplica: (change) => this.#logReplica(change),
     });
-    const observer = new JobMetrics(this.#metrics, model);
+    const measured = new JobMetrics(this.#metrics, model);
+    const observer = this.#tracing.on ? new TracedJobs(this.#tracing, options.workerId, measured) : measured;
     const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger, observer });
     engine.onLoss((loss) => void this.#engineLost(loss));
     engine.onFatal((error) => this.#engineFailed(error));
@@ -164,6 +176,7 @@ export class MillraceWorker {
     await serving?.dialer.close();
     await this.#heartbeat.stop();
     await serving?.engine.close();
+    await this.#tracing.close();
     await this.#health.close();
     this.#eventLoopDelay.stop();
     this.#state.become('stopped');

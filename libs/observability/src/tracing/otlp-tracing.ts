@@ -40,12 +40,10 @@ const KINDS: Record<SpanRole, SpanKind> = {
 /** Spans by the OpenTelemetry SDK, sent in batches over OTLP/HTTP (JSON). A receiver that is away costs spans, not requests. */
 export class OtlpTracing implements Tracing {
   readonly on = true;
-  readonly withContent: boolean;
   readonly #provider: TracerProvider;
   readonly #tracer: Tracer;
 
   constructor(options: TracingOptions & { readonly url: string }) {
-    this.withContent = options.withContent;
     const exporter = new OTLPTraceExporter({
       url: options.url,
       headers: { ...options.headers },

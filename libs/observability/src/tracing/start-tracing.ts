@@ -19,7 +19,6 @@ export interface TracingOptions {
   readonly sampler: TraceSampler;
   /** For the samplers that keep a part: 0 to 1. */
   readonly sampledPart: number;
-  readonly withContent: boolean;
   /** Longest time that spans wait for more to be sent with. Default 1,000. */
   readonly batchDelayMs?: number;
 }

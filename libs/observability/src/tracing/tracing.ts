@@ -32,8 +32,6 @@ export interface TraceSpan {
 /** Where a process begins spans that have no parent in it. */
 export interface Tracing {
   readonly on: boolean;
-  /** Whether prompts and answers may stand in spans. */
-  readonly withContent: boolean;
   /** @param traceparent of the caller; null begins a trace */
   begin(name: string, traceparent: string | null, start?: SpanStart): TraceSpan;
   /** Sends what is left. Never rejects. */
@@ -43,7 +41,6 @@ export interface Tracing {
 /** Tracing that is switched off: no object is made per request. */
 export const NO_TRACING: Tracing = {
   on: false,
-  withContent: false,
   begin: () => NO_SPAN,
   close: async () => {},
 };
