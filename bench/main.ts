@@ -3,6 +3,7 @@ import { admissionSuite } from './suites/admission.ts';
 import { engineSuite } from './suites/engine.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
+import { structuredSuite } from './suites/structured.ts';
 
 /**
  * `npm run bench -- [suite …] [--write] [--quick]`: runs the suites (all when none is named) and prints their tables.
@@ -13,6 +14,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   engine: engineSuite,
   overload: overloadSuite,
   path: pathSuite,
+  structured: structuredSuite,
 };
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));

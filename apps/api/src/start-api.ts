@@ -52,7 +52,7 @@ const KEEPALIVE_MS = 5_000;
 /** A body that takes longer to arrive than this is not going to. */
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Compiling holds up a worker's other answers once per schema: what takes longer is refused. */
-const COMPILE_LIMIT_MS = 3_000;
+const COMPILE_LIMIT_MS = 2_000;
 const RELAY_CLOSE_MS = 200;
 /** As a part of the lease: dead replicas are known as such well before what they hold is taken back. */
 const DEAD_AFTER_LEASES = 1 / 4;

@@ -20,7 +20,6 @@ export { type ImportedModel, type ImportOptions, type ImportProgress, importGguf
 export { ModelImportError } from './import/model-import-error.ts';
 export { answerTokenTable } from './output-formats/answer-token-table.ts';
 export { callIds } from './output-formats/call-ids.ts';
-export { type CallSchema, callListSchema, callSchema } from './output-formats/call-schema.ts';
 export { chooseOutputFormat, OUTPUT_FORMATS } from './output-formats/choose-format.ts';
 export { genericToolPrompt } from './output-formats/generic-tool-prompt.ts';
 export { markerTokens } from './output-formats/marker-tokens.ts';

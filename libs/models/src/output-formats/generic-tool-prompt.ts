@@ -2,7 +2,7 @@ import type { ToolDefinition } from './tool-set.ts';
 
 /**
  * The section of the system prompt that teaches tools to a model whose chat template knows none. Its calls are in the form
- * that `generic` reads, and that a mask made of `callSchema` enforces between `<tool_call>` and `</tool_call>`.
+ * that `generic` reads, and that token masks enforce (`grammar/calls/`).
  */
 export function genericToolPrompt(tools: readonly ToolDefinition[]): string {
   const lines = tools.map(({ name, description, parameters }) =>

@@ -43,7 +43,11 @@ export function intersection(a: CharacterSet, b: CharacterSet): CharacterSet {
 }
 
 export function contains(set: CharacterSet, codePoint: number): boolean {
-  return rangesOf(set).some(([first, last]) => first <= codePoint && codePoint <= last);
+  for (let index = 0; index < set.length; index += 2) {
+    if (codePoint < set[index]) return false;
+    if (codePoint <= set[index + 1]) return true;
+  }
+  return false;
 }
 
 export function charactersOf(text: string): CharacterSet {

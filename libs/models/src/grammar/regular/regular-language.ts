@@ -1,4 +1,4 @@
-import { ANY_CHARACTER, type CharacterSet, contains, LAST_CODE_POINT, rangesOf } from './character-set.ts';
+import { ANY_CHARACTER, type CharacterSet, contains, LAST_CODE_POINT } from './character-set.ts';
 
 /**
  * A regular language over code points. Nodes are interned: equal languages built the same way are the same object, which
@@ -126,7 +126,8 @@ export class Languages {
   }
 
   #collectBoundaries(language: Language, starts: Set<number>): void {
-    for (const [first, last] of rangesOf(language.set)) starts.add(first).add(last + 1);
+    const { set } = language;
+    for (let index = 0; index < set.length; index += 2) starts.add(set[index]).add(set[index + 1] + 1);
     const [first, second] = language.parts;
     if (language.kind === 'concat') {
       this.#collectBoundaries(first, starts);
