@@ -71,6 +71,26 @@ export function differenceRow(
   };
 }
 
+/** A figure that should be at most `atMost` times its peer's. */
+export function ratioRow(
+  name: string,
+  value: number,
+  unit: string,
+  peer: string,
+  peerValue: number,
+  atMost?: number,
+): Row {
+  const ratio = value / peerValue;
+  const target = atMost === undefined ? null : `<= ${atMost}x`;
+  return { name, value, unit, peer, peerValue, ratio, target, holds: atMost === undefined ? null : ratio <= atMost };
+}
+
+/** A figure that should be at most `atMost`. */
+export function limitRow(name: string, value: number, unit: string, atMost: number): Row {
+  const target = `<= ${atMost} ${unit}`;
+  return { name, value, unit, peer: null, peerValue: null, ratio: null, target, holds: value <= atMost };
+}
+
 export function suiteReport(suite: string, rows: Row[]): SuiteReport {
   const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
   return { suite, date: new Date().toISOString(), commit, machine: describeMachine(), rows };

@@ -83,14 +83,17 @@ export class Workload {
 
   /** One client, which asks again and again until the signal. */
   async client(random: () => number, over: AbortSignal): Promise<void> {
-    while (!over.aborted) {
-      const kind = pick(Object.keys(REQUEST_KINDS), random);
-      try {
-        if (random() < 0.1) await this.#leave(kind, random);
-        else await this.#compare(kind, random);
-      } catch (error) {
-        this.problems.push(`${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      }
+    while (!over.aborted) await this.once(random);
+  }
+
+  /** One request: compared, or left by its client. Never rejects. */
+  async once(random: () => number): Promise<void> {
+    const kind = pick(Object.keys(REQUEST_KINDS), random);
+    try {
+      if (random() < 0.1) await this.#leave(kind, random);
+      else await this.#compare(kind, random);
+    } catch (error) {
+      this.problems.push(`${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
   }
 
