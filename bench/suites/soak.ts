@@ -85,7 +85,6 @@ export async function soakSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   console.error(
     `${answered} requests in ${Math.round(runMs / 1_000)} s, asked for ${perSecond.toFixed(2)}/s; ${left} arrivals left out`,
   );
-  for (const problem of workload.problems.slice(0, 20)) console.error(problem);
   await sleep(5_000);
   return [
     ...growthRows(samples),

@@ -93,8 +93,15 @@ export class Workload {
       if (random() < 0.1) await this.#leave(kind, random);
       else await this.#compare(kind, random);
     } catch (error) {
-      this.problems.push(`${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      const text =
+        error instanceof Error ? `${error.stack ?? error.message} ${String(error.cause ?? '')}` : String(error);
+      this.#problem(`${kind}: ${text}`);
     }
+  }
+
+  #problem(text: string): void {
+    this.problems.push(text);
+    process.stderr.write(`${new Date().toISOString()} ${text}\n`);
   }
 
   async #compare(kind: string, random: () => number): Promise<void> {
@@ -106,10 +113,10 @@ export class Workload {
     }
     this.counts.compared += 1;
     this.counts.longestGapMs = Math.max(this.counts.longestGapMs, answer.gapMs);
-    if (this.completed.has(answer.id)) this.problems.push(`${kind}: two answers with the id ${answer.id}`);
+    if (this.completed.has(answer.id)) this.#problem(`${kind}: two answers with the id ${answer.id}`);
     this.completed.set(answer.id, answer.completionTokens);
     const [seen, expected] = [JSON.stringify(answer.parts), JSON.stringify(this.#expected.get(kind))];
-    if (seen !== expected) this.problems.push(`${kind}: request ${answer.id} differs: ${differenceOf(seen, expected)}`);
+    if (seen !== expected) this.#problem(`${kind}: request ${answer.id} differs: ${differenceOf(seen, expected)}`);
   }
 
   /** @returns null when the request was refused before anything was promised */
