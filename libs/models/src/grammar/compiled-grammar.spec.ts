@@ -49,6 +49,7 @@ const SCHEMAS: readonly object[] = [
       ],
     },
   },
+  { type: 'string', pattern: '^(aab|a|é)*ab$', maxLength: 30 },
   { type: 'object' },
   { $defs: { n: { type: 'array', items: { $ref: '#/$defs/n' } } }, $ref: '#/$defs/n' },
 ];

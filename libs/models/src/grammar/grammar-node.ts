@@ -16,6 +16,17 @@ export type GrammarNode =
       readonly most: number;
       readonly next: GrammarNode;
     }
+  /** `body`, in which each `tick` counts a character, up to `most`; then `next`. */
+  | {
+      readonly kind: 'counted';
+      readonly body: GrammarNode;
+      readonly most: number;
+      /** Most characters that any part of the body still needs. */
+      readonly margin: number;
+      readonly next: GrammarNode;
+    }
+  /** A character of a `counted`, where there is room for it and for the `needed` ones that have to follow. */
+  | { readonly kind: 'tick'; readonly needed: number; readonly target: GrammarNode }
   /** `target`, but only where fewer rules are open than a document may be nested deep. */
   | { readonly kind: 'shallow'; readonly target: GrammarNode }
   /** The rule is complete: on where it was called, or the end. */

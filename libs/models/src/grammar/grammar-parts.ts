@@ -38,9 +38,9 @@ export class GrammarParts {
   }
 
   /** A string, from its opening to its close. */
-  string({ language, least, most }: StringTexts, path: SchemaPath): Expression {
+  string(texts: StringTexts, path: SchemaPath): Expression {
     const { stringOpen, stringClose } = this.spelling;
-    return sequence(text(stringOpen), this.#bounded(language, least, most, path), text(stringClose));
+    return sequence(text(stringOpen), this.#string(texts, path), text(stringClose));
   }
 
   /** An object's key whose name is in the language, as it is written. */
@@ -51,24 +51,17 @@ export class GrammarParts {
     return sequence(text(keyOpen), this.#text(names, path), text(keyClose));
   }
 
-  /** Text that is in the language, as it is. */
-  plain(language: Language, path: SchemaPath, problem: string): Expression {
-    return this.#once(`plain ${language.id}`, () => {
+  /**
+   * Text that is in the language, as it is.
+   * @param most characters; null for no limit
+   */
+  plain(language: Language, path: SchemaPath, problem: string, most: number | null = null): Expression {
+    return this.#once(`plain ${language.id} ${most}`, () => {
       const automaton = automatonOf(this.languages, language, MAX_STATES);
       if (automaton === null) throw refusal(path, `it needs more than ${MAX_STATES} states.`, 'unsupported_parameter');
       if (automaton.length === 0) throw refusal(path, problem);
-      return this.rules.addText(automaton);
+      return this.rules.addText(automaton, undefined, most);
     });
-  }
-
-  /** Lengths are counted where any character may be written; otherwise they are states. */
-  #bounded(language: Language, least: number, most: number | null, path: SchemaPath): Expression {
-    const { languages, spelling } = this;
-    if (least === 0 && most === null) return this.#text(language, path);
-    // A text without the marks' first characters holds no mark.
-    const first = charactersOf(spelling.forbidden.map(([character]) => character).join(''));
-    const character = languages.set(intersection(WRITABLE, complement(first)));
-    return this.counted(this.#text(character, path), this.#text(languages.star(character), path), least, most);
   }
 
   /** `least` to `most` times `one`; `any` is any number of it. */
@@ -78,13 +71,24 @@ export class GrammarParts {
     return sequence(rules.add(repeat(one, least, least)), any);
   }
 
-  #text(language: Language, path: SchemaPath): Expression {
-    return this.#once(`string ${language.id}`, () => {
+  #string({ language, isShaped, least, most }: StringTexts, path: SchemaPath): Expression {
+    const { languages, spelling } = this;
+    if (isShaped || (least === 0 && most === null)) return this.#text(language, path, most);
+    // A text without the marks' first characters holds no mark.
+    const first = charactersOf(spelling.forbidden.map(([character]) => character).join(''));
+    const character = languages.set(intersection(WRITABLE, complement(first)));
+    return this.counted(this.#text(character, path), this.#text(languages.star(character), path), least, most);
+  }
+
+  #text(language: Language, path: SchemaPath, most: number | null = null): Expression {
+    return this.#once(`string ${language.id} ${most}`, () => {
       const automaton = automatonOf(this.languages, this.languages.both(language, this.#writable), MAX_STATES);
       if (automaton === null)
         throw refusal(path, `its pattern or length needs more than ${MAX_STATES} states.`, 'unsupported_parameter');
-      if (automaton.length === 0) throw refusal(path, 'no text fits its pattern, format and length.');
-      return this.rules.addText(automaton, spellCharacters(this.spelling));
+      const made = automaton.length === 0 ? null : this.rules.addText(automaton, spellCharacters(this.spelling), most);
+      if (made === null || !this.rules.isProductive(made))
+        throw refusal(path, 'no text fits its pattern, format and length.');
+      return made;
     });
   }
 
@@ -107,7 +111,7 @@ export class GrammarParts {
       return rules.define(
         any,
         choice(
-          this.string({ language: texts, least: 0, most: null }, []),
+          this.string({ language: texts, isShaped: false, least: 0, most: null }, []),
           this.plain(new NumberLanguages(languages).any(), [], 'no number'),
           this.boolean,
           this.null,

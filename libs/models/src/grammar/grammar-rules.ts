@@ -6,7 +6,7 @@ import { type ByteRange, utf8Ranges } from './regular/utf8-ranges.ts';
 /** What a rule of a context-free grammar stands for. */
 export type Expression =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'automaton'; readonly automaton: Automaton; readonly spell: Spell }
+  | { readonly kind: 'automaton'; readonly automaton: Automaton; readonly spell: Spell; readonly most: number | null }
   | { readonly kind: 'sequence'; readonly parts: readonly Expression[] }
   | { readonly kind: 'choice'; readonly parts: readonly Expression[] }
   | { readonly kind: 'repeat'; readonly part: Expression; readonly least: number; readonly most: number }
@@ -62,10 +62,13 @@ export class GrammarRules {
     return this.define(this.reserve(), expression);
   }
 
-  /** Text that the automaton takes, its characters written as `spell` says; as they are without it. */
-  addText(automaton: Automaton, spell: Spell = utf8Ranges): Expression {
+  /**
+   * Text that the automaton takes, its characters written as `spell` says; as they are without it.
+   * @param most characters; null for no limit
+   */
+  addText(automaton: Automaton, spell: Spell = utf8Ranges, most: number | null = null): Expression {
     this.#states += automaton.length;
-    return this.add({ kind: 'automaton', automaton, spell });
+    return this.add({ kind: 'automaton', automaton, spell, most });
   }
 
   /** Part, then the separator and another part, and so on; `least` parts at least, `most` at most. */
@@ -111,7 +114,9 @@ function canEnd(expression: Expression, productive: ReadonlySet<GrammarRule>, op
     case 'text':
       return true;
     case 'automaton':
-      return expression.automaton.length > 0;
+      return (
+        expression.automaton.length > 0 && (distances(expression.automaton)[0] ?? 0) <= (expression.most ?? Infinity)
+      );
     case 'sequence':
       return expression.parts.every((part) => canEnd(part, productive));
     case 'choice':
@@ -156,7 +161,7 @@ class NodeCompiler {
       case 'rule':
         return { kind: 'call', rule: this.#entry(expression.rule), next };
       case 'automaton':
-        return automatonNode(expression.automaton, expression.spell, next);
+        return automatonNode(expression.automaton, expression.spell, expression.most, next);
     }
   }
 
@@ -175,7 +180,9 @@ function byteNode(byte: number, target: GrammarNode): GrammarNode {
   return { kind: 'bytes', edges: [{ range: [byte, byte], target }] };
 }
 
-function automatonNode(automaton: Automaton, spell: Spell, next: GrammarNode): GrammarNode {
+function automatonNode(automaton: Automaton, spell: Spell, most: number | null, next: GrammarNode): GrammarNode {
+  const needed = most === null ? [] : distances(automaton);
+  const end = most === null ? next : RETURN;
   const targets = automaton.map((): GrammarNode[] => []);
   const nodes = targets.map((inner): GrammarNode => ({ kind: 'split', targets: inner }));
   /** Nodes of what follows a character's first bytes, by those bytes and where they lead. */
@@ -191,13 +198,29 @@ function automatonNode(automaton: Automaton, spell: Spell, next: GrammarNode): G
     return node;
   };
   for (const [state, { accepting, edges }] of automaton.entries()) {
-    if (accepting) targets[state].push(next);
-    const paths = edges.flatMap(({ set, target }) => spell(set).map((ranges) => ({ ranges, target })));
-    if (paths.length === 0) continue;
-    targets[state].push({
-      kind: 'bytes',
-      edges: paths.map(({ ranges, target }) => ({ range: ranges[0], target: chain(ranges.slice(1), target) })),
-    });
+    if (accepting) targets[state].push(end);
+    for (const { set, target } of edges) {
+      const ways = spell(set).map((ranges) => ({ range: ranges[0], target: chain(ranges.slice(1), target) }));
+      if (ways.length === 0) continue;
+      const node: GrammarNode = { kind: 'bytes', edges: ways };
+      targets[state].push(most === null ? node : { kind: 'tick', needed: needed[target], target: node });
+    }
   }
-  return nodes[0];
+  return most === null ? nodes[0] : { kind: 'counted', body: nodes[0], most, margin: Math.max(...needed), next };
+}
+
+/** Of each state: the fewest characters that lead to an accepting one. */
+function distances(automaton: Automaton): number[] {
+  const sources = automaton.map((): number[] => []);
+  for (const [state, { edges }] of automaton.entries()) for (const { target } of edges) sources[target].push(state);
+  const found = automaton.map(({ accepting }) => (accepting ? 0 : Number.POSITIVE_INFINITY));
+  const open = automaton.flatMap(({ accepting }, state) => (accepting ? [state] : []));
+  for (const state of open) {
+    for (const source of sources[state]) {
+      if (found[source] !== Number.POSITIVE_INFINITY) continue;
+      found[source] = found[state] + 1;
+      open.push(source);
+    }
+  }
+  return found;
 }

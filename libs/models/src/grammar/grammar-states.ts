@@ -17,11 +17,12 @@ const MAX_WORK = 400_000;
 const UNKNOWN: (GrammarState | null | undefined)[] = new Array(256).fill(undefined);
 
 type RepeatNode = Extract<GrammarNode, { kind: 'repeat' }>;
+type CountingNode = Extract<GrammarNode, { kind: 'repeat' | 'counted' }>;
 
 /** A rule or repeat that is open: where the grammar goes on when it returns. */
 interface Frame {
   readonly next: GrammarNode | null;
-  /** Of a repeat: how many there are with the one that is open. Otherwise 0. */
+  /** Of a repeat: how many there are with the one that is open; of what is counted: its characters. Otherwise 0. */
   readonly count: number;
   readonly parent: Frame | null;
   readonly depth: number;
@@ -102,18 +103,21 @@ export class GrammarStates {
       return false;
     });
     if (!isCounted) return state;
-    return this.#rebuild(state, ({ least, most }, count) => {
+    return this.#rebuild(state, (node, count) => {
+      if (node.kind === 'counted') return count + length + node.margin < node.most ? 1 : count;
+      const { least, most } = node;
       if (count + length < least) return 1;
       return count >= least && count + length < most ? Math.max(least, 1) : count;
     });
   }
 
-  #rebuild(state: GrammarState, countOf: (repeat: RepeatNode, count: number) => number): GrammarState {
+  #rebuild(state: GrammarState, countOf: (node: CountingNode, count: number) => number): GrammarState {
     const places = state.places.map(({ node, frame }) => {
       const open: Frame[] = [];
       for (let each = frame; each.parent !== null; each = each.parent) open.push(each);
       const rebuilt = open.reduceRight(
-        (parent, { next, count }) => frameOf(next, parent, next?.kind === 'repeat' ? countOf(next, count) : 0),
+        (parent, { next, count }) =>
+          frameOf(next, parent, isCounting(next) && count > 0 ? countOf(next, count) : count),
         this.#root,
       );
       return this.#placeOf(node, rebuilt);
@@ -186,10 +190,19 @@ export class GrammarStates {
         if (frame.depth < SHALLOW_FRAMES) reach(node.target, frame);
       } else if (node.kind === 'repeat') {
         repeat(node, frame, 0);
+      } else if (node.kind === 'counted') {
+        reach(node.body, frameOf(node, frame, 0));
+      } else if (node.kind === 'tick') {
+        const { next, parent, count } = frame;
+        if (next?.kind === 'counted' && count + 1 + node.needed <= next.most) {
+          reach(node.target, frameOf(next, parent, count + 1));
+        }
       } else if (frame.parent === null || frame.next === null) {
         accepting = true;
       } else if (frame.next.kind === 'repeat' && frame.count > 0) {
         repeat(frame.next, frame.parent, frame.count);
+      } else if (frame.next.kind === 'counted') {
+        reach(frame.next.next, frame.parent);
       } else {
         reach(frame.next, frame.parent);
       }
@@ -232,4 +245,8 @@ function frameOf(next: GrammarNode | null, parent: Frame | null, count: number):
   if (siblings !== undefined) siblings.set(count, frame);
   else if (next !== null) parent?.inner.set(next, new Map([[count, frame]]));
   return frame;
+}
+
+function isCounting(node: GrammarNode | null): node is CountingNode {
+  return node?.kind === 'repeat' || node?.kind === 'counted';
 }

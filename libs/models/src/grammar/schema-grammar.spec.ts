@@ -30,7 +30,7 @@ describe('SchemaGrammar', () => {
     ['a back reference', { type: 'string', pattern: '(a)\\1' }, 'pattern'],
     ['a word boundary', { type: 'string', pattern: '\\ba' }, 'pattern'],
     ['an anchor in a group', { type: 'string', pattern: '(^a)+b' }, 'pattern'],
-    ['a long length', { type: 'string', pattern: '^a', maxLength: 600 }, 'maxLength'],
+    ['a long length', { type: 'string', pattern: '^a', minLength: 600 }, 'minLength'],
     ['an inexact multipleOf', { type: 'number', multipleOf: 0.01 }, 'multipleOf'],
     ['overlapping oneOf', { oneOf: [{ type: 'integer' }, { type: 'number' }] }, 'oneOf'],
     ['a remote $ref', { $ref: 'https://example.com/schema' }, '$ref'],

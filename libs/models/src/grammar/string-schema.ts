@@ -8,8 +8,8 @@ import type { SchemaObject } from './schema-keywords.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 
 const MAX_LENGTH_BOUND = 1_000_000;
-/** Beside a pattern or a format each length is a state of its own. */
-const MAX_LENGTH_BESIDE_PATTERN = 512;
+/** Beside a pattern or a format each character of the least length is states of its own. */
+const MAX_LEAST_BESIDE_PATTERN = 512;
 const MAX_PATTERN_CHARACTERS = 512;
 
 /** Characters that can stand in a string that is written: any but the control characters without a short escape. */
@@ -18,38 +18,37 @@ export const WRITABLE: CharacterSet = intersection(ANY_CHARACTER, complement([0,
 /** The texts that are valid: those of the language that have as many characters. */
 export interface StringTexts {
   readonly language: Language;
+  /** Whether a pattern or a format says more than that characters can be written. */
+  readonly isShaped: boolean;
+  /** 0 where it is shaped: then the language has it. */
   readonly least: number;
   /** null for no limit. */
   readonly most: number | null;
 }
 
 /**
- * The texts that are valid against a schema's string keywords. Lengths stand in the language where there is a pattern or
- * a format as well.
+ * The texts that are valid against a schema's string keywords.
  * @throws SchemaRefusedError where one can not be enforced
  */
 export function stringTexts(languages: Languages, schema: SchemaObject, path: SchemaPath): StringTexts {
   const anyText = languages.star(languages.set(WRITABLE));
   const least = countAt(schema, 'minLength', path) ?? 0;
   const most = countAt(schema, 'maxLength', path);
-  const shaped = [...formatLanguage(languages, schema, path), ...patternLanguage(languages, schema, path)];
-  const bound = shaped.length === 0 ? MAX_LENGTH_BOUND : MAX_LENGTH_BESIDE_PATTERN;
-  for (const [keyword, length] of [
-    ['minLength', least],
-    ['maxLength', most ?? 0],
+  const shapes = [...formatLanguage(languages, schema, path), ...patternLanguage(languages, schema, path)];
+  const isShaped = shapes.length > 0;
+  for (const [keyword, length, bound] of [
+    ['minLength', least, isShaped ? MAX_LEAST_BESIDE_PATTERN : MAX_LENGTH_BOUND],
+    ['maxLength', most ?? 0, MAX_LENGTH_BOUND],
   ] as const) {
     if (length <= bound) continue;
-    const where = shaped.length === 0 ? '' : ' beside a pattern or format';
-    throw refusal(
-      [...path, keyword],
-      `${length} is more than ${bound}, the longest that is enforced${where}.`,
-      'unsupported_parameter',
-    );
+    const where = bound === MAX_LENGTH_BOUND ? '' : ' beside a pattern or format';
+    const message = `${length} is more than ${bound}, the longest that is enforced${where}.`;
+    throw refusal([...path, keyword], message, 'unsupported_parameter');
   }
   if (most !== null && least > most)
     throw refusal([...path, 'minLength'], 'no text fits its pattern, format and length.');
-  if (shaped.length === 0) return { language: anyText, least, most };
-  return { language: withLength(languages, languages.both(anyText, ...shaped), least, most), least: 0, most: null };
+  if (!isShaped) return { language: anyText, isShaped, least, most };
+  return { language: withLength(languages, languages.both(anyText, ...shapes), least, null), isShaped, least: 0, most };
 }
 
 /** The texts of the language that have as many characters, as one language. */

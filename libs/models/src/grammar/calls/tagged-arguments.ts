@@ -83,15 +83,15 @@ function rawText(parts: GrammarParts, tags: ArgumentTags, schema: SchemaObject, 
     if (texts.length === 0) throw refusal(path, 'none of its values can be written.', 'unsupported_parameter');
     return rules.addText(automatonOfTexts(texts));
   }
-  const { language, least, most } = stringTexts(languages, schema, path);
-  if (least > 0 || most !== null) {
+  const { language, isShaped, least, most } = stringTexts(languages, schema, path);
+  if (!isShaped && (least > 0 || most !== null)) {
     // Lengths are counted; so that no end mark can begin, its first character is left out.
     const left = complement(charactersOf(`\r${tags.close[0]}${tags.lines ? '' : '\n'}`));
     const character = languages.set(intersection(WRITABLE, left));
     const [one, any] = [character, languages.star(character)].map((each) => parts.plain(each, path, 'no text'));
     return parts.counted(one, any, least, most);
   }
-  return parts.plain(languages.both(language, rawLanguage(parts, tags)), path, 'no text can be written.');
+  return parts.plain(languages.both(language, rawLanguage(parts, tags)), path, 'no text can be written.', most);
 }
 
 function rawLanguage(parts: GrammarParts, tags: ArgumentTags): Language {
