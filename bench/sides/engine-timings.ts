@@ -25,6 +25,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
     {
       modelFile: folder.modelFile,
       slots: settings.slots,
+      parkingSlots: 0,
       slotTokens: settings.slotTokens,
       prefillChunkTokens: 128,
       replayLimitTokens: 16_384,

@@ -24,6 +24,9 @@ export interface WorkerStats {
     readonly running: number;
     readonly waiting: number;
     readonly freeSlots: number;
+    readonly parked: number;
+    readonly parksTotal: number;
+    readonly fairnessLagSteps: number;
     readonly stepsTotal: number;
     readonly decodeRunsTotal: number;
     readonly prefillRunsTotal: number;
@@ -38,6 +41,7 @@ export interface WorkerStats {
     readonly activeJobs: number;
     readonly lockRenewals: number;
     readonly lockLosses: number;
+    readonly expressTotal: number;
   };
   readonly relay: { readonly claims: number };
   readonly eventLoopDelay: { readonly p99Ms: number; readonly maxMs: number; readonly windowMs: number };

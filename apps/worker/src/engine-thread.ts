@@ -5,12 +5,21 @@ import { openModelRunner } from '#model-runner';
 import { GrammarConstraints } from '#models';
 import type { EngineThreadData } from './model/engine-thread-data.ts';
 
-const { modelFile, slots, slotTokens, threads, binding, prefillChunkTokens, replayLimitTokens, tokenTable } =
-  workerData as EngineThreadData;
+const {
+  modelFile,
+  slots,
+  parkingSlots,
+  slotTokens,
+  threads,
+  binding,
+  prefillChunkTokens,
+  replayLimitTokens,
+  tokenTable,
+} = workerData as EngineThreadData;
 if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
 
 const maxChunkTokens = prefillChunkTokens;
-const runner = await openModelRunner({ modelFile, slots, slotTokens, threads, binding, maxChunkTokens });
+const runner = await openModelRunner({ modelFile, slots, parkingSlots, slotTokens, threads, binding, maxChunkTokens });
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', () => void runner.close());
 const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);

@@ -20,6 +20,8 @@ export interface WorkerOptions {
   /** Null takes what the chat template tells. */
   readonly outputFormat: string | null;
   readonly slots: number;
+  /** Sequences that may be parked for others. */
+  readonly parkingSlots: number;
   /** Upper bound; a model made for less gets less. */
   readonly slotTokens: number;
   readonly prefillChunkTokens: number;
@@ -52,6 +54,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     modelId: settings.MILLRACE_MODEL_ID ?? null,
     outputFormat: settings.MILLRACE_OUTPUT_FORMAT ?? null,
     slots: settings.MILLRACE_SLOTS,
+    parkingSlots: settings.MILLRACE_PARKING_SLOTS,
     slotTokens: settings.MILLRACE_SLOT_TOKENS,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,

@@ -52,7 +52,9 @@ export {
   type PlaceRequest,
   type QueuePosition,
 } from './places/model-places.ts';
+export { PRIORITY_CLASSES, type PriorityClass } from './places/priority-class.ts';
 export { type QueueOutlook, queueOutlook } from './places/queue-outlook.ts';
+export { type DueNotices, DueRequests, type SummonedRequest } from './seats/due-requests.ts';
 export { type ApplyOptions, applyTenancy } from './tenants/apply-tenancy.ts';
 export type { FieldChange, TenancyChange } from './tenants/tenancy-changes.ts';
 export { exportTenancy, TenancyDocument } from './tenants/tenancy-document.ts';

@@ -109,6 +109,11 @@ const workerSettings = z.object({
   MILLRACE_WORKER_ID: z.string().min(1).optional(),
   /** Sequences that decode together. */
   MILLRACE_SLOTS: count(32, 1024),
+  /**
+   * Sequences that may give up their seat for a tenant below its share and wait, with what they have computed. Each takes a
+   * slot's memory when it is first used, and so does one more for exchanges; 0 leaves seats to whoever has them.
+   */
+  MILLRACE_PARKING_SLOTS: z.coerce.number().int().min(0).max(1024).default(8),
   /** Tokens (prompt and answer) that one slot holds; the model's limit when unset. */
   MILLRACE_SLOT_TOKENS: count(2048, 1_048_576),
   /** Most prompt tokens computed between two decode steps; with 3 or more a last chunk of one token can be avoided. */

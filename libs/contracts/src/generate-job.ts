@@ -19,6 +19,8 @@ export const GenerateJob = z.strictObject({
   /** Content hash of the model card whose tokenizer made the prompt. A worker with another card refuses the job. */
   cardHash: z.string().min(1),
   tenantId: z.string().min(1),
+  /** The tenant's share of seats relative to others'; left out where it is 1, as older workers do not know the field. */
+  weight: z.number().positive().optional(),
   promptTokenIds: z.array(z.int().min(0)).min(1),
   choices: z.int().min(1),
   sampling: SamplingParameters,

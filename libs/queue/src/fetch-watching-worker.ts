@@ -20,6 +20,12 @@ export class FetchWatchingWorker extends Worker {
     this.#lastFetchMs = 0;
   }
 
+  /** Makes the loop look at its concurrency now, not when the next job ends. BullMQ's own `resume` does the same. */
+  wake(): void {
+    // biome-ignore lint/complexity/useLiteralKeys: it is private in the types.
+    this['mainLoopQueue']?.add(Promise.resolve());
+  }
+
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
     const job = await super.moveToActive(token, name);
     this.noteContact();

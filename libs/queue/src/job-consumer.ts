@@ -3,9 +3,10 @@ import type { Redis } from 'ioredis';
 import type { GenerateJob } from '#contracts';
 import { connectRedis } from './connect-redis.ts';
 import { decodeJob } from './decode-job.ts';
+import { ExpressLane, type ExpressSource } from './express-lane.ts';
 import { FetchWatchingWorker } from './fetch-watching-worker.ts';
 import { redisKeys } from './redis-keys.ts';
-import { SlotLedger } from './slot-ledger.ts';
+import { type HeldJob, SlotLedger } from './slot-ledger.ts';
 
 export interface JobConsumerOptions {
   readonly model: string;
@@ -14,6 +15,8 @@ export interface JobConsumerOptions {
   readonly redisCa?: string | undefined;
   /** Choices (sequences) that may run together; a job with n choices counts n. */
   readonly concurrency: number;
+  /** Takes requests of tenants below their share beyond the concurrency; null or left out takes none. */
+  readonly express?: { readonly source: ExpressSource; readonly places: number } | null;
   /** How long a job stays this worker's without renewal; renewed at half. */
   readonly lockMs: number;
   /**
@@ -47,6 +50,9 @@ export class JobConsumer {
   readonly #redis: Redis;
   readonly #worker: FetchWatchingWorker;
   readonly #ledger: SlotLedger;
+  readonly #express: ExpressLane | null;
+  /** Fetched without a slot for them: they go back into the queue. */
+  readonly #surplus = new Set<string>();
   readonly #running = new Map<string, { controller: AbortController; settled: Promise<void> }>();
   #state: 'created' | 'started' | 'paused' | 'closed' = 'created';
   #look: NodeJS.Timeout | null = null;
@@ -77,6 +83,18 @@ export class JobConsumer {
         removeOnFail: { count: 0 },
       },
     );
+    this.#express =
+      options.express == null
+        ? null
+        : new ExpressLane({
+            ...options.express,
+            ledger: this.#ledger,
+            onSummoned: () => {
+              this.#applyConcurrency();
+              this.#worker.wake();
+            },
+            onError: (error) => this.#report(error),
+          });
     this.#observe();
   }
 
@@ -111,6 +129,11 @@ export class JobConsumer {
     return this.#reconnects;
   }
 
+  /** Requests that were taken for tenants below their share although no slot was free. */
+  get expressTotal(): number {
+    return this.#express?.summonedTotal ?? 0;
+  }
+
   /** Jobs whose `run` has not settled. */
   get activeJobs(): number {
     return this.#running.size;
@@ -127,6 +150,7 @@ export class JobConsumer {
     if (this.#state !== 'created') throw new Error(`a consumer that is ${this.#state} can not be started`);
     this.#state = 'started';
     this.#look = setInterval(() => this.#lookAfterConsumption(), LOOK_MS).unref();
+    this.#express?.start();
     this.#worker.run().catch((error: Error) => this.#report(error));
   }
 
@@ -135,6 +159,7 @@ export class JobConsumer {
     if (this.#state !== 'started') return;
     this.#state = 'paused';
     if (this.#look !== null) clearInterval(this.#look);
+    this.#express?.stop();
     // Waits for the running jobs, which is `close`'s business; it also ends the blocking call at once.
     this.#worker.pause().catch((error: Error) => this.#report(error));
   }
@@ -191,7 +216,12 @@ export class JobConsumer {
     // BullMQ fetches several jobs before it hands the first one over, so slots are counted when a job is fetched.
     worker.on('active', (job) => {
       worker.noteContact();
-      this.#ledger.hold(job.id ?? '', choicesOf(job.data));
+      if (!this.#ledger.hold(job.id ?? '', heldJobOf(job.data))) this.#surplus.add(job.id ?? '');
+      this.#applyConcurrency();
+      this.#lookForDue();
+    });
+    worker.on('drained', () => {
+      this.#ledger.summon(null);
       this.#applyConcurrency();
     });
     worker.on('completed', (job) => this.#release(job.id ?? ''));
@@ -203,8 +233,8 @@ export class JobConsumer {
 
   async #process(job: Job, token: string | undefined): Promise<void> {
     const jobId = job.id ?? '';
-    if (this.#state !== 'started') {
-      // Fetched while the consumer was being paused: another worker shall have it.
+    if (this.#surplus.delete(jobId) || this.#state !== 'started') {
+      // Fetched without a slot for it, or while the consumer was being paused: another worker shall have it.
       this.#release(jobId);
       await job.moveToWait(token);
       throw new WaitingError();
@@ -228,7 +258,14 @@ export class JobConsumer {
   }
 
   #release(jobId: string): void {
-    if (this.#ledger.release(jobId)) this.#applyConcurrency();
+    if (!this.#ledger.release(jobId)) return;
+    this.#applyConcurrency();
+    this.#lookForDue();
+  }
+
+  /** Who sits has changed: somebody else may be due a seat. */
+  #lookForDue(): void {
+    if (this.#ledger.freeSlots <= 0) void this.#express?.look();
   }
 
   #applyConcurrency(): void {
@@ -247,9 +284,14 @@ export class JobConsumer {
 
 const noop = () => {};
 
-function choicesOf(data: unknown): number {
-  const choices = typeof data === 'object' && data !== null && 'choices' in data ? data.choices : 1;
-  return typeof choices === 'number' && Number.isInteger(choices) && choices >= 1 ? choices : 1;
+/** Of a job that is not decoded yet, and may be anything. */
+function heldJobOf(data: unknown): HeldJob {
+  const { choices, tenantId, weight } = typeof data === 'object' && data !== null ? (data as Partial<GenerateJob>) : {};
+  return {
+    choices: Number.isInteger(choices) && Number(choices) >= 1 ? Number(choices) : 1,
+    tenantId: typeof tenantId === 'string' ? tenantId : '',
+    weight: typeof weight === 'number' && weight > 0 ? weight : 1,
+  };
 }
 
 function after(delayMs: number): Promise<false> {

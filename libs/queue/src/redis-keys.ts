@@ -107,6 +107,16 @@ export const redisKeys = {
   /** channel: a replica has something in its list */
   replicaNotice: (replicaId: string) => `${PREFIX}:{replicas}:notice:${escaped(replicaId)}`,
 
+  /** sorted set: tenant id → start tag of the first of its waiting requests; with `:<tenant>` behind it, the tenant's line */
+  lines: (model: string) => `${PREFIX}:{${escaped(model)}}:lines`,
+  /** hash: request id → class and tenant of every waiting request */
+  waiters: (model: string) => `${PREFIX}:{${escaped(model)}}:waiters`,
+  /** list: notices that a request waits that may be due a seat; each is how often it may still be passed on */
+  dueNotices: (model: string) => `${PREFIX}:{${escaped(model)}}:due`,
+  /** BullMQ's own: what a job's key begins with */
+  jobPrefix: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:`,
+  /** BullMQ's own: sorted set that wakes idle workers */
+  jobMarker: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:marker`,
   /** BullMQ's own: sorted set of jobs with a priority */
   prioritizedJobs: (model: string) => `${PREFIX}:queue:{${escaped(model)}}:prioritized`,
   /** BullMQ's own: list of jobs that go first (stalled ones) */

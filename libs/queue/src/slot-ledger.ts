@@ -1,34 +1,71 @@
+import type { Holding } from './seat-share.ts';
+
+/** A job as it counts against the slots. */
+export interface HeldJob {
+  readonly choices: number;
+  readonly tenantId: string;
+  readonly weight: number;
+}
+
 /**
  * How many jobs BullMQ may hold so that their choices fit the slots. BullMQ counts jobs and takes another while it holds
  * fewer than its concurrency; a job with n choices takes n slots. With concurrency = slots − Σ (n − 1), what is left
- * between jobs held and concurrency is exactly the number of free slots.
+ * between jobs held and concurrency is exactly the number of free slots. A job that was summoned for a tenant below its share
+ * may come when no slot is free.
  */
 export class SlotLedger {
   slots: number;
-  readonly #choices = new Map<string, number>();
+  readonly #jobs = new Map<string, HeldJob>();
+  #summoned: string | null = null;
 
   constructor(slots: number) {
     this.slots = slots;
   }
 
-  hold(jobId: string, choices: number): void {
-    this.#choices.set(jobId, choices);
+  /** The job that is on its way although no slot is free. */
+  get summoned(): string | null {
+    return this.#summoned;
+  }
+
+  /** @param jobId null when none will come */
+  summon(jobId: string | null): void {
+    this.#summoned = jobId;
+  }
+
+  /** @returns false when it came instead of a summoned one, which somebody else has taken: there is no slot for it */
+  hold(jobId: string, job: HeldJob): boolean {
+    const instead = this.#summoned !== null && this.#summoned !== jobId && this.freeSlots <= 0;
+    this.#summoned = null;
+    if (instead) return false;
+    this.#jobs.set(jobId, job);
+    return true;
   }
 
   /** @returns whether the job was held */
   release(jobId: string): boolean {
-    return this.#choices.delete(jobId);
+    return this.#jobs.delete(jobId);
   }
 
-  /** Negative when a job with several choices was taken into the last free slots. */
+  /** Negative when a job with several choices was taken into the last free slots, and when summoned jobs were. */
   get freeSlots(): number {
     let held = 0;
-    for (const choices of this.#choices.values()) held += choices;
+    for (const { choices } of this.#jobs.values()) held += choices;
     return this.slots - held;
+  }
+
+  /** What each tenant has here. */
+  get holdings(): Holding[] {
+    const holdings = new Map<string, Holding>();
+    for (const { tenantId, weight, choices } of this.#jobs.values()) {
+      const sequences = (holdings.get(tenantId)?.sequences ?? 0) + choices;
+      holdings.set(tenantId, { tenantId, weight, sequences });
+    }
+    return [...holdings.values()];
   }
 
   /** At least 1, which BullMQ demands; it takes no further job then, because it holds one. */
   get jobConcurrency(): number {
-    return Math.max(1, this.freeSlots + this.#choices.size);
+    if (this.#summoned !== null) return Math.max(this.freeSlots, 1) + this.#jobs.size;
+    return Math.max(1, this.freeSlots + this.#jobs.size);
   }
 }

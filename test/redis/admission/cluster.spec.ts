@@ -58,7 +58,7 @@ describe('on a Redis Cluster', () => {
     const queue = new ModelQueue({ model: 'org/model:1', redis });
     await queue.add(generateJob({ model: 'org/model:1', requestId: first!.requestId }), first!.priority);
     const places = new ModelPlaces(redis, 'org/model:1');
-    await places.confirm(first!.requestId, 1, -1);
+    await places.confirm(first!.requestId, 1);
     await gate.heartbeat();
     await first!.started();
     expect(await places.rebase(0)).toBe(1);

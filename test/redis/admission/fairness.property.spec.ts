@@ -243,7 +243,7 @@ describe('rebasing', () => {
     const { holder, place } = await cluster.tag('light', 100, 1);
     await cluster.places.rebase(UNIT_TOKENS);
     await cluster.addTagged(holder, place.priority);
-    await cluster.places.confirm(holder.requestId, 1, place.base);
+    await cluster.places.confirm(holder.requestId, 1);
     expect((await cluster.serveNext())?.requestId).toBe(holder.requestId);
   });
 });

@@ -44,6 +44,8 @@ export interface AdmissionRequest {
 export interface AdmissionTicket {
   /** The queue's priority that makes its order fair: 1 is first. */
   readonly priority: number;
+  /** The tenant's share relative to others'. */
+  readonly weight: number;
   /** Estimated wait in the queue. */
   readonly waitMs: number;
   /** The job was put into the queue. */

@@ -62,6 +62,7 @@ export class GatedAdmission implements Admission, ModelAccess {
     request.tell(standingOf(rates, { ahead, waitMs, now: () => handle.position() }));
     return {
       priority: handle.priority,
+      weight: handle.weight,
       waitMs,
       queued: (epoch) => handle.queued(epoch),
       started: () => handle.started(),

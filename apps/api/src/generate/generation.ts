@@ -78,9 +78,14 @@ export class Generation {
    * Admits the request, queues it, and stays until its answer is over; leaves at once when the client does.
    * @throws MillraceError when it is refused or can not be queued; later problems go to the target's listener
    */
-  async run({ model, job }: PreparedGeneration, context: RequestContext, target: AnswerTarget): Promise<Answer> {
+  async run(
+    { model, job: prepared }: PreparedGeneration,
+    context: RequestContext,
+    target: AnswerTarget,
+  ): Promise<Answer> {
     const { observer } = context;
-    const ticket = await observer.admitting(() => this.#admit(model, job, context));
+    const ticket = await observer.admitting(() => this.#admit(model, prepared, context));
+    const job = ticket.weight === 1 ? prepared : { ...prepared, weight: ticket.weight };
     const started = () => {
       void ticket.started();
       entry.started();

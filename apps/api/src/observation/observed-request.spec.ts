@@ -38,7 +38,7 @@ async function answered(request: ObservedRequest): Promise<void> {
   request.authenticated('team-a');
   await request.preparing({ model: 'm', messages }, async () => {});
   request.prepared(job);
-  const ticket = { priority: 1, waitMs: 5, queued: noop, started: noop, settle: noop, release: noop };
+  const ticket = { priority: 1, weight: 1, waitMs: 5, queued: noop, started: noop, settle: noop, release: noop };
   await request.admitting(async () => ticket);
   request.queued(1);
   request.granted('w1');

@@ -3,10 +3,12 @@ import type { EngineRequest, ResumedChoice } from '#engine';
 
 /** @param resume what earlier attempts delivered of each choice; null at the first */
 export function engineRequestOf(job: GenerateJob, resume: readonly ResumedChoice[] | null): EngineRequest {
-  const { requestId, epoch, choices, sampling, stop, constraint, topLogprobs } = job;
+  const { requestId, epoch, tenantId, weight, choices, sampling, stop, constraint, topLogprobs } = job;
   return {
     requestId,
     epoch,
+    tenantId,
+    weight: weight ?? 1,
     promptTokenIds: Int32Array.from(job.promptTokenIds),
     choices,
     sampling,

@@ -9,7 +9,7 @@ import {
   startTracing,
   type Tracing,
 } from '#observability';
-import { type CardStore, JobConsumer, type RedisHealth, type WorkerDirectory } from '#queue';
+import { type CardStore, type ExpressSource, JobConsumer, type RedisHealth, type WorkerDirectory } from '#queue';
 import { RelayDialer, type ReplicaChange } from '#relay';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
@@ -31,6 +31,8 @@ export interface MillraceWorkerParts {
   readonly cards: CardStore;
   readonly directory: WorkerDirectory;
   readonly redis: RedisHealth;
+  /** A model's requests that are due a seat although none is free. */
+  readonly dueOf: (model: string) => ExpressSource;
 }
 
 /** What exists once the model is loaded. */
@@ -160,6 +162,7 @@ export class MillraceWorker {
       redisUrl: options.redisUrl,
       redisCa: options.redisCa,
       concurrency: engine.ready.slots,
+      express: options.parkingSlots === 0 ? null : { source: this.#parts.dueOf(model), places: options.parkingSlots },
       lockMs: options.jobLockMs,
       run: (job, signal) => jobs.run(job, signal),
       onError: (error) => logger.warn({ err: error }, 'queue'),
@@ -271,6 +274,7 @@ export class MillraceWorker {
         lockRenewals: serving.consumer.lockRenewals,
         lockLosses: serving.consumer.lockLosses,
         stalledJobs: serving.consumer.stalledJobs,
+        expressTotal: serving.consumer.expressTotal,
         reconnects: serving.consumer.reconnects,
       },
       relay: serving?.dialer.stats() ?? null,

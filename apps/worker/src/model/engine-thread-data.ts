@@ -4,6 +4,8 @@ import type { TokenTable } from '#contracts';
 export interface EngineThreadData {
   readonly modelFile: string;
   readonly slots: number;
+  /** The runner's, one more than sequences may be parked. */
+  readonly parkingSlots: number;
   /** Capacity of a slot, prompt and answer together. */
   readonly slotTokens: number;
   readonly prefillChunkTokens: number;

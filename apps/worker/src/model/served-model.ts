@@ -43,6 +43,7 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
     tokenTable: served.tokenTable,
     slotTokens: served.slotTokens,
     slots: options.slots,
+    parkingSlots: options.parkingSlots === 0 ? 0 : options.parkingSlots + 1,
     prefillChunkTokens: options.prefillChunkTokens,
     replayLimitTokens: options.replayLimitTokens,
     threads: options.threads,

@@ -5,6 +5,7 @@ import { type ReserveAnswer, TenantAccount } from '../accounts/tenant-account.ts
 import { type Clock, systemClock } from '../clock.ts';
 import { holdOf } from '../credits/price-list.ts';
 import { ModelPlaces, type PlaceAnswer } from '../places/model-places.ts';
+import { DueRequests } from '../seats/due-requests.ts';
 import { AdmissionHandle } from './admission-handle.ts';
 import type { AdmissionRequest, Decision, RateStandings } from './decision.ts';
 import { refusalBefore, refusalOfPlace, refusalOfReserve } from './refusals.ts';
@@ -127,6 +128,7 @@ export class AdmissionGate implements AsyncDisposable {
         slots: request.slots,
         costTokens,
         weight: tenant.weight,
+        ...(request.priorityClass === undefined ? {} : { priorityClass: request.priorityClass }),
         leaseMs: this.#leaseMs,
         longestWaitMs: request.longestWaitMs,
         refusedBefore: request.refusedBefore,
@@ -151,6 +153,7 @@ export class AdmissionGate implements AsyncDisposable {
       weight: tenant.weight,
       account,
       places,
+      due: new DueRequests(this.#redis, request.model),
       place,
       persist: (name, call) => this.#unfinished.run(name, call),
       nowMs: () => this.#clock.nowMs(),

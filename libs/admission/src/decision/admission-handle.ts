@@ -2,6 +2,7 @@ import type { TenantAccount } from '../accounts/tenant-account.ts';
 import { chargeOf, type ModelPrice, type TokenCounts } from '../credits/price-list.ts';
 import { REBASE_TOKENS } from '../places/fair-tags.ts';
 import type { ModelPlaces, PlaceAnswer, QueuePosition } from '../places/model-places.ts';
+import type { DueRequests } from '../seats/due-requests.ts';
 
 /** A request only waits in fair order for its first attempt; later ones go first. */
 const FIRST_EPOCH = 1;
@@ -18,6 +19,7 @@ export interface HandleParts {
   readonly weight: number;
   readonly account: TenantAccount;
   readonly places: ModelPlaces;
+  readonly due: Pick<DueRequests, 'announce'>;
   readonly place: PlaceAnswer;
   readonly persist: Persist;
   readonly nowMs: () => number;
@@ -59,11 +61,21 @@ export class AdmissionHandle implements AsyncDisposable {
     return this.#parts.place.priority;
   }
 
-  /** The job is in BullMQ's queue. Costs nothing unless priorities are about to be made anew. */
+  /** Share of its tenant in seats and in the queue's order, relative to others'. */
+  get weight(): number {
+    return this.#parts.weight;
+  }
+
+  /**
+   * The job is in BullMQ's queue. Workers are told of it where it may be due a seat. Waits for nothing, unless priorities are
+   * about to be made anew or the tenant's requests overtake each other.
+   */
   async queued(epoch: number): Promise<void> {
-    const { place, places, persist, requestId } = this.#parts;
-    if (place.startTag - place.base < REBASE_TOKENS / 2) return;
-    await persist(`confirm ${requestId}`, () => places.confirm(requestId, epoch, place.base));
+    const { place, places, due, persist, requestId } = this.#parts;
+    // A notice that is lost costs time only: workers look by themselves, too.
+    if (place.mayBeDue) due.announce().catch(() => {});
+    if (place.startTag - place.base < REBASE_TOKENS / 2 && !place.mayBeOvertaken) return;
+    await persist(`confirm ${requestId}`, () => places.confirm(requestId, epoch));
   }
 
   /** Where the request stands in the queue; null once a worker has taken it, and while Redis is away. */

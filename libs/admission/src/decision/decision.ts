@@ -1,6 +1,7 @@
 import type { MillraceError } from '#contracts';
 import type { RateStanding } from '../accounts/tenant-account.ts';
 import type { ModelPrice } from '../credits/price-list.ts';
+import type { PriorityClass } from '../places/priority-class.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 import type { AdmissionHandle } from './admission-handle.ts';
 
@@ -21,6 +22,8 @@ export interface AdmissionRequest {
   readonly longestWaitMs: number | null;
   /** Whether its client was refused before and comes back as it was told to; null when it does not say. */
   readonly refusedBefore: boolean | null;
+  /** Order among the tenant's own requests; `normal` by default. */
+  readonly priorityClass?: PriorityClass;
 }
 
 /** For the `x-ratelimit-*` headers. */

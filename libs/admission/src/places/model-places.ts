@@ -3,10 +3,11 @@ import { redisCall, redisKeys } from '#queue';
 import { type Clock, systemClock } from '../clock.ts';
 import { LuaScript } from '../lua/lua-script.ts';
 import { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './fair-tags.ts';
+import { PRIORITY_CLASSES, type PriorityClass } from './priority-class.ts';
 
-const takePlace = new LuaScript('take-place', 11);
-const startService = new LuaScript('start-service', 5);
-const leaveQueue = new LuaScript('leave-queue', 5);
+const takePlace = new LuaScript('take-place', 13);
+const startService = new LuaScript('start-service', 7);
+const leaveQueue = new LuaScript('leave-queue', 7);
 const finishService = new LuaScript('finish-service', 1);
 const renewLeases = new LuaScript('renew-leases', 1);
 const rebase = new LuaScript('rebase', 4);
@@ -29,6 +30,8 @@ export interface PlaceRequest {
   /** Estimated tokens of the request. */
   readonly costTokens: number;
   readonly weight: number;
+  /** Order among the tenant's own requests; `normal` by default. */
+  readonly priorityClass?: PriorityClass;
   readonly leaseMs: number;
   /** Refused when the estimated wait is longer; null for any wait. */
   readonly longestWaitMs: number | null;
@@ -49,6 +52,10 @@ export interface PlaceAnswer {
   readonly retryAfterMs: number;
   /** Places taken in the whole queue. */
   readonly taken: number;
+  /** Workers may have to be told of it: seats are held, and the tenant has few requests waiting. */
+  readonly mayBeDue: boolean;
+  /** The tenant's requests overtake each other, so the priority may have changed before the job was queued. */
+  readonly mayBeOvertaken: boolean;
 }
 
 /** Where a waiting request stands. */
@@ -88,6 +95,7 @@ export class ModelPlaces {
       redisKeys.activeJobs(this.model),
       redisKeys.appointments(this.model),
       redisKeys.appointmentsOf(this.model, wanted.tenantId),
+      ...this.#lines(),
     ];
     const answer = await this.#run(takePlace, keys, [
       this.#clock.scriptTime(),
@@ -105,25 +113,36 @@ export class ModelPlaces {
       ASSUMED_SERVICE_MS,
       HIGHEST_PRIORITY,
       wanted.refusedBefore === null ? '' : Number(wanted.refusedBefore),
+      PRIORITY_CLASSES.indexOf(wanted.priorityClass ?? 'normal'),
     ]);
     const [verdict, ...figures] = answer as [PlaceAnswer['verdict'], ...(string | number)[]];
-    const [priority = 1, startTag = 0, base = 0, ahead = 0, waitMs = 0, retryAfterMs = 0, taken = 0] =
-      figures.map(Number);
-    return { verdict, priority, startTag, base, ahead, waitMs, retryAfterMs, taken };
+    const [
+      priority = 1,
+      startTag = 0,
+      base = 0,
+      ahead = 0,
+      waitMs = 0,
+      retryAfterMs = 0,
+      taken = 0,
+      due = 0,
+      moved = 0,
+    ] = figures.map(Number);
+    const hints = { mayBeDue: due === 1, mayBeOvertaken: moved === 1 };
+    return { verdict, priority, startTag, base, ahead, waitMs, retryAfterMs, taken, ...hints };
   }
 
   /**
-   * After the job was queued: puts its priority right should a rebase have come in between.
-   * Cheap, and only needed while virtual time is near a rebase.
+   * After the job was queued: puts its priority right should a rebase have come in between, or a request of its tenant that
+   * overtook it. Cheap, and only needed while one of the two may be.
    */
-  async confirm(requestId: string, epoch: number, base: number): Promise<void> {
+  async confirm(requestId: string, epoch: number): Promise<void> {
     const keys = [
       redisKeys.fairClock(this.model),
       redisKeys.startTags(this.model),
       redisKeys.prioritizedJobs(this.model),
     ];
     const jobId = redisKeys.jobId(requestId, epoch);
-    await this.#run(correctPriority, keys, [jobId, requestId, base, UNIT_TOKENS, HIGHEST_PRIORITY]);
+    await this.#run(correctPriority, keys, [jobId, requestId, UNIT_TOKENS, HIGHEST_PRIORITY]);
   }
 
   /** @param slots of all workers that serve the model now @returns null when the job is not queued (any more) */
@@ -141,14 +160,18 @@ export class ModelPlaces {
 
   /** A worker has taken the request. Rebases priorities when virtual time has gone far enough. */
   async start(requestId: string, tenantId: string): Promise<void> {
-    const [, distance] = (await this.#run(startService, this.#places(tenantId), [requestId])) as [number, number];
+    const [, distance] = (await this.#run(
+      startService,
+      [...this.#places(tenantId), ...this.#lines()],
+      [requestId],
+    )) as [number, number];
     if (distance >= REBASE_TOKENS) await this.rebase(REBASE_TOKENS);
   }
 
   /** The request leaves without having been served, and does not count against its tenant. */
   async leave(holder: PlaceHolder): Promise<boolean> {
     const args = [holder.requestId, holder.tenantId, holder.costTokens, holder.weight];
-    return (await this.#run(leaveQueue, this.#places(holder.tenantId), args)) === 1;
+    return (await this.#run(leaveQueue, [...this.#places(holder.tenantId), ...this.#lines()], args)) === 1;
   }
 
   /** A served request has ended. @param serviceMs since a worker took it */
@@ -187,6 +210,11 @@ export class ModelPlaces {
       redisKeys.finishTags(this.model),
       redisKeys.fairClock(this.model),
     ];
+  }
+
+  /** lines, waiters */
+  #lines(): string[] {
+    return [redisKeys.lines(this.model), redisKeys.waiters(this.model)];
   }
 
   #run(script: LuaScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {

@@ -8,21 +8,30 @@
   was told of. Appointments that are due soon keep places free (a quarter of the queue at most) from first requests of
   tenants that have appointments, so that who comes back as told finds one. An appointment that nobody keeps lapses.
 
+  Within its tenant, a request goes before those of lower classes: it takes the tag of the first of them, and their tags move
+  back by its cost. So the tenant's tags are what they would be had the requests come in this order, and nobody else's order
+  changes.
+
   Guarantee: atomic; the bounds hold exactly over all replicas; a refusal takes no place and moves no tag (only its
-  appointment is kept); the same request twice is one place. O(log n).
+  appointment is kept); the same request twice is one place. O(log n), and O(log n) for each of the tenant's own requests
+  that it overtakes.
 
   KEYS[1] waiting (sorted set)        KEYS[2] waiting of the tenant (sorted set)   KEYS[3] start tags (hash)
   KEYS[4] finish tags (sorted set)    KEYS[5] fair clock (hash)                    KEYS[6] drain (hash)
   KEYS[7] BullMQ's prioritized (sorted set)   KEYS[8] BullMQ's wait (list)         KEYS[9] BullMQ's active (list)
   KEYS[10] appointments (sorted set)          KEYS[11] appointments of the tenant (sorted set)
+  KEYS[12] lines (sorted set)                 KEYS[13] waiters (hash)
   ARGV[1] now in ms or ''   ARGV[2] request id   ARGV[3] tenant id   ARGV[4] places   ARGV[5] places of the tenant
   ARGV[6] most jobs in BullMQ   ARGV[7] slots   ARGV[8] cost in tokens   ARGV[9] weight   ARGV[10] lease in ms
   ARGV[11] unit in tokens   ARGV[12] longest wait in ms, -1 for any   ARGV[13] service time in ms until one was measured
   ARGV[14] highest priority   ARGV[15] '1' when the client was refused before, '0' when not, '' when it does not say
-  Returns { verdict, priority, start tag, base, ahead, wait ms, retry after ms, places taken }
+  ARGV[16] class, 0 first
+  Returns { verdict, priority, start tag, base, ahead, wait ms, retry after ms, places taken, 1 when all seats may be held
+    and the tenant has few requests waiting, 1 when the tenant uses classes }
   verdict: 'placed' | 'overloaded' | 'full' | 'share' | 'late'
 ]]
 --@include now
+--@include line
 local waiting = KEYS[1]
 local waitingOfTenant = KEYS[2]
 local startTags = KEYS[3]
@@ -34,6 +43,8 @@ local waitJobs = KEYS[8]
 local activeJobs = KEYS[9]
 local appointments = KEYS[10]
 local appointmentsOfTenant = KEYS[11]
+local lines = KEYS[12]
+local waiters = KEYS[13]
 local now = timeMs(ARGV[1])
 local requestId = ARGV[2]
 local tenant = ARGV[3]
@@ -55,12 +66,21 @@ local EARLY_MS = 250
 local LATE_MS = 3000
 -- So much of a queue's work, and a quarter of its places at most, is kept for appointments.
 local KEPT_MS = 5000
+local class = tonumber(ARGV[16])
+local NORMAL_CLASS = 1
+local CLASSES_REMEMBERED_MS = 600000
+local PRIORITY_SCORE = 4294967296
+-- A tenant with more requests waiting has told the workers of them before.
+local FEW_WAITING = 8
 
 -- Places of dead replicas. Bounded per call; each costs one later request O(log n).
 local dead = redis.call('ZRANGEBYSCORE', waiting, '-inf', now, 'LIMIT', 0, 32)
 if #dead > 0 then
   redis.call('ZREM', waiting, unpack(dead))
   redis.call('HDEL', startTags, unpack(dead))
+  for _, deadId in ipairs(dead) do
+    leaveLine(lines, waiters, deadId)
+  end
 end
 redis.call('ZREMRANGEBYSCORE', waitingOfTenant, '-inf', now)
 
@@ -81,14 +101,35 @@ if taken == 0 and #dead == 0 then
 end
 
 local known = redis.call('HGET', startTags, requestId)
-local startTag = tonumber(known or math.max(virtual, tonumber(redis.call('ZSCORE', finishTags, tenant) or 0)))
-local priority = math.min(highestPriority, math.max(1, math.floor((startTag - base) / unit) + 1))
+local line = lineKey(lines, tenant)
+local firstFreeTag = math.max(virtual, tonumber(redis.call('ZSCORE', finishTags, tenant) or 0))
+local startTag = tonumber(known or firstFreeTag)
+-- The tenant's requests that this one overtakes, with their tags: within a line, classes are in order, so they are its last.
+local overtaken = {}
+local last = not known and redis.call('ZRANGE', line, -1, -1)[1]
+if last and classOf(waiters, last) > class then
+  local members = redis.call('ZRANGE', line, 0, -1, 'WITHSCORES')
+  for index = #members - 1, 1, -2 do
+    if classOf(waiters, members[index]) <= class then
+      break
+    end
+    overtaken[#overtaken + 1] = { members[index], tonumber(members[index + 1]) }
+    startTag = tonumber(members[index + 1])
+  end
+end
+local function priorityOf(tag)
+  return math.min(highestPriority, math.max(1, math.floor((tag - base) / unit) + 1))
+end
+local priority = priorityOf(startTag)
 
 -- BullMQ's score is priority × 2^32 + a counter. Jobs that go first, and those of this priority, are ahead.
-local ahead = redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. string.format('%.0f', (priority + 1) * 4294967296))
+local ahead = redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. string.format('%.0f', (priority + 1) * PRIORITY_SCORE))
   + redis.call('LLEN', waitJobs)
 local jobs = redis.call('ZCARD', prioritizedJobs) + redis.call('LLEN', waitJobs)
-local free = math.max(0, slots - redis.call('LLEN', activeJobs))
+local active = redis.call('LLEN', activeJobs)
+local free = math.max(0, slots - active)
+local waitingBefore = redis.call('ZCARD', line)
+local classesKey = line .. ':classes'
 local told = redis.call('HMGET', drain, 'meanServiceMs', 'promisedUntilMs')
 local drainMs = tonumber(told[1] or ARGV[13]) / slots
 local function waitBehind(count)
@@ -106,6 +147,8 @@ local function answer(verdict, retryAfterMs)
     math.ceil(waitMs),
     math.ceil(retryAfterMs),
     taken,
+    active > 0 and waitingBefore < FEW_WAITING and 1 or 0,
+    redis.call('EXISTS', classesKey),
   }
 end
 
@@ -182,7 +225,24 @@ end
 redis.call('ZADD', waiting, now + leaseMs, requestId)
 redis.call('ZADD', waitingOfTenant, now + leaseMs, requestId)
 redis.call('PEXPIRE', waitingOfTenant, leaseMs * 4)
-redis.call('HSET', startTags, requestId, string.format('%.3f', startTag))
-redis.call('ZADD', finishTags, string.format('%.3f', startTag + cost / weight), tenant)
+for _, other in ipairs(overtaken) do
+  local tag = string.format('%.3f', other[2] + cost / weight)
+  redis.call('HSET', startTags, other[1], tag)
+  redis.call('ZADD', line, tag, other[1])
+  local jobId = other[1] .. '-1'
+  local score = tonumber(redis.call('ZSCORE', prioritizedJobs, jobId) or 0)
+  if score > 0 then
+    local counter = score % PRIORITY_SCORE
+    redis.call('ZADD', prioritizedJobs, string.format('%.0f', priorityOf(tonumber(tag)) * PRIORITY_SCORE + counter), jobId)
+  end
+end
+local tag = string.format('%.3f', startTag)
+redis.call('HSET', startTags, requestId, tag)
+joinLine(lines, waiters, tenant, requestId, class, tag)
+local finish = (#overtaken > 0 and firstFreeTag or startTag) + cost / weight
+redis.call('ZADD', finishTags, string.format('%.3f', finish), tenant)
+if class ~= NORMAL_CLASS then
+  redis.call('SET', classesKey, '1', 'PX', CLASSES_REMEMBERED_MS)
+end
 taken = taken + 1
 return answer('placed', 0)

@@ -1,19 +1,23 @@
 --[[
-  A worker has taken the request: its place is free, and virtual time advances to its start tag.
+  A worker has taken the request: its place is free, and virtual time advances to its start tag; but not past requests
+  that still wait, when the request was taken before them for a seat that was due to its tenant.
 
   Guarantee: exactly once per place; a request without a place (left already, or its lease ran out) changes nothing.
   O(log n), plus O(log n) for each tenant whose finish tag virtual time has passed.
 
   KEYS[1] waiting (sorted set)   KEYS[2] waiting of the tenant (sorted set)   KEYS[3] start tags (hash)
-  KEYS[4] finish tags (sorted set)   KEYS[5] fair clock (hash)
+  KEYS[4] finish tags (sorted set)   KEYS[5] fair clock (hash)   KEYS[6] lines (sorted set)   KEYS[7] waiters (hash)
   ARGV[1] request id
   Returns { 1 or 0, virtual time - base in tokens }
 ]]
+--@include line
 local waiting = KEYS[1]
 local waitingOfTenant = KEYS[2]
 local startTags = KEYS[3]
 local finishTags = KEYS[4]
 local fairClock = KEYS[5]
+local lines = KEYS[6]
+local waiters = KEYS[7]
 local requestId = ARGV[1]
 
 local clock = redis.call('HMGET', fairClock, 'virtual', 'base')
@@ -22,12 +26,15 @@ local base = tonumber(clock[2] or 0)
 local startTag = redis.call('HGET', startTags, requestId)
 redis.call('ZREM', waiting, requestId)
 redis.call('ZREM', waitingOfTenant, requestId)
+leaveLine(lines, waiters, requestId)
 if not startTag then
   return { 0, math.floor(virtual - base) }
 end
 redis.call('HDEL', startTags, requestId)
-if tonumber(startTag) > virtual then
-  virtual = tonumber(startTag)
+local first = redis.call('ZRANGE', lines, 0, 0, 'WITHSCORES')
+local reached = math.min(tonumber(startTag), tonumber(first[2] or startTag))
+if reached > virtual then
+  virtual = reached
   redis.call('HSET', fairClock, 'virtual', string.format('%.3f', virtual))
   -- A finish tag in the past says no more than the virtual time itself.
   redis.call('ZREMRANGEBYSCORE', finishTags, '-inf', '(' .. string.format('%.3f', virtual))

@@ -1,0 +1,101 @@
+import type { Redis } from 'ioredis';
+import { redisCall, redisKeys } from '#queue';
+import { LuaScript } from '../lua/lua-script.ts';
+
+const summonDue = new LuaScript('summon-due', 4);
+
+/** Workers that may look at a request one after the other until one has a seat for it. */
+const PASSES = 4;
+/** Notices that nobody takes, because no worker is full, are not kept beyond these. */
+const NOTICES_KEPT = 64;
+const NOTICE_WAIT_SECONDS = 2;
+const RETRY_DELAY_MS = 500;
+
+/** A request that was put before all others for the worker that asked. */
+export interface SummonedRequest {
+  readonly jobId: string;
+  readonly choices: number;
+}
+
+/** Hears of notices; tells by its answer whether this worker has taken what there was, so that nobody else need look. */
+export type DueNotices = () => Promise<'done' | 'pass on'>;
+
+/**
+ * One model's requests that are due a seat although none is free: those of tenants that have less than their share on a
+ * worker. API replicas announce them; one worker at a time, of those with room for one, hears of each and summons it.
+ */
+export class DueRequests {
+  readonly #redis: Redis;
+  readonly #model: string;
+
+  /** @param redis a `producer` connection, which stays its owner's to close */
+  constructor(redis: Redis, model: string) {
+    this.#redis = redis;
+    this.#model = model;
+  }
+
+  /** Somebody waits who may be due a seat. @throws MillraceError `unavailable` when Redis is away */
+  async announce(passes: number = PASSES): Promise<void> {
+    const key = redisKeys.dueNotices(this.#model);
+    await redisCall(this.#redis, `announce a request for ${this.#model}`, () =>
+      this.#redis
+        .multi()
+        .lpush(key, passes)
+        .ltrim(key, 0, NOTICES_KEPT - 1)
+        .exec(),
+    );
+  }
+
+  /**
+   * Makes the first request of a tenant that has less than its share here the next one that a worker takes.
+   * @param haveShare tenants that are not due anything on this worker
+   * @param room sequences that it can take
+   * @throws MillraceError `unavailable` when Redis is away
+   */
+  async summon(haveShare: readonly string[], room: number): Promise<SummonedRequest | null> {
+    const keys = [
+      redisKeys.lines(this.#model),
+      redisKeys.prioritizedJobs(this.#model),
+      redisKeys.waitJobs(this.#model),
+      redisKeys.jobMarker(this.#model),
+    ];
+    const args = [room, redisKeys.jobPrefix(this.#model), ...haveShare];
+    const answer = (await redisCall(this.#redis, `summon a request for ${this.#model}`, () =>
+      summonDue.run(this.#redis, keys, args),
+    )) as [string, number] | null;
+    return answer === null ? null : { jobId: answer[0], choices: answer[1] };
+  }
+
+  /** Listens for notices on a connection of its own, and passes on those that are not this worker's. */
+  watch(listener: DueNotices): Disposable {
+    const blocking = this.#redis.duplicate({
+      enableOfflineQueue: true,
+      maxRetriesPerRequest: null,
+      commandTimeout: undefined,
+    });
+    blocking.on('error', () => {});
+    const state = { stopped: false };
+    void this.#listen(blocking, listener, state);
+    return {
+      [Symbol.dispose]: () => {
+        state.stopped = true;
+        blocking.disconnect();
+      },
+    };
+  }
+
+  async #listen(blocking: Redis, listener: DueNotices, state: { readonly stopped: boolean }): Promise<void> {
+    const key = redisKeys.dueNotices(this.#model);
+    while (!state.stopped) {
+      try {
+        const notice = await blocking.brpop(key, NOTICE_WAIT_SECONDS);
+        if (notice === null) continue;
+        const passes = Number(notice[1]) - 1;
+        if ((await listener()) === 'pass on' && passes > 0) await this.announce(passes);
+      } catch {
+        // Redis is away, or this is the end of it: workers look by themselves meanwhile.
+        if (!state.stopped) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS).unref());
+      }
+    }
+  }
+}
