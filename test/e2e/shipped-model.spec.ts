@@ -4,7 +4,6 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { TEST_KEY } from '../support/product-process.ts';
-import { runPython } from '../support/python.ts';
 
 const MODEL = 'smollm2-135m-instruct';
 const SLOTS = 8;
@@ -65,19 +64,6 @@ describe('the shipped model through the whole path', () => {
     const helper = client.chat.completions.stream(question);
     expect(await helper.finalContent()).toBe(whole.choices[0]?.message.content);
   });
-
-  it("serves Python's openai client", async () => {
-    const printed = await runPython(new URL('./openai_client.py', import.meta.url), {
-      BASE_URL: `${cluster.url}/v1`,
-      API_KEY: TEST_KEY,
-      MODEL,
-    });
-    const answer = JSON.parse(printed) as { whole: string; pieces: string[]; finish_reason: string };
-    expect(answer.whole).toContain('Paris');
-    expect(answer.pieces.length).toBeGreaterThanOrEqual(5);
-    expect(answer.pieces.join('')).toBe(answer.whole);
-    expect(answer.finish_reason).toBe('stop');
-  }, 400_000);
 
   it('stops a prefill when its client leaves', async () => {
     const before = (await cluster.workers[0]!.stats()).engine;

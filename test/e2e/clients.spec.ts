@@ -1,0 +1,176 @@
+import { fileURLToPath } from 'node:url';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { tool as langchainTool } from '@langchain/core/tools';
+import { ChatOpenAI } from '@langchain/openai';
+import { generateObject, generateText, tool as sdkTool, stepCountIs, streamText } from 'ai';
+import OpenAI from 'openai';
+import { zodFunction, zodResponseFormat } from 'openai/helpers/zod';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { Cluster } from '../support/cluster.ts';
+import { STREAMING_CASES } from '../support/dialect-cases.ts';
+import { TEST_KEY } from '../support/product-process.ts';
+import { runPython } from '../support/python.ts';
+
+const MODEL = 'smollm2-135m-instruct';
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start({
+    modelFolder: fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url)),
+    worker: { MILLRACE_SLOTS: '8', MILLRACE_SLOT_TOKENS: '2048' },
+  });
+}, 120_000);
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const messages = [{ role: 'user' as const, content: 'What is the capital of France?' }];
+const City = z.object({ name: z.enum(['Paris', 'London']), inhabitants: z.int().min(1_000).max(50_000_000) });
+const Place = z.object({ city: z.enum(['Paris', 'London', 'Rome']), celsius: z.boolean() });
+const description = 'The weather of a city.';
+
+describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
+  const question = { model: MODEL, messages, temperature: 0, max_tokens: 32 };
+  const openai = () => new OpenAI({ baseURL: `${cluster.url}${prefix}`, apiKey: TEST_KEY, maxRetries: 0 });
+  const sdk = () => {
+    const baseURL = `${cluster.url}${prefix}`;
+    const supportsStructuredOutputs = true;
+    return createOpenAICompatible({ name: 'millrace', baseURL, apiKey: TEST_KEY, supportsStructuredOutputs })(MODEL);
+  };
+  const langchain = (more: object = {}) =>
+    new ChatOpenAI({
+      model: MODEL,
+      apiKey: TEST_KEY,
+      configuration: { baseURL: `${cluster.url}${prefix}` },
+      maxRetries: 0,
+      temperature: 0,
+      maxTokens: 32,
+      ...more,
+    });
+
+  it('serves openai: create, stream and parse with zod', async () => {
+    const client = openai();
+    const whole = await client.chat.completions.create(question);
+    expect(whole.choices[0]?.message.content).toContain('Paris');
+    const stream = client.chat.completions.stream(question);
+    expect(await stream.finalContent()).toBe(whole.choices[0]?.message.content);
+    const asked = { ...question, max_tokens: 200, response_format: zodResponseFormat(City, 'city') };
+    const parsed = await client.chat.completions.parse(asked);
+    City.parse(parsed.choices[0]?.message.parsed);
+    const streamed = await client.chat.completions.stream(asked).finalChatCompletion();
+    expect(streamed.choices[0]?.message.parsed).toEqual(parsed.choices[0]?.message.parsed);
+  });
+
+  it('calls tools for openai: required, named, strict, and by runTools', async () => {
+    const client = openai();
+    const tools = [
+      zodFunction({ name: 'weather', parameters: Place, description }),
+      zodFunction({ name: 'time', parameters: z.object({ zone: z.enum(['CET', 'GMT']) }) }),
+    ];
+    const asked = { ...question, max_tokens: 300, tools };
+    for (const tool_choice of ['required', { type: 'function', function: { name: 'time' } }] as const) {
+      const whole = await client.chat.completions.parse({ ...asked, tool_choice });
+      const [choice] = whole.choices;
+      expect(choice?.finish_reason).toBe('tool_calls');
+      const calls = (choice?.message.tool_calls ?? []).filter((call) => 'function' in call);
+      expect(calls.length).toBeGreaterThan(0);
+      for (const { function: called } of calls) {
+        (called.name === 'weather' ? Place : z.object({ zone: z.string() })).parse(called.parsed_arguments);
+        if (tool_choice !== 'required') expect(called.name).toBe('time');
+      }
+      const streamed = await client.chat.completions.stream({ ...asked, tool_choice }).finalChatCompletion();
+      const callsOf = (completion: OpenAI.ChatCompletion) =>
+        completion.choices[0]?.message.tool_calls?.map((call) => (call.type === 'function' ? call.function : null));
+      expect(JSON.stringify(callsOf(streamed))).toBe(JSON.stringify(callsOf(whole)));
+    }
+    const hot = { ...asked, tool_choice: 'required' as const, temperature: 1, top_p: 1, n: 3, seed: 5 };
+    for (const { message } of (await client.chat.completions.create({ ...hot, parallel_tool_calls: false })).choices) {
+      expect(message.tool_calls).toHaveLength(1);
+    }
+    const given: unknown[] = [];
+    for (const stream of [false, true]) {
+      const runner = client.chat.completions.runTools({
+        ...question,
+        max_tokens: 100,
+        tool_choice: { type: 'function', function: { name: 'weather' } },
+        // biome-ignore lint/suspicious/noExplicitAny: the client's overloads take true and false apart
+        stream: stream as any,
+        tools: [
+          zodFunction({ name: 'weather', parameters: Place, description, function: (place) => void given.push(place) }),
+        ],
+      });
+      await runner.done();
+    }
+    expect(given).toHaveLength(2);
+    for (const place of given) Place.parse(place);
+  });
+
+  it('serves the AI SDK: generateText, streamText, generateObject and tools', async () => {
+    const request = { model: sdk(), messages, temperature: 0, maxOutputTokens: 32, maxRetries: 0 };
+    const whole = await generateText(request);
+    expect(whole.text).toContain('Paris');
+    expect(await streamText(request).text).toBe(whole.text);
+    const { object } = await generateObject({ ...request, maxOutputTokens: 200, schema: City });
+    City.parse(object);
+    const given: unknown[] = [];
+    const weather = sdkTool({ description, inputSchema: Place, execute: (place) => void given.push(place) });
+    const called = { ...request, maxOutputTokens: 200, tools: { weather }, stopWhen: stepCountIs(1) };
+    const calls = (await generateText({ ...called, toolChoice: 'required' })).toolCalls;
+    expect(calls.length).toBeGreaterThan(0);
+    const streamed = await streamText({ ...called, toolChoice: { type: 'tool', toolName: 'weather' } }).toolCalls;
+    for (const { toolName, input } of [...calls, ...streamed]) {
+      expect(toolName).toBe('weather');
+      Place.parse(input);
+    }
+    expect(given.length).toBe(calls.length + streamed.length);
+  });
+
+  it('serves LangChain: invoke, stream, structured output and tools', async () => {
+    const asked = 'What is the capital of France?';
+    const whole = await langchain().invoke(asked);
+    expect(whole.text).toContain('Paris');
+    let text = '';
+    for await (const chunk of await langchain().stream(asked)) text += chunk.text;
+    expect(text).toBe(whole.text);
+    const model = langchain({ maxTokens: 200 });
+    for (const method of ['jsonSchema', 'functionCalling'] as const) {
+      City.parse(await model.withStructuredOutput(City, { name: 'city', method }).invoke(asked));
+    }
+    const weather = langchainTool(() => 'sun', { name: 'weather', description, schema: Place });
+    const bound = model.bindTools([weather], { tool_choice: 'required' });
+    const { tool_calls: calls } = await bound.invoke(asked);
+    expect(calls?.length).toBeGreaterThan(0);
+    for (const { name, args } of calls ?? []) {
+      expect(name).toBe('weather');
+      Place.parse(args);
+    }
+  });
+});
+
+describe('Python’s openai', () => {
+  it('is served at every prefix, whole and streamed, with parsed answers and tools', async () => {
+    const urls = STREAMING_CASES.map(({ prefix }) => `${cluster.url}${prefix}`);
+    const printed = await runPython(new URL('./openai_client.py', import.meta.url), {
+      BASE_URLS: urls.join(' '),
+      API_KEY: TEST_KEY,
+      MODEL,
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: a document that is looked at by name
+    const answers = JSON.parse(printed) as Record<string, any>;
+    for (const [index, url] of urls.entries()) {
+      const { whole, pieces, finish_reason, choices, parsed, called, refused } = answers[url];
+      expect(whole).toContain('Paris');
+      expect(pieces.length).toBeGreaterThanOrEqual(5);
+      expect([pieces.join(''), finish_reason]).toEqual([whole, 'stop']);
+      expect(choices).toHaveLength(2);
+      for (const choice of choices) expect(choice.logprobs).toBeGreaterThan(0);
+      expect(parsed[1]).toEqual(parsed[0]);
+      expect(called[0].finish_reason).toBe('tool_calls');
+      expect(called[0].calls[0]).toMatchObject({ name: 'Weather', arguments: { celsius: expect.any(Boolean) } });
+      expect(called[1]).toEqual(called[0]);
+      expect(refused).toMatchObject({ status: STREAMING_CASES[index]!.outOfRange, param: 'temperature' });
+      expect(refused.request_id).toMatch(/./);
+    }
+  }, 400_000);
+});
