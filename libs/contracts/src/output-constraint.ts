@@ -4,7 +4,12 @@ import { z } from 'zod';
  * A block of reasoning that comes before the part that is constrained, as the output format `format` of libs/models
  * writes it. `marked`: the model may open one itself; `opened`: the prompt ends inside one, so the answer begins there.
  */
-const Reasoning = z.strictObject({ format: z.string().min(1), start: z.enum(['marked', 'opened']) });
+const Reasoning = z.strictObject({
+  format: z.string().min(1),
+  start: z.enum(['marked', 'opened']),
+  /** Tokens of the block after which it is closed; absent for as many as the model likes. */
+  budgetTokens: z.int().min(0).optional(),
+});
 
 const JsonSchema = z.record(z.string(), z.unknown());
 
@@ -13,6 +18,8 @@ const JsonSchema = z.record(z.string(), z.unknown());
  * nothing is ever generated without the constraint that was asked for.
  */
 export const OutputConstraint = z.discriminatedUnion('type', [
+  /** Free text, behind a block of reasoning that is held to its budget. */
+  z.strictObject({ type: z.literal('text'), reasoning: Reasoning }),
   /** Any JSON object. */
   z.strictObject({ type: z.literal('json_object'), reasoning: Reasoning.optional() }),
   /** A JSON document that is valid against `schema`, which libs/models has accepted. */

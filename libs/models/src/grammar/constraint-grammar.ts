@@ -6,7 +6,7 @@ import { SchemaGrammar } from './schema-grammar.ts';
 import { JSON_SPELLING } from './spelling.ts';
 
 /** The grammar of the answers that a constraint allows. @throws SchemaRefusedError */
-export function constraintGrammar(constraint: OutputConstraint): GrammarNode {
+export function constraintGrammar(constraint: Exclude<OutputConstraint, { type: 'text' }>): GrammarNode {
   if (constraint.type === 'tool_calls') return callGrammar(constraint);
   const parts = new GrammarParts(JSON_SPELLING);
   const schema = constraint.type === 'json_object' ? { type: 'object' } : constraint.schema;

@@ -58,6 +58,22 @@ describe('the constraint of a request with tools', () => {
     });
   });
 
+  it('holds the thinking to the budget of its effort, where the template does not know the effort', () => {
+    const budget = (reasoning_effort: string, traits: PromptTraits, more = {}) =>
+      constraintOf({ reasoning_effort, ...more }, traits, '<tool_call> <think>')?.reasoning;
+    const block = { format: 'hermes', start: 'marked' };
+    expect(constraintOf({ reasoning_effort: 'low' }, THINKING, '<tool_call> <think>')).toEqual({
+      type: 'text',
+      reasoning: { ...block, budgetTokens: 1_024 },
+    });
+    expect(budget('high', THINKING, JSON_FORMAT)).toEqual({ ...block, budgetTokens: 16_384 });
+    const unswitched = { ...THINKING, reasoning: { switch: null, efforts: [], block: THINKING.reasoning!.block } };
+    expect(budget('none', unswitched)).toEqual({ ...block, budgetTokens: 0 });
+    for (const effort of ['none', 'max']) expect(budget(effort, THINKING)).toBeUndefined();
+    expect(budget('low', NAMED_EFFORTS)).toBeUndefined();
+    expect(budget('minimal', PLAIN)).toBeUndefined();
+  });
+
   it('is that of the calls where a call is asked for, and refused where it may be either', () => {
     expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'required' })).toMatchObject({ type: 'tool_calls' });
     expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'none' })).toEqual({ type: 'json_object' });

@@ -1,7 +1,8 @@
 import { MillraceError, type OutputConstraint } from '#contracts';
-import { answerFormatOf, outputFormatOf, type PromptTraits } from '#models';
+import { answerFormatOf, outputFormatOf } from '#models';
 import type { CataloguedModel } from '../../catalogue/catalogued-model.ts';
 import type { RenderedTokens } from '../../rendering/prompt-source.ts';
+import { budgetTokensOf, type ReasoningEffort } from '../reasoning-effort.ts';
 import type { ToolUse } from '../tool-use.ts';
 import type { ValidGenerateRequest } from '../valid-generate-request.ts';
 import type { OutputReading } from './output-reading.ts';
@@ -14,11 +15,12 @@ type PlannedModel = Pick<CataloguedModel, 'card' | 'traits'>;
  * @throws MillraceError unsupported_parameter where the answer may be a call or JSON, since no mask knows which
  */
 export function plannedConstraint(
-  { constraint, toolUse }: ValidGenerateRequest,
+  { constraint, toolUse, reasoningEffort }: ValidGenerateRequest,
   model: PlannedModel,
   prompt: Pick<RenderedTokens, 'reasoning'>,
 ): OutputConstraint | null {
-  const reasoning = reasoningPart(model, prompt);
+  const block = reasoningBlock(reasoningEffort, model, prompt);
+  const reasoning = block === null ? {} : { reasoning: block };
   const calls = toolUse !== null && isHeld(toolUse) ? toolUse : null;
   if (constraint !== null && toolUse?.choice === 'auto') {
     throw new MillraceError(
@@ -28,7 +30,8 @@ export function plannedConstraint(
       { param: 'response_format' },
     );
   }
-  if (calls === null) return constraint === null ? null : { ...constraint, ...reasoning };
+  if (calls === null && constraint !== null) return { ...constraint, ...reasoning };
+  if (calls === null) return block?.budgetTokens === undefined ? null : { type: 'text', reasoning: block };
   return {
     type: 'tool_calls',
     format: answerFormatOf(model.card, model.traits).name,
@@ -62,11 +65,13 @@ function isHeld({ tools, callable, choice, parallel }: ToolUse): boolean {
   return choice !== 'auto' || !parallel || tools.some((tool) => tool.strict && callable.includes(tool.name));
 }
 
-/** A model that reasons does so before the part that is held to something. */
-function reasoningPart({ card, traits }: PlannedModel, { reasoning: start }: Pick<RenderedTokens, 'reasoning'>) {
-  return hasBlock(traits) ? { reasoning: { format: outputFormatOf(card).name, start } } : {};
-}
-
-function hasBlock({ reasoning }: PromptTraits): boolean {
-  return reasoning !== null && reasoning.block !== null;
+/** The block of reasoning before the part that is held to something; null for a model that writes none. */
+function reasoningBlock(
+  effort: ReasoningEffort | null,
+  { card, traits }: PlannedModel,
+  { reasoning: start }: Pick<RenderedTokens, 'reasoning'>,
+) {
+  if (!traits.reasoning?.block) return null;
+  const budgetTokens = budgetTokensOf(effort, traits.reasoning);
+  return { format: outputFormatOf(card).name, start, ...(budgetTokens === null ? {} : { budgetTokens }) };
 }
