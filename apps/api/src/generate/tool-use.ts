@@ -11,10 +11,10 @@ export interface ToolUse {
   readonly tools: readonly RequestTool[];
   /** Names of those that it may call, at least one. */
   readonly callable: readonly string[];
-  /** `required`: at least one call; a name: of that tool. */
+  /** `required`: at least one call; a name: one call of that tool. */
   readonly choice: 'auto' | 'required' | { readonly name: string };
-  /** False: no more than one call. */
-  readonly parallel: boolean;
+  /** False: no more than one call. Null where the request leaves it open. */
+  readonly parallel: boolean | null;
 }
 
 /** A tool as chat templates read it. */

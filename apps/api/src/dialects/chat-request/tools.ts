@@ -36,7 +36,12 @@ export const TOOL_FIELDS = {
   tool_choice: ToolChoice.nullish().describe(
     'Default auto. none: no call; required, or a function by name: enforced token by token.',
   ),
-  parallel_tool_calls: z.boolean().nullish().describe('Default true. false: no more than one call, enforced.'),
+  parallel_tool_calls: z
+    .boolean()
+    .nullish()
+    .describe(
+      'false: no more than one call, enforced. Default true; for calls that are asked for of a model whose template knows no tools, false.',
+    ),
 };
 
 interface ToolBody {
@@ -61,7 +66,7 @@ export function toolUseOf({ tools, tool_choice: choice, parallel_tool_calls: par
   if (offered.length === 0) {
     throw refusal('tool_choice', choice, 'asks for a call, but there are no tools. Send tools, or remove it.');
   }
-  const use = { tools: offered, callable: names, choice: 'auto' as const, parallel: parallel ?? true };
+  const use = { tools: offered, callable: names, choice: 'auto' as const, parallel: parallel ?? null };
   if (typeof choice !== 'object' || choice === null) return { ...use, choice: choice ?? 'auto' };
   if (choice.type === 'function') {
     const { name } = choice.function;

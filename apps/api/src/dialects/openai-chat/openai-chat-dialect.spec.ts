@@ -250,7 +250,7 @@ describe('the openai-chat dialect', () => {
       ],
       callable: ['weather', 'time'],
       choice: 'auto',
-      parallel: true,
+      parallel: null,
     });
     expect(use({ tool_choice: 'none' })).toBe(null);
     expect(use({ tool_choice: 'required', parallel_tool_calls: false })).toMatchObject({

@@ -33,7 +33,7 @@ const constraintOf = (change: object, traits = PLAIN, chatTemplate = '') => {
 
 describe('the constraint of a request with tools', () => {
   it('holds required and named calls, strict tools and single calls to their form, and nothing else', () => {
-    const held = { type: 'tool_calls', format: 'generic', parallel: true };
+    const held = { type: 'tool_calls', format: 'generic', parallel: false };
     const called = [
       { name: 'f', parameters: schema, strict: false },
       { name: 'g', parameters: null, strict: false },
@@ -41,10 +41,20 @@ describe('the constraint of a request with tools', () => {
     expect(constraintOf({ tools })).toBe(null);
     expect(constraintOf({ tools, tool_choice: 'none' })).toBe(null);
     expect(constraintOf({ tools, tool_choice: 'required' })).toEqual({ ...held, tools: called, choice: 'required' });
-    expect(constraintOf({ tools, tool_choice: tool('g') })).toMatchObject({ choice: { name: 'g' } });
+    const repeated = { tools, tool_choice: 'required', parallel_tool_calls: true };
+    expect(constraintOf(repeated)).toMatchObject({ parallel: true });
+    expect(constraintOf({ tools, tool_choice: 'required' }, THINKING)).toMatchObject({ parallel: true });
+    expect(constraintOf({ ...repeated, tool_choice: tool('g') })).toMatchObject({
+      choice: { name: 'g' },
+      parallel: false,
+    });
     expect(constraintOf({ tools, parallel_tool_calls: false })).toMatchObject({ choice: 'auto', parallel: false });
     const strict = [tool('f', { parameters: schema, strict: true })];
-    expect(constraintOf({ tools: strict })).toMatchObject({ choice: 'auto', tools: [{ strict: true }] });
+    expect(constraintOf({ tools: strict })).toMatchObject({
+      choice: 'auto',
+      parallel: true,
+      tools: [{ strict: true }],
+    });
   });
 
   it('knows the model’s own form, and that it reasons before', () => {

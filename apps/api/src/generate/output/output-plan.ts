@@ -39,7 +39,7 @@ export function plannedConstraint(
       .filter((tool) => calls.callable.includes(tool.name))
       .map(({ name, parameters, strict }) => ({ name, parameters: parameters ?? null, strict })),
     choice: calls.choice,
-    parallel: calls.parallel,
+    parallel: mayRepeat(calls, model),
     ...reasoning,
   };
 }
@@ -62,7 +62,16 @@ export function plannedReading(
 }
 
 function isHeld({ tools, callable, choice, parallel }: ToolUse): boolean {
-  return choice !== 'auto' || !parallel || tools.some((tool) => tool.strict && callable.includes(tool.name));
+  return choice !== 'auto' || parallel === false || tools.some((tool) => tool.strict && callable.includes(tool.name));
+}
+
+/**
+ * Whether more than one call may come. A function that is asked for by name is called once, as OpenAI does it. A model that
+ * was never taught to call tools does not know either when it has called enough: asked for a call, it makes one.
+ */
+function mayRepeat({ choice, parallel }: ToolUse, { traits }: PlannedModel): boolean {
+  if (typeof choice === 'object') return false;
+  return parallel ?? (choice === 'auto' || traits.tools !== 'none');
 }
 
 /** The block of reasoning before the part that is held to something; null for a model that writes none. */
