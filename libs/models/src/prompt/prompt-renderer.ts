@@ -7,6 +7,7 @@ import { checkTemplate } from './check-template.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
 import {
+  probeCallSupport,
   probeShortIds,
   probeToolSupport,
   type ToolSupport,
@@ -46,6 +47,9 @@ export class PromptRenderer {
   readonly #template: ChatTemplate;
   #tokenTable: TokenTable | null = null;
   #toolSupport: ToolSupport | null = null;
+  #calls: ToolSupport | null = null;
+  /** What a template is given for the tools of a request without any. */
+  #noTools: readonly unknown[] | null = null;
   #shortIds: boolean | null = null;
 
   /**
@@ -64,7 +68,20 @@ export class PromptRenderer {
       templateTokens: options.templateTokens,
       controlTokens: this.#tokenizer.controlTokens,
     });
-    checkTemplate((messages, addGenerationPrompt) => this.renderParts(messages, { addGenerationPrompt }).text);
+    const check = (): void =>
+      checkTemplate((messages, addGenerationPrompt) => this.renderParts(messages, { addGenerationPrompt }).text);
+    try {
+      check();
+    } catch (error) {
+      if (!/\bin tools\b/.test(options.chatTemplate)) throw error;
+      // Templates that were made for requests with tools alone take an empty list of them, but not none.
+      this.#noTools = [];
+      try {
+        check();
+      } catch {
+        throw error;
+      }
+    }
   }
 
   /** @throws TemplateError (invalid_request) when the template or the tokenizer refuses the conversation */
@@ -91,6 +108,9 @@ export class PromptRenderer {
     // Checked before anything is made of them, so that errors name the fields that the caller sent.
     scanValue(messages, 'messages', new Set());
     scanValue(tools, 'tools', new Set());
+    if (tools.length === 0 && this.toolSupport === 'none' && this.#callSupport !== 'none') {
+      return this.#renderValues(withArguments(messages, this.#callSupport), null, options);
+    }
     return this.toolSupport === 'none'
       ? this.#renderValues(withGenericTools(messages, tools), null, options)
       : this.#renderValues(
@@ -111,6 +131,11 @@ export class PromptRenderer {
     return this.#toolSupport;
   }
 
+  get #callSupport(): ToolSupport {
+    this.#calls ??= probeCallSupport((messages) => this.#renderValues(messages, null, {}).text);
+    return this.#calls;
+  }
+
   get #wantsShortIds(): boolean {
     this.#shortIds ??= probeShortIds((messages) => this.#renderValues(messages, null, {}).text, this.toolSupport);
     return this.#shortIds;
@@ -129,7 +154,7 @@ export class PromptRenderer {
     const variables = {
       documents: null, // Hugging Face always passes this and `tools`, and templates ask `tools is not none`.
       ...templateVariables,
-      tools: tools ?? templateVariables.tools ?? null,
+      tools: tools ?? templateVariables.tools ?? this.#noTools,
       messages,
       add_generation_prompt: addGenerationPrompt,
     };

@@ -63,6 +63,24 @@ describe('a conversation with tools', () => {
     expect(renderers.texts.toolSupport).toBe('texts');
   });
 
+  it('has calls of earlier turns as a template writes them that is shown no tools', () => {
+    const chatTemplate =
+      '{% for m in messages %}{{ m.role }}:{% if m.tool_calls is defined %}{% for c in m.tool_calls %}>{{ c.function.name }}{{ c.function.arguments }}{% endfor %}{% else %}{{ m.content }}{% endif %};{% endfor %}';
+    const renderer = PromptRenderer.fromCard({ ...card, chatTemplate });
+    const { messages, tools } = conversation('a');
+    expect(renderer.render(messages).text).toBe('user:a;assistant:>a{"ka":"a"};tool:a;tool:second;');
+    expect(renderer.render(messages, { tools }).text).toContain('<tool_call>{"name": "a"');
+  });
+
+  it('may be the only kind that a template was made for: others have an empty list of tools', () => {
+    const chatTemplate =
+      '{% for tool in tools %}{{ tool.function.name }}{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}';
+    const renderer = PromptRenderer.fromCard({ ...card, chatTemplate });
+    const { tools } = conversation('f');
+    expect(renderer.render([{ role: 'user', content: 'Hi' }]).text).toBe('Hi');
+    expect(renderer.render([{ role: 'user', content: 'Hi' }], { tools }).text).toBe('fHi');
+  });
+
   it('reaches the template with tools, calls and results as transformers passes them', () => {
     const { messages, tools } = conversation('a');
     const expected =

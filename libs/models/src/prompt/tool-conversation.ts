@@ -52,6 +52,24 @@ export function probeToolSupport(
 }
 
 /**
+ * How a template that shows no tools writes calls of earlier turns: some (Functionary's first ones) are given the tools
+ * in a system message of the caller's. `none`: it leaves them out.
+ */
+export function probeCallSupport(render: (messages: readonly unknown[]) => string): ToolSupport {
+  const works = (support: 'objects' | 'texts'): boolean => {
+    try {
+      const rendered = render(withArguments(PROBE_MESSAGES.slice(0, 2), support));
+      return /probe_tool_name/.test(rendered) && /probe_argument\\?['"]?\W*probe text/.test(rendered);
+    } catch (error) {
+      if (error instanceof TemplateError) return false;
+      throw error;
+    }
+  };
+  if (works('texts')) return 'texts';
+  return works('objects') ? 'objects' : 'none';
+}
+
+/**
  * Whether a template refuses ids of calls as they are made here, and takes those of nine letters and digits: Mistral's
  * templates do.
  */
