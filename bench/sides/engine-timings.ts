@@ -30,6 +30,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       prefillChunkTokens: 128,
       replayLimitTokens: 16_384,
       threads: 0,
+      providers: ['cpu'],
       binding: 'auto',
       tokenTable: folder.tokenTable(),
     } satisfies EngineThreadData,

@@ -177,8 +177,10 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
     it('tells the sizes of the model and of its cache', () => {
       const { layers, kvHeads, headSize } = runner.shape;
       expect(runner.shape).toMatchObject({ vocabularySize: 384, layers: 2, headSize: 16, maxPositions: 512 });
+      /** A device prefills in a place of its own. */
+      const places = runner.description.kvMemory === 'device' ? 1 : 0;
       const slotBytes = layers * 2 * kvHeads * SLOT_TOKENS * headSize * 4;
-      expect(runner.description.kvBytes).toBe(slotBytes * (SLOTS + PARKING_SLOTS));
+      expect(runner.description.kvBytes).toBe(slotBytes * (SLOTS + PARKING_SLOTS + places));
       expect(runner.description.parkingBytes).toBe(slotBytes * PARKING_SLOTS);
       expect(runner.logits.length).toBe(SLOTS * fixture.vocabularySize);
       expect(runner.description.runtimeVersion).toMatch(/^1\.\d+\.\d+$/);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { openModelRunner } from '#model-runner';
+import { type OpenModelRunnerOptions, openModelRunner } from '#model-runner';
 import { FIXTURE_NAMES, fixtureModel } from './fixture-models.ts';
 import { describeModelRunner } from './model-runner-conformance.ts';
 import { differingValues, generateAlone } from './runner-driver.ts';
@@ -9,7 +9,7 @@ const BINDINGS = ['c-api', 'js-api'] as const;
 for (const name of FIXTURE_NAMES) {
   const fixture = fixtureModel(name);
   const open = (
-    binding: 'c-api' | 'js-api',
+    change: Pick<OpenModelRunnerOptions, 'binding' | 'kvMemory'>,
     slots: number,
     slotTokens: number,
     maxChunkTokens: number,
@@ -21,15 +21,25 @@ for (const name of FIXTURE_NAMES) {
       parkingSlots,
       slotTokens,
       threads: 2,
-      binding,
       maxChunkTokens,
+      ...change,
     });
 
   for (const binding of BINDINGS)
-    describeModelRunner({ name: binding, open: (...sizes) => open(binding, ...sizes) }, fixture);
+    describeModelRunner({ name: binding, open: (...sizes) => open({ binding }, ...sizes) }, fixture);
+
+  // The way of CUDA and WebGPU, on the CPU provider's own allocator.
+  if (name !== 'tiny-mha')
+    describeModelRunner(
+      {
+        name: 'c-api with a device cache',
+        open: (...sizes) => open({ binding: 'c-api', kvMemory: 'device' }, ...sizes),
+      },
+      fixture,
+    );
 
   it(`gives the same bits on ${name} through the C API and the JS API`, async () => {
-    const [cApi, jsApi] = await Promise.all(BINDINGS.map((binding) => open(binding, 2, 256, 32)));
+    const [cApi, jsApi] = await Promise.all(BINDINGS.map((binding) => open({ binding }, 2, 256, 32)));
     const prompt = fixture.prompts.find(({ promptIds }) => promptIds.length > 40)!.promptIds;
     const [a, b] = [await generateAlone(cApi!, prompt, 16, 32), await generateAlone(jsApi!, prompt, 16, 32)];
     expect(a.tokens).toEqual(b.tokens);

@@ -3,6 +3,7 @@ import { findPackageJSON } from 'node:module';
 import { availableParallelism, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { redisTargetOf, type WorkerSettings } from '#config';
+import type { ExecutionProvider } from '#contracts';
 import { releaseVersion, type TracingOptions, tracingOptionsOf } from '#observability';
 import type { RelayDialerTls } from '#relay';
 
@@ -28,6 +29,7 @@ export interface WorkerOptions {
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly threads: number;
+  readonly providers: readonly ExecutionProvider[];
   readonly binding: 'auto' | 'c-api' | 'js-api';
   /** Silence of the engine above which it counts as hung, where no step took a 20th of it. */
   readonly stepLimitMs: number;
@@ -59,6 +61,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,
+    providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,
     jobLockMs: settings.MILLRACE_JOB_LOCK_MS,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EXECUTION_PROVIDERS } from '#contracts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
 import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
@@ -131,6 +132,21 @@ const workerSettings = z.object({
    * is interrupted, then its thread is replaced, and its requests go on elsewhere.
    */
   MILLRACE_STEP_LIMIT_MS: z.coerce.number().int().min(1_000).max(3_600_000).default(60_000),
+  /**
+   * Where forward passes run, in the order in which providers are tried; the first that works is used, and it is an error
+   * when none does.
+   */
+  MILLRACE_EXECUTION_PROVIDERS: z
+    .string()
+    .default('cuda,cpu')
+    .transform((list) => list.split(',').map((name) => name.trim().toLowerCase()))
+    .pipe(
+      z
+        .array(
+          z.enum(EXECUTION_PROVIDERS, `each must be one of ${EXECUTION_PROVIDERS.join(', ')}, separated by commas`),
+        )
+        .refine((names) => new Set(names).size === names.length, 'names a provider twice'),
+    ),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),
   MILLRACE_MANAGEMENT_HOST: z.string().min(1).default('127.0.0.1'),
   MILLRACE_WORKER_PORT: port(0),

@@ -12,7 +12,13 @@ export * as relay from './gen/relay.ts';
 export { GenerateJob, JOB_VERSION } from './generate-job.ts';
 export { MillraceError, type MillraceErrorOptions } from './millrace-error.ts';
 export { ModelCard } from './model-card.ts';
-export type { DecoderShape, ModelRunner, RunnerDescription } from './model-runner.ts';
+export {
+  type DecoderShape,
+  EXECUTION_PROVIDERS,
+  type ExecutionProvider,
+  type ModelRunner,
+  type RunnerDescription,
+} from './model-runner.ts';
 export { OutputConstraint } from './output-constraint.ts';
 export { GREEDY, SamplingParameters } from './sampling-parameters.ts';
 export { StopConditions } from './stop-conditions.ts';

@@ -8,17 +8,27 @@ export interface DecoderShape {
   readonly maxPositions: number;
 }
 
+/** Where a forward pass runs. */
+export const EXECUTION_PROVIDERS = ['cuda', 'webgpu', 'cpu'] as const;
+export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
+
 /** How a runner works, for logs, the model card and benchmarks. */
 export interface RunnerDescription {
-  readonly provider: 'cpu' | 'cuda' | 'webgpu';
+  readonly provider: ExecutionProvider;
   /** `c-api`: ONNX Runtime's C API through koffi. `js-api`: onnxruntime-node's `InferenceSession`. */
   readonly binding: 'c-api' | 'js-api';
   /** `in-place`: past and present share memory. `copying`: every step writes the whole cache anew. */
   readonly kvCache: 'in-place' | 'copying';
   readonly runtimeVersion: string;
+  /** What keys, values and logits are made of. */
+  readonly kvType: 'float32' | 'float16';
+  /** `device`: the cache lives in the provider's own memory and never crosses to the host. */
+  readonly kvMemory: 'host' | 'device';
   readonly kvBytes: number;
   /** Of these, what the parking slots take. */
   readonly parkingBytes: number;
+  /** Why something else is used than the first choice: provider, binding, kind of cache, length of prompt runs. */
+  readonly fallbacks: readonly string[];
 }
 
 /**

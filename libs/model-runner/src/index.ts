@@ -16,6 +16,8 @@ export { interruptRun } from './binding/interrupt-run.ts';
 export { ModelLoadError } from './model-load-error.ts';
 export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runner.ts';
 export { OrtLibraryError } from './ort/ort-library-error.ts';
+export { probeProvider } from './probe-provider.ts';
+export { ProviderUnavailableError } from './provider-unavailable-error.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';
 export { RunnerArgumentError } from './runner-argument-error.ts';

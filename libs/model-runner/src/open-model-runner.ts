@@ -1,14 +1,18 @@
 import { availableParallelism } from 'node:os';
-import type { ModelRunner } from '#contracts';
-import { CApiSession } from './binding/c-api-session.ts';
-import { JsApiSession } from './binding/js-api-session.ts';
-import type { SessionBinding, SessionOptions } from './binding/session-binding.ts';
+import type { ExecutionProvider, ModelRunner } from '#contracts';
+import type { SessionBinding } from './binding/session-binding.ts';
+import { DeviceMemoryError } from './device-memory-error.ts';
 import { ModelLoadError } from './model-load-error.ts';
-import { OrtLibraryError } from './ort/ort-library-error.ts';
+import { openSession } from './open-session.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
+import type { CacheSize } from './runners/cache-size.ts';
 import { CopyingRunner } from './runners/copying-runner.ts';
+import { DeviceKvCache } from './runners/device-kv-cache.ts';
+import { HostKvCache } from './runners/host-kv-cache.ts';
+import type { InPlaceCache } from './runners/in-place-cache.ts';
 import { InPlaceRunner } from './runners/in-place-runner.ts';
-import { sharingProblem } from './runners/sharing-self-test.ts';
+import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run.ts';
+import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 
@@ -16,24 +20,32 @@ export interface OpenModelRunnerOptions {
   modelFile: string;
   /** Sequences that can be in the cache at once. */
   slots: number;
-  /** Further slots to keep sequences in that sit in none; 0 by default. Their memory, too, is taken as it is used. */
+  /** Further slots to keep sequences in that sit in none; 0 by default. */
   parkingSlots?: number;
-  /** Tokens that each slot can hold; memory is taken as they are used. */
+  /** Tokens that each slot can hold; host memory is taken as they are used, a device's at once. */
   slotTokens: number;
   /** Threads of a forward pass, the caller's among them; 0 takes one per core. */
   threads: number;
   /** `auto`: the C API, or the JS API where the library cannot be used. */
   binding: 'auto' | 'c-api' | 'js-api';
+  /**
+   * The first one that works on this machine is used; without any it is an error. The CPU by default. WebGPU's kernels
+   * promise fewer equal bits than the others' (README.md).
+   */
+  providers?: readonly ExecutionProvider[];
+  /** `auto`: the provider's own memory, which for the CPU is the host's. `device` keeps to the provider's allocator. */
+  kvMemory?: 'auto' | 'device';
   /** Longest prompt chunk that is usual; longer ones work, and cost one allocation. */
   maxChunkTokens: number;
-  /** Told why, when `auto` falls back to the JS API or a model to the copying cache. */
+  /** Told why, when another provider, binding or kind of cache is used than the first choice. */
   onFallback?: (reason: string) => void;
 }
 
 /**
  * Opens a decoder with its cache. GroupQueryAttention models get the in-place cache when a self-test proves it right;
  * others, the copying one.
- * @throws ModelLoadError when the model cannot run here; OrtLibraryError when the binding asked for cannot
+ * @throws ModelLoadError when the model cannot run here; OrtLibraryError or ProviderUnavailableError when what was asked
+ * for cannot
  */
 export async function openModelRunner(options: OpenModelRunnerOptions): Promise<ModelRunner> {
   for (const name of ['slots', 'slotTokens'] as const)
@@ -48,18 +60,15 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
       options.modelFile,
       `slots of ${options.slotTokens} tokens are asked for, but it knows ${signature.maxPositions} positions; ask for fewer.`,
     );
-  const binding = await openSession(options, signature);
-  try {
-    return await runnerFor(binding, signature, options);
-  } catch (error) {
-    await binding.close();
-    throw error;
-  }
-}
-
-async function openSession(options: OpenModelRunnerOptions, signature: ModelSignature): Promise<SessionBinding> {
-  const session: SessionOptions = {
-    modelFile: options.modelFile,
+  const fallbacks: string[] = [];
+  const onFallback = (reason: string): void => {
+    fallbacks.push(reason);
+    options.onFallback?.(reason);
+  };
+  const binding = await openSession({
+    model: options.modelFile,
+    binding: options.binding,
+    providers: options.providers ?? ['cpu'],
     inputNames: [
       'input_ids',
       ...signature.sideInputs.map((input) => input.kind),
@@ -67,28 +76,67 @@ async function openSession(options: OpenModelRunnerOptions, signature: ModelSign
     ],
     outputNames: ['logits', ...signature.cache.map((pair) => pair.present)],
     threads: options.threads === 0 ? availableParallelism() : options.threads,
-  };
-  if (options.binding === 'js-api') return JsApiSession.open(session);
+    onFallback,
+  });
   try {
-    return new CApiSession(session);
+    return await runnerFor(binding, signature, { ...options, onFallback, fallbacks });
   } catch (error) {
-    if (options.binding === 'c-api' || !(error instanceof OrtLibraryError)) throw error;
-    options.onFallback?.(`the JS API is used: ${error.message}`);
-    return JsApiSession.open(session);
+    await binding.close();
+    throw error;
   }
 }
 
 async function runnerFor(
   binding: SessionBinding,
   signature: ModelSignature,
-  options: OpenModelRunnerOptions,
+  options: OpenModelRunnerOptions & {
+    readonly onFallback: (reason: string) => void;
+    readonly fallbacks: readonly string[];
+  },
 ): Promise<ModelRunner> {
-  const { modelFile } = options;
-  if (!signature.sharesCache) return new CopyingRunner(binding, signature, options);
-  const problem = await sharingProblem(binding, signature).catch((cause: Error) => {
+  const { slots, parkingSlots = 0, slotTokens, modelFile, fallbacks } = options;
+  const size: CacheSize = { slots, parkingSlots, slotTokens };
+  if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
+    throw new ModelLoadError(
+      modelFile,
+      'it is in half precision, which the binding js-api can not carry; choose c-api.',
+    );
+  if (!signature.sharesCache) return new CopyingRunner(binding, signature, size, fallbacks);
+  const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
+  const firstPassFailed = (cause: Error): never => {
     throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });
-  });
-  if (problem === null) return new InPlaceRunner(binding, signature, options);
-  options.onFallback?.(`the copying cache is used, past and present cannot share memory: ${problem}`);
-  return new CopyingRunner(binding, signature, options);
+  };
+  /** The CPU's kernels are proven by the conformance suite; a device has those of its driver. */
+  const longestRun = async (): Promise<number> => {
+    const tokens = Math.min(TEST_PROMPT_TOKENS, signature.maxPositions ?? TEST_PROMPT_TOKENS);
+    const length = await longestExactRun(
+      binding,
+      signature,
+      cacheOf({ slots: 1, parkingSlots: 0, slotTokens: tokens }),
+      tokens,
+    ).catch(firstPassFailed);
+    if (length < tokens)
+      options.onFallback(`prompts are computed in runs of ${length} tokens, this device gets longer ones wrong`);
+    return length;
+  };
+  const cacheOf = (cacheSize: CacheSize): InPlaceCache =>
+    onDevice && binding.device !== null
+      ? new DeviceKvCache(binding, binding.device, signature, cacheSize)
+      : new HostKvCache(binding, signature, cacheSize);
+  try {
+    const problem = await sharingProblem(binding, signature, cacheOf(SHARING_TEST_SIZE)).catch(firstPassFailed);
+    if (problem === null) {
+      const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
+      return new InPlaceRunner(binding, signature, cacheOf(size), { ...options, ...size, maxRunTokens });
+    }
+    options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);
+    return new CopyingRunner(binding, signature, size, fallbacks);
+  } catch (cause) {
+    if (!(cause instanceof DeviceMemoryError)) throw cause;
+    throw new ModelLoadError(
+      modelFile,
+      `${cause.message}, for a cache of ${slots + parkingSlots} slots of ${slotTokens} tokens; ask for fewer or shorter slots.`,
+      { cause },
+    );
+  }
 }

@@ -1,4 +1,6 @@
 import { type RedisTarget, readSettings, redisTargetOf, UpSettings } from '#config';
+import type { ExecutionProvider } from '#contracts';
+import { probeProvider } from '#model-runner';
 import { packageVersion } from '../package-root.ts';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { findOnPath, findRedisServer } from '../redis/find-redis.ts';
@@ -8,6 +10,8 @@ import { completeModelFolder } from '../up/up-plan.ts';
 
 interface Check {
   readonly name: string;
+  /** Millrace works without it; what is wrong is told and does not count. */
+  readonly optional?: true;
   /** Resolves with what was found. */
   readonly run: () => Promise<string>;
 }
@@ -23,6 +27,9 @@ export async function doctor(environment: Readonly<Record<string, string | undef
     { name: 'Node', run: async () => `${process.versions.node} on ${process.platform} ${process.arch}` },
     { name: 'Redis', run: () => redisFinding(givenRedis(settings), environment.PATH ?? '') },
     { name: 'Model', run: () => completeModelFolder(settings.MILLRACE_MODEL) },
+    { name: 'CPU', run: async () => providerFinding('cpu') },
+    { name: 'CUDA', optional: true, run: async () => providerFinding('cuda') },
+    { name: 'WebGPU', optional: true, run: async () => providerFinding('webgpu') },
     {
       name: 'HTTP port',
       run: async () => {
@@ -32,16 +39,22 @@ export async function doctor(environment: Readonly<Record<string, string | undef
     },
   ];
   let problems = 0;
-  for (const { name, run } of checks) {
+  for (const { name, run, optional } of checks) {
     try {
       console.log(`ok       ${name}: ${await run()}`);
     } catch (error) {
-      problems += 1;
-      console.log(`PROBLEM  ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      if (optional === undefined) problems += 1;
+      const said = error instanceof Error ? error.message : String(error);
+      console.log(`${optional === undefined ? 'PROBLEM' : 'without'}  ${name}: ${said}`);
     }
   }
   console.log(problems === 0 ? '\nNothing is wrong.' : `\n${problems} problem${problems === 1 ? '' : 's'} found.`);
   return problems === 0 ? 0 : 1;
+}
+
+function providerFinding(provider: ExecutionProvider): string {
+  probeProvider(provider);
+  return `execution provider "${provider}" works`;
 }
 
 function givenRedis(settings: UpSettings): RedisTarget | null {

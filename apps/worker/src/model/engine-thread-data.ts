@@ -1,4 +1,4 @@
-import type { TokenTable } from '#contracts';
+import type { ExecutionProvider, TokenTable } from '#contracts';
 
 /** What the engine's thread is started with; plain data that can be posted. */
 export interface EngineThreadData {
@@ -11,6 +11,8 @@ export interface EngineThreadData {
   readonly prefillChunkTokens: number;
   readonly replayLimitTokens: number;
   readonly threads: number;
+  /** In the order in which they are tried. */
+  readonly providers: readonly ExecutionProvider[];
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly tokenTable: TokenTable;
 }

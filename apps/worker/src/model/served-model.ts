@@ -47,6 +47,7 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
     prefillChunkTokens: options.prefillChunkTokens,
     replayLimitTokens: options.replayLimitTokens,
     threads: options.threads,
+    providers: options.providers,
     binding: options.binding,
   };
   const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);

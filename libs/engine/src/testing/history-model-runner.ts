@@ -20,6 +20,9 @@ export class HistoryModelRunner implements ModelRunner {
     binding: 'js-api',
     kvCache: 'in-place',
     runtimeVersion: 'test',
+    kvType: 'float32',
+    kvMemory: 'host',
+    fallbacks: [],
     kvBytes: 0,
     parkingBytes: 0,
   };

@@ -1,10 +1,24 @@
-import koffi from 'koffi';
+import type { ExecutionProvider } from '#contracts';
+import { bytesPerElement, type ElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { created, type Handle, type OrtApi, ortApi } from '../ort/ort-api.ts';
 import { isInterruption } from '../ort/ort-status-error.ts';
+import { ProviderUnavailableError } from '../provider-unavailable-error.ts';
 import { RunFailedError } from '../run-failed-error.ts';
 import { RunInterruptedError } from '../run-interrupted-error.ts';
-import type { BoundRun, BoundTensor, SessionBinding, SessionOptions, TensorData } from './session-binding.ts';
+import { appendProvider } from './append-provider.ts';
+import { CApiTensor } from './c-api-tensor.ts';
+import { DeviceMemory } from './device-memory.ts';
+import { NativeStrings } from './native-strings.ts';
+import type {
+  BoundRun,
+  BoundTensor,
+  DeviceAccess,
+  DeviceBuffer,
+  SessionBinding,
+  SessionOptions,
+  TensorData,
+} from './session-binding.ts';
 import { LOG_FATAL_ONLY, OPTIMIZE_ALL, SESSION_CONFIG } from './session-config.ts';
 
 /**
@@ -13,46 +27,39 @@ import { LOG_FATAL_ONLY, OPTIMIZE_ALL, SESSION_CONFIG } from './session-config.t
  */
 const spareRunOptions: Handle[] = [];
 
-/** A session reached through ONNX Runtime's C API. Its runs block the thread and copy nothing. */
-export class CApiSession implements SessionBinding {
+/** A session reached through ONNX Runtime's C API. Its runs block the thread and copy nothing that is where it is needed. */
+export class CApiSession implements SessionBinding, DeviceAccess {
   readonly kind = 'c-api';
+  readonly provider: ExecutionProvider;
   readonly runtimeVersion: string;
+  readonly #options: SessionOptions;
   readonly #api: OrtApi;
   readonly #env: Handle;
   readonly #session: Handle;
-  readonly #memoryInfo: Handle;
+  readonly #hostInfo: Handle;
   readonly #runOptions: Handle;
   readonly #inputNames: NativeStrings;
   readonly #outputNames: NativeStrings;
   readonly #tensors = new Set<CApiTensor>();
+  readonly #graphs: CApiSession[] = [];
+  #memory: DeviceMemory | null = null;
   #closed = false;
 
-  /** @throws OrtLibraryError, ModelLoadError */
+  /** @throws OrtLibraryError, ProviderUnavailableError, ModelLoadError */
   constructor(options: SessionOptions) {
     const api = ortApi();
     this.#api = api;
+    this.#options = options;
+    this.provider = options.provider;
     this.runtimeVersion = api.version;
     this.#env = created((out) => api.createEnv(LOG_FATAL_ONLY, 'millrace', out));
-    const sessionOptions = created((out) => api.createSessionOptions(out));
     try {
-      api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
-      api.setGraphOptimizationLevel(sessionOptions, OPTIMIZE_ALL);
-      api.setIntraOpNumThreads(sessionOptions, options.threads);
-      for (const [key, value] of Object.entries(SESSION_CONFIG)) api.addSessionConfigEntry(sessionOptions, key, value);
-      this.#session = created((out) => api.createSession(this.#env, options.modelFile, sessionOptions, out));
-    } catch (cause) {
+      this.#session = openSession(api, this.#env, options);
+    } catch (error) {
       api.releaseEnv(this.#env);
-      throw new ModelLoadError(
-        options.modelFile,
-        `ONNX Runtime ${api.version} refuses it: ${(cause as Error).message}`,
-        {
-          cause,
-        },
-      );
-    } finally {
-      api.releaseSessionOptions(sessionOptions);
+      throw error;
     }
-    this.#memoryInfo = created((out) => api.createCpuMemoryInfo(0, 0, out));
+    this.#hostInfo = created((out) => api.createCpuMemoryInfo(0, 0, out));
     this.#runOptions = spareRunOptions.pop() ?? created((out) => api.createRunOptions(out));
     api.unsetTerminate(this.#runOptions);
     api.setRunLogSeverityLevel(this.#runOptions, LOG_FATAL_ONLY);
@@ -64,15 +71,37 @@ export class CApiSession implements SessionBinding {
     return this.#runOptions;
   }
 
+  get device(): DeviceAccess {
+    return this;
+  }
+
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
     this.#assertOpen();
-    const tensor = new CApiTensor(this.#api, this.#memoryInfo, data, dims, this.#tensors);
-    this.#tensors.add(tensor);
-    return tensor;
+    return CApiTensor.overHost(this.#api, this.#hostInfo, data, dims, this.#tensors);
   }
 
   newRun(): BoundRun {
     return new CApiRun(this.#inputNames.count, this.#outputNames.count, (run) => this.#run(run));
+  }
+
+  allocate(bytes: number): DeviceBuffer {
+    this.#assertOpen();
+    this.#memory ??= new DeviceMemory(this.#api, this.#session, this.provider);
+    const memory = this.#memory;
+    const address = memory.allocate(bytes);
+    const tensor = (type: ElementType, dims: readonly number[]): BoundTensor => {
+      const place = { address, bytes: dims.reduce((product, dim) => product * dim, bytesPerElement(type)) };
+      if (place.bytes > bytes) throw new RunFailedError(`a tensor of ${place.bytes} bytes over a buffer of ${bytes}`);
+      return CApiTensor.overDevice(this.#api, memory, place, type, dims, this.#tensors);
+    };
+    return { bytes, tensor };
+  }
+
+  openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding {
+    this.#assertOpen();
+    const graph = new CApiSession({ ...this.#options, model, inputNames, outputNames });
+    this.#graphs.push(graph);
+    return graph;
   }
 
   #run(run: CApiRun): void {
@@ -104,43 +133,37 @@ export class CApiSession implements SessionBinding {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    for (const graph of this.#graphs) graph.close();
     for (const tensor of this.#tensors) tensor.release();
-    this.#api.releaseMemoryInfo(this.#memoryInfo);
+    this.#memory?.free();
+    this.#api.releaseMemoryInfo(this.#hostInfo);
     this.#api.releaseSession(this.#session);
     this.#api.releaseEnv(this.#env);
     spareRunOptions.push(this.#runOptions);
   }
 }
 
-/** By ONNX's TensorProto.DataType numbers. */
-function elementType(data: TensorData): number {
-  if (data instanceof Float32Array) return 1;
-  return data instanceof Int32Array ? 6 : 7;
-}
-
-/** ONNX Runtime wants an address for an empty tensor too. */
-const NOTHING = new Float32Array(1);
-
-class CApiTensor implements BoundTensor {
-  readonly handle: Handle;
-  /** Keeps the memory from being collected. */
-  readonly data: TensorData;
-  readonly #api: OrtApi;
-  readonly #siblings: Set<CApiTensor>;
-
-  constructor(api: OrtApi, memoryInfo: Handle, data: TensorData, dims: readonly number[], siblings: Set<CApiTensor>) {
-    this.data = data;
-    this.#api = api;
-    this.#siblings = siblings;
-    const nativeDims = BigInt64Array.from(dims, BigInt);
-    const memory = data.length === 0 ? NOTHING : data;
-    this.handle = created((out) =>
-      api.createTensorWithData(memoryInfo, memory, data.byteLength, nativeDims, dims.length, elementType(data), out),
+/** @throws ProviderUnavailableError, ModelLoadError */
+function openSession(api: OrtApi, env: Handle, { model, provider, threads }: SessionOptions): Handle {
+  const sessionOptions = created((out) => api.createSessionOptions(out));
+  try {
+    api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
+    api.setGraphOptimizationLevel(sessionOptions, OPTIMIZE_ALL);
+    api.setIntraOpNumThreads(sessionOptions, threads);
+    for (const [key, value] of Object.entries(SESSION_CONFIG)) api.addSessionConfigEntry(sessionOptions, key, value);
+    appendProvider(api, sessionOptions, provider);
+    return created((out) =>
+      typeof model === 'string'
+        ? api.createSession(env, model, sessionOptions, out)
+        : api.createSessionFromArray(env, model, model.byteLength, sessionOptions, out),
     );
-  }
-
-  release(): void {
-    if (this.#siblings.delete(this)) this.#api.releaseValue(this.handle);
+  } catch (cause) {
+    if (cause instanceof ProviderUnavailableError) throw cause;
+    const name = typeof model === 'string' ? model : 'a graph of ours';
+    const message = (cause as Error).message;
+    throw new ModelLoadError(name, `ONNX Runtime ${api.version} refuses it: ${message}`, { cause });
+  } finally {
+    api.releaseSessionOptions(sessionOptions);
   }
 }
 
@@ -170,18 +193,5 @@ class CApiRun implements BoundRun {
 
   run(): void {
     this.#execute(this);
-  }
-}
-
-/** `const char *const *`, made once, so that no run converts names. */
-class NativeStrings {
-  readonly count: number;
-  readonly pointers: BigUint64Array;
-  readonly #bytes: Uint8Array[];
-
-  constructor(values: readonly string[]) {
-    this.count = values.length;
-    this.#bytes = values.map((value) => Uint8Array.from(Buffer.from(`${value}\0`)));
-    this.pointers = BigUint64Array.from(this.#bytes, (bytes) => koffi.address(bytes));
   }
 }

@@ -11,6 +11,8 @@ import { LOG_FATAL_ONLY, SESSION_CONFIG } from './session-config.ts';
  */
 export class JsApiSession implements SessionBinding {
   readonly kind = 'js-api';
+  readonly provider = 'cpu';
+  readonly device = null;
   readonly interruptAddress = null;
   readonly runtimeVersion: string;
   readonly #session: InferenceSession;
@@ -25,8 +27,9 @@ export class JsApiSession implements SessionBinding {
 
   /** @throws ModelLoadError */
   static async open(options: SessionOptions): Promise<JsApiSession> {
+    const modelFile = String(options.model);
     try {
-      const session = await InferenceSession.create(options.modelFile, {
+      const session = await InferenceSession.create(modelFile, {
         executionProviders: ['cpu'],
         graphOptimizationLevel: 'all',
         intraOpNumThreads: options.threads,
@@ -36,11 +39,13 @@ export class JsApiSession implements SessionBinding {
       return new JsApiSession(session, options);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ModelLoadError(options.modelFile, `ONNX Runtime refuses it: ${message}`, { cause });
+      throw new ModelLoadError(modelFile, `ONNX Runtime refuses it: ${message}`, { cause });
     }
   }
 
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
+    // Its native part takes no half-precision arrays; models that need them were refused when they were opened.
+    if (data instanceof Float16Array) throw new RunFailedError('the JS API carries no float16.');
     return new JsApiTensor(
       data instanceof Float32Array
         ? new Tensor('float32', data, dims)

@@ -1,5 +1,8 @@
+import type { ExecutionProvider } from '#contracts';
+import type { ElementType, FloatArray } from '../element-type.ts';
+
 /** Memory that a tensor covers; it must stay the tensor's for as long as the tensor is used. */
-export type TensorData = Float32Array | Int32Array | BigInt64Array;
+export type TensorData = FloatArray | Int32Array | BigInt64Array;
 
 /** A tensor over caller's memory, as one binding knows it. */
 export interface BoundTensor {
@@ -18,20 +21,39 @@ export interface BoundRun {
   run(): void | Promise<void>;
 }
 
+/** Memory of the session's provider. Only ONNX Runtime can read or write it. */
+export interface DeviceBuffer {
+  readonly bytes: number;
+  /** A tensor over the buffer's beginning. */
+  tensor(type: ElementType, dims: readonly number[]): BoundTensor;
+}
+
 /** What a runner needs of an ONNX Runtime session, however it is reached. */
 export interface SessionBinding {
   readonly kind: 'c-api' | 'js-api';
+  readonly provider: ExecutionProvider;
   readonly runtimeVersion: string;
   readonly interruptAddress: bigint | null;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
   /** An empty run: every input and output must be set before it is run. */
   newRun(): BoundRun;
-  /** Frees the session and every tensor that is still there. */
+  /** The provider's memory and small graphs that move it; null where the binding reaches host memory only. */
+  readonly device: DeviceAccess | null;
+  /** Frees the session, its device memory and every tensor that is still there. */
   close(): void | Promise<void>;
 }
 
+export interface DeviceAccess {
+  /** Uninitialized memory, which lives as long as the session. @throws DeviceMemoryError */
+  allocate(bytes: number): DeviceBuffer;
+  /** A graph of its own on the same provider, whose runs take the tensors of this session; closed with it. */
+  openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding;
+}
+
 export interface SessionOptions {
-  readonly modelFile: string;
+  /** A file's path, or the bytes of a model without external data. */
+  readonly model: string | Uint8Array;
+  readonly provider: ExecutionProvider;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   /** Threads of one operator, the calling thread among them; at least 1. */

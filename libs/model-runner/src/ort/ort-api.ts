@@ -19,6 +19,7 @@ const PATH = process.platform === 'win32' ? 'const char16_t *path' : 'const char
 const CALLS = {
   createEnv: [3, 'int level, const char *id, void *env'],
   createSession: [7, `void *env, ${PATH}, void *options, void *session`],
+  createSessionFromArray: [8, 'void *env, void *model, size_t bytes, void *options, void *session'],
   run: [
     9,
     'void *session, void *options, void *inNames, void *in, size_t inCount, void *outNames, size_t n, void *out',
@@ -32,8 +33,20 @@ const CALLS = {
   setTerminate: [46, 'void *options'],
   unsetTerminate: [47, 'void *options'],
   createTensorWithData: [49, 'void *info, void *data, size_t bytes, void *dims, size_t rank, int type, void *value'],
+  createTensorWithAddress: [
+    49,
+    'void *info, uintptr_t address, size_t bytes, void *dims, size_t rank, int type, void *value',
+  ],
+  createMemoryInfo: [68, 'const char *name, int allocator, int device, int kind, void *info'],
   createCpuMemoryInfo: [69, 'int allocator, int kind, void *info'],
+  allocatorAlloc: [75, 'void *allocator, size_t bytes, void *address'],
+  allocatorFree: [76, 'void *allocator, uintptr_t address'],
   addSessionConfigEntry: [130, 'void *options, const char *key, const char *value'],
+  createAllocator: [131, 'void *session, void *info, void *allocator'],
+  appendCudaProvider: [204, 'void *options, void *cudaOptions'],
+  createCudaProviderOptions: [205, 'void *cudaOptions'],
+  updateCudaProviderOptions: [206, 'void *cudaOptions, void *keys, void *values, size_t count'],
+  appendProvider: [216, 'void *options, const char *name, void *keys, void *values, size_t count'],
 } as const;
 
 const RELEASES = {
@@ -43,6 +56,8 @@ const RELEASES = {
   releaseSession: 95,
   releaseValue: 96,
   releaseSessionOptions: 100,
+  releaseAllocator: 132,
+  releaseCudaProviderOptions: 208,
 } as const;
 
 const GET_ERROR_MESSAGE = 2;

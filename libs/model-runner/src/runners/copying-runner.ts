@@ -1,12 +1,15 @@
 import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { SessionBinding } from '../binding/session-binding.ts';
+import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
-import { assertCopy, assertDecode, assertPrefill } from './call-arguments.ts';
+import type { CacheSize } from './cache-size.ts';
+import { assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
-import { KvCache } from './kv-cache.ts';
+import { HostKvCache } from './host-kv-cache.ts';
 import { rowsByPast } from './rows-by-past.ts';
+import { runnerDescription } from './runner-description.ts';
 
 /**
  * Any decoder whose present is its past with the new tokens appended, in memory of its own. The past is gathered from the
@@ -22,19 +25,15 @@ export class CopyingRunner implements ModelRunner {
   readonly logits: Float32Array;
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
-  readonly #limits: { slots: number; parkingSlots: number; slotTokens: number; vocabularySize: number };
-  readonly #cache: KvCache;
+  readonly #limits: RunnerLimits;
+  readonly #cache: HostKvCache;
   /** Per cache buffer, [rows, kvHeads, tokens, headSize] of the largest step so far. */
-  readonly #past: Float32Array[];
-  readonly #present: Float32Array[];
-  #stepLogits: Float32Array = new Float32Array(0);
+  readonly #past: FloatArray[];
+  readonly #present: FloatArray[];
+  #stepLogits: FloatArray;
 
-  constructor(
-    binding: SessionBinding,
-    signature: ModelSignature,
-    size: { readonly slots: number; readonly parkingSlots?: number; readonly slotTokens: number },
-  ) {
-    const { slots, parkingSlots = 0, slotTokens } = size;
+  constructor(binding: SessionBinding, signature: ModelSignature, size: CacheSize, fallbacks: readonly string[] = []) {
+    const { slots, parkingSlots, slotTokens } = size;
     const { vocabularySize } = signature;
     this.#binding = binding;
     this.#signature = signature;
@@ -44,17 +43,17 @@ export class CopyingRunner implements ModelRunner {
     this.#limits = { slots, parkingSlots, slotTokens, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
     this.logits = new Float32Array(slots * vocabularySize);
-    this.#cache = new KvCache(signature, slots, parkingSlots, slotTokens);
-    this.#past = signature.cache.map(() => new Float32Array(0));
-    this.#present = signature.cache.map(() => new Float32Array(0));
-    this.description = {
-      provider: 'cpu',
-      binding: binding.kind,
-      kvCache: 'copying',
-      runtimeVersion: binding.runtimeVersion,
-      kvBytes: this.#cache.kvBytes,
-      parkingBytes: this.#cache.parkingBytes,
-    };
+    this.#cache = new HostKvCache(binding, signature, size);
+    this.#past = signature.cache.map(() => floatArray(signature.cacheType, 0));
+    this.#present = signature.cache.map(() => floatArray(signature.cacheType, 0));
+    this.#stepLogits = floatArray(signature.logits.type, 0);
+    const { memory, kvBytes, parkingBytes } = this.#cache;
+    this.description = runnerDescription(
+      binding,
+      signature,
+      { kvCache: 'copying', memory, kvBytes, parkingBytes },
+      fallbacks,
+    );
   }
 
   get interruptAddress(): bigint | null {
@@ -62,7 +61,7 @@ export class CopyingRunner implements ModelRunner {
   }
 
   /** The cache itself, for the self-test. */
-  get cacheBuffers(): readonly Float32Array[] {
+  get cacheBuffers(): readonly FloatArray[] {
     return this.#cache.buffers;
   }
 
@@ -92,7 +91,7 @@ export class CopyingRunner implements ModelRunner {
   #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number) {
     const rows = slots.length;
     const tokensPerRow = tokenIds.length / rows;
-    const { kvHeads, headSize, vocabularySize, sideInputs } = this.#signature;
+    const { kvHeads, headSize, vocabularySize, sideInputs, cacheType } = this.#signature;
     const { positions, rank } = this.#signature.logits;
     const run = this.#binding.newRun();
     const tensors = evenInputs(this.#binding, this.#signature, { rows, tokensPerRow, tokenIds, pastTokens });
@@ -102,7 +101,7 @@ export class CopyingRunner implements ModelRunner {
 
     const logitsPerRow = positions === 'all' ? tokensPerRow : 1;
     const logitsLength = rows * logitsPerRow * vocabularySize;
-    this.#stepLogits = atLeast(this.#stepLogits, logitsLength);
+    this.#stepLogits = atLeast(this.#stepLogits, logitsLength, this.#signature.logits.type);
     const logitsDims = rank === 2 ? [rows, vocabularySize] : [rows, logitsPerRow, vocabularySize];
     const logits = this.#binding.tensor(this.#stepLogits.subarray(0, logitsLength), logitsDims);
     tensors.push(logits);
@@ -112,8 +111,8 @@ export class CopyingRunner implements ModelRunner {
     this.#cache.buffers.forEach((buffer, i) => {
       const pastLength = rows * kvHeads * pastTokens * headSize;
       const presentLength = rows * kvHeads * total * headSize;
-      const past = atLeast(this.#past[i], pastLength);
-      const present = atLeast(this.#present[i], presentLength);
+      const past = atLeast(this.#past[i], pastLength, cacheType);
+      const present = atLeast(this.#present[i], presentLength, cacheType);
       this.#past[i] = past;
       this.#present[i] = present;
       this.#gather(buffer, slots, pastTokens, past);
@@ -141,7 +140,7 @@ export class CopyingRunner implements ModelRunner {
     );
   }
 
-  #gather(buffer: Float32Array, slots: readonly number[], pastTokens: number, past: Float32Array): void {
+  #gather(buffer: FloatArray, slots: readonly number[], pastTokens: number, past: FloatArray): void {
     const length = pastTokens * this.#cache.headSize;
     slots.forEach((slot, row) => {
       for (let head = 0; head < this.#cache.kvHeads; head++) {
@@ -151,13 +150,7 @@ export class CopyingRunner implements ModelRunner {
     });
   }
 
-  #putBack(
-    buffer: Float32Array,
-    slots: readonly number[],
-    pastTokens: number,
-    total: number,
-    present: Float32Array,
-  ): void {
+  #putBack(buffer: FloatArray, slots: readonly number[], pastTokens: number, total: number, present: FloatArray): void {
     const { kvHeads, headSize } = this.#cache;
     slots.forEach((slot, row) => {
       for (let head = 0; head < kvHeads; head++) {
@@ -170,6 +163,6 @@ export class CopyingRunner implements ModelRunner {
 }
 
 /** The same buffer where it is long enough, else one of twice the need, so that growing sequences seldom allocate. */
-function atLeast(buffer: Float32Array | undefined, length: number): Float32Array {
-  return buffer !== undefined && buffer.length >= length ? buffer : new Float32Array(2 * length);
+function atLeast(buffer: FloatArray | undefined, length: number, type: ElementType): FloatArray {
+  return buffer !== undefined && buffer.length >= length ? buffer : floatArray(type, 2 * length);
 }

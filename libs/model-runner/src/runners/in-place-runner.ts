@@ -1,19 +1,29 @@
 import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
+import { type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
-import { assertCopy, assertDecode, assertPrefill } from './call-arguments.ts';
+import type { CacheSize } from './cache-size.ts';
+import { assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
 import { DecodeInputs } from './decode-inputs.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
-import { firstRunTokens } from './first-run-tokens.ts';
-import { KvCache } from './kv-cache.ts';
+import type { InPlaceCache } from './in-place-cache.ts';
+import { runnerDescription } from './runner-description.ts';
+import { runsOfChunk } from './runs-of-chunk.ts';
+
+export interface InPlaceSize extends CacheSize {
+  /** Longest chunk that is usual. */
+  readonly maxChunkTokens: number;
+  /** Longest run of prefill; longer chunks are cut. */
+  readonly maxRunTokens: number;
+  readonly fallbacks?: readonly string[];
+}
 
 /**
  * A decoder of GroupQueryAttention layers whose past and present are the same memory: each step writes the new tokens'
  * keys and values into the slots and touches nothing else. Decode runs over the first rows of every buffer, prefill over
- * one slot's part of it, so the cache never moves. Tensors over those views are made once for each number of rows and each
- * slot.
+ * one place of the cache. Tensors over those are made once for each number of rows and each place.
  */
 export class InPlaceRunner implements ModelRunner {
   readonly description: RunnerDescription;
@@ -24,29 +34,20 @@ export class InPlaceRunner implements ModelRunner {
   readonly logits: Float32Array;
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
-  readonly #limits: { slots: number; parkingSlots: number; slotTokens: number; vocabularySize: number };
-  readonly #cache: KvCache;
+  readonly #limits: RunnerLimits;
+  readonly #cache: InPlaceCache;
+  readonly #maxRunTokens: number;
   readonly #decodeInputs: DecodeInputs;
   readonly #decodeRuns: BoundRun[] = [];
   readonly #prefillRuns: BoundRun[] = [];
+  /** [slots, vocabulary] as the graph gives them: `logits` itself, or in half precision. */
+  readonly #rowLogits: FloatArray;
   /** [chunkTokens, vocabulary] of the longest chunk so far, for graphs that give every position's logits. */
-  #chunkLogits: Float32Array;
+  #chunkLogits: FloatArray;
 
-  constructor(
-    binding: SessionBinding,
-    signature: ModelSignature,
-    size: {
-      readonly slots: number;
-      readonly parkingSlots?: number;
-      readonly slotTokens: number;
-      readonly maxChunkTokens: number;
-    },
-  ) {
-    const { slots, parkingSlots = 0, slotTokens } = size;
-    const { vocabularySize } = signature;
-    this.#chunkLogits = new Float32Array(
-      signature.logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0,
-    );
+  constructor(binding: SessionBinding, signature: ModelSignature, cache: InPlaceCache, size: InPlaceSize) {
+    const { slots, parkingSlots, slotTokens, maxRunTokens } = size;
+    const { vocabularySize, logits } = signature;
     this.#binding = binding;
     this.#signature = signature;
     this.slots = slots;
@@ -55,48 +56,50 @@ export class InPlaceRunner implements ModelRunner {
     this.#limits = { slots, parkingSlots, slotTokens, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
     this.logits = new Float32Array(slots * vocabularySize);
-    this.#cache = new KvCache(signature, slots, parkingSlots, slotTokens);
+    this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, slots * vocabularySize);
+    this.#chunkLogits = floatArray(logits.type, logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0);
+    this.#cache = cache;
+    this.#maxRunTokens = maxRunTokens;
     this.#decodeInputs = new DecodeInputs(binding, signature, slots, slotTokens);
-    this.description = {
-      provider: 'cpu',
-      binding: binding.kind,
-      kvCache: 'in-place',
-      runtimeVersion: binding.runtimeVersion,
-      kvBytes: this.#cache.kvBytes,
-      parkingBytes: this.#cache.parkingBytes,
-    };
+    const { memory, kvBytes, parkingBytes } = cache;
+    this.description = runnerDescription(
+      binding,
+      signature,
+      { kvCache: 'in-place', memory, kvBytes, parkingBytes },
+      size.fallbacks,
+    );
   }
 
   get interruptAddress(): bigint | null {
     return this.#binding.interruptAddress;
   }
 
-  /** The cache itself, for the self-test. */
-  get cacheBuffers(): readonly Float32Array[] {
-    return this.#cache.buffers;
-  }
-
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
     assertDecode(this.#limits, rows, tokenIds, pastTokens);
     const run = this.#decodeRuns[rows] ?? this.#newDecodeRun(rows);
     this.#decodeInputs.fill(run, rows, tokenIds, pastTokens);
-    return run.run();
+    this.#cache.beginDecode(rows);
+    if (this.#rowLogits === this.logits) return run.run();
+    return finallyAfter(
+      () => run.run(),
+      noop,
+      () => this.#widen(rows),
+    );
   }
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
     assertPrefill(this.#limits, slot, tokenIds, pastTokens);
-    const firstTokens = firstRunTokens(tokenIds.length, this.#signature.headSize);
-    const runs =
-      firstTokens === tokenIds.length
-        ? [tokenIds]
-        : [tokenIds.subarray(0, firstTokens), tokenIds.subarray(firstTokens)];
-    return forEachInTurn(runs, (part) =>
-      this.#prefillRun(slot, part, pastTokens + (part === runs[0] ? 0 : firstTokens)),
-    );
+    let from = 0;
+    const parts = runsOfChunk(tokenIds.length, this.#signature.headSize, this.#maxRunTokens).map((length) => {
+      from += length;
+      return { tokenIds: tokenIds.subarray(from - length, from), pastTokens: pastTokens + from - length };
+    });
+    return forEachInTurn(parts, (part) => this.#prefillRun(slot, part.tokenIds, part.pastTokens));
   }
 
   #prefillRun(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
-    const run = this.#prefillRuns[slot] ?? this.#newPrefillRun(slot);
+    const place = this.#cache.beginPrefill(slot, pastTokens);
+    const run = this.#prefillRuns[place] ?? this.#newPrefillRun(place);
     const step = { rows: 1, tokensPerRow: tokenIds.length, tokenIds, pastTokens };
     const inputs = evenInputs(this.#binding, this.#signature, step);
     inputs.forEach((tensor, i) => {
@@ -113,6 +116,7 @@ export class InPlaceRunner implements ModelRunner {
       release,
       () => {
         if (logits !== null) this.#keepLastRow(tokenIds.length);
+        else this.#widen(1);
       },
     );
   }
@@ -129,26 +133,23 @@ export class InPlaceRunner implements ModelRunner {
   #newDecodeRun(rows: number): BoundRun {
     const run = this.#binding.newRun();
     this.#decodeInputs.attach(run, rows);
-    this.#attachCache(run, 0, rows);
+    this.#attachCache(run, this.#cache.rowTensors(rows));
     run.setOutput(0, this.#logitsTensor(rows));
     this.#decodeRuns[rows] = run;
     return run;
   }
 
-  #newPrefillRun(slot: number): BoundRun {
+  #newPrefillRun(place: number): BoundRun {
     const run = this.#binding.newRun();
-    this.#attachCache(run, slot, 1);
+    this.#attachCache(run, this.#cache.placeTensors(place));
     if (this.#signature.logits.positions === 'last') run.setOutput(0, this.#logitsTensor(1));
-    this.#prefillRuns[slot] = run;
+    this.#prefillRuns[place] = run;
     return run;
   }
 
-  #attachCache(run: BoundRun, firstSlot: number, count: number): void {
+  #attachCache(run: BoundRun, tensors: readonly BoundTensor[]): void {
     const firstInput = 1 + this.#signature.sideInputs.length;
-    const { kvHeads, headSize } = this.#signature;
-    this.#cache.buffers.forEach((buffer, i) => {
-      const view = this.#cache.view(buffer, firstSlot, count);
-      const tensor = this.#binding.tensor(view, [count, kvHeads, this.slotTokens, headSize]);
+    tensors.forEach((tensor, i) => {
       run.setInput(firstInput + i, tensor);
       run.setOutput(1 + i, tensor);
     });
@@ -157,14 +158,14 @@ export class InPlaceRunner implements ModelRunner {
   #logitsTensor(rows: number): BoundTensor {
     const { vocabularySize, logits } = this.#signature;
     const dims = logits.rank === 2 ? [rows, vocabularySize] : [rows, 1, vocabularySize];
-    return this.#binding.tensor(this.logits.subarray(0, rows * vocabularySize), dims);
+    return this.#binding.tensor(this.#rowLogits.subarray(0, rows * vocabularySize), dims);
   }
 
   #chunkLogitsTensor(chunkTokens: number): BoundTensor | null {
     const { vocabularySize, logits } = this.#signature;
     if (logits.positions === 'last') return null;
     const length = chunkTokens * vocabularySize;
-    if (this.#chunkLogits.length < length) this.#chunkLogits = new Float32Array(length);
+    if (this.#chunkLogits.length < length) this.#chunkLogits = floatArray(logits.type, length);
     return this.#binding.tensor(this.#chunkLogits.subarray(0, length), [1, chunkTokens, vocabularySize]);
   }
 
@@ -172,4 +173,12 @@ export class InPlaceRunner implements ModelRunner {
     const { vocabularySize } = this.#signature;
     this.logits.set(this.#chunkLogits.subarray((chunkTokens - 1) * vocabularySize, chunkTokens * vocabularySize));
   }
+
+  /** Half-precision logits become what callers read. */
+  #widen(rows: number): void {
+    if (this.#rowLogits !== this.logits)
+      this.logits.set(this.#rowLogits.subarray(0, rows * this.#signature.vocabularySize));
+  }
 }
+
+const noop = () => {};

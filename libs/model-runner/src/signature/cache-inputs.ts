@@ -1,3 +1,4 @@
+import { type ElementType, isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import type { CachePair } from './model-signature.ts';
 import { dimensions, elementTypeName, type ValueInfo } from './value-info.ts';
@@ -5,14 +6,14 @@ import { dimensions, elementTypeName, type ValueInfo } from './value-info.ts';
 const PAST = /^past_key_values\.(\d+)\.(?:key|value)$/;
 
 /**
- * Finds the layers' caches, which must be [batch, kvHeads, past, headSize] float32, the same in every layer.
+ * Finds the layers' caches, which must be [batch, kvHeads, past, headSize] in float32 or float16, the same in every layer.
  * @throws ModelLoadError naming the input or output at fault
  */
 export function cacheInputs(
   modelFile: string,
   inputs: readonly ValueInfo[],
   outputs: readonly ValueInfo[],
-): { cache: CachePair[]; kvHeads: number; headSize: number } {
+): { cache: CachePair[]; cacheType: ElementType; kvHeads: number; headSize: number } {
   const byName = new Map(inputs.map((input) => [input.name ?? '', input]));
   const outputNames = new Set(outputs.map((output) => output.name ?? ''));
   const layers = 1 + Math.max(-1, ...[...byName.keys()].map((name) => Number(PAST.exec(name)?.[1] ?? -1)));
@@ -20,7 +21,7 @@ export function cacheInputs(
     throw new ModelLoadError(modelFile, 'it has no inputs "past_key_values.0.key"…; export it with its KV cache.');
 
   const cache: CachePair[] = [];
-  let first: { kvHeads: number; headSize: number } | undefined;
+  let first: CacheShape | undefined;
   for (let layer = 0; layer < layers; layer++) {
     for (const part of ['key', 'value']) {
       const past = `past_key_values.${layer}.${part}`;
@@ -29,7 +30,7 @@ export function cacheInputs(
       if (input === undefined) throw new ModelLoadError(modelFile, `input "${past}" is missing; export it again.`);
       if (!outputNames.has(present))
         throw new ModelLoadError(modelFile, `output "${present}" is missing; export it with its KV cache.`);
-      const shape = headsOf(modelFile, past, input);
+      const shape = shapeOf(modelFile, past, input);
       first ??= shape;
       if (shape.kvHeads !== first.kvHeads || shape.headSize !== first.headSize)
         throw new ModelLoadError(
@@ -37,19 +38,39 @@ export function cacheInputs(
           `input "${past}" has ${shape.kvHeads} heads of ${shape.headSize}, the first layer ${first.kvHeads} of ` +
             `${first.headSize}; layers of different shapes are not supported, choose another model.`,
         );
+      if (shape.cacheType !== first.cacheType)
+        throw new ModelLoadError(
+          modelFile,
+          `input "${past}" is ${shape.cacheType}, the first layer ${first.cacheType}; export all layers alike.`,
+        );
       cache.push({ past, present });
     }
   }
-  return { cache, kvHeads: first?.kvHeads ?? 0, headSize: first?.headSize ?? 0 };
+  return {
+    cache,
+    cacheType: first?.cacheType ?? 'float32',
+    kvHeads: first?.kvHeads ?? 0,
+    headSize: first?.headSize ?? 0,
+  };
 }
 
-function headsOf(modelFile: string, name: string, input: ValueInfo): { kvHeads: number; headSize: number } {
-  const type = elementTypeName(input);
-  if (type !== 'float32')
-    throw new ModelLoadError(modelFile, `input "${name}" is ${type}; export the model with a float32 KV cache.`);
+interface CacheShape {
+  readonly cacheType: ElementType;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+function shapeOf(modelFile: string, name: string, input: ValueInfo): CacheShape {
+  const cacheType = elementTypeName(input);
+  if (!isElementType(cacheType))
+    throw new ModelLoadError(
+      modelFile,
+      `input "${name}" is ${cacheType}; export the model with a KV cache in float32 or float16.`,
+    );
   const dims = dimensions(input);
   const [, kvHeads, , headSize] = dims;
-  if (dims.length === 4 && typeof kvHeads === 'number' && typeof headSize === 'number') return { kvHeads, headSize };
+  if (dims.length === 4 && typeof kvHeads === 'number' && typeof headSize === 'number')
+    return { cacheType, kvHeads, headSize };
   throw new ModelLoadError(
     modelFile,
     `input "${name}" is [${dims.join(', ')}]; it must be [batch, kvHeads, past, headSize] with fixed heads.`,

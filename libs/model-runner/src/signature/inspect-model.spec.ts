@@ -10,6 +10,7 @@ const FLOAT32 = 1;
 const INT32 = 6;
 const INT64 = 7;
 const FLOAT16 = 10;
+const BFLOAT16 = 16;
 
 type Value = [name: string, elementType: number, dims: (number | string)[]];
 
@@ -86,9 +87,9 @@ it('reads sizes, inputs and the kind of cache from the graph', async () => {
 
 it('sees logits of the last position only, by their fixed sequence of 1 or their rank of 2', async () => {
   const three = await inspect({ logits: ['logits', FLOAT32, ['batch', 1, 384]] });
-  expect(three.logits).toEqual({ positions: 'last', rank: 3 });
+  expect(three.logits).toEqual({ positions: 'last', rank: 3, type: 'float32' });
   const two = await inspect({ logits: ['logits', FLOAT32, ['batch', 384]] });
-  expect(two.logits).toEqual({ positions: 'last', rank: 2 });
+  expect(two.logits).toEqual({ positions: 'last', rank: 2, type: 'float32' });
 });
 
 it('takes a graph without GroupQueryAttention as one that copies, and its positions from config.json', async () => {
@@ -97,6 +98,17 @@ it('takes a graph without GroupQueryAttention as one that copies, and its positi
   expect(plain).toMatchObject({ sharesCache: false, maxPositions: 77 });
   await rm(join(folder, 'config.json'));
   expect(await inspect({}, { node: [{ opType: 'MatMul' }], initializer: [] })).toMatchObject({ maxPositions: null });
+});
+
+it('takes caches and logits in half precision', async () => {
+  const half = (name: string, dims: (number | string)[]): Record<string, Value> => ({ [name]: [name, FLOAT16, dims] });
+  const { cacheType, logits } = await inspect({
+    ...half('past_key_values.0.key', ['b', 2, 'p', 16]),
+    ...half('past_key_values.0.value', ['b', 2, 'p', 16]),
+    ...half('logits', ['b', 's', 384]),
+  });
+  expect(cacheType).toBe('float16');
+  expect(logits.type).toBe('float16');
 });
 
 it('accepts the lengths that onnxruntime-genai feeds directly', async () => {
@@ -114,9 +126,14 @@ it.each<[string, Record<string, Value | null>, RegExp]>([
   ['half a cache', { 'past_key_values.0.value': null }, /input "past_key_values.0.value" is missing/],
   ['no present', { 'present.0.key': null }, /output "present.0.key" is missing/],
   [
-    'a half-precision cache',
-    { 'past_key_values.0.key': ['past_key_values.0.key', FLOAT16, ['b', 2, 'p', 16]] },
-    /"past_key_values.0.key" is float16; export the model with a float32 KV cache/,
+    'a cache in bfloat16',
+    { 'past_key_values.0.key': ['past_key_values.0.key', BFLOAT16, ['b', 2, 'p', 16]] },
+    /"past_key_values.0.key" is bfloat16; export the model with a KV cache in float32 or float16/,
+  ],
+  [
+    'layers of different types',
+    { 'past_key_values.0.value': ['past_key_values.0.value', FLOAT16, ['b', 2, 'p', 16]] },
+    /"past_key_values.0.value" is float16, the first layer float32/,
   ],
   [
     'free heads',
@@ -129,7 +146,7 @@ it.each<[string, Record<string, Value | null>, RegExp]>([
     /has 4 heads of 16, the first layer 2 of 16/,
   ],
   ['no logits', { logits: null }, /no output "logits"/],
-  ['half-precision logits', { logits: ['logits', FLOAT16, ['b', 's', 384]] }, /"logits" is float16/],
+  ['integer logits', { logits: ['logits', INT32, ['b', 's', 384]] }, /"logits" is int32/],
   ['a free vocabulary', { logits: ['logits', FLOAT32, ['b', 's', 'v']] }, /fixed vocabulary/],
   ['an unknown input', { '+': ['pixel_values', FLOAT32, ['b', 3]] }, /input "pixel_values" is not known/],
   ['a float mask', { attention_mask: ['attention_mask', FLOAT32, ['b', 't']] }, /"attention_mask" is float32/],

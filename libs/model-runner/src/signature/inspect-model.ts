@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import onnxProto from 'onnx-proto';
+import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { cacheInputs } from './cache-inputs.ts';
 import { assertExternalData } from './external-data.ts';
@@ -69,10 +70,10 @@ function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vo
   const output = (graph.output ?? []).find((value) => value.name === 'logits');
   if (output === undefined) throw new ModelLoadError(modelFile, 'it has no output "logits"; export a causal LM.');
   const type = elementTypeName(output);
-  if (type !== 'float32')
+  if (!isElementType(type))
     throw new ModelLoadError(
       modelFile,
-      `output "logits" is ${type}; export the model with float32 inputs and outputs.`,
+      `output "logits" is ${type}; export the model with float32 or float16 outputs.`,
     );
   const dims = dimensions(output);
   const rank = dims.length;
@@ -82,7 +83,7 @@ function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vo
       modelFile,
       `output "logits" is [${dims.join(', ')}]; it must be [batch, sequence, vocabulary] with a fixed vocabulary.`,
     );
-  return { vocabularySize, logits: { positions: rank === 2 || dims[1] === 1 ? 'last' : 'all', rank } };
+  return { vocabularySize, logits: { positions: rank === 2 || dims[1] === 1 ? 'last' : 'all', rank, type } };
 }
 
 function cosineRows(graph: Graph): number | null {

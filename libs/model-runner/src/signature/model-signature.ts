@@ -1,3 +1,5 @@
+import type { ElementType } from '../element-type.ts';
+
 /** What the graph wants to be told besides the tokens and the cache. */
 export type SideInput =
   /** [batch, total] int64, ones for the tokens that a row has after this step. */
@@ -9,7 +11,7 @@ export type SideInput =
   /** Scalar or [1] int32, tokens of the longest row after this step. */
   | { readonly kind: 'total_sequence_length'; readonly rank: 0 | 1 };
 
-/** One layer's key or value cache, [batch, kvHeads, tokens, headSize] float32: its input and its output. */
+/** One layer's key or value cache, [batch, kvHeads, tokens, headSize]: its input and its output. */
 export interface CachePair {
   readonly past: string;
   readonly present: string;
@@ -30,6 +32,7 @@ export interface ModelSignature {
   readonly sideInputs: readonly SideInput[];
   /** Layer by layer, key before value: 2 × layers pairs. */
   readonly cache: readonly CachePair[];
+  readonly cacheType: ElementType;
   /** `all`: [batch, sequence, vocabulary]. `last`: [batch, 1, vocabulary], or [batch, vocabulary] where rank is 2. */
-  readonly logits: { readonly positions: 'all' | 'last'; readonly rank: 2 | 3 };
+  readonly logits: { readonly positions: 'all' | 'last'; readonly rank: 2 | 3; readonly type: ElementType };
 }

@@ -1,0 +1,45 @@
+import type { ExecutionProvider } from '#contracts';
+import { CApiSession } from './binding/c-api-session.ts';
+import { JsApiSession } from './binding/js-api-session.ts';
+import type { SessionBinding, SessionOptions } from './binding/session-binding.ts';
+import { OrtLibraryError } from './ort/ort-library-error.ts';
+import { ProviderUnavailableError } from './provider-unavailable-error.ts';
+
+export interface OpenSessionOptions extends Omit<SessionOptions, 'provider'> {
+  readonly binding: 'auto' | 'c-api' | 'js-api';
+  /** In the order in which they are tried; at least one. */
+  readonly providers: readonly ExecutionProvider[];
+  readonly onFallback: (reason: string) => void;
+}
+
+/**
+ * Opens the model on the first provider that works here.
+ * @throws OrtLibraryError, ModelLoadError; ProviderUnavailableError of the last provider when none works
+ */
+export async function openSession(options: OpenSessionOptions): Promise<SessionBinding> {
+  for (const provider of options.providers.slice(0, -1)) {
+    try {
+      return await openOn(provider, options);
+    } catch (error) {
+      if (!(error instanceof ProviderUnavailableError)) throw error;
+      options.onFallback(error.message);
+    }
+  }
+  return openOn(options.providers.at(-1) ?? 'cpu', options);
+}
+
+async function openOn(provider: ExecutionProvider, options: OpenSessionOptions): Promise<SessionBinding> {
+  const session: SessionOptions = { ...options, provider };
+  if (options.binding === 'js-api') {
+    if (provider === 'cpu') return JsApiSession.open(session);
+    // onnxruntime-node's own API would carry the whole cache between device and host in every step.
+    throw new ProviderUnavailableError(provider, 'the binding js-api runs on the CPU only; choose auto or c-api.');
+  }
+  try {
+    return new CApiSession(session);
+  } catch (error) {
+    if (options.binding === 'c-api' || provider !== 'cpu' || !(error instanceof OrtLibraryError)) throw error;
+    options.onFallback(`the JS API is used: ${error.message}`);
+    return JsApiSession.open(session);
+  }
+}

@@ -1,0 +1,6 @@
+export interface CacheSize {
+  readonly slots: number;
+  /** Further slots, numbered after the others, to keep sequences in that sit in none. */
+  readonly parkingSlots: number;
+  readonly slotTokens: number;
+}

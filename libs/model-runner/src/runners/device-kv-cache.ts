@@ -1,0 +1,131 @@
+import type { BoundRun, BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding } from '../binding/session-binding.ts';
+import { bytesPerElement } from '../element-type.ts';
+import type { ModelSignature } from '../signature/model-signature.ts';
+import type { CacheSize } from './cache-size.ts';
+import type { InPlaceCache } from './in-place-cache.ts';
+import { readSlotGraph, writeSlotGraph } from './slot-graphs.ts';
+
+/** Prefill has one place, whichever slot it works on. */
+const THE_PLACE = 0;
+
+/**
+ * The cache in the provider's memory. A tensor there begins at a buffer's beginning (WebGPU knows no offsets), so decode
+ * runs over the first rows of each buffer, and prefill over a place of its own, one slot large. Small graphs on the same
+ * device move a slot into the place and back; nothing of it crosses to the host.
+ */
+export class DeviceKvCache implements InPlaceCache {
+  readonly memory = 'device';
+  readonly #signature: ModelSignature;
+  readonly #size: CacheSize;
+  readonly #buffers: readonly DeviceBuffer[];
+  readonly #place: readonly DeviceBuffer[];
+  readonly #slotNumber = new BigInt64Array(1);
+  readonly #readSlot: BoundRun;
+  readonly #writeSlot: BoundRun;
+  /** The slot whose tokens the place holds; null when it holds none that are up to date. */
+  #placed: number | null = null;
+  /** The place is ahead of its slot. */
+  #isAhead = false;
+
+  /** @throws DeviceMemoryError */
+  constructor(binding: SessionBinding, device: DeviceAccess, signature: ModelSignature, size: CacheSize) {
+    this.#signature = signature;
+    this.#size = size;
+    const { slotTokens } = size;
+    const slots = size.slots + size.parkingSlots;
+    const slotBytes = this.#slotBytes;
+    this.#buffers = signature.cache.map(() => device.allocate(slots * slotBytes));
+    this.#place = signature.cache.map(() => device.allocate(slotBytes));
+
+    const caches = this.rowTensors(slots);
+    const parts = this.placeTensors();
+    this.#readSlot = graphRun(device, readSlotGraph(signature, slotTokens), caches, parts);
+    this.#readSlot.setInput(0, binding.tensor(this.#slotNumber, [1]));
+    this.#writeSlot = graphRun(device, writeSlotGraph(signature, slotTokens), [...caches, ...parts], caches);
+    this.#writeSlot.setInput(0, binding.tensor(this.#slotNumber, [1, 1]));
+  }
+
+  get kvBytes(): number {
+    return [...this.#buffers, ...this.#place].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get parkingBytes(): number {
+    return this.#buffers.length * this.#size.parkingSlots * this.#slotBytes;
+  }
+
+  rowTensors(rows: number): BoundTensor[] {
+    return this.#tensors(this.#buffers, rows);
+  }
+
+  placeTensors(): BoundTensor[] {
+    return this.#tensors(this.#place, 1);
+  }
+
+  beginDecode(rows: number): void {
+    if (this.#placed === null || this.#placed >= rows) return;
+    this.#writeBack();
+    this.#placed = null; // decode is about to write to the slot
+  }
+
+  beginPrefill(slot: number, pastTokens: number): number {
+    if (this.#placed !== slot) {
+      this.#writeBack();
+      if (pastTokens > 0) this.#read(slot);
+      this.#placed = slot;
+    }
+    this.#isAhead = true;
+    return THE_PLACE;
+  }
+
+  copySlot(from: number, to: number): void {
+    if (this.#placed !== from) {
+      this.#writeBack();
+      this.#read(from);
+      this.#placed = from;
+    }
+    this.#write(to);
+  }
+
+  /** Of one buffer. */
+  get #slotBytes(): number {
+    const { kvHeads, headSize, cacheType } = this.#signature;
+    return kvHeads * this.#size.slotTokens * headSize * bytesPerElement(cacheType);
+  }
+
+  #writeBack(): void {
+    if (this.#isAhead && this.#placed !== null) this.#write(this.#placed);
+    this.#isAhead = false;
+  }
+
+  #read(slot: number): void {
+    this.#slotNumber[0] = BigInt(slot);
+    void this.#readSlot.run();
+  }
+
+  #write(slot: number): void {
+    this.#slotNumber[0] = BigInt(slot);
+    void this.#writeSlot.run();
+  }
+
+  #tensors(buffers: readonly DeviceBuffer[], rows: number): BoundTensor[] {
+    const { cacheType, kvHeads, headSize } = this.#signature;
+    return buffers.map((buffer) => buffer.tensor(cacheType, [rows, kvHeads, this.#size.slotTokens, headSize]));
+  }
+}
+
+/** A run whose inputs after the slot's number, and whose outputs, are these. */
+function graphRun(
+  device: DeviceAccess,
+  graph: ReturnType<typeof readSlotGraph>,
+  inputs: readonly BoundTensor[],
+  outputs: readonly BoundTensor[],
+): BoundRun {
+  const run = device.openGraph(graph.model, graph.inputNames, graph.outputNames).newRun();
+  inputs.forEach((tensor, i) => {
+    run.setInput(1 + i, tensor);
+  });
+  outputs.forEach((tensor, i) => {
+    run.setOutput(i, tensor);
+  });
+  return run;
+}

@@ -1,0 +1,79 @@
+import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
+import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import type { ModelSignature } from '../signature/model-signature.ts';
+import type { CacheSize } from './cache-size.ts';
+import type { InPlaceCache } from './in-place-cache.ts';
+
+/** The cache in host memory: for each layer's key and value one array that lives as long as the runner. */
+export class HostKvCache implements InPlaceCache {
+  readonly memory = 'host';
+  /** In the order of `signature.cache`; each [slots + parkingSlots, kvHeads, slotTokens, headSize]. */
+  readonly buffers: readonly FloatArray[];
+  readonly #size: CacheSize;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly #type: ElementType;
+  readonly #binding: SessionBinding;
+
+  constructor(binding: SessionBinding, signature: ModelSignature, size: CacheSize) {
+    this.#binding = binding;
+    this.#size = size;
+    this.kvHeads = signature.kvHeads;
+    this.headSize = signature.headSize;
+    this.#type = signature.cacheType;
+    this.buffers = signature.cache.map(() =>
+      floatArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
+    );
+  }
+
+  /** Values of one slot in one buffer. */
+  get slotLength(): number {
+    return this.kvHeads * this.#size.slotTokens * this.headSize;
+  }
+
+  get kvBytes(): number {
+    return this.#bytesOf(this.#size.slots + this.#size.parkingSlots);
+  }
+
+  get parkingBytes(): number {
+    return this.#bytesOf(this.#size.parkingSlots);
+  }
+
+  /** Where a slot's head begins in each buffer: [slotTokens, headSize] from there. */
+  headOffset(slot: number, head: number): number {
+    return (slot * this.kvHeads + head) * this.#size.slotTokens * this.headSize;
+  }
+
+  rowTensors(rows: number): BoundTensor[] {
+    return this.#tensors(0, rows);
+  }
+
+  /** A slot's place is the slot. */
+  placeTensors(slot: number): BoundTensor[] {
+    return this.#tensors(slot, 1);
+  }
+
+  beginDecode(): void {}
+
+  beginPrefill(slot: number): number {
+    return slot;
+  }
+
+  copySlot(from: number, to: number, tokens: number): void {
+    for (const buffer of this.buffers)
+      for (let head = 0; head < this.kvHeads; head++) {
+        const source = this.headOffset(from, head);
+        buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
+      }
+  }
+
+  #bytesOf(slots: number): number {
+    return this.buffers.length * slots * this.slotLength * bytesPerElement(this.#type);
+  }
+
+  #tensors(firstSlot: number, count: number): BoundTensor[] {
+    const [from, to] = [firstSlot * this.slotLength, (firstSlot + count) * this.slotLength];
+    const dims = [count, this.kvHeads, this.#size.slotTokens, this.headSize];
+    return this.buffers.map((buffer) => this.#binding.tensor(buffer.subarray(from, to), dims));
+  }
+}

@@ -1,0 +1,21 @@
+import type { BoundTensor } from '../binding/session-binding.ts';
+
+/**
+ * The keys and values of all slots as an in-place runner sees them: tensors that are past and present at once.
+ * Decode runs over the first rows of every buffer; prefill over a place, which is a slot's own memory or stands for it.
+ */
+export interface InPlaceCache {
+  readonly memory: 'host' | 'device';
+  /** All of it, parking slots too. */
+  readonly kvBytes: number;
+  readonly parkingBytes: number;
+  /** Buffer by buffer in the order of `signature.cache`: [rows, kvHeads, slotTokens, headSize]. Lasting. */
+  rowTensors(rows: number): readonly BoundTensor[];
+  /** Buffer by buffer: [1, kvHeads, slotTokens, headSize]. Lasting. */
+  placeTensors(place: number): readonly BoundTensor[];
+  /** Before a run over `rowTensors(rows)`: the rows hold what prefill left there. */
+  beginDecode(rows: number): void;
+  /** Before a run over the slot's place, whose number it returns: the place holds the slot's first `pastTokens` tokens. */
+  beginPrefill(slot: number, pastTokens: number): number;
+  copySlot(from: number, to: number, tokens: number): void;
+}

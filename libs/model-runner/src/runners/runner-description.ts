@@ -1,0 +1,28 @@
+import type { RunnerDescription } from '#contracts';
+import type { SessionBinding } from '../binding/session-binding.ts';
+import type { ModelSignature } from '../signature/model-signature.ts';
+
+/** What a runner says of itself. */
+export function runnerDescription(
+  binding: SessionBinding,
+  signature: ModelSignature,
+  cache: {
+    readonly kvCache: RunnerDescription['kvCache'];
+    readonly memory: RunnerDescription['kvMemory'];
+    readonly kvBytes: number;
+    readonly parkingBytes: number;
+  },
+  fallbacks: readonly string[] = [],
+): RunnerDescription {
+  return {
+    provider: binding.provider,
+    binding: binding.kind,
+    kvCache: cache.kvCache,
+    runtimeVersion: binding.runtimeVersion,
+    kvType: signature.cacheType,
+    kvMemory: cache.memory,
+    kvBytes: cache.kvBytes,
+    parkingBytes: cache.parkingBytes,
+    fallbacks,
+  };
+}
