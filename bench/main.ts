@@ -1,6 +1,7 @@
 import { markdownTable, type Row, suiteReport, writeReport } from './report/suite-report.ts';
 import { admissionSuite } from './suites/admission.ts';
 import { engineSuite } from './suites/engine.ts';
+import { gpuSuite } from './suites/gpu.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { soakSuite } from './suites/soak.ts';
@@ -13,13 +14,14 @@ import { structuredSuite } from './suites/structured.ts';
 const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = {
   admission: admissionSuite,
   engine: engineSuite,
+  gpu: gpuSuite,
   overload: overloadSuite,
   path: pathSuite,
   structured: structuredSuite,
   soak: soakSuite,
 };
-/** Takes more than half an hour, so it has to be asked for. */
-const ONLY_NAMED = new Set(['soak']);
+/** They take half an hour, or need a GPU, so they have to be asked for. */
+const ONLY_NAMED = new Set(['soak', 'gpu']);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const quick = process.argv.includes('--quick');

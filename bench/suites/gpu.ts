@@ -1,0 +1,68 @@
+import { fileURLToPath } from 'node:url';
+import { EXECUTION_PROVIDERS, type ExecutionProvider } from '#contracts';
+import { inspectModel } from '#model-runner';
+import { median, relativeSpread } from '../report/statistics.ts';
+import { pairedRatioRow, type Row } from '../report/suite-report.ts';
+import { Side } from '../side.ts';
+
+const BATCHES = [1, 8, 32];
+const SLOTS = 32;
+const LONGEST_SLOT_TOKENS = 2_048;
+/** For the steps of a measurement, and the rows that joined before. */
+const ROOM_TOKENS = 128;
+
+/**
+ * Decode tokens/s of the runner on a device (`MILLRACE_BENCH_PROVIDER`, cuda unless set) against the same runner on the CPU
+ * and against onnxruntime-node's JS API on the same device, which carries the cache to the host and back in every step.
+ * `MILLRACE_BENCH_MODEL` names the model folder; the shipped model unless set. Any onnx-community fp16 export will do.
+ */
+export async function gpuSuite({ quick }: { quick: boolean }): Promise<Row[]> {
+  const provider = providerOf(process.env.MILLRACE_BENCH_PROVIDER ?? 'cuda');
+  const folder =
+    process.env.MILLRACE_BENCH_MODEL ?? fileURLToPath(new URL('../../models/smollm2-135m-instruct', import.meta.url));
+  const [rounds, steps] = quick ? [1, 3] : [7, 32];
+  const modelFile = `${folder}/model.onnx`;
+  const signature = await inspectModel(modelFile);
+  const slotTokens = Math.min(LONGEST_SLOT_TOKENS, signature.maxPositions ?? LONGEST_SLOT_TOKENS);
+  const contexts = quick ? [64] : [128, slotTokens - ROOM_TOKENS];
+  const shared = { modelFile, slots: SLOTS, slotTokens };
+
+  const rows: Row[] = [];
+  for (const pastTokens of contexts) {
+    await using device = await Side.start('bare-loop.ts', { ...shared, loop: 'runner', providers: [provider] });
+    await using cpu = await Side.start('bare-loop.ts', { ...shared, loop: 'runner', providers: ['cpu'] });
+    // The JS API carries no half-precision arrays, so it has no side on fp16 models.
+    await using session =
+      signature.cacheType === 'float32'
+        ? await Side.start('bare-loop.ts', { ...shared, loop: 'session-run', providers: [provider] })
+        : null;
+    for (const batch of BATCHES) {
+      const rates = { device: [] as number[], cpu: [] as number[], session: [] as number[] };
+      for (let round = 0; round <= rounds; round++) {
+        for (const [name, side] of Object.entries({ device, cpu, session })) {
+          if (side === null) continue;
+          const stepMs = await side.measure<number[]>({ rows: batch, pastTokens, steps });
+          if (round > 0) rates[name as keyof typeof rates].push((batch / median(stepMs)) * 1000);
+        }
+      }
+      const spread = Math.max(
+        ...Object.values(rates)
+          .filter((samples) => samples.length > 0)
+          .map(relativeSpread),
+      );
+      const name = `${provider} decode, batch ${batch}, context ${pastTokens} (spread ±${(spread * 100).toFixed(0)} %)`;
+      rows.push(pairedRatioRow(name, rates.device, 'tokens/s', 'the same runner on the CPU', rates.cpu));
+      if (session === null) continue;
+      const target = provider === 'cuda' && pastTokens > 1_000 ? 5 : undefined;
+      rows.push(pairedRatioRow(name, rates.device, 'tokens/s', 'onnxruntime-node session.run', rates.session, target));
+    }
+  }
+  return rows;
+}
+
+function providerOf(name: string): ExecutionProvider {
+  const provider = EXECUTION_PROVIDERS.find((known) => known === name);
+  if (provider === undefined)
+    throw new Error(`MILLRACE_BENCH_PROVIDER is "${name}"; it must be one of ${EXECUTION_PROVIDERS.join(', ')}`);
+  return provider;
+}
