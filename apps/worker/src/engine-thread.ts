@@ -20,7 +20,16 @@ const {
 if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
 
 const maxChunkTokens = prefillChunkTokens;
-const runner = await openModelRunner({ modelFile, slots, parkingSlots, slotTokens, threads, providers, binding, maxChunkTokens });
+const runner = await openModelRunner({
+  modelFile,
+  slots,
+  parkingSlots,
+  slotTokens,
+  threads,
+  providers,
+  binding,
+  maxChunkTokens,
+});
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', () => void runner.close());
 const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);
