@@ -98,6 +98,12 @@ export class RelayServer implements AsyncDisposable {
     return this.#register.open(requestId, epoch, choices, sink, resume);
   }
 
+  /** Whether a stream of this worker is open now. */
+  attached(workerId: string): boolean {
+    for (const stream of this.#streams) if (stream.hello?.workerId === workerId) return true;
+    return false;
+  }
+
   stats(): RelayServerStats {
     const attached = [...this.#streams].filter((stream) => stream.hello !== null);
     return {

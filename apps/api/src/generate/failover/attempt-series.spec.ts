@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { type ErrorCode, type GenerateJob, MillraceError, relay } from '#contracts';
 import { createLogger } from '#observability';
 import type { JobState } from '#queue';
-import type { RelaySink, ResumedChoice } from '#relay';
+import { type RelaySink, type ResumedChoice, WorkerLostError } from '#relay';
 import { generateJob } from '../../../../../test/support/generate-job.ts';
 import { Answer } from '../answer.ts';
 import type { QueuePort } from '../queue-port.ts';
@@ -24,7 +24,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
   const cancels: string[] = [];
   const events: string[] = [];
   const observed: string[] = [];
-  const control = { state: 'queued' as JobState, served: true, redisAway: false };
+  const control = { state: 'queued' as JobState, served: true, redisAway: false, attached: new Set<string>() };
   const put = (how: 'add' | 'first') => async (job: GenerateJob) => {
     if (control.redisAway) throw new MillraceError('unavailable', 'Redis is away.');
     queued.push({ how, job });
@@ -46,6 +46,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
   const series = new AttemptSeries(job, answer, {
     relay: {
       address: '',
+      attached: (workerId) => control.attached.has(workerId),
       open: (_requestId, epoch, _choices, sink, resume = []) => {
         opened.push({ epoch, sink, resume });
         return { cancel: (reason) => cancels.push(reason), [Symbol.dispose]: () => {} };
@@ -96,8 +97,24 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
       cachedPromptTokens: 0,
     });
   const lose = (code: ErrorCode = 'worker_lost') => at().sink.failed(new MillraceError(code, 'gone.'));
+  const loseWorker = (workerId: string) => at().sink.failed(new WorkerLostError(workerId, 'its stream broke'));
   const begin = () => series.begin((port, first) => port.add(first));
-  return { series, answer, opened, queued, removed, cancels, events, control, at, say, finish, lose, begin };
+  return {
+    series,
+    answer,
+    opened,
+    queued,
+    removed,
+    cancels,
+    events,
+    control,
+    at,
+    say,
+    finish,
+    lose,
+    loseWorker,
+    begin,
+  };
 }
 
 const jobs = (parts: ReturnType<typeof harness>) => parts.queued.map(({ how, job }) => `${how} ${job.epoch}`);
@@ -144,6 +161,23 @@ describe('AttemptSeries', () => {
     for (const code of ['worker_lost', 'engine_failed', 'worker_lost'] as const) parts.lose(code);
     expect(parts.opened.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
     expect(parts.events).toEqual(['attempts_exhausted']);
+  });
+
+  it('does not take workers that came back for ended, up to three times the losses', async () => {
+    const parts = harness({ attempts: 2 });
+    using _ = parts.series;
+    await parts.begin();
+    parts.control.attached.add('worker-1');
+    for (let losses = 0; losses < 5; losses += 1) parts.loseWorker('worker-1');
+    expect(parts.events).toEqual([]);
+    parts.loseWorker('worker-1');
+    expect(parts.events).toEqual(['attempts_exhausted']);
+    const ended = harness({ attempts: 2 });
+    using __ = ended.series;
+    await ended.begin();
+    ended.control.attached.add('worker-1');
+    for (const worker of ['worker-1', 'worker-2', 'worker-3']) ended.loseWorker(worker);
+    expect(ended.events).toEqual(['attempts_exhausted']);
   });
 
   it('does not count workers that drain', async () => {

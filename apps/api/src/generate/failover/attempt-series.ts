@@ -9,6 +9,7 @@ import type { QueuePort } from '../queue-port.ts';
 import type { RelayPort } from '../relay-port.ts';
 import { DeliveredTokens } from './delivered-tokens.ts';
 import type { FailoverOptions } from './failover-options.ts';
+import { LossCount } from './loss-count.ts';
 import { UngrantedWatch } from './ungranted-watch.ts';
 
 export interface AttemptSeriesParts {
@@ -36,7 +37,7 @@ const STOP_WAIT_MS = 10_000;
  * The attempts of one request, one after another, until its answer is over. An attempt that loses its worker, fails in
  * its engine or is handed over by a worker that drains is followed by one with the next epoch, at the front of the queue,
  * which goes on behind what was delivered; the answer's listener notices nothing but the time it takes. A request that
- * ends its workers is recognised by `attempts` losses and refused.
+ * ends its workers is recognised by `attempts` losses and refused; workers that come back were not ended by it (`LossCount`).
  */
 export class AttemptSeries implements RelaySink, Disposable {
   readonly #parts: AttemptSeriesParts;
@@ -46,7 +47,7 @@ export class AttemptSeries implements RelaySink, Disposable {
   #subscription: RelaySubscription | null = null;
   #watch: UngrantedWatch | null = null;
   #granted = false;
-  #lostAttempts = 0;
+  readonly #losses: LossCount;
   /** `performance.now()` of the loss that no worker has made good yet. */
   #lostAtMs: number | null = null;
   #unservedSinceMs: number | null = null;
@@ -58,6 +59,7 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#job = job;
     this.#answer = answer;
     this.#parts = parts;
+    this.#losses = new LossCount((workerId) => parts.relay.attached(workerId));
     this.#delivered = new DeliveredTokens(job.choices);
   }
 
@@ -141,10 +143,10 @@ export class AttemptSeries implements RelaySink, Disposable {
       return;
     }
     this.#parts.observer.lost(error.code);
-    if (!handedOver) this.#lostAttempts += 1;
+    if (!handedOver) this.#losses.add(error);
     const { attempts } = this.#parts.options;
-    this.#parts.logger.warn({ requestId, epoch, code: error.code, lostAttempts: this.#lostAttempts }, error.message);
-    if (this.#lostAttempts >= attempts) this.#refuse(error);
+    this.#parts.logger.warn({ requestId, epoch, code: error.code, lostAttempts: this.#losses.count }, error.message);
+    if (!handedOver && this.#losses.exhausts(attempts)) this.#refuse(error);
     else this.#goOn();
   }
 
@@ -248,11 +250,11 @@ export class AttemptSeries implements RelaySink, Disposable {
       tenantId,
       model,
       epoch,
-      lostAttempts: this.#lostAttempts,
+      lostAttempts: this.#losses.count,
       tokens: this.#delivered.total,
     };
     this.#parts.logger.error({ ...facts, err: cause }, 'request refused: it may be what ends its workers');
-    const message = `Request ${requestId} was tried ${this.#lostAttempts} times, and each time its worker was lost or failed (last: ${cause.message}) It is not tried again; the operator finds it in the log by its id.`;
+    const message = `Request ${requestId} was tried ${this.#losses.total} times, and each time its worker was lost or failed (last: ${cause.message}) It is not tried again; the operator finds it in the log by its id.`;
     this.#answer.failed(new MillraceError('attempts_exhausted', message, { cause }));
   }
 }

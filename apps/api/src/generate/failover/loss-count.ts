@@ -1,0 +1,37 @@
+import type { MillraceError } from '#contracts';
+import { WorkerLostError } from '#relay';
+
+/** So many times the allowed losses end a request even where every worker has come back. */
+const MOST_LOSSES = 3;
+
+/**
+ * How often a request has lost its worker, as evidence that it ends workers. On a machine that is overloaded, or over a bad
+ * network, streams break while both ends live on: a worker that is attached again was not ended, and its loss does not count.
+ */
+export class LossCount {
+  readonly #isAttached: (workerId: string) => boolean;
+  /** The lost workers; null for a failure that a worker told of itself. */
+  readonly #losses: (string | null)[] = [];
+
+  constructor(isAttached: (workerId: string) => boolean) {
+    this.#isAttached = isAttached;
+  }
+
+  add(error: MillraceError): void {
+    this.#losses.push(error instanceof WorkerLostError ? error.workerId : null);
+  }
+
+  get total(): number {
+    return this.#losses.length;
+  }
+
+  /** Losses that nothing has made good. */
+  get count(): number {
+    return this.#losses.filter((workerId) => workerId === null || !this.#isAttached(workerId)).length;
+  }
+
+  /** Whether the request should not be tried again, where `attempts` losses are allowed. */
+  exhausts(attempts: number): boolean {
+    return this.count >= attempts || this.#losses.length >= MOST_LOSSES * attempts;
+  }
+}
