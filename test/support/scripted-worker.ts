@@ -19,6 +19,8 @@ export interface ScriptedWorkerOptions {
   readonly redisUrl: string;
   readonly card: ModelCard;
   readonly slots?: number;
+  /** The relay's token, where it has one. */
+  readonly token?: string;
   readonly run: (job: ScriptedJob) => Promise<void>;
 }
 
@@ -43,7 +45,7 @@ export class ScriptedWorker implements AsyncDisposable {
     this.#options = options;
     this.#redis = connectRedis(redisUrl, 'producer');
     this.#directory = new WorkerDirectory(this.#redis);
-    this.#dialer = new RelayDialer({ workerId: this.workerId, models: [card.model], slots });
+    this.#dialer = new RelayDialer({ workerId: this.workerId, models: [card.model], slots, token: options.token });
     this.#dialer.onCancel((requestId) => {
       this.cancels.push(requestId);
       this.#running.get(requestId)?.abort();

@@ -13,7 +13,7 @@ import {
   startTracing,
   tracingOptionsOf,
 } from '#observability';
-import { CardStore, RedisHealth, WorkerDirectory } from '#queue';
+import { CardStore, migrateKeys, RedisHealth, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import { askToCancel, CancelInbox, Notices, ReplicaPresence, RequestRecords } from '#requests';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
@@ -67,7 +67,7 @@ export interface RunningApi {
 /**
  * Opens everything a replica needs, in the order of dependence, and serves. What was opened is closed again, in the
  * reverse order, by `app.close()` or when a later step fails.
- * @throws StartError, RelayListenError, RelayTlsError
+ * @throws StartError, KeyVersionError, RelayListenError, RelayTlsError
  */
 export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   await using opened = new AsyncDisposableStack();
@@ -80,6 +80,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
 
   const redis = await connectRedisOrExplain(redisTargetOf(settings));
   opened.defer(() => redis.disconnect());
+  await migrateKeys(redis);
   const relay = await RelayServer.listen({
     host: settings.MILLRACE_RELAY_HOST,
     port: settings.MILLRACE_RELAY_PORT,
@@ -101,7 +102,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     relayOpen = false;
     return relay.close(RELAY_CLOSE_MS);
   });
-  const queues = new ModelQueues(redis);
+  const queues = new ModelQueues(redis, (model) => catalogue.jobVersionOf(model));
   opened.defer(() => queues.close());
   const prompts = new RenderPool();
   opened.defer(() => prompts.close());

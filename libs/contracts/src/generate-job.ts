@@ -3,14 +3,19 @@ import { OutputConstraint } from './output-constraint.ts';
 import { SamplingParameters } from './sampling-parameters.ts';
 import { StopConditions } from './stop-conditions.ts';
 
-/** Raised when a reader of the previous version could misread a job; a worker takes its own version and the one before. */
-export const JOB_VERSION = 1;
+/**
+ * Raised when a reader of the previous version could misread a job. A worker reads this version and the one before, and
+ * an API writes what the oldest worker of the model reads (libs/queue). Since version 2 a reader passes over fields that
+ * it does not know, except those that the job says it requires.
+ */
+export const JOB_VERSION = 2;
+export const OLDEST_JOB_VERSION = 1;
 
 /**
  * The queue's record of one attempt of a request: everything a worker needs, and nothing that grows with the answer.
  * It is data of the cluster, never of a client: the API builds it from a validated request.
  */
-export const GenerateJob = z.strictObject({
+export const GenerateJob = z.object({
   version: z.literal(JOB_VERSION),
   requestId: z.string().min(1),
   /** Number of the attempt, from 1. Frames of any other epoch are refused by the API. */
@@ -25,10 +30,7 @@ export const GenerateJob = z.strictObject({
   choices: z.int().min(1),
   sampling: SamplingParameters,
   stop: StopConditions,
-  /**
-   * Absent for free text. Older workers refuse a job that has one, as a field that they do not know, and read all others
-   * as before; so it came without a new version.
-   */
+  /** Absent for free text. A reader that does not know it must refuse the job: never an answer without its constraint. */
   constraint: OutputConstraint.optional(),
   /** Number of alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   topLogprobs: z.int().min(0).max(20).nullable(),

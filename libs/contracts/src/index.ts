@@ -9,7 +9,7 @@
 export { canonicalCardJson, cardHash } from './card-hash.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
 export * as relay from './gen/relay.ts';
-export { GenerateJob, JOB_VERSION } from './generate-job.ts';
+export { GenerateJob, JOB_VERSION, OLDEST_JOB_VERSION } from './generate-job.ts';
 export { MillraceError, type MillraceErrorOptions } from './millrace-error.ts';
 export { ModelCard } from './model-card.ts';
 export {

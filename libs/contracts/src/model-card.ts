@@ -2,9 +2,10 @@ import { z } from 'zod';
 
 /**
  * What an API replica needs of a model to validate, render and tokenize a request for it without the model's files.
- * Workers publish it under the SHA-256 of its canonical JSON; it never changes under one hash.
+ * Workers publish it under the SHA-256 of its canonical JSON; it never changes under one hash. An API passes over fields
+ * that it does not know; one that must not be passed over needs a new version.
  */
-export const ModelCard = z.strictObject({
+export const ModelCard = z.object({
   version: z.literal(1),
   /** The id that clients send as `model`. */
   model: z.string().min(1),
@@ -14,7 +15,7 @@ export const ModelCard = z.strictObject({
   chatTemplate: z.string(),
   /**
    * Name of the format of tool calls and reasoning (libs/models/src/output-formats), where the operator chose one; absent
-   * for what the chat template tells. Older APIs refuse a card that has it, as a field that they do not know.
+   * for what the chat template tells. Readers pass over fields that they do not know.
    */
   outputFormat: z.string().optional(),
   /** Values that the template may read: bos_token, eos_token, … */

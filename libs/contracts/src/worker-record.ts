@@ -4,12 +4,12 @@ import { z } from 'zod';
 export const WorkerState = z.enum(['loading', 'ready', 'draining', 'stopped']);
 export type WorkerState = z.infer<typeof WorkerState>;
 
-/** A worker's heartbeat in Redis; it expires by itself when the worker dies. */
-export const WorkerRecord = z.strictObject({
+/** A worker's heartbeat in Redis; it expires by itself when the worker dies. Readers pass over fields that they do not know. */
+export const WorkerRecord = z.object({
   workerId: z.string().min(1),
   state: WorkerState,
   models: z.array(
-    z.strictObject({
+    z.object({
       model: z.string().min(1),
       cardHash: z.string().min(1),
       slots: z.int().min(1),
@@ -17,6 +17,8 @@ export const WorkerRecord = z.strictObject({
       waiting: z.int().min(0),
     }),
   ),
+  /** Newest version of jobs that it reads; 1 when it does not say. */
+  jobVersion: z.int().min(1).optional(),
   startedAtMs: z.int(),
   beatAtMs: z.int(),
 });

@@ -15,6 +15,8 @@ export { type ConnectRedisOptions, connectRedis, type RedisRole } from './connec
 export type { ExpressSource } from './express-lane.ts';
 export { JobConsumer, type JobConsumerOptions } from './job-consumer.ts';
 export { JobRefusedError } from './job-refused-error.ts';
+export { KeyVersionError } from './key-version/key-version-error.ts';
+export { migrateKeys } from './key-version/migrate-keys.ts';
 export { type JobState, ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
 export { redisCall } from './redis-call.ts';
 export { RedisHealth, type RedisMemory } from './redis-health.ts';

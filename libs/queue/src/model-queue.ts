@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { GenerateJob } from '#contracts';
+import { type GenerateJob, JOB_VERSION } from '#contracts';
+import { encodeJob } from './encode-job.ts';
 import { redisCall } from './redis-call.ts';
 import { redisKeys } from './redis-keys.ts';
 
@@ -8,6 +9,8 @@ export interface ModelQueueOptions {
   readonly model: string;
   /** A `producer` connection; it stays its owner's to close, and many queues may share it. */
   readonly redis: Redis;
+  /** Newest version of jobs that every worker of the model reads now; this release's own when unset. */
+  readonly jobVersion?: () => number;
 }
 
 export interface QueueDepth {
@@ -31,11 +34,13 @@ const EVENTS_KEPT = 100;
 export class ModelQueue {
   readonly model: string;
   readonly #redis: Redis;
-  #queue: Queue<GenerateJob> | null = null;
+  readonly #jobVersion: () => number;
+  #queue: Queue<object> | null = null;
 
   constructor(options: ModelQueueOptions) {
     this.model = options.model;
     this.#redis = options.redis;
+    this.#jobVersion = options.jobVersion ?? (() => JOB_VERSION);
   }
 
   /** Puts the job behind those of the same priority. A job that is there already (same request and epoch) stays one. */
@@ -87,7 +92,7 @@ export class ModelQueue {
 
   #add(job: GenerateJob, order: { priority?: number }): Promise<unknown> {
     return this.#call(`queue request ${job.requestId} for ${this.model}`, (queue) =>
-      queue.add('generate', job, {
+      queue.add('generate', encodeJob(job, this.#jobVersion()), {
         ...order,
         jobId: redisKeys.jobId(job.requestId, job.epoch),
         attempts: 1,
@@ -97,12 +102,12 @@ export class ModelQueue {
     );
   }
 
-  #call<Result>(purpose: string, call: (queue: Queue<GenerateJob>) => Promise<Result>): Promise<Result> {
+  #call<Result>(purpose: string, call: (queue: Queue<object>) => Promise<Result>): Promise<Result> {
     return redisCall(this.#redis, purpose, async () => call(await this.#open()));
   }
 
   /** BullMQ's queue never recovers from a failed initialisation, so a queue that could not start is replaced. */
-  async #open(): Promise<Queue<GenerateJob>> {
+  async #open(): Promise<Queue<object>> {
     this.#queue ??= this.#create();
     const queue = this.#queue;
     try {
@@ -114,8 +119,8 @@ export class ModelQueue {
     }
   }
 
-  #create(): Queue<GenerateJob> {
-    const queue = new Queue<GenerateJob>(redisKeys.queueName(this.model), {
+  #create(): Queue<object> {
+    const queue = new Queue<object>(redisKeys.queueName(this.model), {
       connection: this.#redis,
       prefix: redisKeys.queuePrefix,
       streams: { events: { maxLen: EVENTS_KEPT } },

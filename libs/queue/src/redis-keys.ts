@@ -16,6 +16,11 @@ export const redisKeys = {
   /** BullMQ refuses `:` and plain integers in job ids. */
   jobId: (requestId: string, epoch: number) => `${escaped(requestId)}-${epoch}`,
 
+  /** string: version of the keys (`migrateKeys`); outside of the versioned prefix, since it tells it */
+  keyVersion: 'millrace:key-version',
+  /** string with TTL: who brings the keys to another version now */
+  keyMigration: 'millrace:key-migration',
+
   /** string: brotli of the model card's canonical JSON, under its SHA-256 */
   card: (hash: string) => `${PREFIX}:card:{${hash}}`,
 

@@ -10,7 +10,7 @@ function worker(workerId: string, state: WorkerState, cardHash: string, startedA
 describe('servedModels', () => {
   it('counts ready workers and their slots only', () => {
     const served = servedModels([worker('a', 'ready', 'x'), worker('b', 'ready', 'x'), worker('c', 'draining', 'x')]);
-    expect(served).toEqual([{ model: 'm', cardHash: 'x', workers: 2, slots: 8, state: 'ready' }]);
+    expect(served).toEqual([{ model: 'm', cardHash: 'x', workers: 2, slots: 8, state: 'ready', jobVersion: 1 }]);
   });
 
   it('tells a model that is being loaded from one that is gone', () => {

@@ -1,4 +1,4 @@
-import type { WorkerRecord, WorkerState } from '#contracts';
+import { JOB_VERSION, type WorkerRecord, type WorkerState } from '#contracts';
 
 /** One model as the cluster serves it. */
 export interface ServedModel {
@@ -10,6 +10,8 @@ export interface ServedModel {
   readonly slots: number;
   /** The best state of any worker that has it: `ready`, else `loading`, else `draining`; `stopped` without a worker. */
   readonly state: WorkerState;
+  /** Newest version of jobs that all its workers read: they share one queue. */
+  readonly jobVersion: number;
 }
 
 export interface KnownModel {
@@ -29,15 +31,21 @@ export function servedModels(
 ): ServedModel[] {
   const served = new Map<string, ServedModel>();
   for (const [model, { cardHash }] of known) {
-    served.set(model, { model, cardHash, workers: 0, slots: 0, state: 'stopped' });
+    served.set(model, { model, cardHash, workers: 0, slots: 0, state: 'stopped', jobVersion: JOB_VERSION });
   }
   for (const model of new Set(workers.flatMap((worker) => worker.models.map((entry) => entry.model)))) {
     const offers = offersOf(model, workers);
     const best = offers.reduce((a, b) => (isBetter(b, a) ? b : a));
     const state = BEST_FIRST.find((candidate) => offers.some((offer) => offer.states.has(candidate))) ?? 'stopped';
-    served.set(model, { model, cardHash: best.cardHash, workers: best.ready, slots: best.slots, state });
+    const jobVersion = jobVersionOf(model, workers);
+    served.set(model, { model, cardHash: best.cardHash, workers: best.ready, slots: best.slots, state, jobVersion });
   }
   return [...served.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
+}
+
+function jobVersionOf(model: string, workers: readonly WorkerRecord[]): number {
+  const serving = workers.filter(({ models }) => models.some((entry) => entry.model === model));
+  return Math.min(JOB_VERSION, ...serving.map(({ jobVersion = 1 }) => jobVersion));
 }
 
 /** One card under which a model is offered. */

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { WorkerRecord } from '#contracts';
+import { JOB_VERSION, WorkerRecord } from '#contracts';
 import { redisCall } from './redis-call.ts';
 import { redisKeys } from './redis-keys.ts';
 import { type KnownModel, type ServedModel, servedModels } from './served-models.ts';
@@ -32,7 +32,12 @@ export class WorkerDirectory {
       const beatAtMs = Number((await this.#redis.time())[0]) * 1_000;
       const transaction = this.#redis
         .multi()
-        .set(redisKeys.workerRecord(record.workerId), JSON.stringify(record), 'PX', ttlMs)
+        .set(
+          redisKeys.workerRecord(record.workerId),
+          JSON.stringify({ jobVersion: JOB_VERSION, ...record }),
+          'PX',
+          ttlMs,
+        )
         .zadd(redisKeys.workerBeats, beatAtMs, record.workerId)
         .zremrangebyscore(redisKeys.workerBeats, '-inf', beatAtMs - INDEX_KEEP_MS);
       for (const { model, cardHash } of record.models) {

@@ -50,7 +50,7 @@ describe('a peer of the relay server', () => {
     const error = await peer.error;
     expect(error.code).toBe(status.FAILED_PRECONDITION);
     expect(error.details).toContain(
-      `version ${PROTOCOL_VERSION + 1} of worker raw does not match version ${PROTOCOL_VERSION} of replica api-1`,
+      `version ${PROTOCOL_VERSION + 1} of worker raw does not match versions 1 to ${PROTOCOL_VERSION} of replica api-1`,
     );
     await finish();
   });

@@ -11,4 +11,6 @@ export interface CataloguedModel {
   readonly liveWorkers: number;
   /** Slots of those workers together. */
   readonly liveSlots: number;
+  /** Newest version of jobs that all its workers read. */
+  readonly jobVersion: number;
 }

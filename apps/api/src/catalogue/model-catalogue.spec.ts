@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MillraceError, type ModelCard } from '#contracts';
+import { JOB_VERSION, MillraceError, type ModelCard } from '#contracts';
 import { createLogger } from '#observability';
 import type { ServedModel } from '#queue';
 import type { PromptSource } from '../rendering/prompt-source.ts';
@@ -23,6 +23,7 @@ const served = (model: string, workers = 1): ServedModel => ({
   workers,
   slots: workers,
   state: workers > 0 ? 'ready' : 'stopped',
+  jobVersion: JOB_VERSION,
 });
 
 let now: ServedModel[];

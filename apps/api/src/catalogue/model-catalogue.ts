@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MillraceError, type ModelCard } from '#contracts';
+import { JOB_VERSION, MillraceError, type ModelCard } from '#contracts';
 import type { PromptTraits } from '#models';
 import type { Logger } from '#observability';
 import type { ServedModel } from '#queue';
@@ -62,6 +62,11 @@ export class ModelCatalogue {
     return [...this.#models.values()].filter((model) => model.liveWorkers > 0);
   }
 
+  /** In which version jobs for a model are to be written now. */
+  jobVersionOf(name: string): number {
+    return this.#models.get(name)?.jobVersion ?? JOB_VERSION;
+  }
+
   /** @throws MillraceError model_not_found, or unavailable when the model is unknown and Redis can not be asked */
   async find(name: string): Promise<CataloguedModel> {
     if (!this.#isServed(name)) await this.#refreshForUnserved();
@@ -120,7 +125,13 @@ export class ModelCatalogue {
     const known = await this.#card(served.cardHash, served.model);
     return known === null
       ? null
-      : { ...known, cardHash: served.cardHash, liveWorkers: served.workers, liveSlots: served.slots };
+      : {
+          ...known,
+          cardHash: served.cardHash,
+          liveWorkers: served.workers,
+          liveSlots: served.slots,
+          jobVersion: served.jobVersion,
+        };
   }
 
   async #card(hash: string, model: string): Promise<KnownCard | null> {

@@ -1,9 +1,9 @@
-import type { ChannelCredentials } from '@grpc/grpc-js';
+import { type ChannelCredentials, status } from '@grpc/grpc-js';
 import type { relay } from '#contracts';
-import type { RelayStreamError } from '../errors/relay-stream-error.ts';
+import { RelayStreamError } from '../errors/relay-stream-error.ts';
 import type { ClaimOutcome, ClaimRequest } from '../relay-ports.ts';
 import { DEFAULT_KEEPALIVE_MS, dialerOptions } from '../wire/channel-options.ts';
-import { PROTOCOL_VERSION } from '../wire/protocol.ts';
+import { OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION } from '../wire/protocol.ts';
 import { dialerCredentials, dialerTlsOptions } from '../wire/relay-tls.ts';
 import { tokenMetadata } from '../wire/relay-token.ts';
 import { HeldClaim } from './held-claim.ts';
@@ -241,18 +241,12 @@ export class RelayDialer implements AsyncDisposable {
   }
 
   async #open(address: string): Promise<ReplicaStream> {
-    const { workerId, models, slots, token, tls, keepaliveMs, onReplica } = this.#options;
+    const { onReplica } = this.#options;
     try {
-      const stream = await ReplicaStream.open({
-        address,
-        hello: { workerId, models: [...models], slots, protocolVersion: PROTOCOL_VERSION },
-        metadata: tokenMetadata(token),
-        credentials: this.#credentials,
-        channelOptions: { ...dialerOptions(keepaliveMs ?? DEFAULT_KEEPALIVE_MS), ...dialerTlsOptions(tls) },
-        dialTimeoutMs: this.#options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
-        maxPendingBytes: this.#options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES,
-        answered: (from, answer) => this.#answered(from, answer),
-        ended: (from, error) => this.#ended(from, error),
+      const stream = await this.#dial(address, PROTOCOL_VERSION).catch((error: unknown) => {
+        // A replica of an older release says no to a hello of a newer one.
+        if (!isVersionRefusal(error)) throw error;
+        return this.#dial(address, OLDEST_PROTOCOL_VERSION);
       });
       onReplica?.({ address, state: 'attached', why: '' });
       if (this.#closed) void stream.close();
@@ -262,4 +256,24 @@ export class RelayDialer implements AsyncDisposable {
       throw error;
     }
   }
+
+  #dial(address: string, protocolVersion: number): Promise<ReplicaStream> {
+    const { workerId, models, slots, token, tls, keepaliveMs } = this.#options;
+    return ReplicaStream.open({
+      address,
+      hello: { workerId, models: [...models], slots, protocolVersion },
+      metadata: tokenMetadata(token),
+      credentials: this.#credentials,
+      channelOptions: { ...dialerOptions(keepaliveMs ?? DEFAULT_KEEPALIVE_MS), ...dialerTlsOptions(tls) },
+      dialTimeoutMs: this.#options.dialTimeoutMs ?? DEFAULT_DIAL_TIMEOUT_MS,
+      maxPendingBytes: this.#options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES,
+      answered: (from, answer) => this.#answered(from, answer),
+      ended: (from, error) => this.#ended(from, error),
+    });
+  }
+}
+
+function isVersionRefusal(error: unknown): boolean {
+  const cause = error instanceof RelayStreamError ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === status.FAILED_PRECONDITION;
 }

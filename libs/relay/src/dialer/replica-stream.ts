@@ -3,7 +3,6 @@ import type { relay } from '#contracts';
 import { RelayOverflowError } from '../errors/relay-overflow-error.ts';
 import { RelayStreamError } from '../errors/relay-stream-error.ts';
 import { type AttachCall, attachMethod, encodeWorkerMessage } from '../wire/attach-method.ts';
-import { PROTOCOL_VERSION } from '../wire/protocol.ts';
 import type { HeldClaim } from './held-claim.ts';
 
 export interface ReplicaStreamOptions {
@@ -108,7 +107,7 @@ export class ReplicaStream {
     );
     this.#call.on('data', (answer: relay.ApiMessage) => {
       if (this.#state === 'open') return this.#options.answered(this, answer);
-      const mismatch = welcomeMismatch(answer);
+      const mismatch = welcomeMismatch(answer, this.#options.hello.protocolVersion);
       if (mismatch !== null) return fail(new RelayStreamError(this.address, mismatch));
       clearTimeout(timer);
       this.#state = 'open';
@@ -135,9 +134,9 @@ export class ReplicaStream {
   }
 }
 
-function welcomeMismatch(answer: relay.ApiMessage): string | null {
+function welcomeMismatch(answer: relay.ApiMessage, spoken: number): string | null {
   if (answer.message?.$case !== 'welcome') return 'the first answer is not a welcome';
   const { protocolVersion, replicaId } = answer.message.value;
-  if (protocolVersion === PROTOCOL_VERSION) return null;
-  return `replica ${replicaId} speaks relay protocol version ${protocolVersion}, this worker ${PROTOCOL_VERSION}; run the same release on both`;
+  if (protocolVersion === spoken) return null;
+  return `replica ${replicaId} answered hello of relay protocol version ${spoken} with version ${protocolVersion}`;
 }

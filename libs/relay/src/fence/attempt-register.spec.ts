@@ -7,6 +7,7 @@ import type { Attempt, AttemptHolder } from './attempt.ts';
 import { AttemptRegister } from './attempt-register.ts';
 
 class Holder implements AttemptHolder {
+  readonly canResume = true;
   readonly workerId: string;
   readonly attempts = new Set<Attempt>();
   readonly cancels: string[] = [];

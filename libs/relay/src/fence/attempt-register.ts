@@ -67,11 +67,13 @@ export class AttemptRegister {
 
   /**
    * Grants the attempt to `holder`.
-   * @returns what it goes on behind, or null when its client has gone, it has ended, or a stream holds it already
+   * @returns what it goes on behind, or null when its client has gone, it has ended, a stream holds it already, or it
+   *   began elsewhere and the holder can not go on with it
    */
   claim(holder: AttemptHolder, frame: Frame): readonly ResumedChoice[] | null {
     const attempt = this.#attempts.get(frame.requestId);
     if (attempt === undefined || attempt.epoch !== frame.epoch || attempt.holder !== null) return null;
+    if (attempt.resume.length > 0 && !holder.canResume) return null;
     attempt.grant(holder);
     this.#tell(attempt, () => attempt.sink.granted(holder.workerId));
     return attempt.ended ? null : attempt.resume;

@@ -4,6 +4,8 @@ import { ChoiceFence } from './choice-fence.ts';
 /** The worker's end of an attempt: one attached stream. Two streams of the same worker are two holders. */
 export interface AttemptHolder {
   readonly workerId: string;
+  /** Whether it goes on behind what was delivered; a worker of an older release would begin anew. */
+  readonly canResume: boolean;
   /** The attempts granted to this stream that have not ended; kept by the register. */
   readonly attempts: Set<Attempt>;
   sendCancel(requestId: string, epoch: number, reason: string): void;

@@ -2,7 +2,7 @@ import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { relay } from '#contracts';
 import type { Attempt, AttemptHolder } from '../fence/attempt.ts';
 import type { AttemptRegister } from '../fence/attempt-register.ts';
-import { PROTOCOL_VERSION } from '../wire/protocol.ts';
+import { isSpoken, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, RESUME_VERSION } from '../wire/protocol.ts';
 
 export type WorkerCall = ServerDuplexStream<relay.WorkerMessage, relay.ApiMessage>;
 
@@ -50,6 +50,10 @@ export class WorkerStream implements AttemptHolder {
     return this.#hello?.workerId ?? '(unknown)';
   }
 
+  get canResume(): boolean {
+    return (this.#hello?.protocolVersion ?? 0) >= RESUME_VERSION;
+  }
+
   get hello(): relay.Hello | null {
     return this.#hello;
   }
@@ -86,13 +90,17 @@ export class WorkerStream implements AttemptHolder {
     clearTimeout(this.#helloTimer);
     this.#hello = hello;
     this.#events.greeted(this);
-    this.#send({ message: { $case: 'welcome', value: { replicaId, protocolVersion: PROTOCOL_VERSION } } });
+    this.#send({ message: { $case: 'welcome', value: { replicaId, protocolVersion: hello.protocolVersion } } });
   }
 
   #answer({ requestId, epoch }: relay.Accepted): void {
     const resume = this.#events.register.claim(this, { requestId, epoch });
     if (resume === null) {
-      this.sendCancel(requestId, epoch, 'the request is not open here, or runs already');
+      this.sendCancel(
+        requestId,
+        epoch,
+        'the request is not open here, runs already, or began on a worker of a newer release',
+      );
       return;
     }
     // The encoder only reads the token ids, which is all that `readonly` asks for.
@@ -125,9 +133,9 @@ export class WorkerStream implements AttemptHolder {
 
 function helloRefusal(hello: relay.Hello, replicaId: string): string | null {
   if (hello.workerId === '') return 'hello without a worker id';
-  if (hello.protocolVersion === PROTOCOL_VERSION) return null;
+  if (isSpoken(hello.protocolVersion)) return null;
   return (
-    `relay protocol version ${hello.protocolVersion} of worker ${hello.workerId} does not match version ` +
-    `${PROTOCOL_VERSION} of replica ${replicaId}; run the same release on both`
+    `relay protocol version ${hello.protocolVersion} of worker ${hello.workerId} does not match versions ` +
+    `${OLDEST_PROTOCOL_VERSION} to ${PROTOCOL_VERSION} of replica ${replicaId}; run one release on both, or two that follow each other`
   );
 }
