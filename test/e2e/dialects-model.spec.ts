@@ -10,6 +10,11 @@ import { TEST_KEY } from '../support/product-process.ts';
 const MODEL = 'tiny-llama';
 const messages = [{ role: 'user' as const, content: 'Say something — anything, really.' }];
 
+// The fixture's context is short, and its tokens are few characters long.
+const parameters = { properties: { n: { type: 'integer' } } };
+const time = { type: 'function', function: { name: 'time' } };
+const tools = [{ type: 'function', function: { name: 'note', parameters } }];
+
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await Cluster.start({
@@ -30,7 +35,7 @@ const ask = (path: string, body: object) =>
 
 interface WholeChoice {
   readonly index: number;
-  readonly message: { readonly content: string };
+  readonly message: { readonly content: string; readonly tool_calls?: readonly { readonly function: object }[] };
   readonly logprobs?: { readonly content: readonly { readonly bytes: number[] }[] } | null;
   readonly finish_reason: string;
   readonly stop_reason?: string | null;
@@ -44,6 +49,12 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
     ['three choices with log probabilities', { n: 3, logprobs: true, top_logprobs: 3 }],
     ['one greedy choice with log probabilities', { n: 1, temperature: 0, logprobs: true, top_logprobs: 0 }],
     ['three choices that stop strings end', { n: 3, stop: ['a', 'e', '\n'] }],
+    ['three choices with tools', { n: 3, tools }],
+    [
+      'three choices that must call a tool, cut by the length',
+      { n: 3, tools, tool_choice: 'required', logprobs: true },
+    ],
+    ['one call that ends by itself', { n: 1, tools: [time], tool_choice: 'required', parallel_tool_calls: false }],
   ])('streams %s to exactly the whole answer for the same seed', async (_, wishes) => {
     for (const seed of [1, 2, 3]) {
       const body = { temperature: 1, top_p: 1, max_tokens: 40, seed, ...wishes };
@@ -58,8 +69,15 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
       expect(done).toBe(true);
       expect(whole.choices).toHaveLength(wishes.n);
       for (const choice of whole.choices) {
-        expect(joined(chunks, choice.index)).toMatchObject({
-          content: choice.message.content,
+        const { calls, ...streamed } = joined(chunks, choice.index);
+        const functions = (choice.message.tool_calls ?? []).map((call) => call.function);
+        expect(calls.map((call) => call.function)).toEqual(functions);
+        if (choice.finish_reason === 'tool_calls') {
+          expect(calls.length).toBeGreaterThan(0);
+          for (const call of calls) JSON.parse(call.function.arguments);
+        }
+        expect(streamed).toMatchObject({
+          content: choice.message.content ?? '',
           logprobs: choice.logprobs?.content ?? [],
           finishReason: choice.finish_reason,
           stopReason: choice.stop_reason,

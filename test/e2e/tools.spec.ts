@@ -163,6 +163,38 @@ describe.each(STREAMING_CASES)('$path with tools', (dialect) => {
     expect([refused.status, body.error.param]).toEqual([400, 'messages[1].tool_calls[0].function.arguments']);
   });
 
+  it('hands calls that are asked for to the worker as what they must be, and refuses schemas that can not be held', async () => {
+    script = saying(call('weather', '{"city": "Paris"}'), { size: 1 });
+    const { chunks } = await bothForms(dialect, { tools, tool_choice: 'required' });
+    expect(plain.jobs.at(-1)!.constraint).toMatchObject({
+      type: 'tool_calls',
+      format: 'generic',
+      choice: 'required',
+      tools: [
+        { name: 'weather', parameters },
+        { name: 'time', parameters: null },
+      ],
+    });
+    // Held to their form, calls are told while they are written.
+    expect(chunks.filter((chunk) => chunk.choices[0]?.delta.tool_calls).length).toBeGreaterThan(5);
+    const contains = { type: 'object', properties: { a: { type: 'array', contains: {} } } };
+    const bad = { type: 'function', function: { name: 'bad', parameters: contains } };
+    for (const choice of [
+      { tool_choice: 'required' },
+      { tool_choice: { type: 'function', function: { name: 'bad' } } },
+    ]) {
+      const response = await ask(dialect, { tools: [weather, bad], ...choice });
+      const { error } = (await response.json()) as { error: { param: string; message: string } };
+      expect([response.status, error.param]).toEqual([
+        dialect.outOfRange,
+        'tools[1].function.parameters.properties.a.contains',
+      ]);
+      expect(error.message).toMatch(/bad.*contains/);
+    }
+    const held = await ask(dialect, { tools, tool_choice: 'auto', response_format: { type: 'json_object' } });
+    expect(held.status).toBe(dialect.outOfRange);
+  });
+
   it('gives what is no call as text, with nothing lost', async () => {
     for (const text of [
       call('unknown', '{}'),

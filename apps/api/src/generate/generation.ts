@@ -1,9 +1,10 @@
-import type { GenerateJob } from '#contracts';
+import { type GenerateJob, MillraceError, type OutputConstraint } from '#contracts';
 import type { Logger } from '#observability';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
 import type { ConstraintChecker } from '../constraints/constraint-checker.ts';
+import { withToolPlace } from '../constraints/tool-field.ts';
 import type { AttemptsObserver } from '../observation/request-observer.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
 import type { CancelLatency } from '../requests/cancel-latency.ts';
@@ -130,7 +131,7 @@ export class Generation {
     };
     const prompt = await this.#prompts.render(model.cardHash, conversation, context.gone);
     const constraint = plannedConstraint(adapted, model, prompt);
-    if (constraint !== null) await this.#constraints.check(model, constraint);
+    if (constraint !== null) await this.#check(model, constraint, adapted);
     const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
     const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
       requestId: context.requestId,
@@ -154,6 +155,14 @@ export class Generation {
       refusedBefore: context.refusedBefore,
       tell: context.tell,
     });
+  }
+
+  async #check(model: CataloguedModel, constraint: OutputConstraint, { toolUse }: ValidGenerateRequest): Promise<void> {
+    try {
+      await this.#constraints.check(model, constraint);
+    } catch (error) {
+      throw error instanceof MillraceError ? withToolPlace(error, toolUse) : error;
+    }
   }
 
   #attemptsOf(
