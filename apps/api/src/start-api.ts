@@ -37,13 +37,14 @@ import { Readiness } from './health/readiness.ts';
 import { NestLogger } from './nest-logger.ts';
 import { ApiMetrics } from './observation/api-metrics.ts';
 import { exposeCluster } from './observation/expose-cluster.ts';
+import { exposeLedger } from './observation/expose-ledger.ts';
 import { exposeRelay } from './observation/expose-relay.ts';
 import { RequestObservers } from './observation/observe-requests.ts';
 import { openapiDocument } from './openapi/openapi-document.ts';
 import { connectRedisOrExplain } from './process/connect-redis-or-explain.ts';
 import { listenOrExplain } from './process/listen.ts';
 import { RenderPool } from './rendering/render-pool.ts';
-import type { CancelPhase } from './requests/cancel-latency.ts';
+import { CANCEL_PHASES, type CancelPhase } from './requests/cancel-latency.ts';
 import { RequestDesk } from './requests/request-desk.ts';
 import { RequestJournal } from './requests/request-journal.ts';
 
@@ -112,6 +113,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const catalogue = new ModelCatalogue(sources, prompts, logger);
   opened.defer(() => catalogue.close());
   await catalogue.start();
+  exposeLedger(metrics, redis);
   exposeCluster(metrics, {
     redis,
     health: redisHealth,
@@ -178,6 +180,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   );
   const admission = new GatedAdmission(gate, tenants);
   const cancelLatency = metrics.family(METRICS.cancelLatency);
+  for (const phase of CANCEL_PHASES) cancelLatency.child({ phase });
   const failover = {
     options: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,

@@ -40,6 +40,7 @@ export { type CreatedKey, KeyStore, type NewKey } from './keys/key-store.ts';
 export { type KnownKey, TenantDirectory } from './keys/tenant-directory.ts';
 export type { LedgerEntry } from './ledger/ledger-entry.ts';
 export { LEDGER_CSV_HEADER, ledgerCsvLine, ledgerJsonLine } from './ledger/ledger-format.ts';
+export { ledgerLag } from './ledger/ledger-lag.ts';
 export { ledgerPage } from './ledger/ledger-page.ts';
 export { LedgerReader } from './ledger/ledger-reader.ts';
 export { LedgerWebhook, type LedgerWebhookOptions } from './ledger/ledger-webhook.ts';

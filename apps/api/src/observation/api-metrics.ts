@@ -82,6 +82,8 @@ export class ApiMetrics {
     this.#models.set(name, known);
     // A counter that only appears with its first event hides that event from rate().
     for (const cause of LOSS_CAUSES) this.failovers.child({ ...labels, cause });
+    this.admissions.child({ ...labels, outcome: 'admitted' });
+    this.failures.child({ ...labels, code: 'attempts_exhausted' });
     for (const finished_reason of END_REASONS) this.success.child({ ...labels, finished_reason });
     return known;
   }

@@ -276,6 +276,13 @@ export const METRICS = {
     ['tenant'],
   ),
 
+  ledgerLag: gauge(
+    'api',
+    'millrace:ledger_lag_entries',
+    'Ledger entries that an export group has not taken or not confirmed, of up to 200 active tenants. Take max() over replicas.',
+    ['group'],
+  ),
+
   numRequestsWaiting: gauge(
     'api',
     'millrace:num_requests_waiting',

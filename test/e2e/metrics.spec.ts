@@ -1,0 +1,227 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { METRICS, type MetricDefinition } from '#observability';
+import { ALERTS, ruleOf } from '../../tools/observability/alerts.ts';
+import { DASHBOARDS } from '../../tools/observability/dashboards.ts';
+import { Cluster } from '../support/cluster.ts';
+import { TEST_KEY } from '../support/product-process.ts';
+import { PrometheusServer } from '../support/prometheus-server.ts';
+import { ScrapedMetrics } from '../support/scraped-metrics.ts';
+
+const MODEL = 'tiny-llama';
+const modelFolder = fileURLToPath(new URL(`../fixtures/models/${MODEL}`, import.meta.url));
+const rulesFile = fileURLToPath(new URL('../../observability/rules/millrace.yaml', import.meta.url));
+const documented: readonly MetricDefinition[] = Object.values(METRICS);
+const ofModel = { model_name: MODEL };
+const host = (url: string) => new URL(url).host;
+
+/** Every query of panels and alerts, as Grafana would send it. */
+const queries = [
+  ...ALERTS.map(({ signal }) => signal),
+  ...DASHBOARDS.flatMap(({ panels }) => panels.flatMap(({ targets }) => targets.map(({ query }) => query))),
+].map((query) => query.replaceAll('$__rate_interval', '1m').replaceAll('$model', '.*'));
+
+let cluster: Cluster;
+let prometheus: PrometheusServer | null = null;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({
+    modelFolder,
+    workers: 2,
+    worker: { MILLRACE_SLOTS: '2', MILLRACE_SLOT_TOKENS: '512', MILLRACE_JOB_LOCK_MS: '2000' },
+  });
+  if (!PrometheusServer.isInstalled()) return;
+  const jobs = {
+    'millrace-api': cluster.apis.map(({ managementUrl }) => host(managementUrl)),
+    'millrace-worker': cluster.workers.map(({ managementUrl }) => host(managementUrl)),
+  };
+  prometheus = await PrometheusServer.start(jobs, rulesFile);
+  // A rate needs what was before.
+  await sleep(1_500);
+}, 60_000);
+
+afterAll(async () => {
+  await prometheus?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const chat = (fields: object, init: RequestInit = {}) =>
+  cluster.post(
+    { model: MODEL, messages: [{ role: 'user', content: 'count' }], seed: 1, ignore_eos: true, ...fields },
+    init,
+  );
+
+interface Usage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+}
+
+async function usageOf(response: Response): Promise<Usage> {
+  return ((await response.json()) as { usage: Usage }).usage;
+}
+
+const scrapeApi = () => ScrapedMetrics.of(cluster.api.managementUrl);
+
+async function sumOfWorkers(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+  const scrapes = await Promise.all(cluster.workers.map((worker) => ScrapedMetrics.of(worker.managementUrl)));
+  return scrapes.reduce((sum, scrape) => sum + scrape.sum(name, labels), 0);
+}
+
+describe('metrics after a load', () => {
+  it('agree with what clients were told, on API and workers', async () => {
+    const alone = await Promise.all(Array.from({ length: 6 }, () => chat({ max_tokens: 10 }).then(usageOf)));
+    const twice = await chat({ max_tokens: 5, n: 2 }).then(usageOf);
+    const usages = [...alone, twice];
+    const promptTokens = usages.reduce((sum, { prompt_tokens }) => sum + prompt_tokens, 0);
+    const completionTokens = usages.reduce((sum, { completion_tokens }) => sum + completion_tokens, 0);
+    expect(completionTokens).toBe(70);
+
+    const api = await scrapeApi();
+    expect(api.sum('millrace:admissions_total', { ...ofModel, outcome: 'admitted' })).toBe(7);
+    expect(api.sum('millrace:request_success_total', { ...ofModel, finished_reason: 'length' })).toBe(8);
+    expect(api.sum('millrace:request_prompt_tokens_sum', ofModel)).toBe(promptTokens);
+    expect(api.sum('millrace:request_generation_tokens_sum', ofModel)).toBe(completionTokens);
+    expect(api.sum('millrace:request_params_n_sum', ofModel)).toBe(8);
+    expect(api.sum('millrace:relay_tokens_total')).toBe(completionTokens);
+    expect(api.sum('millrace:tenant_tokens_total', { tenant: 'dev', kind: 'prompt' })).toBe(promptTokens);
+    expect(api.sum('millrace:tenant_tokens_total', { tenant: 'dev', kind: 'completion' })).toBe(completionTokens);
+    for (const name of ['time_to_first_token', 'e2e_request_latency', 'request_queue_time']) {
+      expect(api.sum(`millrace:${name}_seconds_count`, ofModel), name).toBe(7);
+    }
+    const means = ['time_to_first_token', 'e2e_request_latency'].map((name) =>
+      api.sum(`millrace:${name}_seconds_sum`, ofModel),
+    );
+    expect(means[0]).toBeLessThan(means[1] ?? 0);
+    expect([api.sum('millrace:workers_ready', ofModel), api.sum('millrace:slots_ready', ofModel)]).toEqual([2, 4]);
+    expect([api.sum('millrace:num_requests_waiting', ofModel), api.sum('millrace:redis_up')]).toEqual([0, 1]);
+    expect(api.sum('millrace:queue_drain_rate', ofModel)).toBeGreaterThan(0);
+    expect(api.sum('millrace:redis_memory_used_bytes')).toBeGreaterThan(1e6);
+
+    expect(await sumOfWorkers('millrace:generation_tokens_total')).toBe(completionTokens);
+    expect(await sumOfWorkers('millrace:prompt_tokens_total')).toBe(promptTokens);
+    // A gap before every token but the first of each choice.
+    expect(await sumOfWorkers('millrace:inter_token_latency_seconds_count')).toBe(completionTokens - 8);
+    expect(await sumOfWorkers('millrace:request_prefill_time_seconds_count')).toBe(7);
+    expect(await sumOfWorkers('millrace:jobs_total', { outcome: 'granted' })).toBe(7);
+    expect(await sumOfWorkers('millrace:consuming')).toBe(2);
+    expect(await sumOfWorkers('millrace:num_requests_running')).toBe(0);
+  });
+
+  it('count refusals by their cause, cancels, and attempts that are lost', async () => {
+    expect((await chat({ model: 'none-such' })).status).toBe(404);
+    expect((await chat({ max_tokens: -1 })).status).toBe(400);
+    expect((await chat({}, { headers: { authorization: 'Bearer wrong' } })).status).toBe(401);
+
+    const leaving = new AbortController();
+    const left = await chat({ max_tokens: 400, stream: true }, { signal: leaving.signal });
+    await left.body?.getReader().read();
+    const busy = await cluster.busyWorker();
+    const seen = await ScrapedMetrics.of(busy.managementUrl);
+    expect(seen.sum('millrace:num_requests_running', ofModel)).toBe(1);
+    expect(seen.sum('millrace:kv_cache_usage_perc', ofModel)).toBeGreaterThan(0);
+    leaving.abort();
+    await expect
+      .poll(async () => (await scrapeApi()).sum('millrace:cancel_latency_seconds_count', { phase: 'decode' }))
+      .toBe(1);
+
+    // A group of exporters that has not taken anything yet.
+    const group = {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' },
+    };
+    const read = await fetch(`${cluster.url}/admin/v1/tenants/dev/ledger/billing/read`, {
+      ...group,
+      body: '{"member":"a","count":1}',
+    });
+    expect(read.status).toBe(200);
+
+    // Prometheus shall see what the worker that is about to be killed has counted.
+    if (prometheus !== null) await sleep(1_500);
+    const cut = await chat({ max_tokens: 400, stream: true });
+    const victim = await cluster.busyWorker();
+    await victim.stop('SIGKILL');
+    cluster.takeOut(victim);
+    expect(await cut.text()).toContain('[DONE]');
+
+    const api = await scrapeApi();
+    expect(api.sum('millrace:admissions_total', { model_name: 'none', outcome: 'model_not_found' })).toBe(1);
+    expect(api.sum('millrace:admissions_total', { model_name: 'none', outcome: 'invalid_request' })).toBe(1);
+    expect(api.sum('millrace:admissions_total', { model_name: 'none', outcome: 'invalid_api_key' })).toBe(1);
+    expect(api.sum('millrace:request_success_total', { ...ofModel, finished_reason: 'abort' })).toBe(1);
+    expect(api.sum('millrace:failovers_total', { ...ofModel, cause: 'worker_lost' })).toBe(1);
+    expect(api.sum('millrace:failover_seconds_count', ofModel)).toBe(1);
+    expect(api.sum('millrace:tenant_requests_total', { tenant: 'dev', outcome: 'completed' })).toBe(8);
+    expect(api.sum('millrace:http_requests_total', { status: '401' })).toBe(1);
+    expect(await sumOfWorkers('millrace:jobs_total', { outcome: 'resumed' })).toBe(1);
+  });
+
+  it('are all there that are documented, with the labels that are documented, and no other', async () => {
+    // Ledgers are looked at every two seconds.
+    const lag = async () => (await scrapeApi()).sum('millrace:ledger_lag_entries', { group: 'billing' });
+    await expect.poll(lag, { timeout: 10_000 }).toBeGreaterThan(0);
+    const scrapes = {
+      api: await scrapeApi(),
+      worker: await ScrapedMetrics.of(cluster.workers[0]!.managementUrl),
+    };
+    for (const process of ['api', 'worker'] as const) {
+      const expected = documented.filter((metric) => metric.process === process || metric.process === 'both');
+      const seen = scrapes[process].samples.filter(({ name }) => name.startsWith('millrace:'));
+      for (const { name, type, labels } of expected) {
+        const sample = seen.find((each) => each.name === (type === 'histogram' ? `${name}_count` : name));
+        expect(sample, `${name} on the ${process}`).toBeDefined();
+        expect(Object.keys(sample?.labels ?? {}).sort(), name).toEqual([...labels].sort());
+      }
+      const known = new Set(
+        expected.flatMap(({ name, type }) =>
+          type === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name],
+        ),
+      );
+      expect(seen.filter(({ name }) => !known.has(name))).toEqual([]);
+    }
+  });
+
+  it('hold every name and label that a panel or an alert asks for', async () => {
+    const samples = [scrapeApi(), ScrapedMetrics.of(cluster.workers[0]!.managementUrl)];
+    const labelsOf = new Map<string, Set<string>>([['up', new Set(['job', 'instance'])]]);
+    for (const { samples: scraped } of await Promise.all(samples)) {
+      for (const { name, labels } of scraped) {
+        const names = labelsOf.get(name) ?? new Set(['job', 'instance']);
+        for (const label of Object.keys(labels)) names.add(label);
+        labelsOf.set(name, names);
+      }
+    }
+    for (const query of queries) {
+      const names = query.match(/millrace:\w+|nodejs_\w+|process_\w+_\w+|\bup\b/g) ?? [];
+      expect(names.length, query).toBeGreaterThan(0);
+      const known = names.map((name) => labelsOf.get(name));
+      for (const [index, name] of names.entries()) expect(known[index], `${name} in ${query}`).toBeDefined();
+      const asked = [...query.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list]) => list!.split(', '));
+      for (const label of asked) {
+        expect(
+          known.some((labels) => labels?.has(label)),
+          `${label} in ${query}`,
+        ).toBe(true);
+      }
+    }
+  });
+
+  // Where there is no Prometheus, the test above has to do.
+  const withPrometheus = PrometheusServer.isInstalled() ? it : () => {};
+  withPrometheus('give every panel and every alert data in a real Prometheus', async () => {
+    const server = prometheus!;
+    // What came last is scraped twice, which rates need.
+    await chat({ max_tokens: 5 });
+    await sleep(2_500);
+    const empty: string[] = [];
+    for (const query of queries) {
+      const results = await server.query(query);
+      if (!results.some(({ value }) => Number.isFinite(value))) empty.push(query);
+    }
+    expect(empty).toEqual([]);
+    for (const alert of ALERTS) await server.query(ruleOf(alert).expr);
+    expect(await server.failedRules()).toEqual([]);
+    const down = await server.query('ALERTS{alertname="MillraceTargetDown"}');
+    expect(down.length).toBe(1);
+  });
+});
