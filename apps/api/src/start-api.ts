@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { AdmissionGate, LedgerWebhook, ModelPlaces, TenantDirectory } from '#admission';
+import { AdmissionGate, LedgerWebhook, ModelPlaces, TenantAccount, TenantDirectory } from '#admission';
 import { type ApiSettings, redisTargetOf } from '#config';
 import {
   createLogger,
@@ -15,7 +15,15 @@ import {
 } from '#observability';
 import { CardStore, migrateKeys, RedisHealth, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
-import { askToCancel, CancelInbox, Notices, ReplicaPresence, RequestRecords } from '#requests';
+import {
+  askToCancel,
+  CancelInbox,
+  IdempotencyKeys,
+  KeptAnswers,
+  Notices,
+  ReplicaPresence,
+  RequestRecords,
+} from '#requests';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
@@ -31,6 +39,9 @@ import { SCHEMA_FIELD } from './dialects/chat-request/response-format.ts';
 import { FAILOVER_TIMES } from './generate/failover/failover-options.ts';
 import { GatedAdmission } from './generate/gated-admission.ts';
 import { Generation } from './generate/generation.ts';
+import { Adoption } from './generate/kept/adoption.ts';
+import { AnswerDesk } from './generate/kept/answer-desk.ts';
+import { AnswerFollower } from './generate/kept/answer-follower.ts';
 import { ModelQueues } from './generate/model-queues.ts';
 import { createManagementServer } from './health/management-server.ts';
 import { Readiness } from './health/readiness.ts';
@@ -189,10 +200,18 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     },
     logger,
     cancelLatency: {
-      observe: (phase: CancelPhase, latencyMs: number) => cancelLatency.child({ phase }).observe(latencyMs / 1_000),
+      observe: (phase: CancelPhase, latencyMs: number) => {
+        cancelLatency.child({ phase }).observe(latencyMs / 1_000);
+        logger.debug({ phase, latencyMs }, 'cancelled');
+      },
     },
   };
-  const generation = new Generation(
+  const kept = new KeptAnswers(redis, {
+    keptMs: settings.MILLRACE_ANSWER_KEPT_MS,
+    mostBytes: settings.MILLRACE_ANSWER_KEPT_BYTES,
+    mostBytesPerTenant: settings.MILLRACE_TENANT_KEPT_BYTES,
+  });
+  const generation = new Generation({
     catalogue,
     prompts,
     constraints,
@@ -202,8 +221,31 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     replicaId,
     failover,
     journal,
-  );
-  const completions = new Completions(generation, openRequests, {
+    kept,
+    detachedMs: settings.MILLRACE_DETACHED_MS,
+  });
+  const adoption = new Adoption({
+    kept,
+    presence,
+    adopt: (id, found) => generation.adopt(id, found),
+    onAdopted: (course) => openRequests.track(course),
+    stopping: () => openRequests.draining,
+    lookMs: settings.MILLRACE_LEASE_MS * DEAD_AFTER_LEASES,
+    logger,
+  });
+  opened.use(adoption);
+  const follower = new AnswerFollower({
+    kept,
+    notices,
+    adopt: (id, found) => adoption.look(id, found),
+    watchMs: settings.MILLRACE_DETACHED_MS,
+  });
+  const answers = new AnswerDesk({
+    keys: new IdempotencyKeys(redis),
+    kept,
+    chargedFor: ({ tenantId, requestId }) => new TenantAccount(redis, tenantId).chargedFor(requestId),
+  });
+  const completions = new Completions(generation, openRequests, answers, follower, {
     maxBufferedBytes: settings.MILLRACE_STREAM_BUFFER_BYTES,
     keepaliveMs: KEEPALIVE_MS,
   });

@@ -1,6 +1,6 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Redis } from 'ioredis';
-import { DueRequests } from '#admission';
+import { DueRequests, TenantAccount } from '#admission';
 import type { Logger } from '#observability';
 import { CardStore, connectRedis, RedisHealth, WorkerDirectory } from '#queue';
 import { MillraceWorker } from './lifecycle/millrace-worker.ts';
@@ -50,6 +50,7 @@ export class WorkerModule implements OnApplicationShutdown {
               directory,
               dueOf: (model: string) => new DueRequests(redis, model),
               redis: new RedisHealth(redis),
+              accountOf: (tenantId) => new TenantAccount(redis, tenantId),
             }),
         },
       ],

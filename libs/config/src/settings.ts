@@ -91,6 +91,14 @@ const apiSettings = z.object({
   MILLRACE_TRACE_CONTENT: flag,
   /** Tenants that metrics count by name; the rest is `other`. */
   MILLRACE_METRICS_TENANTS: z.coerce.number().int().min(0).max(10_000).default(100),
+  /** How long an answer can be come back to that was asked for with an `Idempotency-Key` or as resumable. */
+  MILLRACE_ANSWER_KEPT_MS: z.coerce.number().int().min(1_000).max(86_400_000).default(3_600_000),
+  /** Such an answer that grows beyond this is not kept any more; its own client gets it all the same. */
+  MILLRACE_ANSWER_KEPT_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
+  /** What is kept of all answers of one tenant; beyond it the oldest are forgotten. */
+  MILLRACE_TENANT_KEPT_BYTES: count(64 * 1024 * 1024, 16 * 1024 * 1024 * 1024),
+  /** How long such an answer goes on after its client left, for the client to come back. */
+  MILLRACE_DETACHED_MS: count(60_000, 3_600_000),
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });

@@ -13,6 +13,10 @@ export const ERROR_CODES = {
   model_not_found: { http: 404, grpc: 'NOT_FOUND', type: 'invalid_request_error', retryable: false },
   not_found: { http: 404, grpc: 'NOT_FOUND', type: 'invalid_request_error', retryable: false },
   method_not_allowed: { http: 405, grpc: 'UNIMPLEMENTED', type: 'invalid_request_error', retryable: false },
+  /** A request with the same idempotency key is being let in. */
+  idempotency_conflict: { http: 409, grpc: 'ABORTED', type: 'invalid_request_error', retryable: true },
+  /** The key stands for another request. */
+  idempotency_key_reused: { http: 422, grpc: 'INVALID_ARGUMENT', type: 'invalid_request_error', retryable: false },
   request_too_large: { http: 413, grpc: 'INVALID_ARGUMENT', type: 'invalid_request_error', retryable: false },
   unsupported_media_type: { http: 415, grpc: 'INVALID_ARGUMENT', type: 'invalid_request_error', retryable: false },
   rate_limit_exceeded: { http: 429, grpc: 'RESOURCE_EXHAUSTED', type: 'rate_limit_error', retryable: true },

@@ -9,6 +9,21 @@
  * (await records.get('team-a', requestId))?.state; // 'running'
  */
 export { askToCancel, CancelInbox } from './cancel-inbox.ts';
+export {
+  IdempotencyKeys,
+  idempotencyKeyHash,
+  type KeyClaim,
+  type KeyVerdict,
+} from './idempotency-keys.ts';
+export type {
+  KeptAnswer,
+  KeptAnswerLimits,
+  KeptEnding,
+  KeptError,
+  KeptFrames,
+  KeptState,
+} from './kept-answer.ts';
+export { type AnswerId, KeptAnswers } from './kept-answers.ts';
 export { Notices } from './notices.ts';
 export { ReplicaPresence, type ReplicaPresenceOptions } from './replica-presence.ts';
 export type { RequestRecord, RequestState } from './request-record.ts';

@@ -1,12 +1,19 @@
 import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AnswerHeading, ChunkMapper, Dialect, ParsedBody } from '../dialects/dialect.ts';
-import type { Answer } from '../generate/answer.ts';
+import { type GenerateJob, MillraceError } from '#contracts';
+import { idempotencyKeyHash } from '#requests';
+import type { AnswerHeading, Dialect, ParsedBody } from '../dialects/dialect.ts';
+import { dialectAt } from '../dialects/dialects.ts';
+import { Answer } from '../generate/answer.ts';
 import type { Generation } from '../generate/generation.ts';
+import { type AnswerDesk, fingerprintOf } from '../generate/kept/answer-desk.ts';
+import type { AnswerFollower } from '../generate/kept/answer-follower.ts';
 import { OutputReader } from '../generate/output/output-reader.ts';
-import type { PreparedGeneration, ReplyTarget } from '../generate/prepared-generation.ts';
-import type { RequestContext } from '../generate/request-context.ts';
+import type { AcceptedAnswer, ReplyTarget } from '../generate/prepared-generation.ts';
+import type { KeepWish, RequestContext } from '../generate/request-context.ts';
 import { CollectedAnswer } from './collected-answer.ts';
+import { EventNumbers } from './event-numbers.ts';
+import { keepHeadersOf } from './keep-headers.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { requestContext } from './request-edge.ts';
 import { SseStream } from './sse-stream.ts';
@@ -21,10 +28,20 @@ export interface CompletionsOptions {
 export class Completions {
   readonly #generation: Generation;
   readonly #openRequests: OpenRequests;
+  readonly #desk: AnswerDesk;
+  readonly #follower: AnswerFollower;
   readonly #options: CompletionsOptions;
 
-  constructor(generation: Generation, openRequests: OpenRequests, options: CompletionsOptions) {
+  constructor(
+    generation: Generation,
+    openRequests: OpenRequests,
+    desk: AnswerDesk,
+    follower: AnswerFollower,
+    options: CompletionsOptions,
+  ) {
     this.#generation = generation;
+    this.#desk = desk;
+    this.#follower = follower;
     this.#openRequests = openRequests;
     this.#options = options;
   }
@@ -34,41 +51,118 @@ export class Completions {
     await this.#openRequests.during(this.#answer(dialect, request, reply));
   }
 
+  /**
+   * Tells a kept answer again, in the way in which it was asked for, behind what the client has.
+   * @throws MillraceError not_found when it is not kept
+   */
+  async resume(requestId: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { lastEventId } = keepHeadersOf(request.headers);
+    await this.#openRequests.during(this.#attach(requestId, lastEventId, requestContext(request, reply), reply));
+  }
+
   async #answer(dialect: Dialect, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const parsed = dialect.parse(request.body);
     request.endUser = parsed.request.user;
     const context = requestContext(request, reply);
-    const prepared = await this.#generation.prepare(parsed.request, context);
-    const heading = headingOf(prepared);
-    if (parsed.delivery.stream && dialect.chunks !== null) {
-      const mapper = dialect.chunks(heading, parsed);
-      await this.#stream(dialect, mapper, prepared, context, reply);
-    } else {
-      await this.#collect(dialect, heading, parsed, prepared, context, reply);
+    const { idempotencyKey, resumable, lastEventId } = keepHeadersOf(request.headers);
+    if (idempotencyKey === null) {
+      if (lastEventId !== null) throw nothingToResume();
+      const keep = resumable ? { keyHash: null, path: dialect.path, body: request.body, paidMicrocredits: 0 } : null;
+      await this.#begin(dialect, parsed, { ...context, keep }, reply);
+      return;
+    }
+    const { requestId, tenant } = context;
+    const keyHash = idempotencyKeyHash(idempotencyKey);
+    const fingerprint = fingerprintOf(dialect.path, request.body);
+    const use = { tenantId: tenant.tenantId, keyHash, fingerprint, requestId };
+    const outcome = await this.#desk.use(use);
+    if (outcome.kind === 'attach') {
+      reply.header('idempotent-replayed', 'true');
+      await this.#attach(outcome.requestId, lastEventId, context, reply);
+      return;
+    }
+    const keep = { keyHash, path: dialect.path, body: request.body, paidMicrocredits: outcome.paidMicrocredits };
+    let queued = false;
+    try {
+      if (lastEventId !== null) throw nothingToResume();
+      await this.#begin(dialect, parsed, { ...context, keep }, reply, () => (queued = true));
+    } catch (error) {
+      if (!queued) await this.#desk.release(use);
+      throw error;
     }
   }
 
-  async #stream(
+  async #begin(
     dialect: Dialect,
-    mapper: ChunkMapper,
-    prepared: PreparedGeneration,
+    parsed: ParsedBody,
+    context: RequestContext,
+    reply: FastifyReply,
+    onQueued: () => void = () => {},
+  ): Promise<void> {
+    const prepared = await this.#generation.prepare(parsed.request, context);
+    const work: Work = (target, heard) =>
+      this.#generation.run(prepared, heard, {
+        listener: new OutputReader(prepared.reading, target.listener),
+        accepted: (course) => {
+          onQueued();
+          this.#openRequests.track(course);
+          target.accepted(course);
+        },
+      });
+    await this.#deliver({ dialect, parsed, job: prepared.job, lastEventId: null }, context, reply, work);
+  }
+
+  async #attach(
+    requestId: string,
+    lastEventId: string | null,
     context: RequestContext,
     reply: FastifyReply,
   ): Promise<void> {
+    const id = { tenantId: context.tenant.tenantId, requestId };
+    const { path, body, job, reasoning } = await this.#desk.find(id);
+    const dialect = dialectAt(path);
+    if (dialect === null)
+      throw new MillraceError('internal_error', `A kept request is of ${path}, which is not served.`);
+    const parsed = dialect.parse(body);
+    const reading = await this.#generation.readingOf(job, parsed.request, reasoning);
+    const work: Work = async (target) => {
+      const answer = new Answer(job.promptTokenIds.length, job.choices, new OutputReader(reading, target.listener));
+      const leave = () => answer.abandon();
+      if (context.gone.aborted) leave();
+      else context.gone.addEventListener('abort', leave, { once: true });
+      const open: AcceptedAnswer = { answer, kept: true, handOver: leave };
+      this.#openRequests.track(open);
+      target.accepted(open);
+      await this.#follower.follow(id, answer);
+      return answer;
+    };
+    await this.#deliver({ dialect, parsed, job, lastEventId }, { ...context, keep: KEPT_ALREADY }, reply, work);
+  }
+
+  async #deliver(asked: Asked, context: RequestContext, reply: FastifyReply, work: Work): Promise<void> {
+    const { dialect, parsed } = asked;
+    if (parsed.delivery.stream && dialect.chunks !== null)
+      await this.#stream(asked, dialect.chunks, context, reply, work);
+    else await this.#collect(asked, context, reply, work);
+  }
+
+  async #stream(
+    { dialect, parsed, job, lastEventId }: Asked,
+    chunks: NonNullable<Dialect['chunks']>,
+    context: RequestContext,
+    reply: FastifyReply,
+    work: Work,
+  ): Promise<void> {
     const stream = new SseStream(reply.raw, { ...this.#options, headers: () => headersOf(reply) });
-    const target = new StreamedAnswer(stream, mapper, dialect.errorBody);
+    const numbers = context.keep === null ? null : new EventNumbers(job.choices, lastEventId);
+    const target = new StreamedAnswer(stream, chunks(headingOf(job), parsed), dialect.errorBody, numbers);
+    const tell: RequestContext['tell'] = (standing) => {
+      context.tell(standing);
+      target.standing = standing;
+    };
     try {
-      await this.#run(
-        prepared,
-        {
-          ...context,
-          tell: (standing) => {
-            context.tell(standing);
-            target.standing = standing;
-          },
-        },
-        target,
-      );
+      const answer = await work(target, { ...context, tell });
+      if (answer.state === 'abandoned' && !reply.raw.destroyed && !target.breakOff()) throw elsewhere();
     } finally {
       target.abandon();
     }
@@ -78,36 +172,53 @@ export class Completions {
   }
 
   async #collect(
-    dialect: Dialect,
-    heading: AnswerHeading,
-    parsed: ParsedBody,
-    prepared: PreparedGeneration,
+    { dialect, parsed, job }: Asked,
     context: RequestContext,
     reply: FastifyReply,
+    work: Work,
   ): Promise<void> {
     const target = new CollectedAnswer(parsed.request.choices, parsed.request.topLogprobs !== null);
-    await this.#run(prepared, context, target);
+    await work(target, context);
     const result = target.result();
-    if (result === null) reply.hijack();
-    else await reply.status(200).send(dialect.completion(heading, result.choices, result.usage));
-  }
-
-  #run(prepared: PreparedGeneration, context: RequestContext, target: ReplyTarget): Promise<Answer> {
-    return this.#generation.run(prepared, context, {
-      listener: new OutputReader(prepared.reading, target.listener),
-      accepted: (answer) => {
-        this.#openRequests.track(answer);
-        target.accepted(answer);
-      },
-    });
+    if (result !== null) await reply.status(200).send(dialect.completion(headingOf(job), result.choices, result.usage));
+    else if (reply.raw.destroyed) reply.hijack();
+    else throw elsewhere();
   }
 }
 
-function headingOf({ model, job }: PreparedGeneration): AnswerHeading {
+/** Makes an answer and tells it to the target. */
+type Work = (target: ReplyTarget, context: RequestContext) => Promise<Answer>;
+
+interface Asked {
+  readonly dialect: Dialect;
+  readonly parsed: ParsedBody;
+  /** Of the first attempt. */
+  readonly job: GenerateJob;
+  /** Id of the last event that the client has; null for none. */
+  readonly lastEventId: string | null;
+}
+
+/** Nothing is kept a second time; but its events are numbered. */
+const KEPT_ALREADY: KeepWish = { keyHash: null, path: '', body: null, paidMicrocredits: 0 };
+
+function elsewhere(): MillraceError {
+  return new MillraceError('unavailable', 'This server is stopping. Send the request again.', { retryAfterMs: 1_000 });
+}
+
+function nothingToResume(): MillraceError {
+  return new MillraceError(
+    'not_found',
+    'Last-Event-ID names an event of an answer that is not kept (any more). Send the request without it, or ask for the ' +
+      'answer at /v1/requests/{id}/answer.',
+    { param: 'Last-Event-ID' },
+  );
+}
+
+function headingOf(job: GenerateJob): AnswerHeading {
   return {
     requestId: job.requestId,
     model: job.model,
-    cardHash: model.cardHash,
+    cardHash: job.cardHash,
     createdAt: Math.floor(job.enqueuedAtMs / 1_000),
   };
 }

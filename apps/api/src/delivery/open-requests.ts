@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '#contracts';
-import type { Answer } from '../generate/answer.ts';
+import type { AcceptedAnswer } from '../generate/prepared-generation.ts';
 
 /** Time that clients get to take the last bytes of streams that were closed. */
 const FLUSH_MS = 500;
@@ -8,7 +8,7 @@ const FLUSH_MS = 500;
 /** The requests that this replica is answering, so that it can stop without cutting any short that has time left. */
 export class OpenRequests {
   readonly #replies = new Set<Promise<void>>();
-  readonly #answers = new Set<Answer>();
+  readonly #answers = new Set<AcceptedAnswer>();
   #state: 'serving' | 'leaving' | 'draining' = 'serving';
 
   /** True from the first sign of stopping: nobody should send new requests here, and connections end with their answer. */
@@ -35,14 +35,15 @@ export class OpenRequests {
     }
   }
 
-  track(answer: Answer): void {
-    this.#answers.add(answer);
-    void answer.over.then(() => this.#answers.delete(answer));
+  track(open: AcceptedAnswer): void {
+    this.#answers.add(open);
+    void open.answer.over.then(() => this.#answers.delete(open));
   }
 
   /**
    * Goes on serving for `delayMs`, in which whoever spreads the load learns that this replica leaves. Then waits for all
-   * open requests, `graceMs` at most; the rest end with an error that says why.
+   * open requests, `graceMs` at most. The rest is left to other replicas where it is kept, and ends with an error that says
+   * why where it is not.
    */
   async drain(delayMs: number, graceMs: number): Promise<void> {
     this.#state = 'leaving';
@@ -52,7 +53,10 @@ export class OpenRequests {
     const error = new MillraceError('unavailable', 'This server is stopping. Send the request again.', {
       retryAfterMs: 1_000,
     });
-    for (const answer of this.#answers) answer.failed(error);
+    for (const open of [...this.#answers]) {
+      if (open.kept) open.handOver();
+      else open.answer.failed(error);
+    }
     await this.#wait(FLUSH_MS);
   }
 

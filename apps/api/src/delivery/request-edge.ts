@@ -39,6 +39,7 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     longestWaitMs: longestWaitOf(request.headers),
     refusedBefore: refusedBefore(request.headers['x-stainless-retry-count']),
     tell: (standing) => void reply.headers(admissionHeaders(standing)),
+    keep: null,
     gone: gone.signal,
   };
 }

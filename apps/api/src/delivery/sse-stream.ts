@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { NumberedEvent } from './event-numbers.ts';
 
 export interface SseStreamOptions {
   /** Asked when the stream opens. */
@@ -54,6 +55,12 @@ export class SseStream {
   /** Sends several events as one write. */
   events(events: readonly unknown[]): void {
     if (events.length > 0) this.#write(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+  }
+
+  /** The same for events that a client can come back behind. */
+  numberedEvents(events: readonly NumberedEvent[]): void {
+    if (events.length === 0) return;
+    this.#write(events.map(({ id, event }) => `id: ${id}\ndata: ${JSON.stringify(event)}\n\n`).join(''));
   }
 
   comment(text: string): void {

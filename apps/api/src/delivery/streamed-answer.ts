@@ -5,6 +5,7 @@ import type { AdmissionStanding } from '../generate/admission.ts';
 import type { AnswerLogprob } from '../generate/answer-listener.ts';
 import type { OutputEnd, OutputListener, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
+import type { EventNumbers, EventOf } from './event-numbers.ts';
 import type { SseStream } from './sse-stream.ts';
 
 /** A stream opens at its first event, or after this time in the queue: until then a failure can have its own status. */
@@ -18,6 +19,7 @@ export class StreamedAnswer implements OutputListener, ReplyTarget {
   readonly #stream: SseStream;
   readonly #mapper: ChunkMapper;
   readonly #errorBody: (error: MillraceError) => unknown;
+  readonly #numbers: EventNumbers | null;
   #failure: MillraceError | null = null;
   #openTimer: NodeJS.Timeout | null = null;
   #over = false;
@@ -25,7 +27,14 @@ export class StreamedAnswer implements OutputListener, ReplyTarget {
   /** Where the request stands in the queue, once it was admitted. */
   standing: AdmissionStanding | null = null;
 
-  constructor(stream: SseStream, mapper: ChunkMapper, errorBody: (error: MillraceError) => unknown) {
+  /** @param numbers for a stream that its client can resume; null for any other */
+  constructor(
+    stream: SseStream,
+    mapper: ChunkMapper,
+    errorBody: (error: MillraceError) => unknown,
+    numbers: EventNumbers | null = null,
+  ) {
+    this.#numbers = numbers;
     this.#stream = stream;
     this.#mapper = mapper;
     this.#errorBody = errorBody;
@@ -60,16 +69,16 @@ export class StreamedAnswer implements OutputListener, ReplyTarget {
   }
 
   output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[], usage: OutputUsage): void {
-    this.#stream.events(this.#mapper.output(choice, parts, logprobs, usage));
+    this.#send(choice, this.#mapper.output(choice, parts, logprobs, usage));
   }
 
   choiceFinished(choice: number, end: OutputEnd, usage: OutputUsage): void {
-    this.#stream.events(this.#mapper.choiceFinished(choice, end, usage));
+    this.#send(choice, this.#mapper.choiceFinished(choice, end, usage));
   }
 
   ended(usage: OutputUsage): void {
     this.#close();
-    this.#stream.events(this.#mapper.ended(usage));
+    this.#send('answer', this.#mapper.ended(usage));
     this.#stream.done();
   }
 
@@ -83,9 +92,23 @@ export class StreamedAnswer implements OutputListener, ReplyTarget {
     }
   }
 
+  /** Ends the stream where it stands, so that its client comes back to another replica. @returns whether it had begun */
+  breakOff(): boolean {
+    this.#close();
+    if (!this.#stream.opened) return false;
+    this.#stream.comment('this server is stopping; come back with Last-Event-ID');
+    this.#stream.end();
+    return true;
+  }
+
   /** The client is gone: no timer may touch the stream any more. */
   abandon(): void {
     this.#close();
+  }
+
+  #send(of: EventOf, events: readonly unknown[]): void {
+    if (this.#numbers === null) this.#stream.events(events);
+    else this.#stream.numberedEvents(this.#numbers.number(of, events));
   }
 
   #close(): void {

@@ -7,7 +7,7 @@ const LONGEST_RETRY_AFTER_MS = 60_000;
 /** `Retry-After` and its kin for an error that a later try of the same request can get past. */
 export function errorHeaders(error: MillraceError): Record<string, string> {
   if (error.code === 'insufficient_credits') return { 'x-should-retry': 'false' };
-  if (error.httpStatus !== 429 && error.httpStatus !== 503) return {};
+  if (error.httpStatus !== 429 && error.httpStatus !== 503 && error.code !== 'idempotency_conflict') return {};
   const retryAfterMs = Math.min(error.retryAfterMs ?? DEFAULT_RETRY_AFTER_MS, LONGEST_RETRY_AFTER_MS);
   return {
     'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))),

@@ -1,3 +1,4 @@
+import type { AdmissionTerms } from '#admission';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { AnswerUsage } from './answer-listener.ts';
@@ -36,6 +37,8 @@ export interface AdmissionRequest {
   readonly longestWaitMs: number | null;
   /** Whether its client was refused before and comes back as it was told to; null when it does not say. */
   readonly refusedBefore: boolean | null;
+  /** Charged for the same before, so that nobody pays twice. */
+  readonly paidMicrocredits: number;
   /** Hears how the tenant's limits stand, for admitted and refused requests. */
   tell(standing: AdmissionStanding): void;
 }
@@ -48,14 +51,18 @@ export interface AdmissionTicket {
   readonly weight: number;
   /** Estimated wait in the queue. */
   readonly waitMs: number;
+  /** For another replica, should this one leave the request. */
+  readonly terms: AdmissionTerms;
   /** The job was put into the queue. */
   queued(epoch: number): Promise<void>;
   /** A worker has taken the request. */
   started(): Promise<void>;
-  /** The request is over: charge what it used, and free the rest. A failed one costs nothing. */
+  /** The request is over: charge what it used, and free the rest. A failed one costs what was delivered of it. */
   settle(outcome: 'completed' | 'cancelled' | 'failed', usage: AnswerUsage): Promise<void>;
   /** The request never reached the queue: free everything. */
   release(): Promise<void>;
+  /** Another replica goes on with it, with what it was given here. */
+  handOver(): void;
 }
 
 /** The one decision whether a request may enter the queue. A refusal throws a MillraceError and consumes nothing. */
@@ -66,4 +73,9 @@ export interface Admission {
    */
   adapt(request: ValidGenerateRequest, tenant: TenantContext): Promise<ValidGenerateRequest>;
   admit(request: AdmissionRequest): Promise<AdmissionTicket>;
+  /**
+   * Goes on with a request that another replica left.
+   * @throws MillraceError insufficient_credits, unavailable
+   */
+  adopt(terms: AdmissionTerms): Promise<AdmissionTicket>;
 }

@@ -1,4 +1,13 @@
-import { type AdmissionGate, mayUse, type PriceList, priceOf, type RateStandings, type TenantRecord } from '#admission';
+import {
+  type AdmissionGate,
+  type AdmissionHandle,
+  type AdmissionTerms,
+  mayUse,
+  type PriceList,
+  priceOf,
+  type RateStandings,
+  type TenantRecord,
+} from '#admission';
 import { MillraceError } from '#contracts';
 import { BOOTSTRAP_TENANT } from '../auth/bootstrap-tenant.ts';
 import type { TenantContext } from '../auth/tenant-context.ts';
@@ -15,15 +24,15 @@ export interface TenantSource {
   prices(): Promise<PriceList>;
 }
 
-/** Failures of ours are free. */
+/** A failure that came before the first token is ours alone. */
 const NOTHING_USED = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
 
 /** Admits what the tenant's limits, its credits and the model's queue allow, over all replicas. */
 export class GatedAdmission implements Admission, ModelAccess {
-  readonly #gate: Pick<AdmissionGate, 'decide'>;
+  readonly #gate: Pick<AdmissionGate, 'decide' | 'adopt'>;
   readonly #tenants: TenantSource;
 
-  constructor(gate: Pick<AdmissionGate, 'decide'>, tenants: TenantSource) {
+  constructor(gate: Pick<AdmissionGate, 'decide' | 'adopt'>, tenants: TenantSource) {
     this.#gate = gate;
     this.#tenants = tenants;
   }
@@ -53,22 +62,19 @@ export class GatedAdmission implements Admission, ModelAccess {
       completionTokensLimit: request.completionTokensLimit,
       longestWaitMs: request.longestWaitMs,
       refusedBefore: request.refusedBefore,
+      paidMicrocredits: request.paidMicrocredits,
     });
     if (!decision.admitted) {
       if (decision.rates !== null) request.tell(standingOf(decision.rates, null));
       throw decision.error;
     }
-    const { handle, rates, ahead, waitMs } = decision;
+    const { handle, terms, rates, ahead, waitMs } = decision;
     request.tell(standingOf(rates, { ahead, waitMs, now: () => handle.position() }));
-    return {
-      priority: handle.priority,
-      weight: handle.weight,
-      waitMs,
-      queued: (epoch) => handle.queued(epoch),
-      started: () => handle.started(),
-      settle: (outcome, usage) => handle.settle(outcome, outcome === 'failed' ? NOTHING_USED : countsOf(usage)),
-      release: () => handle.release(),
-    };
+    return ticketOf(handle, terms, waitMs);
+  }
+
+  async adopt(terms: AdmissionTerms): Promise<AdmissionTicket> {
+    return ticketOf(await this.#gate.adopt(terms), terms, 0);
   }
 
   async #tenant({ tenantId }: TenantContext): Promise<TenantRecord> {
@@ -88,5 +94,20 @@ function countsOf(usage: AnswerUsage) {
     promptTokens: usage.promptTokens,
     cachedTokens: usage.cachedPromptTokens,
     completionTokens: usage.completionTokens,
+  };
+}
+
+function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number): AdmissionTicket {
+  return {
+    priority: handle.priority,
+    weight: handle.weight,
+    waitMs,
+    terms,
+    queued: (epoch) => handle.queued(epoch),
+    started: () => handle.started(),
+    settle: (outcome, usage) =>
+      handle.settle(outcome, outcome === 'failed' && usage.completionTokens === 0 ? NOTHING_USED : countsOf(usage)),
+    release: () => handle.release(),
+    handOver: () => handle.handOver(),
   };
 }

@@ -12,16 +12,25 @@ export interface PreparedGeneration {
   readonly reading: OutputReading;
 }
 
+/** An answer that has begun. */
+export interface AcceptedAnswer {
+  readonly answer: Answer;
+  /** Whether its client can come back for the rest to another replica. */
+  readonly kept: boolean;
+  /** Leaves it to another replica. */
+  handOver(): void;
+}
+
 /** Where an answer goes, as text. */
 export interface AnswerTarget {
   readonly listener: AnswerListener;
   /** The queue has taken the job. Frames may have come before, when a worker was very quick. */
-  accepted(answer: Answer): void;
+  accepted(open: AcceptedAnswer): void;
 }
 
 /** Where an answer goes, taken apart. */
 export interface ReplyTarget {
   readonly listener: OutputListener;
   /** The queue has taken the job. Frames may have come before, when a worker was very quick. */
-  accepted(answer: Answer): void;
+  accepted(open: AcceptedAnswer): void;
 }

@@ -2,6 +2,16 @@ import type { TenantContext } from '../auth/tenant-context.ts';
 import type { RequestObserver } from '../observation/request-observer.ts';
 import type { AdmissionStanding } from './admission.ts';
 
+/** What a client wants to come back to. */
+export interface KeepWish {
+  /** Of its `Idempotency-Key`; null when it only wants to resume. */
+  readonly keyHash: string | null;
+  readonly path: string;
+  readonly body: unknown;
+  /** Charged for an earlier try under the same key. */
+  readonly paidMicrocredits: number;
+}
+
 /** Who asks, under which id, and whether they are still there. */
 export interface RequestContext {
   readonly requestId: string;
@@ -14,6 +24,8 @@ export interface RequestContext {
   readonly longestWaitMs: number | null;
   /** Whether the client was refused before and comes back as it was told to; null when it does not say. */
   readonly refusedBefore: boolean | null;
+  /** The answer is to outlive the connection; null for one that ends with it. */
+  readonly keep: KeepWish | null;
   /** Hears how the tenant's limits stand. */
   tell(standing: AdmissionStanding): void;
   /** Aborted when the client closes its connection. */

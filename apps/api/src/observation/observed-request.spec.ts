@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type AdmissionTerms, DEFAULT_PRICE } from '#admission';
 import { MillraceError } from '#contracts';
 import { type Attributes, Metrics, NO_TRACING, type TraceSpan, type Tracing } from '#observability';
 import { generateJob } from '../../../../test/support/generate-job.ts';
@@ -38,7 +39,23 @@ async function answered(request: ObservedRequest): Promise<void> {
   request.authenticated('team-a');
   await request.preparing({ model: 'm', messages }, async () => {});
   request.prepared(job);
-  const ticket = { priority: 1, weight: 1, waitMs: 5, queued: noop, started: noop, settle: noop, release: noop };
+  const terms: AdmissionTerms = {
+    requestId: job.requestId,
+    tenantId: 'team-a',
+    keyId: 'k',
+    model: 'm',
+    price: DEFAULT_PRICE,
+    holdMicrocredits: 0,
+    unlimitedCredits: true,
+    costTokens: 11,
+    weight: 1,
+    reservationId: job.requestId,
+    paidMicrocredits: 0,
+    epoch: 1,
+    served: false,
+  };
+  const moves = { queued: noop, started: noop, settle: noop, release: noop, handOver: () => {} };
+  const ticket = { priority: 1, weight: 1, waitMs: 5, terms, ...moves };
   await request.admitting(async () => ticket);
   request.queued(1);
   request.granted('w1');

@@ -26,12 +26,23 @@ const STATUSES: Readonly<Record<number, string>> = {
   402: 'The tenant is out of credits.',
   403: 'The tenant may not use this model.',
   404: 'No worker has served a model of this name.',
+  409: 'A request with the same Idempotency-Key is just being let in; Retry-After says when to try again.',
   413: 'The body is too large.',
   415: 'The body is not JSON.',
+  422: 'The Idempotency-Key stands for another request.',
   429: 'A limit of the tenant or of the queue is reached; Retry-After says when to try again.',
   500: 'Something went wrong here.',
   503: 'No worker serves the model now, or the cluster can not take the request; Retry-After says when to try again.',
 };
+/** Headers by which an answer outlives its connection. */
+const KEEP_HEADERS = [
+  header(
+    'Idempotency-Key',
+    'Sent again with the same body, gives the same answer, finished or under way, and pays once.',
+  ),
+  header('x-millrace-resumable', '`true`: events have ids, and the answer can be come back to.'),
+  header('Last-Event-ID', 'With a known Idempotency-Key: the stream goes on behind this event.'),
+];
 const modelNotFound = {
   404: failure('No worker has served a model of this name.'),
   503: failure('No worker serves it now.'),
@@ -84,6 +95,7 @@ export function openapiDocument() {
           },
         ),
       },
+      '/v1/requests/{id}/answer': { get: answerOfRequest() },
       ...adminPaths(),
       '/healthz': health('Whether the process is alive', 'It is.', {}),
       '/readyz': health('Whether this replica should get requests', 'It should.', {
@@ -115,6 +127,7 @@ function operation(dialect: Dialect) {
     summary: dialect.summary,
     tags: ['chat'],
     security: BEARER,
+    parameters: KEEP_HEADERS,
     requestBody: { required: true, content: json(request) },
     responses: {
       200: { description: answer, content: { ...json(completion), ...events } },
@@ -122,6 +135,16 @@ function operation(dialect: Dialect) {
         Object.entries(statuses).map(([status, meaning]) => [status, { description: meaning, content: json(error) }]),
       ),
     },
+  };
+}
+
+function answerOfRequest() {
+  const { parameters, responses, ...rest } = aboutRequest('getAnswer', 'A kept answer again, in its own dialect', {});
+  const content = { 'application/json': {}, 'text/event-stream': {} };
+  return {
+    ...rest,
+    parameters: [...parameters, header('Last-Event-ID', 'A stream goes on behind this event.')],
+    responses: { ...responses, 200: { description: 'The answer, as it was asked for.', content } },
   };
 }
 
@@ -148,6 +171,10 @@ function aboutRequest(operationId: string, summary: string, more: object) {
       503: failure('Redis can not be asked; Retry-After says when to try again.'),
     },
   };
+}
+
+function header(name: string, description: string) {
+  return { name, in: 'header', required: false, description, schema: { type: 'string' } };
 }
 
 function reference({ name }: NamedSchema) {

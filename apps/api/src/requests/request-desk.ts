@@ -45,6 +45,11 @@ export class RequestDesk {
     return this.#body(await this.#seen(await this.#find(tenantId, id)));
   }
 
+  /** The id under which replicas know a request. @throws MillraceError not_found, unavailable */
+  async requestIdOf({ tenantId }: TenantContext, id: string): Promise<string> {
+    return (await this.#find(tenantId, id)).requestId;
+  }
+
   /**
    * Ends a request in whatever phase it is in; one that is over stays as it is.
    * @returns `settled: false` when its replica has not said yet that it is over

@@ -26,6 +26,8 @@ export interface JournalEntry {
   ended(answer: Answer): void;
   /** It was never queued. */
   refused(): void;
+  /** Another replica goes on with it. */
+  left(): void;
 }
 
 /**
@@ -76,6 +78,7 @@ export class RequestJournal {
         this.#open.delete(requestId);
         note(endOf(answer));
       },
+      left: () => void this.#open.delete(requestId),
       refused: () => {
         this.#open.delete(requestId);
         last = last.then(() => this.#quietly(() => this.#records.remove(tenantId, requestId)));

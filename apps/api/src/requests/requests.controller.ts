@@ -1,6 +1,7 @@
 import { Controller, Delete, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller-of.ts';
+import { Completions } from '../delivery/completions.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestDesk } from './request-desk.ts';
 
@@ -8,13 +9,23 @@ import { RequestDesk } from './request-desk.ts';
 export class RequestsController {
   readonly #desk: RequestDesk;
 
-  constructor(@Inject(RequestDesk) desk: RequestDesk) {
+  readonly #completions: Completions;
+
+  constructor(@Inject(RequestDesk) desk: RequestDesk, @Inject(Completions) completions: Completions) {
     this.#desk = desk;
+    this.#completions = completions;
   }
 
   @Get(':id')
   show(@Req() request: FastifyRequest, @Param('id') id: string): Promise<RequestBody> {
     return this.#desk.show(callerOf(request), id);
+  }
+
+  /** The answer itself, for a request whose answer is kept. */
+  @Get(':id/answer')
+  async answer(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Param('id') id: string): Promise<void> {
+    const requestId = await this.#desk.requestIdOf(callerOf(request), id);
+    await this.#completions.resume(requestId, request, reply);
   }
 
   @Delete(':id')

@@ -11,8 +11,11 @@ export class Attempt {
   readonly ended: Promise<void>;
   /** Somebody asked for its end, maybe before the engine knew it. */
   cancelled = false;
+  /** Its API replica vanished: nobody else knows what was made of the request. */
+  lost = false;
   #openChoices: number;
   #endedBefore: readonly number[] = [];
+  #madeTokens = 0;
   readonly #settle: () => void;
 
   constructor(
@@ -29,8 +32,9 @@ export class Attempt {
     this.#settle = resolve;
   }
 
-  /** Choices whose end an earlier attempt delivered: nothing more comes of them. */
-  leaveOut(choices: readonly number[]): void {
+  /** Choices whose end an earlier attempt delivered, and the tokens that they have: nothing more comes of them. */
+  leaveOut(choices: readonly number[], tokens: number): void {
+    this.#madeTokens += tokens;
     this.#endedBefore = choices;
     this.#openChoices -= choices.length;
   }
@@ -42,7 +46,14 @@ export class Attempt {
     );
   }
 
-  choiceEnded(choice: number, reason: FinishReason): void {
+  /** Tokens of all choices that have ended, those of earlier attempts included. */
+  get madeTokens(): number {
+    return this.#madeTokens;
+  }
+
+  /** @param tokens of the whole choice */
+  choiceEnded(choice: number, reason: FinishReason, tokens: number): void {
+    this.#madeTokens += tokens;
     this.observer.choiceEnded(choice, reason);
     this.#openChoices -= 1;
     if (this.#openChoices === 0) this.#settle();

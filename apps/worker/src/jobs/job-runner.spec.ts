@@ -29,6 +29,7 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
   const published: OutgoingFrames[] = [];
   let step = (_output: StepOutput): void => {};
   let cancel = (_requestId: string, _epoch: number, _reason: string): void => {};
+  let lose = (_requestId: string, _epoch: number): void => {};
   const engine: EnginePort = {
     submit: (request) => submitted.push(request),
     cancel: (requestId) => cancelled.push(requestId),
@@ -45,7 +46,9 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
     onCancel: (listener: typeof cancel) => {
       cancel = listener;
     },
-    onLost: () => {},
+    onLost: (listener: typeof lose) => {
+      lose = listener;
+    },
   };
   const tokenTable = {
     bytes: new Uint8Array(),
@@ -56,13 +59,26 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
   const logger = createLogger('test', 'silent');
   const metrics = new Metrics({ process: 'worker', version: '0', runtime: false });
   const observer = new JobMetrics(metrics, 'm');
-  const runner = new JobRunner({ engine, dialer, tokenTable, cardHash: 'card', logger, observer });
+  const reports: [string, number][] = [];
+  const reportUsage = async ({ requestId }: GenerateJob, tokens: number) => void reports.push([requestId, tokens]);
+  const runner = new JobRunner({ engine, dialer, tokenTable, cardHash: 'card', logger, observer, reportUsage });
   const job = (overrides: Partial<GenerateJob> = {}) => generateJob({ cardHash: 'card', ...overrides });
   const finish = (choice: number) => {
     const end = { requestId: 'request-1', epoch: 1, choice, reason: 'stop', stopString: null, completionTokens: 1 };
     step({ step: 1, seated: [], deltas: [], finished: [{ ...end, reason: 'stop' }], failed: [], stats });
   };
-  return { runner, job, submitted, cancelled, published, finish, cancel: () => cancel('request-1', 1, 'gone') };
+  const lost = () => lose('request-1', 1);
+  return {
+    runner,
+    job,
+    submitted,
+    cancelled,
+    published,
+    finish,
+    reports,
+    lost,
+    cancel: () => cancel('request-1', 1, 'gone'),
+  };
 }
 
 const never = new AbortController().signal;
@@ -70,6 +86,27 @@ const settled = (promise: Promise<void>) =>
   Promise.race([promise.then(() => true), new Promise<false>((resolve) => setTimeout(() => resolve(false), 10))]);
 
 describe('JobRunner', () => {
+  it('tells what it made of a request whose API replica vanished, and of no other', async () => {
+    const resume = [
+      { tokenIds: [1, 2, 3], finished: true },
+      { tokenIds: [1], finished: false },
+    ];
+    const { runner, job, finish, reports, lost, cancelled } = harness(async () => ({ resume }));
+    const run = runner.run(job({ choices: 2 }), never);
+    await settled(run);
+    lost();
+    expect(cancelled).toEqual(['request-1']);
+    finish(1);
+    await run;
+    expect(reports).toEqual([['request-1', 4]]);
+    const other = harness();
+    const whole = other.runner.run(other.job(), never);
+    await settled(whole);
+    other.finish(0);
+    await whole;
+    expect(other.reports).toEqual([]);
+  });
+
   it('settles when the last of several choices has ended', async () => {
     const { runner, job, finish, submitted } = harness();
     const run = runner.run(job({ choices: 2 }), never);

@@ -15,6 +15,8 @@ export interface JobRunnerParts {
   readonly cardHash: string;
   readonly logger: Logger;
   readonly observer: JobObserver;
+  /** Tells the tenant's account what was made of a request whose API replica vanished, should nobody go on with it. */
+  readonly reportUsage: (job: GenerateJob, completionTokens: number) => Promise<void>;
 }
 
 interface Refusal {
@@ -38,7 +40,7 @@ export class JobRunner {
     this.#parts = parts;
     parts.engine.onStep((output) => this.#publish(output));
     parts.dialer.onCancel((requestId, epoch, reason) => this.#cancel(requestId, epoch, reason));
-    parts.dialer.onLost((requestId, epoch) => this.#cancel(requestId, epoch, 'the API replica is gone'));
+    parts.dialer.onLost((requestId, epoch) => this.#lose(requestId, epoch));
   }
 
   /** Attempts that were granted and have not ended. */
@@ -69,6 +71,15 @@ export class JobRunner {
       this.#attempts.delete(key);
       attempt.observer.ended(preciseNowMs());
     }
+    if (attempt.lost && attempt.madeTokens > 0) await this.#report(job, attempt.madeTokens);
+  }
+
+  async #report(job: GenerateJob, completionTokens: number): Promise<void> {
+    try {
+      await this.#parts.reportUsage(job, completionTokens);
+    } catch (err) {
+      this.#parts.logger.warn({ requestId: job.requestId, completionTokens, err }, 'what was made could not be noted');
+    }
   }
 
   #count(end: ClaimEnd): void {
@@ -91,7 +102,11 @@ export class JobRunner {
     attempt.observer.granted(resumedTokens, preciseNowMs());
     if (resume !== null) {
       this.#count('resumed');
-      attempt.leaveOut(resume.flatMap(({ finished }, choice) => (finished ? [choice] : [])));
+      const ended = resume.flatMap(({ finished, tokenIds }, choice) => (finished ? [{ choice, tokenIds }] : []));
+      attempt.leaveOut(
+        ended.map(({ choice }) => choice),
+        ended.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
+      );
     }
     const refusal = this.#refusalOf(job);
     if (refusal !== null) {
@@ -120,8 +135,8 @@ export class JobRunner {
   #publish(output: StepOutput): void {
     this.#parts.dialer.publish(framesOf(output, this.#parts.tokenTable));
     this.#observe(output);
-    for (const { requestId, epoch, choice, reason } of output.finished) {
-      this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded(choice, reason);
+    for (const { requestId, epoch, choice, reason, completionTokens } of output.finished) {
+      this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded(choice, reason, completionTokens);
     }
     for (const { requestId, epoch, code, message } of output.failed) {
       this.#parts.logger.warn({ requestId, epoch, code }, message);
@@ -140,6 +155,12 @@ export class JobRunner {
 
   #observerOf(requestId: string, epoch: number): AttemptObserver | undefined {
     return this.#attempts.get(keyOf(requestId, epoch))?.observer;
+  }
+
+  #lose(requestId: string, epoch: number): void {
+    const attempt = this.#attempts.get(keyOf(requestId, epoch));
+    if (attempt !== undefined) attempt.lost = true;
+    this.#cancel(requestId, epoch, 'the API replica is gone');
   }
 
   /** Between a grant and the submit the engine does not know the request yet, so the attempt remembers. */

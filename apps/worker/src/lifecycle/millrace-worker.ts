@@ -1,4 +1,5 @@
-import type { WorkerRecord } from '#contracts';
+import type { TenantAccount } from '#admission';
+import type { GenerateJob, WorkerRecord } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
 import {
   exposeRedis,
@@ -33,6 +34,7 @@ export interface MillraceWorkerParts {
   readonly redis: RedisHealth;
   /** A model's requests that are due a seat although none is free. */
   readonly dueOf: (model: string) => ExpressSource;
+  readonly accountOf: (tenantId: string) => Pick<TenantAccount, 'reportUsage'>;
 }
 
 /** What exists once the model is loaded. */
@@ -140,7 +142,11 @@ export class MillraceWorker {
     });
     const measured = new JobMetrics(this.#metrics, model);
     const observer = this.#tracing.on ? new TracedJobs(this.#tracing, options.workerId, measured) : measured;
-    const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger, observer });
+    const reportUsage = async ({ tenantId, requestId, promptTokenIds }: GenerateJob, completionTokens: number) => {
+      const counts = { promptTokens: promptTokenIds.length, cachedTokens: 0, completionTokens };
+      await this.#parts.accountOf(tenantId).reportUsage(requestId, counts);
+    };
+    const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger, observer, reportUsage });
     engine.onLoss((loss) => void this.#engineLost(loss));
     engine.onFatal((error) => this.#engineFailed(error));
     const serving = { engine, dialer, jobs, consumer: this.#newConsumer(model, engine, jobs) };

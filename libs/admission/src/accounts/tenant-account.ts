@@ -1,13 +1,15 @@
 import type { Redis } from 'ioredis';
 import { redisCall, redisKeys } from '#queue';
 import { type Clock, systemClock } from '../clock.ts';
-import type { TokenCounts } from '../credits/price-list.ts';
+import { microcreditsOf } from '../credits/credits.ts';
+import type { ModelPrice, TokenCounts } from '../credits/price-list.ts';
 import { LuaScript } from '../lua/lua-script.ts';
 
 const reserve = new LuaScript('reserve', 4);
 const release = new LuaScript('release', 4);
 const settle = new LuaScript('settle', 6);
-const expire = new LuaScript('expire', 4);
+const expire = new LuaScript('expire', 5);
+const reportUsage = new LuaScript('report-usage', 1);
 const renew = new LuaScript('renew-leases', 1);
 const grantCredits = new LuaScript('grant-credits', 3);
 const setGranted = new LuaScript('set-granted', 2);
@@ -32,6 +34,8 @@ export interface Reservation {
   readonly holdMicrocredits: number;
   readonly unlimitedCredits: boolean;
   readonly leaseMs: number;
+  /** What a request costs that nobody settles, by what a worker reports of it; it is free when this is left out. */
+  readonly bill?: { readonly model: string; readonly keyId: string; readonly price: ModelPrice };
 }
 
 /** How one limit of the minute stands; limit null for none. */
@@ -93,6 +97,11 @@ export class TenantAccount {
         wanted.holdMicrocredits,
         wanted.unlimitedCredits ? 1 : 0,
         wanted.leaseMs,
+        wanted.bill?.model ?? '',
+        wanted.bill?.keyId ?? '',
+        microcreditsOf(wanted.bill?.price.prompt ?? 0),
+        microcreditsOf(wanted.bill?.price.cachedPrompt ?? 0),
+        microcreditsOf(wanted.bill?.price.completion ?? 0),
       ],
     );
     const [verdict, retryAfterMs, balance, requestsLeft, requestsResetMs, tokensLeft, tokensResetMs] = answer as [
@@ -120,7 +129,6 @@ export class TenantAccount {
 
   /** Charges what was used and frees the rest, exactly once. @returns false when the request had ended already */
   async settle(settlement: Settlement): Promise<boolean> {
-    const day = new Date(this.#clock.nowMs()).toISOString().slice(0, 10);
     const [verdict] = (await this.#run(
       settle,
       [
@@ -128,7 +136,7 @@ export class TenantAccount {
         this.#account,
         redisKeys.reservation(this.tenantId, settlement.requestId),
         redisKeys.ledger(this.tenantId),
-        redisKeys.usage(this.tenantId, day),
+        this.#usageOfToday,
       ],
       [
         settlement.requestId,
@@ -168,11 +176,33 @@ export class TenantAccount {
         this.#account,
         redisKeys.reservation(this.tenantId, requestId),
         redisKeys.ledger(this.tenantId),
+        this.#usageOfToday,
       ];
-      const verdict = await this.#run(expire, keys, [requestId, graceMs, LEDGER_ENTRIES_KEPT, REMEMBER_MS]);
+      const args = [requestId, graceMs, LEDGER_ENTRIES_KEPT, REMEMBER_MS, USAGE_KEPT_MS];
+      const verdict = await this.#run(expire, keys, args);
       if (verdict === 'expired') expired += 1;
     }
     return expired;
+  }
+
+  /**
+   * What a worker made of a request whose replica vanished; charged when its lease runs out and nobody went on with it.
+   * @returns false when the request has ended
+   */
+  async reportUsage(requestId: string, tokens: TokenCounts): Promise<boolean> {
+    const args = [tokens.promptTokens, tokens.cachedTokens, tokens.completionTokens];
+    const keys = [redisKeys.reservation(this.tenantId, requestId)];
+    // No time in this one: it only notes.
+    const noted = await redisCall(this.#redis, `note what ${requestId} used`, () =>
+      reportUsage.run(this.#redis, keys, args),
+    );
+    return noted === 1;
+  }
+
+  /** What a request that has ended was charged; 0 when it is not remembered. */
+  async chargedFor(requestId: string): Promise<number> {
+    const key = redisKeys.reservation(this.tenantId, requestId);
+    return Number(await redisCall(this.#redis, `read what ${requestId} cost`, () => this.#redis.hget(key, 'charge')));
   }
 
   /** Adds credits, once per grant id. @returns the balance in microcredits */
@@ -193,6 +223,10 @@ export class TenantAccount {
       this.#redis.hmget(this.#account, 'granted', 'balance', 'held', 'spent'),
     );
     return { granted: Number(granted), balance: Number(balance), held: Number(held), spent: Number(spent) };
+  }
+
+  get #usageOfToday(): string {
+    return redisKeys.usage(this.tenantId, new Date(this.#clock.nowMs()).toISOString().slice(0, 10));
   }
 
   get #account(): string {

@@ -6,7 +6,8 @@ import { type Clock, systemClock } from '../clock.ts';
 import { holdOf } from '../credits/price-list.ts';
 import { ModelPlaces, type PlaceAnswer } from '../places/model-places.ts';
 import { DueRequests } from '../seats/due-requests.ts';
-import { AdmissionHandle } from './admission-handle.ts';
+import { AdmissionHandle, type HandleParts } from './admission-handle.ts';
+import type { AdmissionTerms } from './admission-terms.ts';
 import type { AdmissionRequest, Decision, RateStandings } from './decision.ts';
 import { refusalBefore, refusalOfPlace, refusalOfReserve } from './refusals.ts';
 import { UnfinishedCalls } from './unfinished-calls.ts';
@@ -72,6 +73,46 @@ export class AdmissionGate implements AsyncDisposable {
       if (error instanceof MillraceError) return { admitted: false, error, rates: null };
       throw error;
     }
+  }
+
+  /**
+   * Goes on with a request that another replica admitted and has left. It keeps what it was given: its price, and what it
+   * holds; where that was taken back meanwhile, it is held anew, less what was charged for it by then.
+   * @throws MillraceError insufficient_credits when that is not to be had any more, unavailable
+   */
+  async adopt(terms: AdmissionTerms): Promise<AdmissionHandle> {
+    const { requestId, tenantId, model, price, keyId, costTokens, weight, served } = terms;
+    const account = new TenantAccount(this.#redis, tenantId, this.#clock);
+    await this.#noteActive(tenantId);
+    let { reservationId, paidMicrocredits } = terms;
+    const gone = await account.renew([reservationId], this.#leaseMs);
+    if (gone.length > 0) {
+      paidMicrocredits += await account.chargedFor(reservationId);
+      reservationId = `${requestId}~${terms.epoch}`;
+      const { verdict } = await account.reserve({
+        requestId: reservationId,
+        requestsPerMinute: null,
+        tokensPerMinute: null,
+        concurrency: null,
+        tokens: costTokens,
+        holdMicrocredits: Math.max(0, terms.holdMicrocredits - paidMicrocredits),
+        unlimitedCredits: terms.unlimitedCredits,
+        leaseMs: this.#leaseMs,
+        bill: { model, keyId, price },
+      });
+      if (verdict !== 'reserved') {
+        throw new MillraceError(
+          'insufficient_credits',
+          `Request ${requestId} could not go on: its replica was gone for too long, and the credits it needs are not there any more.`,
+        );
+      }
+    }
+    const estimate = { ahead: 0, waitMs: 0, retryAfterMs: 0, taken: 0 };
+    const order = { priority: 1, startTag: 0, base: 0, mayBeDue: false, mayBeOvertaken: false };
+    const place = { verdict: 'placed', ...estimate, ...order } as const;
+    const places = new ModelPlaces(this.#redis, model, this.#clock);
+    const parts = { requestId, reservationId, paidMicrocredits, served, keyId, price, costTokens, weight };
+    return this.#handle({ ...parts, slots: 1, account, places, place, due: new DueRequests(this.#redis, model) });
   }
 
   /** Renews what this replica's requests hold and tries unfinished calls again; runs by itself. */
@@ -144,8 +185,11 @@ export class AdmissionGate implements AsyncDisposable {
       await this.#release(account, requestId);
       return { admitted: false, error: refusalOfPlace(request, place), rates: givenBack(rates, costTokens) };
     }
-    const handle: AdmissionHandle = new AdmissionHandle({
+    const handle = this.#handle({
       requestId,
+      reservationId: requestId,
+      paidMicrocredits: request.paidMicrocredits ?? 0,
+      served: false,
       keyId: request.keyId,
       price: request.price,
       slots: request.slots,
@@ -155,12 +199,34 @@ export class AdmissionGate implements AsyncDisposable {
       places,
       due: new DueRequests(this.#redis, request.model),
       place,
+    });
+    const terms: AdmissionTerms = {
+      requestId,
+      tenantId: tenant.id,
+      keyId: request.keyId,
+      model: request.model,
+      price: request.price,
+      holdMicrocredits: hold,
+      unlimitedCredits: tenant.credits === 'unlimited',
+      costTokens,
+      weight: tenant.weight,
+      reservationId: requestId,
+      paidMicrocredits: request.paidMicrocredits ?? 0,
+      epoch: 1,
+      served: false,
+    };
+    return { admitted: true, terms, handle, rates, ahead: place.ahead, waitMs: place.waitMs };
+  }
+
+  #handle(parts: Omit<HandleParts, 'persist' | 'nowMs' | 'onEnd'>): AdmissionHandle {
+    const handle: AdmissionHandle = new AdmissionHandle({
+      ...parts,
       persist: (name, call) => this.#unfinished.run(name, call),
       nowMs: () => this.#clock.nowMs(),
       onEnd: () => this.#open.delete(handle),
     });
     this.#open.add(handle);
-    return { admitted: true, handle, rates, ahead: place.ahead, waitMs: place.waitMs };
+    return handle;
   }
 
   async #reserve(account: TenantAccount, request: AdmissionRequest, hold: number): Promise<ReserveAnswer> {
@@ -175,6 +241,7 @@ export class AdmissionGate implements AsyncDisposable {
         holdMicrocredits: hold,
         unlimitedCredits: tenant.credits === 'unlimited',
         leaseMs: this.#leaseMs,
+        bill: { model: request.model, keyId: request.keyId, price: request.price },
       });
     try {
       const answer = await reserve();
@@ -201,7 +268,7 @@ export class AdmissionGate implements AsyncDisposable {
     await this.#noteActive(tenantId);
     const account = new TenantAccount(this.#redis, tenantId, this.#clock);
     await account.renew(
-      handles.map((handle) => handle.requestId),
+      handles.map((handle) => handle.reservationId),
       this.#leaseMs,
     );
     const waiting = handles.filter((handle) => handle.state === 'waiting');

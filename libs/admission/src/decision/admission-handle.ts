@@ -12,6 +12,12 @@ export type Persist = (name: string, call: () => Promise<unknown>) => Promise<vo
 
 export interface HandleParts {
   readonly requestId: string;
+  /** What it holds is held under this id: its own, or another when it was taken over too late. */
+  readonly reservationId: string;
+  /** Charged for it before, under other ids. */
+  readonly paidMicrocredits: number;
+  /** A worker had it already when this replica took it over. */
+  readonly served: boolean;
   readonly keyId: string;
   readonly price: ModelPrice;
   readonly slots: number;
@@ -34,14 +40,20 @@ export interface HandleParts {
 export class AdmissionHandle implements AsyncDisposable {
   readonly #parts: HandleParts;
   #state: 'waiting' | 'serving' | 'ended' = 'waiting';
-  #servingSinceMs = 0;
+  #servingSinceMs: number;
 
   constructor(parts: HandleParts) {
     this.#parts = parts;
+    this.#servingSinceMs = parts.nowMs();
+    if (parts.served) this.#state = 'serving';
   }
 
   get requestId(): string {
     return this.#parts.requestId;
+  }
+
+  get reservationId(): string {
+    return this.#parts.reservationId;
   }
 
   get tenantId(): string {
@@ -99,17 +111,17 @@ export class AdmissionHandle implements AsyncDisposable {
     if (this.#state === 'ended') return;
     const served = this.#state === 'serving';
     this.#end();
-    const { account, places, requestId, persist, price, keyId, nowMs } = this.#parts;
+    const { account, places, requestId, reservationId, persist, price, keyId, nowMs, paidMicrocredits } = this.#parts;
     const counts = served ? tokens : { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
     const settlement = {
-      requestId,
+      requestId: reservationId,
       outcome,
       model: places.model,
       keyId,
       promptTokens: counts.promptTokens,
       cachedTokens: counts.cachedTokens,
       completionTokens: counts.completionTokens,
-      chargeMicrocredits: chargeOf(price, counts),
+      chargeMicrocredits: Math.max(0, chargeOf(price, counts) - paidMicrocredits),
     };
     const serviceMs = nowMs() - this.#servingSinceMs;
     await Promise.all([
@@ -122,8 +134,13 @@ export class AdmissionHandle implements AsyncDisposable {
   async release(): Promise<void> {
     if (this.#state === 'ended') return;
     this.#end();
-    const { account, requestId, persist } = this.#parts;
-    await Promise.all([persist(`release ${requestId}`, () => account.release(requestId)), this.#leave()]);
+    const { account, requestId, reservationId, persist } = this.#parts;
+    await Promise.all([persist(`release ${requestId}`, () => account.release(reservationId)), this.#leave()]);
+  }
+
+  /** Another replica goes on with it: what it holds stays until that one renews it, or its lease runs out. */
+  handOver(): void {
+    if (this.#state !== 'ended') this.#end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

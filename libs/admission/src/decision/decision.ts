@@ -4,6 +4,7 @@ import type { ModelPrice } from '../credits/price-list.ts';
 import type { PriorityClass } from '../places/priority-class.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 import type { AdmissionHandle } from './admission-handle.ts';
+import type { AdmissionTerms } from './admission-terms.ts';
 
 /** Everything the decision depends on; the counts are exact, because the prompt is tokenized before. */
 export interface AdmissionRequest {
@@ -24,6 +25,8 @@ export interface AdmissionRequest {
   readonly refusedBefore: boolean | null;
   /** Order among the tenant's own requests; `normal` by default. */
   readonly priorityClass?: PriorityClass;
+  /** Charged for the same before, under another id, so that nobody pays twice; 0 when left out. */
+  readonly paidMicrocredits?: number;
 }
 
 /** For the `x-ratelimit-*` headers. */
@@ -34,6 +37,8 @@ export interface RateStandings {
 
 export interface Admitted {
   readonly admitted: true;
+  /** For another replica, should this one die. */
+  readonly terms: AdmissionTerms;
   readonly handle: AdmissionHandle;
   readonly rates: RateStandings;
   /** Jobs in front of it, and how long they will take. */

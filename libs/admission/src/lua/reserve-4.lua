@@ -10,6 +10,8 @@
   ARGV[1] now in ms or ''   ARGV[2] request id        ARGV[3] requests per minute, -1 for no limit
   ARGV[4] tokens per minute, -1       ARGV[5] concurrency, -1       ARGV[6] tokens of this request
   ARGV[7] hold in microcredits        ARGV[8] '1' for unlimited credits        ARGV[9] lease in ms
+  ARGV[10] model   ARGV[11] key id   ARGV[12…14] microcredits per 1,000 prompt, cached and completion tokens: for the bill of a
+  request whose replica dies
   Returns { verdict, retry after ms, balance, requests left, requests reset ms, tokens left, tokens reset ms }
   verdict: 'reserved' | 'credits' | 'requests' | 'tokens' | 'concurrency' | 'ended'
 ]]
@@ -76,7 +78,8 @@ countInWindow(window, 1, tokens)
 holdCredits(account, hold, unlimited)
 redis.call('ZADD', leases, now + leaseMs, requestId)
 redis.call('HSET', reservation, 'state', 'held', 'hold', hold, 'tokens', tokens, 'bucket', window.bucket,
-  'unlimited', unlimited and 1 or 0, 'sinceMs', now)
+  'unlimited', unlimited and 1 or 0, 'sinceMs', now, 'model', ARGV[10], 'keyId', ARGV[11], 'promptPrice', ARGV[12],
+  'cachedPrice', ARGV[13], 'completionPrice', ARGV[14])
 if not unlimited then
   balance = balance - hold
 end

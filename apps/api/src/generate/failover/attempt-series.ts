@@ -5,6 +5,7 @@ import type { RelaySink, RelaySubscription } from '#relay';
 import type { AttemptsObserver } from '../../observation/request-observer.ts';
 import type { CancelLatency, CancelPhase } from '../../requests/cancel-latency.ts';
 import type { Answer } from '../answer.ts';
+import type { FrameSink } from '../kept/frame-sink.ts';
 import type { QueuePort } from '../queue-port.ts';
 import type { RelayPort } from '../relay-port.ts';
 import { DeliveredTokens } from './delivered-tokens.ts';
@@ -23,6 +24,8 @@ export interface AttemptSeriesParts {
   readonly observer: AttemptsObserver;
   /** Hears of every attempt after the first. */
   readonly onAttempt?: (epoch: number) => void;
+  /** Keeps what is delivered, for other replicas; null when nobody asked for that. */
+  readonly recorder?: FrameSink | null;
 }
 
 const { FINISH_REASON_CANCELLED } = relay.FinishReason;
@@ -70,6 +73,26 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#parts.observer.queued(this.#job.epoch);
     await enqueue(queue, this.#job);
     this.#watchUnlessGranted();
+  }
+
+  /** Takes in what another replica delivered, before `takeOver`; it is not recorded again. */
+  get delivered(): Pick<FrameSink, 'delta' | 'finished'> {
+    return {
+      delta: (delta) => {
+        this.#delivered.add(delta.choice, delta.tokenIds);
+        this.#answer.delta(delta);
+      },
+      finished: (finished) => {
+        this.#delivered.finish(finished.choice);
+        this.#answer.finished(finished);
+      },
+    };
+  }
+
+  /** Goes on behind what another replica delivered, with this epoch. */
+  takeOver(epoch: number): void {
+    this.#job = { ...this.#job, epoch: epoch - 1 };
+    this.#goOn();
   }
 
   /**
@@ -120,8 +143,10 @@ export class AttemptSeries implements RelaySink, Disposable {
   }
 
   delta(delta: relay.Delta): void {
+    if (this.#isOver) return;
     this.#delivered.add(delta.choice, delta.tokenIds);
     this.#answer.delta(delta);
+    this.#parts.recorder?.delta(delta);
   }
 
   finished(finished: relay.Finished): void {
@@ -130,7 +155,10 @@ export class AttemptSeries implements RelaySink, Disposable {
       return;
     }
     this.#delivered.finish(finished.choice);
-    this.#answer.finished(finished);
+    if (!this.#isOver) {
+      this.#answer.finished(finished);
+      this.#parts.recorder?.finished(finished);
+    }
     if (this.#delivered.complete) this.#stopped.resolve();
   }
 
@@ -183,6 +211,7 @@ export class AttemptSeries implements RelaySink, Disposable {
     }
     this.#parts.onAttempt?.(epoch);
     this.#parts.observer.queued(epoch);
+    this.#parts.recorder?.attempt(epoch);
     void this.#enqueueFirst(this.#job);
   }
 

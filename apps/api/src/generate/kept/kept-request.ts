@@ -1,0 +1,35 @@
+import { promisify } from 'node:util';
+import { deflateRaw, inflateRaw } from 'node:zlib';
+import type { AdmissionTerms } from '#admission';
+import { GenerateJob } from '#contracts';
+import type { OutputReading } from '../output/output-reading.ts';
+
+const pack = promisify(deflateRaw);
+const unpack = promisify(inflateRaw);
+
+/** Bound on what a kept request may unpack to. */
+const MAX_BYTES = 512 * 1024 * 1024;
+
+/** What another replica needs to go on with a request, or to tell its answer again. Data of the cluster, never of a client. */
+export interface KeptRequest {
+  /** Route of its dialect. */
+  readonly path: string;
+  /** As the client sent it, parsed. */
+  readonly body: unknown;
+  /** Of its first attempt. */
+  readonly job: GenerateJob;
+  readonly terms: AdmissionTerms;
+  /** Where its prompt left the model: in the middle of reasoning, or before it. */
+  readonly reasoning: OutputReading['reasoning'];
+}
+
+export async function packKeptRequest(request: KeptRequest): Promise<Buffer> {
+  return pack(JSON.stringify(request));
+}
+
+/** @throws Error when it is not what `packKeptRequest` made */
+export async function unpackKeptRequest(packed: Buffer): Promise<KeptRequest> {
+  const text = (await unpack(packed, { maxOutputLength: MAX_BYTES })).toString();
+  const request = JSON.parse(text) as KeptRequest;
+  return { ...request, job: GenerateJob.parse(request.job) };
+}
