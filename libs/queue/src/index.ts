@@ -23,4 +23,5 @@ export { RedisHealth, type RedisMemory } from './redis-health.ts';
 export { redisKeys } from './redis-keys.ts';
 export { RedisScript } from './redis-script.ts';
 export type { ServedModel } from './served-models.ts';
+export { subscriberOf } from './subscriber-of.ts';
 export { WorkerDirectory } from './worker-directory.ts';

@@ -3,6 +3,7 @@ import { JOB_VERSION, WorkerRecord } from '#contracts';
 import { redisCall } from './redis-call.ts';
 import { redisKeys } from './redis-keys.ts';
 import { type KnownModel, type ServedModel, servedModels } from './served-models.ts';
+import { subscriberOf } from './subscriber-of.ts';
 
 /** Entries of vanished workers in the index are dropped after this time; their records have expired long before. */
 const INDEX_KEEP_MS = 3_600_000;
@@ -98,13 +99,7 @@ export class WorkerDirectory {
    */
   watch(listener: () => void): Disposable {
     // A subscribed connection can do nothing else, and waiting for Redis is its purpose.
-    const subscriber = this.#redis.duplicate({
-      enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
-      autoResubscribe: true,
-    });
-    subscriber.on('error', () => {});
+    const subscriber = subscriberOf(this.#redis);
     subscriber.on('message', listener);
     subscriber.on('ready', listener);
     subscriber.subscribe(redisKeys.workersChanged).catch(() => {});

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { subscriberOf } from '#queue';
 
 type Listener = () => void;
 
@@ -12,13 +13,7 @@ export class Notices implements Disposable {
 
   /** @param redis whose settings the connection takes over */
   constructor(redis: Redis) {
-    this.#subscriber = redis.duplicate({
-      enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
-      autoResubscribe: true,
-    });
-    this.#subscriber.on('error', () => {});
+    this.#subscriber = subscriberOf(redis);
     this.#subscriber.on('message', (channel: string) => this.#tell(channel));
     this.#subscriber.on('ready', () => {
       for (const channel of [...this.#listeners.keys()]) this.#tell(channel);

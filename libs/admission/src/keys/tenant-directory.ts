@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { redisCall, redisKeys } from '#queue';
+import { redisCall, redisKeys, subscriberOf } from '#queue';
 import { type Clock, systemClock } from '../clock.ts';
 import { PriceList } from '../credits/price-list.ts';
 import { TenantRecord } from '../tenants/tenant-record.ts';
@@ -39,14 +39,8 @@ export class TenantDirectory implements Disposable {
   constructor(redis: Redis, clock: Clock = systemClock) {
     this.#redis = redis;
     this.#clock = clock;
-    this.#subscriber = redis.duplicate({
-      enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
-      autoResubscribe: true,
-    });
+    this.#subscriber = subscriberOf(redis);
     const forget = () => this.#entries.clear();
-    this.#subscriber.on('error', () => {});
     this.#subscriber.on('message', forget);
     this.#subscriber.on('ready', forget);
     this.#subscriber.subscribe(redisKeys.tenancyChanged).catch(() => {});

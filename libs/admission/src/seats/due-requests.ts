@@ -6,9 +6,12 @@ const summonDue = new LuaScript('summon-due', 4);
 
 /** Workers that may look at a request one after the other until one has a seat for it. */
 const PASSES = 4;
-/** Notices that nobody takes, because no worker is full, are not kept beyond these. */
+/** Notices that nobody takes, because no worker parks sequences or none is there, are not kept beyond these, nor longer. */
 const NOTICES_KEPT = 64;
+const NOTICES_KEPT_MS = 10_000;
 const NOTICE_WAIT_SECONDS = 2;
+/** An answer that is so late does not come any more: the network has forgotten the connection. */
+const ANSWER_WAIT_MS = NOTICE_WAIT_SECONDS * 1_000 + 3_000;
 const RETRY_DELAY_MS = 500;
 
 /** A request that was put before all others for the worker that asked. */
@@ -42,6 +45,7 @@ export class DueRequests {
         .multi()
         .lpush(key, passes)
         .ltrim(key, 0, NOTICES_KEPT - 1)
+        .pexpire(key, NOTICES_KEPT_MS)
         .exec(),
     );
   }
@@ -70,8 +74,9 @@ export class DueRequests {
   watch(listener: DueNotices): Disposable {
     const blocking = this.#redis.duplicate({
       enableOfflineQueue: true,
-      maxRetriesPerRequest: null,
-      commandTimeout: undefined,
+      // What waits when the connection is lost is told so: nobody else would ask again.
+      maxRetriesPerRequest: 0,
+      commandTimeout: ANSWER_WAIT_MS,
     });
     blocking.on('error', () => {});
     const state = { stopped: false };
@@ -87,14 +92,15 @@ export class DueRequests {
   async #listen(blocking: Redis, listener: DueNotices, state: { readonly stopped: boolean }): Promise<void> {
     const key = redisKeys.dueNotices(this.#model);
     while (!state.stopped) {
-      try {
-        const notice = await blocking.brpop(key, NOTICE_WAIT_SECONDS);
-        if (notice === null) continue;
+      const notice = await blocking.brpop(key, NOTICE_WAIT_SECONDS).catch(() => undefined);
+      if (state.stopped) return;
+      if (notice === undefined) {
+        // Redis is away, or has forgotten the connection: workers look by themselves meanwhile.
+        if (blocking.status === 'ready') blocking.disconnect(true);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS).unref());
+      } else if (notice !== null) {
         const passes = Number(notice[1]) - 1;
-        if ((await listener()) === 'pass on' && passes > 0) await this.announce(passes);
-      } catch {
-        // Redis is away, or this is the end of it: workers look by themselves meanwhile.
-        if (!state.stopped) await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS).unref());
+        if ((await listener()) === 'pass on' && passes > 0) await this.announce(passes).catch(() => {});
       }
     }
   }
