@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 mkdir -p secrets
 # Containers run as user 1000 and compose mounts files as they are; the folder keeps other people out.
 chmod 700 secrets
-for name in redis-password relay-token api-key grafana-password; do
+for name in redis-password relay-token api-key board-key grafana-password; do
   [ -s "secrets/$name" ] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' > "secrets/$name"
   chmod 644 "secrets/$name"
 done

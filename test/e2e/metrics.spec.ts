@@ -153,7 +153,33 @@ describe('metrics after a load', () => {
     expect(api.sum('millrace:failover_seconds_count', ofModel)).toBe(1);
     expect(api.sum('millrace:tenant_requests_total', { tenant: 'dev', outcome: 'completed' })).toBe(8);
     expect(api.sum('millrace:http_requests_total', { status: '401' })).toBe(1);
+    expect(api.sum('millrace:failover_seconds_count', { ...ofModel, cause: 'worker_lost' })).toBe(1);
     expect(await sumOfWorkers('millrace:jobs_total', { outcome: 'resumed' })).toBe(1);
+    // Without a key there is no board.
+    expect((await fetch(`${cluster.api.managementUrl}/queues/`)).status).toBe(404);
+  });
+
+  it('show a tenant below its share being let in where all seats are held', async () => {
+    const operator = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
+    const admin = (method: string, path: string, body: object) =>
+      fetch(`${cluster.url}/admin/v1/${path}`, { method, headers: operator, body: JSON.stringify(body) });
+    expect((await admin('PUT', 'tenants/team-b', {})).ok).toBe(true);
+    const { key } = (await (await admin('POST', 'tenants/team-b/keys', { role: 'tenant' })).json()) as { key: string };
+
+    const [worker] = cluster.workers;
+    const leaving = new AbortController();
+    const held = [1, 2].map(() => chat({ max_tokens: 400, stream: true }, { signal: leaving.signal }));
+    for (const response of held) await (await response).body?.getReader().read();
+    await expect.poll(() => sumOfWorkers('millrace:num_requests_running')).toBe(2);
+    const late = await chat({ max_tokens: 20 }, { headers: { authorization: `Bearer ${key}` } });
+    expect((await usageOf(late)).completion_tokens).toBe(20);
+    const { engine, consumer } = await worker!.stats();
+    expect(engine.parksTotal).toBeGreaterThan(0);
+    expect(await sumOfWorkers('millrace:num_preemptions_total')).toBe(engine.parksTotal);
+    expect(await sumOfWorkers('millrace:express_jobs_total')).toBe(consumer.expressTotal);
+    expect((await scrapeApi()).sum('millrace:tenant_tokens_total', { tenant: 'team-b', kind: 'completion' })).toBe(20);
+    leaving.abort();
+    await expect.poll(() => sumOfWorkers('millrace:num_requests_running')).toBe(0);
   });
 
   it('are all there that are documented, with the labels that are documented, and no other', async () => {
@@ -223,5 +249,19 @@ describe('metrics after a load', () => {
     expect(await server.failedRules()).toEqual([]);
     const down = await server.query('ALERTS{alertname="MillraceTargetDown"}');
     expect(down.length).toBe(1);
+  });
+
+  it('say that no worker is left when the last one has gone', async () => {
+    const [last] = cluster.workers;
+    await last!.stop('SIGTERM');
+    cluster.takeOut(last!);
+    const ready = async () => (await scrapeApi()).sum('millrace:workers_ready', ofModel);
+    await expect.poll(ready, { timeout: 10_000 }).toBe(0);
+    const api = await scrapeApi();
+    expect([api.sum('millrace:slots_ready', ofModel), api.sum('millrace:queue_drain_rate', ofModel)]).toEqual([0, 0]);
+    expect((await chat({})).status).toBe(503);
+    if (prometheus === null) return;
+    const alerts = () => prometheus!.query('ALERTS{alertname="MillraceNoWorkers"}');
+    await expect.poll(async () => (await alerts()).length, { timeout: 10_000 }).toBe(1);
   });
 });

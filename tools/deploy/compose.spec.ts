@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { describe, expect, it } from 'vitest';
@@ -66,5 +66,18 @@ describe('docker-compose.yml', () => {
       const port = service.build?.dockerfile.includes('api') ? 8001 : 8002;
       if (service.build !== undefined) expect(scraped).toContain(`"${name}:${port}"`);
     }
+  });
+
+  it('gives Prometheus the rules, and Grafana the dashboards', () => {
+    const folderAt = (service: string, path: string) =>
+      compose.services[service].volumes.find((volume: string) => volume.includes(`:${path}:`)).split(':')[0];
+    const { rule_files } = parse(readFileSync(`${repository}docker/compose/prometheus.yml`, 'utf8'));
+    expect(rule_files).toEqual(['/etc/prometheus/rules/*.yaml']);
+    expect(readdirSync(`${repository}${folderAt('prometheus', '/etc/prometheus/rules')}`)).toEqual(['millrace.yaml']);
+    const { providers } = parse(readFileSync(`${repository}docker/compose/grafana/dashboards/millrace.yml`, 'utf8'));
+    const dashboards = readdirSync(`${repository}${folderAt('grafana', providers[0].options.path)}`);
+    expect(dashboards).toEqual(
+      expect.arrayContaining(['overview.json', 'serving.json', 'tenants.json', 'engine.json']),
+    );
   });
 });

@@ -19,6 +19,7 @@ const STOP_MARGIN_MS = 8_000;
 const filledIn: Record<string, string> = {
   MILLRACE_THREADS: '4',
   MILLRACE_WORKER_ID: 'worker-0',
+  MILLRACE_BOARD_KEY: 'a-key-of-16-or-more',
   MILLRACE_RELAY_ADVERTISED_HOST: '10.0.0.1',
 };
 

@@ -255,7 +255,23 @@ export const DASHBOARDS: readonly Dashboard[] = [
             query: `sum by (instance, model_name) (millrace:engine_requests_waiting{${MODEL}})`,
             legend: '{{instance}} waiting',
           },
+          {
+            query: `sum by (instance, model_name) (millrace:engine_requests_parked{${MODEL}})`,
+            legend: '{{instance}} parked',
+          },
           { query: `sum by (instance, model_name) (millrace:engine_slots{${MODEL}})`, legend: '{{instance}} slots' },
+        ],
+      },
+      {
+        title: 'Seats between tenants',
+        unit: 'short',
+        targets: [
+          { query: rate('millrace:num_preemptions_total', 'instance'), legend: '{{instance}} parked/s' },
+          { query: rate('millrace:express_jobs_total', 'instance'), legend: '{{instance}} express jobs/s' },
+          {
+            query: `max by (instance, model_name) (millrace:engine_fairness_lag_steps{${MODEL}})`,
+            legend: '{{instance}} lag, steps',
+          },
         ],
       },
       one(

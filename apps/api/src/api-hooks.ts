@@ -63,6 +63,7 @@ export function addApiHooks(
       generateId: request.generateId,
       tenantId: request.tenant?.tenantId ?? null,
       endUser: request.endUser,
+      epoch: request.observer?.epoch ?? null,
       method: request.method,
       route,
       status: reply.raw.statusCode,

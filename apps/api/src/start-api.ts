@@ -31,6 +31,8 @@ import { addApiHooks, requestIdOf } from './api-hooks.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { TenantAuthenticator } from './auth/tenant-authenticator.ts';
+import { addBoard } from './board/add-board.ts';
+import { BoardQueues } from './board/board-queues.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { CompileChecker } from './constraints/compile-checker.ts';
 import { Completions } from './delivery/completions.ts';
@@ -130,7 +132,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     health: redisHealth,
     models: () =>
       catalogue
-        .served()
+        .known()
         .map(({ card, liveWorkers, liveSlots }) => ({ model: card.model, workers: liveWorkers, slots: liveSlots })),
   });
 
@@ -254,7 +256,11 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     relay: () => (relayOpen ? null : 'is closed'),
     stopping: () => (openRequests.leaving ? 'the replica is stopping' : null),
   });
-  const management = createManagementServer(readiness, metrics);
+  const management = createManagementServer(readiness, metrics, (server) => {
+    if (settings.MILLRACE_BOARD_KEY === undefined) return;
+    const models = () => catalogue.known().map(({ card }) => card.model);
+    addBoard(server, settings.MILLRACE_BOARD_KEY, opened.use(new BoardQueues(redis, models)));
+  });
   opened.defer(() => management.close());
 
   const release = opened.move();

@@ -62,6 +62,8 @@ const apiSettings = z.object({
   MILLRACE_MANAGEMENT_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 picks a free port. */
   MILLRACE_MANAGEMENT_PORT: port(8001),
+  /** Shows the queues on the management port, to whoever has this key; they are not shown when unset. */
+  MILLRACE_BOARD_KEY: z.string().min(16, 'needs at least 16 characters').optional(),
   MILLRACE_RELAY_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 picks a free port. */
   MILLRACE_RELAY_PORT: port(0),

@@ -62,6 +62,11 @@ export class ModelCatalogue {
     return [...this.#models.values()].filter((model) => model.liveWorkers > 0);
   }
 
+  /** Every model that was ever served, sorted by name; those that nobody serves now have no live workers. */
+  known(): CataloguedModel[] {
+    return [...this.#models.values()];
+  }
+
   /** In which version jobs for a model are to be written now. */
   jobVersionOf(name: string): number {
     return this.#models.get(name)?.jobVersion ?? JOB_VERSION;

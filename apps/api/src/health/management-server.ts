@@ -2,8 +2,15 @@ import fastify, { type FastifyInstance } from 'fastify';
 import type { Metrics } from '#observability';
 import type { Readiness } from './readiness.ts';
 
-/** The health routes and `/metrics` on a port of their own, which stays inside the cluster. */
-export function createManagementServer(readiness: Readiness, metrics: Metrics): FastifyInstance {
+/**
+ * The health routes and `/metrics` on a port of their own, which stays inside the cluster.
+ * @param addBoard adds the queues' pages
+ */
+export function createManagementServer(
+  readiness: Readiness,
+  metrics: Metrics,
+  addBoard: (server: FastifyInstance) => void = () => {},
+): FastifyInstance {
   const server = fastify({ forceCloseConnections: true });
   server.get('/healthz', () => ({ status: 'ok' }));
   server.get('/readyz', async (_, reply) => {
@@ -16,5 +23,6 @@ export function createManagementServer(readiness: Readiness, metrics: Metrics): 
       .header('cache-control', 'no-store')
       .send(await metrics.text()),
   );
+  addBoard(server);
   return server;
 }

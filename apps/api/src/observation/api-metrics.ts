@@ -16,7 +16,8 @@ export interface ModelMetrics {
   readonly generationTokens: HistogramChild;
   readonly maxTokens: HistogramChild;
   readonly choices: HistogramChild;
-  readonly failoverTime: HistogramChild;
+  /** By the cause of the loss. */
+  readonly failoverTime: (cause: string) => HistogramChild;
   /** Requests that wait for a worker: when each was queued, Unix ms. */
   readonly waiting: Map<object, number>;
 }
@@ -76,12 +77,15 @@ export class ApiMetrics {
       generationTokens: metrics.family(METRICS.requestGenerationTokens).child(labels),
       maxTokens: metrics.family(METRICS.requestMaxTokens).child(labels),
       choices: metrics.family(METRICS.requestChoices).child(labels),
-      failoverTime: metrics.family(METRICS.failoverTime).child(labels),
+      failoverTime: (cause) => metrics.family(METRICS.failoverTime).child({ ...labels, cause }),
       waiting: new Map(),
     };
     this.#models.set(name, known);
     // A counter that only appears with its first event hides that event from rate().
-    for (const cause of LOSS_CAUSES) this.failovers.child({ ...labels, cause });
+    for (const cause of LOSS_CAUSES) {
+      this.failovers.child({ ...labels, cause });
+      known.failoverTime(cause);
+    }
     this.admissions.child({ ...labels, outcome: 'admitted' });
     this.failures.child({ ...labels, code: 'attempts_exhausted' });
     for (const finished_reason of END_REASONS) this.success.child({ ...labels, finished_reason });

@@ -80,7 +80,7 @@ describe('ObservedRequest', () => {
       'millrace:request_queue_time_seconds_count{model_name="m"} 1',
       'millrace:time_to_first_token_seconds_count{model_name="m"} 1',
       'millrace:failovers_total{model_name="m",cause="worker_lost"} 1',
-      'millrace:failover_seconds_count{model_name="m"} 1',
+      'millrace:failover_seconds_count{model_name="m",cause="worker_lost"} 1',
       'millrace:e2e_request_latency_seconds_count{model_name="m"} 1',
       'millrace:request_success_total{model_name="m",finished_reason="abort"} 1',
       'millrace:tenant_requests_total{tenant="team-a",outcome="cancelled"} 1',

@@ -40,7 +40,9 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
   #refusal: MillraceError | null = null;
   #queuedAtMs = 0;
   #grantedOnce = false;
-  #lostAtMs: number | null = null;
+  /** The first loss since the last grant, Unix ms. */
+  #loss: { readonly cause: string; readonly atMs: number } | null = null;
+  #epoch: number | null = null;
   #over = false;
   readonly #withContent: boolean;
   readonly #texts: string[] = [];
@@ -62,6 +64,10 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
 
   get traceparent(): string | null {
     return this.#chat.traceparent ?? this.#clientTraceparent;
+  }
+
+  get epoch(): number | null {
+    return this.#epoch;
   }
 
   get attempts(): AttemptsObserver {
@@ -135,6 +141,7 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
 
   queued(epoch: number): void {
     const nowMs = preciseNowMs();
+    this.#epoch = epoch;
     if (this.#queuedAtMs === 0) this.#queuedAtMs = nowMs;
     this.#model?.waiting.set(this, nowMs);
     this.#queueWait = this.#chat.child(SPANS.queueWait, {
@@ -163,12 +170,14 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
       this.#tenant?.queueSeconds.inc(waited);
     }
     this.#grantedOnce = true;
-    if (this.#lostAtMs !== null) this.#model?.failoverTime.observe((nowMs - this.#lostAtMs) / MS_PER_SECOND);
-    this.#lostAtMs = null;
+    if (this.#loss !== null) {
+      this.#model?.failoverTime(this.#loss.cause).observe((nowMs - this.#loss.atMs) / MS_PER_SECOND);
+    }
+    this.#loss = null;
   }
 
   lost(cause: string): void {
-    this.#lostAtMs ??= preciseNowMs();
+    this.#loss ??= { cause, atMs: preciseNowMs() };
     this.#metrics.failovers.child({ model_name: this.#modelName, cause }).inc();
     for (const span of [this.#queueWait, this.#relay]) {
       span.fail(cause, 'the attempt is lost');
@@ -268,10 +277,10 @@ export class ObservedRequest implements RequestObserver, AttemptsObserver {
 function failSpan(span: TraceSpan, error: unknown): void {
   if (!span.recording) return;
   if (error instanceof MillraceError) span.fail(error.code, messageOf(error));
-  else span.fail('internal_error', error instanceof Error ? error.message : String(error));
+  else span.fail('internal_error', error instanceof Error ? error.name : '');
 }
 
-/** What a client did wrong is told to it in its own words, which have no place in a trace. */
+/** What a client did wrong is told to it in its own words, which have no place in a trace; nor has what nobody foresaw. */
 function messageOf(error: MillraceError): string {
   return error.httpStatus >= 500 ? error.message : '';
 }

@@ -22,6 +22,8 @@ export interface AskedRequest {
 export interface RequestObserver {
   /** W3C trace context for the job; the client's own while tracing is off. */
   readonly traceparent: string | null;
+  /** Of the last attempt; null before the first is queued. */
+  readonly epoch: number | null;
   /** The key is known. */
   authenticated(tenantId: string): void;
   /** @param request as it was asked for; the model may not exist */

@@ -3,6 +3,7 @@ import type { RequestObserver } from './request-observer.ts';
 /** For requests that nobody measures. */
 export const UNOBSERVED: RequestObserver = {
   traceparent: null,
+  epoch: null,
   authenticated: () => {},
   preparing: (_request, work) => work(),
   prepared: () => {},

@@ -1,9 +1,11 @@
+import type { GenerateJob } from '#contracts';
 import type { FinishReason } from '#engine';
 import type { AttemptObserver } from '../observation/attempt-observer.ts';
 
 /** A request's try on this worker, from the claim to the end of its last choice. */
 export class Attempt {
   readonly requestId: string;
+  readonly tenantId: string;
   readonly epoch: number;
   readonly choices: number;
   readonly observer: AttemptObserver;
@@ -19,11 +21,12 @@ export class Attempt {
   readonly #settle: () => void;
 
   constructor(
-    { requestId, epoch, choices }: { requestId: string; epoch: number; choices: number },
+    { requestId, tenantId, epoch, choices }: Pick<GenerateJob, 'requestId' | 'tenantId' | 'epoch' | 'choices'>,
     observer: AttemptObserver,
   ) {
     this.observer = observer;
     this.requestId = requestId;
+    this.tenantId = tenantId;
     this.epoch = epoch;
     this.choices = choices;
     this.#openChoices = choices;

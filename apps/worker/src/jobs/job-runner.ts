@@ -62,7 +62,7 @@ export class JobRunner {
       const claim = await this.#parts.dialer.claim(job);
       if (claim === 'denied') {
         this.#count('denied');
-        this.#parts.logger.debug({ requestId: job.requestId, epoch: job.epoch }, 'nobody waits for the job; not run');
+        this.#parts.logger.debug(namesOf(job), 'nobody waits for the job; not run');
         return;
       }
       this.#count('granted');
@@ -70,6 +70,7 @@ export class JobRunner {
     } finally {
       this.#attempts.delete(key);
       attempt.observer.ended(preciseNowMs());
+      this.#parts.logger.debug(namesOf(job), 'attempt is over');
     }
     if (attempt.lost && attempt.madeTokens > 0) await this.#report(job, attempt.madeTokens);
   }
@@ -139,8 +140,9 @@ export class JobRunner {
       this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded(choice, reason, completionTokens);
     }
     for (const { requestId, epoch, code, message } of output.failed) {
-      this.#parts.logger.warn({ requestId, epoch, code }, message);
-      this.#attempts.get(keyOf(requestId, epoch))?.fail(code);
+      const attempt = this.#attempts.get(keyOf(requestId, epoch));
+      this.#parts.logger.warn({ requestId, tenantId: attempt?.tenantId, epoch, code }, message);
+      attempt?.fail(code);
     }
   }
 
@@ -169,7 +171,7 @@ export class JobRunner {
     if (attempt === undefined) return;
     attempt.cancelled = true;
     attempt.observer.cancelled(reason, preciseNowMs());
-    this.#parts.logger.debug({ requestId, epoch, reason }, 'cancelled');
+    this.#parts.logger.debug({ ...namesOf(attempt), reason }, 'cancelled');
     this.#parts.engine.cancel(requestId, epoch);
   }
 
@@ -194,6 +196,11 @@ export class JobRunner {
     this.#parts.dialer.publish({ step: 0, deltas: [], finished, failed: [] });
     attempt.end();
   }
+}
+
+/** What log lines about an attempt begin with. */
+function namesOf({ requestId, tenantId, epoch }: Pick<GenerateJob, 'requestId' | 'tenantId' | 'epoch'>) {
+  return { requestId, tenantId, epoch };
 }
 
 function keyOf(requestId: string, epoch: number): string {

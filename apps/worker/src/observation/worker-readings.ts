@@ -14,6 +14,7 @@ export interface WorkerSources {
     readonly lockLosses: number;
     readonly lockRenewals: number;
     readonly stalledJobs: number;
+    readonly expressTotal: number;
   };
   readonly relay: () => RelayDialerStats;
 }
@@ -27,6 +28,9 @@ export function exposeWorker(metrics: Metrics, sources: WorkerSources): void {
 
   metrics.read(METRICS.numRequestsRunning, () => one(engine().running));
   metrics.read(METRICS.engineRequestsWaiting, () => one(engine().waiting));
+  metrics.read(METRICS.engineParked, () => one(engine().parked));
+  metrics.read(METRICS.numPreemptions, () => one(engine().parksTotal));
+  metrics.read(METRICS.engineFairnessLag, () => one(engine().fairnessLagSteps));
   metrics.read(METRICS.engineSlots, () => one(ready.slots));
   metrics.read(METRICS.engineSlotTokens, () => one(ready.slotTokens));
   metrics.read(METRICS.kvCacheUsage, () => one(engine().kvTokens / (ready.slots * ready.slotTokens)));
@@ -38,6 +42,7 @@ export function exposeWorker(metrics: Metrics, sources: WorkerSources): void {
   ]);
   metrics.read(METRICS.enginesReplaced, () => one(sources.enginesReplaced()));
 
+  metrics.read(METRICS.expressJobs, () => one(consumer().expressTotal));
   metrics.read(METRICS.consuming, () => one(consumer().consuming ? 1 : 0));
   metrics.read(METRICS.jobLocksLost, () => one(consumer().lockLosses));
   metrics.read(METRICS.jobLocksRenewed, () => one(consumer().lockRenewals));

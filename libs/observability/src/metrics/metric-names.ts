@@ -39,6 +39,24 @@ export const METRICS = {
     'Sequences in the engine that wait for a slot (choices of n > 1 and prompts behind another prompt).',
     ['model_name'],
   ),
+  engineParked: gauge(
+    'worker',
+    'millrace:engine_requests_parked',
+    "Sequences that gave their seat to another tenant's and wait with what they have computed.",
+    ['model_name'],
+  ),
+  numPreemptions: counter(
+    'worker',
+    'millrace:num_preemptions_total',
+    "Sequences that had to give their seat to another tenant's; nothing is computed anew for them.",
+    ['model_name'],
+  ),
+  engineFairnessLag: gauge(
+    'worker',
+    'millrace:engine_fairness_lag_steps',
+    'Largest difference of seat time ÷ weight between the tenants that are in the engine, in steps.',
+    ['model_name'],
+  ),
   engineSlots: gauge('worker', 'millrace:engine_slots', 'Sequences that can run together.', ['model_name']),
   engineSlotTokens: gauge('worker', 'millrace:engine_slot_tokens', 'Prompt and answer tokens that one slot holds.', [
     'model_name',
@@ -108,6 +126,12 @@ export const METRICS = {
     'millrace:engine_cancel_latency_seconds',
     'From the notice of a cancel to the end of its last sequence.',
     SHORT_SECONDS,
+    ['model_name'],
+  ),
+  expressJobs: counter(
+    'worker',
+    'millrace:express_jobs_total',
+    'Jobs that were taken while all slots were held, since their tenant was below its share.',
     ['model_name'],
   ),
   consuming: gauge('worker', 'millrace:consuming', '1 while jobs reach the worker, 0 while they do not.', [
@@ -232,9 +256,9 @@ export const METRICS = {
   failoverTime: histogram(
     'api',
     'millrace:failover_seconds',
-    'From the loss of an attempt to the grant of the next: the resumes, and how long each took.',
+    'From the loss of an attempt to the grant of the next: the resumes by the cause of the loss, and how long each took.',
     FIRST_TOKEN_SECONDS,
-    ['model_name'],
+    ['model_name', 'cause'],
   ),
   cancelLatency: histogram(
     'api',

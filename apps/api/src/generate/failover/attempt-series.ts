@@ -134,9 +134,10 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#watch?.stop();
     this.#parts.observer.granted(workerId);
     if (this.#lostAtMs !== null) {
-      const { requestId, epoch } = this.#job;
+      const { requestId, tenantId, epoch } = this.#job;
       const waitedMs = Math.round(performance.now() - this.#lostAtMs);
-      this.#parts.logger.info({ requestId, epoch, workerId, waitedMs, tokens: this.#delivered.total }, 'goes on');
+      const tokens = this.#delivered.total;
+      this.#parts.logger.info({ requestId, tenantId, epoch, workerId, waitedMs, tokens }, 'goes on');
     }
     this.#lostAtMs = null;
     if (this.#answer.workerId === null) this.#answer.granted(workerId);
@@ -164,7 +165,7 @@ export class AttemptSeries implements RelaySink, Disposable {
 
   failed(error: MillraceError): void {
     this.#stopped.resolve();
-    const { requestId, epoch } = this.#job;
+    const { requestId, tenantId, epoch } = this.#job;
     const handedOver = error.code === 'worker_draining';
     if (this.#isOver || !(handedOver || error.code === 'worker_lost' || error.code === 'engine_failed')) {
       this.#answer.failed(error);
@@ -173,7 +174,8 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#parts.observer.lost(error.code);
     if (!handedOver) this.#losses.add(error);
     const { attempts } = this.#parts.options;
-    this.#parts.logger.warn({ requestId, epoch, code: error.code, lostAttempts: this.#losses.count }, error.message);
+    const facts = { requestId, tenantId, epoch, code: error.code, lostAttempts: this.#losses.count };
+    this.#parts.logger.warn(facts, error.message);
     if (!handedOver && this.#losses.exhausts(attempts)) this.#refuse(error);
     else this.#goOn();
   }
@@ -235,14 +237,14 @@ export class AttemptSeries implements RelaySink, Disposable {
   #watchUnlessGranted(): void {
     this.#watch?.stop();
     if (this.#granted || this.#isOver) return;
-    const { requestId, epoch } = this.#job;
+    const { requestId, tenantId, epoch } = this.#job;
     this.#watch = new UngrantedWatch({
       options: this.#parts.options,
       look: () => this.#parts.queue.stateOf(requestId, epoch),
       onLost: (why) => {
         if (this.#isOver || this.#failWhenLate()) return;
         this.#parts.observer.lost('unclaimed');
-        this.#parts.logger.warn({ requestId, epoch }, `the job is queued again: ${why}`);
+        this.#parts.logger.warn({ requestId, tenantId, epoch }, `the job is queued again: ${why}`);
         this.#goOn();
       },
       onWaiting: () => void this.#failWhenLate(),
