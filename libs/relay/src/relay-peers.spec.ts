@@ -91,6 +91,24 @@ describe('a peer of the relay server', () => {
     await finish();
   });
 
+  it('is known again as the same process, and not when it was started anew under the same id', async () => {
+    const server = await parts.replica();
+    const sink = new RecordingSink();
+    server.open('r1', 1, 1, sink);
+    const peer = attach(server);
+    peer.hello(PROTOCOL_VERSION, 'w1', 'first');
+    peer.send({ $case: 'accepted', value: { requestId: 'r1', epoch: 1 } });
+    await sink.until(({ workers }) => workers.length === 1);
+    await peer[Symbol.asyncDispose]();
+    await sink.until(({ errors }) => errors.length === 1);
+    expect(sink.errors[0]).toMatchObject({ code: 'worker_lost', workerId: 'w1', processId: 'first' });
+    attach(server).hello(PROTOCOL_VERSION, 'w1', 'second');
+    await eventually(() => server.attached('second'));
+    expect(server.attached('first')).toBe(false);
+    attach(server).hello(PROTOCOL_VERSION, 'w1', 'first');
+    await eventually(() => server.attached('first'));
+  });
+
   it('disturbs nobody when it does not speak HTTP/2', async () => {
     const { server, finish } = await busyReplica();
     const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');

@@ -48,7 +48,7 @@ export class RelayWorkerV1 implements AsyncDisposable {
       } else if (message !== undefined) this.#answers.get(message.value.requestId)?.(message.$case === 'grant');
     });
     this.#call.write({
-      message: { $case: 'hello', value: { workerId, protocolVersion: VERSION, models: [], slots: 4 } },
+      message: { $case: 'hello', value: { workerId, protocolVersion: VERSION, models: [], slots: 4, processId: '' } },
     });
   }
 

@@ -68,6 +68,8 @@ export interface Hello {
   protocolVersion: number;
   models: string[];
   slots: number;
+  /** Drawn when the process started: a worker that was started anew under the same id has another one. Empty from older releases. */
+  processId: string;
 }
 
 export interface Welcome {
@@ -300,7 +302,7 @@ export const ApiMessage: MessageFns<ApiMessage> = {
 };
 
 function createBaseHello(): Hello {
-  return { workerId: "", protocolVersion: 0, models: [], slots: 0 };
+  return { workerId: "", protocolVersion: 0, models: [], slots: 0, processId: "" };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -316,6 +318,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.slots !== 0) {
       writer.uint32(32).uint32(message.slots);
+    }
+    if (message.processId !== "") {
+      writer.uint32(42).string(message.processId);
     }
     return writer;
   },
@@ -363,6 +368,14 @@ export const Hello: MessageFns<Hello> = {
             }
 
             message.slots = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.processId = reader.string();
             continue;
           }
         }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type ChannelCredentials, status } from '@grpc/grpc-js';
 import type { relay } from '#contracts';
 import { RelayStreamError } from '../errors/relay-stream-error.ts';
@@ -27,6 +28,8 @@ type LostListener = (requestId: string, epoch: number) => void;
 export class RelayDialer implements AsyncDisposable {
   readonly #options: RelayDialerOptions;
   readonly #credentials: ChannelCredentials;
+  /** A worker that is started anew may carry the same id; replicas tell the two apart by this. */
+  readonly #processId = randomUUID();
   readonly #replicas = new Map<string, Replica>();
   readonly #claims = new Map<string, HeldClaim>();
   readonly #cancelListeners: CancelListener[] = [];
@@ -261,7 +264,7 @@ export class RelayDialer implements AsyncDisposable {
     const { workerId, models, slots, token, tls, keepaliveMs } = this.#options;
     return ReplicaStream.open({
       address,
-      hello: { workerId, models: [...models], slots, protocolVersion },
+      hello: { workerId, models: [...models], slots, protocolVersion, processId: this.#processId },
       metadata: tokenMetadata(token),
       credentials: this.#credentials,
       channelOptions: { ...dialerOptions(keepaliveMs ?? DEFAULT_KEEPALIVE_MS), ...dialerTlsOptions(tls) },

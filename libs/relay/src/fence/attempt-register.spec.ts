@@ -9,6 +9,7 @@ import { AttemptRegister } from './attempt-register.ts';
 class Holder implements AttemptHolder {
   readonly canResume = true;
   readonly workerId: string;
+  readonly processId = '';
   readonly attempts = new Set<Attempt>();
   readonly cancels: string[] = [];
 

@@ -87,7 +87,8 @@ export class AttemptRegister {
 
   /** Ends every attempt that `holder` was granted and has not finished. */
   lose(holder: AttemptHolder, why: string): void {
-    for (const attempt of [...holder.attempts]) this.#fail(attempt, new WorkerLostError(holder.workerId, why));
+    const { workerId, processId } = holder;
+    for (const attempt of [...holder.attempts]) this.#fail(attempt, new WorkerLostError(workerId, why, processId));
   }
 
   /** Ends every open attempt, for example because the replica stops; their workers are told to stop. */

@@ -4,6 +4,8 @@ import { ChoiceFence } from './choice-fence.ts';
 /** The worker's end of an attempt: one attached stream. Two streams of the same worker are two holders. */
 export interface AttemptHolder {
   readonly workerId: string;
+  /** Of the worker's process; empty when it did not say. */
+  readonly processId: string;
   /** Whether it goes on behind what was delivered; a worker of an older release would begin anew. */
   readonly canResume: boolean;
   /** The attempts granted to this stream that have not ended; kept by the register. */

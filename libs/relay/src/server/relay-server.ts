@@ -98,9 +98,9 @@ export class RelayServer implements AsyncDisposable {
     return this.#register.open(requestId, epoch, choices, sink, resume);
   }
 
-  /** Whether a stream of this worker is open now. */
-  attached(workerId: string): boolean {
-    for (const stream of this.#streams) if (stream.hello?.workerId === workerId) return true;
+  /** Whether a stream of this worker's process is open now. */
+  attached(processId: string): boolean {
+    for (const stream of this.#streams) if (stream.hello !== null && stream.processId === processId) return true;
     return false;
   }
 

@@ -50,6 +50,10 @@ export class WorkerStream implements AttemptHolder {
     return this.#hello?.workerId ?? '(unknown)';
   }
 
+  get processId(): string {
+    return this.#hello?.processId ?? '';
+  }
+
   get canResume(): boolean {
     return (this.#hello?.protocolVersion ?? 0) >= RESUME_VERSION;
   }

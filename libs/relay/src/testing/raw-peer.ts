@@ -23,8 +23,8 @@ export class RawPeer implements AsyncDisposable {
     this.error = new Promise((resolve) => this.#call.on('error', (error: ServiceError) => resolve(error)));
   }
 
-  hello(protocolVersion: number, workerId = 'raw'): void {
-    this.send({ $case: 'hello', value: { workerId, protocolVersion, models: [], slots: 1 } });
+  hello(protocolVersion: number, workerId = 'raw', processId = ''): void {
+    this.send({ $case: 'hello', value: { workerId, protocolVersion, models: [], slots: 1, processId } });
   }
 
   send(message: relay.WorkerMessage['message']): void {

@@ -46,7 +46,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
   const series = new AttemptSeries(job, answer, {
     relay: {
       address: '',
-      attached: (workerId) => control.attached.has(workerId),
+      attached: (processId) => control.attached.has(processId),
       open: (_requestId, epoch, _choices, sink, resume = []) => {
         opened.push({ epoch, sink, resume });
         return { cancel: (reason) => cancels.push(reason), [Symbol.dispose]: () => {} };
@@ -97,7 +97,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
       cachedPromptTokens: 0,
     });
   const lose = (code: ErrorCode = 'worker_lost') => at().sink.failed(new MillraceError(code, 'gone.'));
-  const loseWorker = (workerId: string) => at().sink.failed(new WorkerLostError(workerId, 'its stream broke'));
+  const loseWorker = (processId: string) => at().sink.failed(new WorkerLostError('w', 'its stream broke', processId));
   const begin = () => series.begin((port, first) => port.add(first));
   return {
     series,
@@ -167,16 +167,16 @@ describe('AttemptSeries', () => {
     const parts = harness({ attempts: 2 });
     using _ = parts.series;
     await parts.begin();
-    parts.control.attached.add('worker-1');
-    for (let losses = 0; losses < 5; losses += 1) parts.loseWorker('worker-1');
+    parts.control.attached.add('process-1');
+    for (let losses = 0; losses < 5; losses += 1) parts.loseWorker('process-1');
     expect(parts.events).toEqual([]);
-    parts.loseWorker('worker-1');
+    parts.loseWorker('process-1');
     expect(parts.events).toEqual(['attempts_exhausted']);
     const ended = harness({ attempts: 2 });
     using __ = ended.series;
     await ended.begin();
-    ended.control.attached.add('worker-1');
-    for (const worker of ['worker-1', 'worker-2', 'worker-3']) ended.loseWorker(worker);
+    ended.control.attached.add('process-1');
+    for (const worker of ['process-1', 'process-2', 'process-3']) ended.loseWorker(worker);
     expect(ended.events).toEqual(['attempts_exhausted']);
   });
 

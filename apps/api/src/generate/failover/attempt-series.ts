@@ -62,7 +62,7 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#job = job;
     this.#answer = answer;
     this.#parts = parts;
-    this.#losses = new LossCount((workerId) => parts.relay.attached(workerId));
+    this.#losses = new LossCount((processId) => parts.relay.attached(processId));
     this.#delivered = new DeliveredTokens(job.choices);
   }
 

@@ -6,19 +6,20 @@ const MOST_LOSSES = 3;
 
 /**
  * How often a request has lost its worker, as evidence that it ends workers. On a machine that is overloaded, or over a bad
- * network, streams break while both ends live on: a worker that is attached again was not ended, and its loss does not count.
+ * network, streams break while both ends live on: a process that is attached again was not ended, and its loss does not
+ * count. One that was started anew under the same worker id is another process.
  */
 export class LossCount {
-  readonly #isAttached: (workerId: string) => boolean;
-  /** The lost workers; null for a failure that a worker told of itself. */
-  readonly #losses: (string | null)[] = [];
+  readonly #isAttached: (processId: string) => boolean;
+  /** The lost processes; empty for a failure that a worker told of itself, and for one whose process is not known. */
+  readonly #losses: string[] = [];
 
-  constructor(isAttached: (workerId: string) => boolean) {
+  constructor(isAttached: (processId: string) => boolean) {
     this.#isAttached = isAttached;
   }
 
   add(error: MillraceError): void {
-    this.#losses.push(error instanceof WorkerLostError ? error.workerId : null);
+    this.#losses.push(error instanceof WorkerLostError ? error.processId : '');
   }
 
   get total(): number {
@@ -27,7 +28,7 @@ export class LossCount {
 
   /** Losses that nothing has made good. */
   get count(): number {
-    return this.#losses.filter((workerId) => workerId === null || !this.#isAttached(workerId)).length;
+    return this.#losses.filter((processId) => processId === '' || !this.#isAttached(processId)).length;
   }
 
   /** Whether the request should not be tried again, where `attempts` losses are allowed. */
