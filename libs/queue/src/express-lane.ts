@@ -70,6 +70,8 @@ export class ExpressLane {
       const summoned = await source.summon(tenantsWithShare(ledger.slots, ledger.holdings), room);
       if (summoned === null) return 'pass on';
       this.#summonedTotal += 1;
+      // It may have come before the answer: somebody's seat was just free.
+      if (ledger.holds(summoned.jobId)) return 'done';
       ledger.summon(summoned.jobId);
       onSummoned();
       return 'done';

@@ -6,6 +6,7 @@ import { type Job, Worker } from 'bullmq';
  */
 export class FetchWatchingWorker extends Worker {
   #lastFetchMs = 0;
+  #nothingFetched: (() => void) | null = null;
 
   /** `performance.now()` of the last answer from Redis to this worker's loop; 0 before the first and after a lost connection. */
   get lastFetchMs(): number {
@@ -20,6 +21,11 @@ export class FetchWatchingWorker extends Worker {
     this.#lastFetchMs = 0;
   }
 
+  /** The listener hears when Redis was asked for work and had none. */
+  onNothingFetched(listener: () => void): void {
+    this.#nothingFetched = listener;
+  }
+
   /** Makes the loop look at its concurrency now, not when the next job ends. BullMQ's own `resume` does the same. */
   wake(): void {
     // biome-ignore lint/complexity/useLiteralKeys: it is private in the types.
@@ -29,6 +35,7 @@ export class FetchWatchingWorker extends Worker {
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
     const job = await super.moveToActive(token, name);
     this.noteContact();
+    if (job === undefined) this.#nothingFetched?.();
     return job;
   }
 }

@@ -220,7 +220,8 @@ export class JobConsumer {
       this.#applyConcurrency();
       this.#lookForDue();
     });
-    worker.on('drained', () => {
+    // BullMQ's own event `drained` also comes when a job has ended and no other was asked for.
+    worker.onNothingFetched(() => {
       this.#ledger.summon(null);
       this.#applyConcurrency();
     });

@@ -41,6 +41,10 @@ export class SlotLedger {
     return true;
   }
 
+  holds(jobId: string): boolean {
+    return this.#jobs.has(jobId);
+  }
+
   /** @returns whether the job was held */
   release(jobId: string): boolean {
     return this.#jobs.delete(jobId);

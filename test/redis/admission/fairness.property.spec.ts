@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ModelPlaces, type PlaceHolder, UNIT_TOKENS } from '#admission';
+import { HIGHEST_PRIORITY, ModelPlaces, type PlaceHolder, UNIT_TOKENS } from '#admission';
 import { connectRedis, ModelQueue, redisKeys } from '#queue';
 import { generateJob } from '../../support/generate-job.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -66,10 +66,10 @@ class Cluster implements AsyncDisposable {
     await this.queue.add(this.#job(holder), priority);
   }
 
-  async serveNext(): Promise<PlaceHolder | null> {
+  async serveNext(places: ModelPlaces = this.places): Promise<PlaceHolder | null> {
     const job = await this.service.next();
     if (job === null) return null;
-    await this.places.start(job.requestId, job.tenantId);
+    await places.start(job.requestId, job.tenantId);
     const holder = this.holders.get(job.requestId);
     this.holders.delete(job.requestId);
     return holder ?? null;
@@ -245,5 +245,31 @@ describe('rebasing', () => {
     await cluster.addTagged(holder, place.priority);
     await cluster.places.confirm(holder.requestId, 1);
     expect((await cluster.serveNext())?.requestId).toBe(holder.requestId);
+  });
+
+  it('comes by itself before BullMQ’s limit, with several replicas, and leaves the order fair far past it', async () => {
+    await using cluster = new Cluster();
+    const other = new ModelPlaces(redis, cluster.queue.model, new ManualClock());
+    const key = redisKeys.prioritizedJobs(cluster.queue.model);
+    const costTokens = 1_000_000;
+    for (let index = 0; index < 6; index += 1) {
+      await cluster.submit('f', costTokens, 1);
+      await cluster.submit('m', costTokens, 2);
+    }
+    const served = { f: 0, m: 0 };
+    let difference = 0;
+    // 2^21 priorities are 33.5 million tokens; this goes to about 160.
+    for (let step = 0; step < 480; step += 1) {
+      const tenant = (await cluster.serveNext(step % 2 === 0 ? cluster.places : other))?.tenantId as 'f' | 'm';
+      served[tenant] += 1;
+      await cluster.submit(tenant, costTokens, tenant === 'f' ? 1 : 2);
+      const [, highest] = await redis.zrange(key, -1, -1, 'WITHSCORES');
+      expect(Number(highest) / 2 ** 32).toBeLessThan(HIGHEST_PRIORITY);
+      difference = Math.max(difference, Math.abs(served.f - served.m / 2));
+    }
+    expect(served.f + served.m).toBe(480);
+    expect(difference).toBeLessThanOrEqual(1.5);
+    const virtual = Number(await redis.hget(redisKeys.fairClock(cluster.queue.model), 'virtual'));
+    expect(virtual).toBeGreaterThan(4 * 2 ** 21 * UNIT_TOKENS);
   });
 });

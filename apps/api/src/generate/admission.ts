@@ -35,6 +35,8 @@ export interface AdmissionRequest {
   readonly completionTokensLimit: number;
   /** Longest wait in the queue that the client accepts; null for any. */
   readonly longestWaitMs: number | null;
+  /** Order among the tenant's own waiting requests. */
+  readonly priorityClass: 'high' | 'normal' | 'low';
   /** Whether its client was refused before and comes back as it was told to; null when it does not say. */
   readonly refusedBefore: boolean | null;
   /** Charged for the same before, so that nobody pays twice. */

@@ -61,6 +61,7 @@ export class GatedAdmission implements Admission, ModelAccess {
       promptTokens: request.promptTokens,
       completionTokensLimit: request.completionTokensLimit,
       longestWaitMs: request.longestWaitMs,
+      priorityClass: request.priorityClass,
       refusedBefore: request.refusedBefore,
       paidMicrocredits: request.paidMicrocredits,
     });

@@ -102,7 +102,7 @@ export class Generation {
    */
   async run(prepared: PreparedGeneration, context: RequestContext, target: AnswerTarget): Promise<Answer> {
     const { observer } = context;
-    const ticket = await observer.admitting(() => this.#admit(prepared.model, prepared.job, context));
+    const ticket = await observer.admitting(() => this.#admit(prepared, context));
     const job = ticket.weight === 1 ? prepared.job : { ...prepared.job, weight: ticket.weight };
     const { course, attempts, entry, recorder } = this.#course(job, ticket, observer.listening(target.listener), {
       alias: context.alias,
@@ -204,10 +204,11 @@ export class Generation {
       traceparent: context.observer.traceparent,
       longestWaitMs: context.longestWaitMs,
     });
-    return { model, job, reading: plannedReading(context.requestId, adapted, model, prompt) };
+    const { priorityClass } = adapted;
+    return { model, job, priorityClass, reading: plannedReading(context.requestId, adapted, model, prompt) };
   }
 
-  #admit(model: CataloguedModel, job: GenerateJob, context: RequestContext): Promise<AdmissionTicket> {
+  #admit({ model, job, priorityClass }: PreparedGeneration, context: RequestContext): Promise<AdmissionTicket> {
     return this.#parts.admission.admit({
       requestId: job.requestId,
       tenant: context.tenant,
@@ -215,6 +216,7 @@ export class Generation {
       promptTokens: job.promptTokenIds.length,
       completionTokensLimit: job.stop.maxTokens * job.choices,
       longestWaitMs: context.longestWaitMs,
+      priorityClass,
       refusedBefore: context.refusedBefore,
       paidMicrocredits: context.keep?.paidMicrocredits ?? 0,
       tell: context.tell,

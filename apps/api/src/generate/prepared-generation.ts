@@ -4,11 +4,13 @@ import type { Answer } from './answer.ts';
 import type { AnswerListener } from './answer-listener.ts';
 import type { OutputListener } from './output/output-listener.ts';
 import type { OutputReading } from './output/output-reading.ts';
+import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
 /** A request that only has to be admitted and queued. */
 export interface PreparedGeneration {
   readonly model: CataloguedModel;
   readonly job: GenerateJob;
+  readonly priorityClass: ValidGenerateRequest['priorityClass'];
   readonly reading: OutputReading;
 }
 

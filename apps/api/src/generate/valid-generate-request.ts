@@ -22,6 +22,8 @@ export interface ValidGenerateRequest {
   readonly maxTokensField: string | null;
   /** Goes on after the model ended its turn, until a stop string or `maxTokens`. */
   readonly ignoreEos: boolean;
+  /** Order among the tenant's own waiting requests. */
+  readonly priorityClass: 'high' | 'normal' | 'low';
   /** What the answer must be; null for free text. Whether it can be enforced is not checked yet. */
   readonly constraint: Extract<OutputConstraint, { type: 'json_object' | 'json_schema' }> | null;
   /** Null when the model is to call nothing. */

@@ -3,8 +3,9 @@
   that is about to take it. Tenants are asked in order of their first request's tag, without those named, which have their
   share on this worker.
 
-  Guarantee: atomic; a request is summoned once; nothing changes when there is none. A worker that dies before it takes the
-  request leaves it to the next that asks for work. O(log n) for each tenant named.
+  Guarantee: atomic; nothing changes when there is none. A worker that dies before it takes the request leaves it to the next
+  that asks for work, or that summons it anew. O(log n) for each tenant named, and O(requests in `wait`), which are those that
+  were summoned and not yet taken, and stalled ones.
 
   KEYS[1] lines (sorted set)   KEYS[2] BullMQ's prioritized (sorted set)   KEYS[3] BullMQ's wait (list)
   KEYS[4] BullMQ's marker (sorted set)
@@ -31,10 +32,13 @@ for _, tenant in ipairs(redis.call('ZRANGE', lines, 0, #ARGV - 3 + TENANTS_MORE)
     for _, requestId in ipairs(redis.call('ZRANGE', lineKey(lines, tenant), 0, REQUESTS_EACH - 1)) do
       -- Only first attempts stand in line.
       local jobId = requestId .. '-1'
-      if redis.call('ZSCORE', prioritizedJobs, jobId) then
+      -- In `wait` it was summoned before, and nobody took it.
+      if redis.call('ZSCORE', prioritizedJobs, jobId) or redis.call('LPOS', waitJobs, jobId) then
         local choices = tonumber(string.match(redis.call('HGET', jobPrefix .. jobId, 'data') or '', '"choices":(%d+)') or 1)
         if choices <= room then
-          redis.call('ZREM', prioritizedJobs, jobId)
+          if redis.call('ZREM', prioritizedJobs, jobId) == 0 then
+            redis.call('LREM', waitJobs, -1, jobId)
+          end
           redis.call('RPUSH', waitJobs, jobId)
           redis.call('ZADD', marker, 0, '0')
           return { jobId, choices }

@@ -92,30 +92,38 @@ export class SeatShares {
     return share.seats * share.seatValue + share.servedSteps / this.#quantumSteps;
   }
 
-  /** Lifts the tenant to where nobody who is here is further ahead of it than two who are here may be. */
+  /**
+   * Lifts the tenant to where nobody who is here is further ahead of it than two who are here may be. An engine that is empty
+   * may be so for the moment between two requests of tenants that have hundreds waiting: what they owe each other stays, too.
+   */
   #activate(share: TenantShare): void {
     const quantum = this.#quantumSteps;
     let floor = Number.NEGATIVE_INFINITY;
     for (const other of this.#tenants.values()) {
-      if (other.sequences > 0) floor = Math.max(floor, other.servedSteps - quantum * other.seatValue);
+      if (other === share || (other.sequences === 0 && this.#active > 0)) continue;
+      floor = Math.max(floor, other.servedSteps - quantum * other.seatValue);
     }
-    if (this.#active === 0) {
-      // Nobody is owed anything: all start level.
-      this.#tenants.clear();
-      floor = 0;
-      share.servedSteps = 0;
-    } else {
-      for (const [tenantId, other] of this.#tenants) {
-        // It would be lifted past what is remembered of it.
-        if (other.sequences === 0 && other.servedSteps <= floor - quantum * other.seatValue)
-          this.#tenants.delete(tenantId);
-      }
-      share.servedSteps = Math.max(share.servedSteps, floor - quantum * share.seatValue);
-    }
+    share.servedSteps = Math.max(share.servedSteps, floor - quantum * share.seatValue);
+    if (share.servedSteps === Number.NEGATIVE_INFINITY) share.servedSteps = 0;
+    this.#tenants.delete(share.tenantId);
+    this.#forget(floor);
+    // Behind all others, so that those stand first who were not here for longest.
     this.#tenants.set(share.tenantId, share);
     this.#active += 1;
   }
+
+  /** Of those who have gone: whoever would be lifted past what is remembered of it, and the first ones of too many. */
+  #forget(floor: number): void {
+    let tooMany = this.#tenants.size - this.#active - GONE_REMEMBERED;
+    for (const [tenantId, { sequences, servedSteps, seatValue }] of this.#tenants) {
+      if (sequences > 0) continue;
+      if (tooMany-- > 0 || servedSteps <= floor - this.#quantumSteps * seatValue) this.#tenants.delete(tenantId);
+    }
+  }
 }
+
+/** Tenants without sequences whose seat time is remembered; it is at most two quanta of each. */
+const GONE_REMEMBERED = 64;
 
 /** Seat values are fractions: a tie must not depend on their last bits. */
 const EPSILON = 1e-9;

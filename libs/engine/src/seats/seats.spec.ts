@@ -133,6 +133,18 @@ describe('seats', () => {
     expect(ends.slice(1)).toEqual([first, second, third].map(({ requestId }) => requestId));
   });
 
+  it('are owed across a moment in which the engine is empty', async () => {
+    const { engine, collected } = engineOf(1, 2);
+    engine.submit(from('ahead', 200));
+    await engine.runUntilIdle();
+    const [ahead, behind] = [from('ahead', 300), from('behind', 300)];
+    engine.submit(ahead);
+    expect(await stepsToFirstToken(engine, collected, behind)).toBeLessThanOrEqual(2);
+    for (let step = 0; step < SEAT_QUANTUM_STEPS; step += 1) await engine.step();
+    expect(collected.answer(ahead.requestId).tokenIds.length).toBeLessThanOrEqual(1);
+    await engine.runUntilIdle();
+  });
+
   it('are not taken where nothing can be parked', async () => {
     const { engine } = engineOf(2, 0);
     for (let index = 0; index < 3; index += 1) engine.submit(from('flood', 50));

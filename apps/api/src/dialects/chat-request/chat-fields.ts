@@ -76,6 +76,12 @@ export const CHAT_FIELDS = {
   top_k: z.int().min(-1).max(1_000_000).nullish().describe('Extension. Default 0: all tokens; −1 means the same.'),
   min_p: z.number().min(0).max(1).nullish().describe('Extension. Default 0.'),
   repetition_penalty: z.number().gt(0).max(2).nullish().describe('Extension. Default 1.'),
+  priority: z
+    .enum(['high', 'normal', 'low'])
+    .nullish()
+    .describe(
+      'Extension. Default normal. Order among your own waiting requests; it changes nothing for other tenants.',
+    ),
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),

@@ -39,6 +39,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     stopStrings: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,
+    priorityClass: body.priority ?? 'normal',
     topLogprobs: toTopLogprobs(body),
     constraint: constraintOf(body.response_format),
     toolUse: toolUseOf(body),

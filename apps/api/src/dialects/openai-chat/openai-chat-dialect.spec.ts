@@ -45,6 +45,7 @@ describe('the openai-chat dialect', () => {
         maxTokens: null,
         maxTokensField: null,
         ignoreEos: false,
+        priorityClass: 'normal',
         constraint: null,
         toolUse: null,
         reasoningEffort: null,
@@ -95,6 +96,7 @@ describe('the openai-chat dialect', () => {
       maxTokens: 9,
       maxTokensField: 'max_completion_tokens',
       ignoreEos: true,
+      priorityClass: 'normal',
       topLogprobs: 5,
       user: 'someone',
     });

@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ModelPlaces, PRIORITY_CLASSES, type PriorityClass, UNIT_TOKENS } from '#admission';
+import { connectRedis, ModelQueue } from '#queue';
+import { generateJob } from '../../support/generate-job.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { RedisServer } from '../../support/redis-server.ts';
+import { SimulatedService } from '../../support/simulated-service.ts';
+
+let server: RedisServer;
+let redis: Redis;
+let models = 0;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = connectRedis(server.url, 'producer');
+  await new Promise((resolve) => redis.once('ready', resolve));
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server[Symbol.asyncDispose]();
+});
+beforeEach(() => redis.flushall());
+
+interface Sent {
+  readonly tenantId: 'own' | 'other';
+  readonly priorityClass: PriorityClass;
+  readonly costTokens: number;
+}
+
+/** Queues all of them, then serves all. @returns their numbers in the order of service */
+async function served(requests: readonly Sent[], serveBetween: ReadonlySet<number> = new Set()): Promise<number[]> {
+  models += 1;
+  const model = `model-${models}`;
+  const places = new ModelPlaces(redis, model, new ManualClock());
+  const queue = new ModelQueue({ model, redis });
+  await using service = new SimulatedService(redis, model);
+  const order: number[] = [];
+  const serve = async (): Promise<boolean> => {
+    const job = await service.next();
+    if (job === null) return false;
+    await places.start(job.requestId, job.tenantId);
+    order.push(Number(job.requestId));
+    return true;
+  };
+  for (const [index, request] of requests.entries()) {
+    const requestId = String(index);
+    const limits = { places: 1_000, placesOfTenant: 1_000, mostJobs: 2_000, slots: 1 };
+    const place = await places.take({
+      ...request,
+      ...limits,
+      requestId,
+      weight: 1,
+      leaseMs: 60_000,
+      longestWaitMs: null,
+      refusedBefore: null,
+    });
+    await queue.add(generateJob({ model, requestId, tenantId: request.tenantId }), place.priority);
+    if (place.mayBeOvertaken) await places.confirm(requestId, 1);
+    if (serveBetween.has(index)) await serve();
+  }
+  while (await serve());
+  await queue.close();
+  return order;
+}
+
+const own = (costTokens: number, priorityClass: PriorityClass): Sent => ({
+  tenantId: 'own',
+  costTokens,
+  priorityClass,
+});
+
+const requests = fc.array(
+  fc.record({
+    tenantId: fc.constantFrom('own', 'other'),
+    priorityClass: fc.constantFrom(...PRIORITY_CLASSES),
+    costTokens: fc.integer({ min: UNIT_TOKENS, max: 3_000 }),
+  }),
+  { minLength: 2, maxLength: 25 },
+);
+
+describe('priority classes', () => {
+  it('put a tenant’s own requests in order, first come first served within a class', async () => {
+    const sent = [
+      own(100, 'low'),
+      own(300, 'normal'),
+      own(50, 'high'),
+      own(70, 'low'),
+      own(90, 'high'),
+      own(40, 'normal'),
+    ];
+    expect(await served(sent)).toEqual([2, 4, 1, 5, 0, 3]);
+  });
+
+  it('order any tenant’s own requests, whatever others queue', async () => {
+    await fc.assert(
+      fc.asyncProperty(requests, async (sent) => {
+        const order = await served(sent);
+        expect(order).toHaveLength(sent.length);
+        for (const tenant of ['own', 'other']) {
+          const classes = order
+            .filter((index) => sent[index]!.tenantId === tenant)
+            .map((index) => PRIORITY_CLASSES.indexOf(sent[index]!.priorityClass));
+          expect(classes).toEqual(classes.toSorted((a, b) => a - b));
+        }
+      }),
+      { numRuns: 15 },
+    );
+  }, 60_000);
+
+  it('changes nothing for another tenant: it is served as early as beside requests without classes', async () => {
+    await fc.assert(
+      fc.asyncProperty(requests, fc.uniqueArray(fc.nat(24), { maxLength: 6 }), async (sent, between) => {
+        const plain = sent.map((request) => ({ ...request, priorityClass: 'normal' as const }));
+        // The other tenant's classes stay as they are in both runs: they are its own business.
+        const mixed = sent.map((request) =>
+          request.tenantId === 'own' ? request : { ...request, priorityClass: 'normal' as const },
+        );
+        const [withClasses, without] = [await served(mixed, new Set(between)), await served(plain, new Set(between))];
+        const largest = Math.max(...sent.map(({ costTokens }) => costTokens));
+        const others = (order: readonly number[]) => order.filter((index) => sent[index]!.tenantId === 'other');
+        expect(others(withClasses)).toEqual(others(without));
+        const ownServedBefore = (order: readonly number[], other: number) =>
+          order
+            .slice(0, order.indexOf(other))
+            .filter((index) => sent[index]!.tenantId === 'own')
+            .reduce((sum, index) => sum + sent[index]!.costTokens, 0);
+        for (const other of others(withClasses)) {
+          const ahead = ownServedBefore(withClasses, other);
+          const aheadWithout = ownServedBefore(without, other);
+          // Whole requests are served, so which one is in hand when the other's turn comes may differ.
+          expect(ahead).toBeLessThanOrEqual(aheadWithout + largest + 2 * UNIT_TOKENS);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  }, 60_000);
+});
