@@ -4,6 +4,7 @@ import { engineSuite } from './suites/engine.ts';
 import { gpuSuite } from './suites/gpu.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
+import { peersSuite } from './suites/peers.ts';
 import { soakSuite } from './suites/soak.ts';
 import { structuredSuite } from './suites/structured.ts';
 
@@ -17,11 +18,12 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   gpu: gpuSuite,
   overload: overloadSuite,
   path: pathSuite,
+  peers: peersSuite,
   structured: structuredSuite,
   soak: soakSuite,
 };
-/** They take half an hour, or need a GPU, so they have to be asked for. */
-const ONLY_NAMED = new Set(['soak', 'gpu']);
+/** They take half an hour, need a GPU or packages of others, so they have to be asked for. */
+const ONLY_NAMED = new Set(['soak', 'gpu', 'peers']);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const quick = process.argv.includes('--quick');

@@ -59,12 +59,12 @@ def build_gqa_decoder(
     `project` is called with `layers.N.{qkv | q, k, v}`, `layers.N.o`, `layers.N.{gate_up | gate, up}`, `layers.N.down`, `head`.
     """
     graph = OnnxGraph(name)
-    ids = graph.input("input_ids", TensorProto.INT64, ["batch", "sequence"])
-    mask = graph.input("attention_mask", TensorProto.INT64, ["batch", "total"])
+    ids = graph.input("input_ids", TensorProto.INT64, ["batch_size", "sequence_length"])
+    mask = graph.input("attention_mask", TensorProto.INT64, ["batch_size", "total_sequence_length"])
     for layer in range(shape.layers):
         for part in ("key", "value"):
             graph.input(
-                f"past_key_values.{layer}.{part}", TensorProto.FLOAT, ["batch", shape.kv_heads, "past", shape.head_size]
+                f"past_key_values.{layer}.{part}", TensorProto.FLOAT, ["batch_size", shape.kv_heads, "past_sequence_length", shape.head_size]
             )
     seqlens_k, total = _lengths(graph, mask)
     cosine, sine = rotary_caches(shape)
@@ -95,10 +95,10 @@ def build_gqa_decoder(
         residual, branch = (_last_position(graph, value, ids, seqlens_k, total) for value in (residual, branch))
     normed, _ = _norm(graph, shape, "final", norms, residual, branch, last=True)
     graph.node("Identity", [project(graph, "head", normed)], ["logits"])
-    graph.output("logits", TensorProto.FLOAT, ["batch", 1 if last_position_only else "sequence", shape.vocabulary])
+    graph.output("logits", TensorProto.FLOAT, ["batch_size", 1 if last_position_only else "sequence_length", shape.vocabulary])
     for layer in range(shape.layers):
         for part in ("key", "value"):
-            graph.output(f"present.{layer}.{part}", TensorProto.FLOAT, ["batch", shape.kv_heads, "capacity", shape.head_size])
+            graph.output(f"present.{layer}.{part}", TensorProto.FLOAT, ["batch_size", shape.kv_heads, "capacity", shape.head_size])
     return graph
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Type
 
-from fixture_tokenizer import CHAT_TEMPLATE, SPECIAL_TOKENS, make_fixture_tokenizer
+from gguf_tokenizer import write_gguf_tokenizer
 from make_fixtures import LEAST_MARGIN, REPOSITORY, Fixture, _shape, greedy, transformers_model
 
 PROMPT_LENGTHS = [1, 5, 33, 97]
@@ -149,17 +149,7 @@ def write_metadata(writer: gguf.GGUFWriter, fixture: GgufFixture) -> None:
         writer.add_rope_scaling_factor(rope["factor"])
         if "original_max_position_embeddings" in rope:
             writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
-    tokenizer = make_fixture_tokenizer()
-    model = json.loads(tokenizer.to_str())["model"]
-    tokens = sorted(model["vocab"], key=model["vocab"].get)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL if token in SPECIAL_TOKENS else gguf.TokenType.NORMAL for token in tokens])
-    writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
-    writer.add_eos_token_id(tokenizer.token_to_id("<|im_end|>"))
-    writer.add_pad_token_id(tokenizer.token_to_id("<|endoftext|>"))
-    writer.add_chat_template(CHAT_TEMPLATE)
+    write_gguf_tokenizer(writer)
 
 
 def references(model: torch.nn.Module, fixture: GgufFixture) -> list[dict]:

@@ -10,10 +10,10 @@ import type { RotaryTables } from './rotary-tables.ts';
 export function decoderGraph(decoder: DecoderDescription, weights: DecoderWeights, rotary: RotaryTables): OnnxGraph {
   const graph = new OnnxGraph(decoder.name);
   const { kvHeads, headSize, positions } = decoder;
-  const ids = graph.input('input_ids', 'int64', ['batch', 'sequence']);
-  const mask = graph.input('attention_mask', 'int64', ['batch', 'total']);
+  const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']);
+  const mask = graph.input('attention_mask', 'int64', ['batch_size', 'total_sequence_length']);
   for (const name of cacheNames(decoder, 'past_key_values'))
-    graph.input(name, 'float32', ['batch', kvHeads, 'past', headSize]);
+    graph.input(name, 'float32', ['batch_size', kvHeads, 'past_sequence_length', headSize]);
   const lengths = addLengths(graph, mask);
   graph.constant('cos_cache', 'float32', [positions, headSize / 2], rotary.cosine);
   graph.constant('sin_cache', 'float32', [positions, headSize / 2], rotary.sine);
@@ -34,9 +34,9 @@ export function decoderGraph(decoder: DecoderDescription, weights: DecoderWeight
   const ends = [residual, branch ?? residual].map((value) => graph.node('GatherND', [value, last], { batch_dims: 1 }));
   const [normed] = addNorm(graph, decoder, weights, 'final', ends[0] ?? '', ends[1] ?? '', true);
   graph.node('Identity', [weights.head(graph, normed)], {}, 'logits');
-  graph.output('logits', 'float32', ['batch', 1, weights.vocabulary]);
+  graph.output('logits', 'float32', ['batch_size', 1, weights.vocabulary]);
   for (const name of cacheNames(decoder, 'present'))
-    graph.output(name, 'float32', ['batch', kvHeads, 'capacity', headSize]);
+    graph.output(name, 'float32', ['batch_size', kvHeads, 'capacity', headSize]);
   return graph;
 }
 
