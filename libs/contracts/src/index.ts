@@ -16,6 +16,7 @@ export {
   type DecoderShape,
   EXECUTION_PROVIDERS,
   type ExecutionProvider,
+  KV_BLOCK_TOKENS,
   type ModelRunner,
   type RunnerDescription,
 } from './model-runner.ts';

@@ -27,9 +27,14 @@ export interface RunnerDescription {
   readonly kvBytes: number;
   /** Of these, what the parking slots take. */
   readonly parkingBytes: number;
+  /** What the blocks for shared prefixes take, beside `kvBytes`. */
+  readonly blockBytes: number;
   /** Why something else is used than the first choice: provider, binding, kind of cache, length of prompt runs. */
   readonly fallbacks: readonly string[];
 }
+
+/** Tokens of a block of keys and values: what sequences with the same beginning share. */
+export const KV_BLOCK_TOKENS = 16;
 
 /**
  * One decoder with its KV cache, seen as `slots` seats of `slotTokens` tokens each.
@@ -71,6 +76,18 @@ export interface ModelRunner {
 
   /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. */
   copySlot(from: number, to: number, tokens: number): void;
+
+  /**
+   * Blocks of `KV_BLOCK_TOKENS` tokens, numbered from 0, that outlive what sits in the slots; 0 where the runner keeps none.
+   * A position's keys and values depend on the tokens before it only, so a block may be loaded behind the same tokens in any slot.
+   */
+  readonly blocks: number;
+
+  /** Copies the keys and values of `tokens` tokens of a slot, from `fromToken` on, to the beginning of a block. */
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void;
+
+  /** Copies the first `tokens` tokens of a block into a slot, from `toToken` on. */
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void;
 
   /**
    * Address of the flag that stops a running call from another thread (`interruptRun` in libs/model-runner); the call

@@ -16,6 +16,8 @@ export interface EngineRequest {
   readonly tenantId?: string;
   /** The tenant's share of the seats relative to others'; 1 by default. */
   readonly weight?: number;
+  /** Only requests of the same scope share what the prefix cache keeps of their prompts; all that name none are one scope. */
+  readonly cacheScope?: string;
   readonly promptTokenIds: Int32Array;
   /** Number of sequences to generate from the one prompt. */
   readonly choices: number;

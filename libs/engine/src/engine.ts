@@ -4,6 +4,7 @@ import { failureOf, isInterruption, messageOf } from './engine-failures.ts';
 import type { EnginePort } from './engine-port.ts';
 import type { EngineRequest } from './engine-request.ts';
 import { ModelRuns } from './model-runs.ts';
+import { PrefixCache } from './prefix/prefix-cache.ts';
 import { RequestIntake } from './request-intake.ts';
 import { type ChoiceFailure, TokenChooser } from './sampling/token-chooser.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
@@ -41,6 +42,7 @@ const MAX_PREFILL_RESTARTS = 3;
 export class Engine implements EnginePort {
   readonly runner: ModelRunner;
   readonly #scheduler: Scheduler;
+  readonly #prefixes: PrefixCache;
   readonly #intake: RequestIntake;
   readonly #runs: ModelRuns;
   readonly #chooser: TokenChooser;
@@ -65,11 +67,13 @@ export class Engine implements EnginePort {
   constructor(options: EngineOptions) {
     const { runner } = options;
     this.runner = runner;
+    this.#prefixes = new PrefixCache(runner);
     this.#scheduler = new Scheduler({
       slots: runner.slots,
       parkingSlots: runner.parkingSlots,
       prefillChunkTokens: options.prefillChunkTokens,
       copySlot: (from, to, tokens) => runner.copySlot(from, to, tokens),
+      loadPrefix: (sequence) => this.#prefixes.load(sequence),
     });
     this.#intake = new RequestIntake({
       runner,
@@ -140,6 +144,10 @@ export class Engine implements EnginePort {
       prefillRunsTotal: this.#prefillRuns,
       decodedTokensTotal: this.#decodedTokens,
       prefilledTokensTotal: this.#prefilledTokens,
+      prefixQueriedTokensTotal: this.#prefixes.queriedTokens,
+      prefixHitTokensTotal: this.#prefixes.hitTokens,
+      prefixTokens: this.#prefixes.heldTokens,
+      prefixEvictionsTotal: this.#prefixes.evictions,
     };
   }
 
@@ -150,7 +158,7 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
-      if (work.kind === 'prefill' && work.sequence.computedTokens === 0) this.#tellSeat(work.sequence);
+      if (work.kind === 'prefill' && work.sequence.computedTokens === work.sequence.cachedTokens) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
     } catch (error) {
@@ -214,6 +222,7 @@ export class Engine implements EnginePort {
     this.#prefillRuns += 1;
     this.#prefilledTokens += chunkTokens;
     sequence.computedTokens += chunkTokens;
+    this.#prefixes.save(sequence);
     if (request.cancelled || sequence.computedTokens < sequence.prefillTokenIds.length) return;
     if (request.hasWaitingSiblings) request.promptLogits = this.#runs.rowLogits[0].slice();
     this.#scheduler.promotePrefill();
@@ -285,6 +294,7 @@ export class Engine implements EnginePort {
       reason: sequence.finishReason ?? 'cancelled',
       stopString: sequence.stopString,
       completionTokens: sequence.completionTokens,
+      cachedPromptTokens: sequence.request.cachedPromptTokens,
     });
   }
 
@@ -298,6 +308,7 @@ export class Engine implements EnginePort {
 
   #fail(request: ActiveRequest, message: string, code: RequestFailure['code'] = 'engine_failed'): void {
     if (!this.#requests.delete(request.key)) return;
+    for (const sequence of request.sequences) this.#prefixes.forget(sequence);
     this.#scheduler.abort(request);
     this.#outbox.failed({ ...failureOf(request.input, message), code });
   }
@@ -308,7 +319,7 @@ export class Engine implements EnginePort {
     this.#steps += 1;
     const probeSlot = work.kind === 'prefill' ? work.sequence.slot : 0;
     if (work.kind === 'prefill') {
-      if (this.#mayRestart(work.sequence, error)) work.sequence.computedTokens = 0;
+      if (this.#mayRestart(work.sequence, error)) work.sequence.beginAgain();
       else this.#fail(work.sequence.request, `computing the prompt failed: ${messageOf(error)}`);
     } else if (work.kind === 'decode') {
       for (const sequence of [...work.rows].reverse()) {

@@ -28,6 +28,8 @@ export interface SequenceFinish {
   readonly reason: FinishReason;
   readonly stopString: string | null;
   readonly completionTokens: number;
+  /** Of the request's prompt, tokens that were not computed but found in the prefix cache. */
+  readonly cachedPromptTokens: number;
 }
 
 /** A sequence got its slot and its prompt is about to be computed. */
@@ -63,6 +65,12 @@ export interface EngineStats {
   readonly prefillRunsTotal: number;
   readonly decodedTokensTotal: number;
   readonly prefilledTokensTotal: number;
+  /** Prompt tokens that were looked for in the prefix cache, and those that were found. */
+  readonly prefixQueriedTokensTotal: number;
+  readonly prefixHitTokensTotal: number;
+  /** Tokens that the prefix cache's blocks in use have room for. */
+  readonly prefixTokens: number;
+  readonly prefixEvictionsTotal: number;
 }
 
 /** All that one step made, published as one message. */

@@ -8,6 +8,7 @@ import { RunnerArgumentError } from './runner-argument-error.ts';
 import type { CacheSize } from './runners/cache-size.ts';
 import { CopyingRunner } from './runners/copying-runner.ts';
 import { DeviceKvCache } from './runners/device-kv-cache.ts';
+import { HostKvBlocks } from './runners/host-kv-blocks.ts';
 import { HostKvCache } from './runners/host-kv-cache.ts';
 import type { InPlaceCache } from './runners/in-place-cache.ts';
 import { InPlaceRunner } from './runners/in-place-runner.ts';
@@ -24,6 +25,11 @@ export interface OpenModelRunnerOptions {
   parkingSlots?: number;
   /** Tokens that each slot can hold; host memory is taken as they are used, a device's at once. */
   slotTokens: number;
+  /**
+   * Memory for keys and values of beginnings that sequences share, in blocks; 0 by default. Host memory is taken as it is
+   * used; with a device's cache there are no blocks.
+   */
+  prefixCacheBytes?: number;
   /** Threads of a forward pass, the caller's among them; 0 takes one per core. */
   threads: number;
   /** `auto`: the C API, or the JS API where the library cannot be used. */
@@ -95,14 +101,15 @@ async function runnerFor(
   },
 ): Promise<ModelRunner> {
   const { slots, parkingSlots = 0, slotTokens, modelFile, fallbacks } = options;
-  const size: CacheSize = { slots, parkingSlots, slotTokens };
+  const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
+  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / HostKvBlocks.bytesOfBlock(signature));
+  const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
   if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
     throw new ModelLoadError(
       modelFile,
       'it is in half precision, which the binding js-api can not carry; choose c-api.',
     );
   if (!signature.sharesCache) return new CopyingRunner(binding, signature, size, fallbacks);
-  const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
   const firstPassFailed = (cause: Error): never => {
     throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });
   };
@@ -123,6 +130,7 @@ async function runnerFor(
     onDevice && binding.device !== null
       ? new DeviceKvCache(binding, binding.device, signature, cacheSize)
       : new HostKvCache(binding, signature, cacheSize);
+  if (onDevice && blocks > 0) options.onFallback('prefixes are not cached, blocks are in host memory only');
   try {
     const problem = await sharingProblem(binding, signature, cacheOf(SHARING_TEST_SIZE)).catch(firstPassFailed);
     if (problem === null) {

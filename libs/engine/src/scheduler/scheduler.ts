@@ -17,6 +17,8 @@ export interface SchedulerOptions {
   readonly parkingSlots: number;
   readonly prefillChunkTokens: number;
   readonly copySlot: CopySlot;
+  /** Called with a sequence that has computed nothing, in its slot: it may find some of its prompt computed already. */
+  readonly loadPrefix: (sequence: Sequence) => void;
 }
 
 const IDLE: SchedulerOutput = { kind: 'idle' };
@@ -39,6 +41,7 @@ export class Scheduler {
   readonly shares = new SeatShares();
   readonly #prefillChunkTokens: number;
   readonly #copySlot: CopySlot;
+  readonly #loadPrefix: (sequence: Sequence) => void;
   readonly #line = new WaitingLine();
   readonly #shareOf = new Map<ActiveRequest, TenantShare>();
   /** Inherited a slot with their prompt in it, and have no token yet. */
@@ -48,7 +51,7 @@ export class Scheduler {
   #arrivals = 0;
   #parks = 0;
 
-  constructor({ slots, parkingSlots, prefillChunkTokens, copySlot }: SchedulerOptions) {
+  constructor({ slots, parkingSlots, prefillChunkTokens, copySlot, loadPrefix }: SchedulerOptions) {
     if (!Number.isInteger(prefillChunkTokens) || prefillChunkTokens < MIN_PREFILL_CHUNK_TOKENS) {
       throw new RangeError(`prefillChunkTokens must be ${MIN_PREFILL_CHUNK_TOKENS} or more, got ${prefillChunkTokens}`);
     }
@@ -57,6 +60,7 @@ export class Scheduler {
     this.#prefillChunkTokens = prefillChunkTokens;
     this.#prefillBudgetTokens = prefillChunkTokens;
     this.#copySlot = copySlot;
+    this.#loadPrefix = loadPrefix;
   }
 
   /** Sequences that hold nothing yet. */
@@ -239,6 +243,7 @@ export class Scheduler {
       sequence.phase = 'decode';
       this.slots.joinRows(sequence);
     }
+    if (sequence.computedTokens === 0) this.#loadPrefix(sequence);
     if (parkingSlot === null) return;
     this.#copySlot(parkingSlot, sequence.slot, sequence.computedTokens);
     this.parking.release(parkingSlot);

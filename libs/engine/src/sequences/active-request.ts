@@ -67,6 +67,11 @@ export class ActiveRequest {
     return this.input.promptTokenIds.length;
   }
 
+  /** Prompt tokens that the prefix cache held. */
+  get cachedPromptTokens(): number {
+    return Math.min(this.promptLength, Math.max(...this.sequences.map(({ cachedTokens }) => cachedTokens)));
+  }
+
   get finished(): boolean {
     return this.sequences.every((sequence) => sequence.phase === 'finished');
   }

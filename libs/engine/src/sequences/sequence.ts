@@ -37,6 +37,8 @@ export class Sequence implements SlotOccupant {
   slot = -1;
   /** Tokens whose keys and values its slot holds. */
   computedTokens = 0;
+  /** Of the computed ones, those that were not computed for it but found in the prefix cache. */
+  cachedTokens = 0;
   completionTokens = 0;
   #lastTokenId = -1;
   /** Tokens of an earlier attempt, which decode runs compute anew. */
@@ -62,6 +64,17 @@ export class Sequence implements SlotOccupant {
     this.#detokenizer = new Detokenizer(texts);
     this.#stopStrings = new StopStrings(stop.strings);
     this.prefillTokenIds = prefillTokenIds;
+  }
+
+  /** Its slot holds the prompt's first `tokens` tokens, which another sequence computed. */
+  takeCached(tokens: number): void {
+    this.computedTokens = tokens;
+    this.cachedTokens = tokens;
+  }
+
+  /** What its slot held is lost. */
+  beginAgain(): void {
+    this.takeCached(0);
   }
 
   /** True while it has tokens behind the next one to compute, so that a run's logits choose nothing. */

@@ -1,9 +1,10 @@
-import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
+import { type DecoderShape, KV_BLOCK_TOKENS, type ModelRunner, type RunnerDescription } from '#contracts';
 
 export interface HistoryModelRunnerOptions {
   readonly slots?: number;
   readonly parkingSlots?: number;
   readonly slotTokens?: number;
+  readonly blocks?: number;
   readonly vocabularySize?: number;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
@@ -25,15 +26,19 @@ export class HistoryModelRunner implements ModelRunner {
     fallbacks: [],
     kvBytes: 0,
     parkingBytes: 0,
+    blockBytes: 0,
   };
   readonly shape: DecoderShape;
   readonly slots: number;
   readonly parkingSlots: number;
   readonly slotTokens: number;
+  readonly blocks: number;
   readonly logits: Float32Array;
   readonly interruptAddress = null;
   /** [slots + parkingSlots][tokens] hash of each token with the path it was computed on */
   readonly #histories: number[][];
+  /** [blocks][≤ KV_BLOCK_TOKENS] */
+  readonly #blocks: number[][];
   readonly #asynchronous: boolean;
   /** Thrown by the next run, then forgotten. */
   failNext: Error | null = null;
@@ -45,6 +50,8 @@ export class HistoryModelRunner implements ModelRunner {
 
   constructor(options: HistoryModelRunnerOptions = {}) {
     const { slots = 4, parkingSlots = 0, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
+    this.blocks = options.blocks ?? 0;
+    this.#blocks = Array.from({ length: this.blocks }, () => []);
     this.slots = slots;
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
@@ -85,6 +92,21 @@ export class HistoryModelRunner implements ModelRunner {
     if (this.#histories[to] === undefined) throw new Error(`there is no slot ${to}`);
     if (source.length < tokens) throw new Error(`slot ${from} holds ${source.length} tokens, not ${tokens}`);
     this.#histories[to] = source.slice(0, tokens);
+  }
+
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
+    const saved = this.#histories[slot].slice(fromToken, fromToken + tokens);
+    if (saved.length < tokens) throw new Error(`slot ${slot} has no tokens ${fromToken} to ${fromToken + tokens - 1}`);
+    if (tokens > KV_BLOCK_TOKENS || this.#blocks[block] === undefined) throw new Error(`no room in block ${block}`);
+    this.#blocks[block] = [...saved, ...this.#blocks[block].slice(tokens)];
+  }
+
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
+    const loaded = this.#blocks[block].slice(0, tokens);
+    if (loaded.length < tokens) throw new Error(`block ${block} holds ${loaded.length} tokens, not ${tokens}`);
+    const history = this.#histories[slot];
+    this.#histories[slot] = [...history.slice(0, toToken), ...loaded];
+    if (this.#histories[slot].length !== toToken + tokens) throw new Error(`slot ${slot} has a gap before ${toToken}`);
   }
 
   close(): void {

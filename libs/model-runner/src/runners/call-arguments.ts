@@ -1,9 +1,11 @@
+import { KV_BLOCK_TOKENS } from '#contracts';
 import { RunnerArgumentError } from '../runner-argument-error.ts';
 
 export interface RunnerLimits {
   readonly slots: number;
   readonly parkingSlots: number;
   readonly slotTokens: number;
+  readonly blocks: number;
   readonly vocabularySize: number;
 }
 
@@ -35,6 +37,19 @@ export function assertCopy(limits: RunnerLimits, from: number, to: number, token
   assertCopySlot(limits, 'to', to);
   if (!Number.isInteger(tokens) || tokens < 0 || tokens > limits.slotTokens)
     throw new RunnerArgumentError(`tokens is ${tokens}; it must be 0 to ${limits.slotTokens}, a slot's capacity.`);
+}
+
+/** @throws RunnerArgumentError when a copy between a block and a slot names one that is not there, or too many tokens */
+export function assertBlockCopy(
+  limits: RunnerLimits,
+  { block, slot, firstToken, tokens }: { block: number; slot: number; firstToken: number; tokens: number },
+): void {
+  if (!Number.isInteger(block) || block < 0 || block >= limits.blocks)
+    throw new RunnerArgumentError(`block is ${block}; there are ${limits.blocks}, numbered from 0.`);
+  if (!Number.isInteger(tokens) || tokens < 1 || tokens > KV_BLOCK_TOKENS)
+    throw new RunnerArgumentError(`tokens is ${tokens}; it must be 1 to ${KV_BLOCK_TOKENS}, a block's capacity.`);
+  assertSlot(limits, 'slot', slot);
+  assertRoom(limits, slot, firstToken, tokens);
 }
 
 function assertSlot(limits: RunnerLimits, name: string, slot: number): void {

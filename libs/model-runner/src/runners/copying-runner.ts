@@ -4,7 +4,7 @@ import type { SessionBinding } from '../binding/session-binding.ts';
 import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import { assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
+import { assertBlockCopy, assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
 import { HostKvCache } from './host-kv-cache.ts';
@@ -22,6 +22,7 @@ export class CopyingRunner implements ModelRunner {
   readonly slots: number;
   readonly parkingSlots: number;
   readonly slotTokens: number;
+  readonly blocks: number;
   readonly logits: Float32Array;
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
@@ -40,18 +41,19 @@ export class CopyingRunner implements ModelRunner {
     this.slots = slots;
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
-    this.#limits = { slots, parkingSlots, slotTokens, vocabularySize };
+    this.blocks = size.blocks ?? 0;
+    this.#limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
     this.logits = new Float32Array(slots * vocabularySize);
     this.#cache = new HostKvCache(binding, signature, size);
     this.#past = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#present = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#stepLogits = floatArray(signature.logits.type, 0);
-    const { memory, kvBytes, parkingBytes } = this.#cache;
+    const { memory, kvBytes, parkingBytes, blocks } = this.#cache;
     this.description = runnerDescription(
       binding,
       signature,
-      { kvCache: 'copying', memory, kvBytes, parkingBytes },
+      { kvCache: 'copying', memory, kvBytes, parkingBytes, blocks },
       fallbacks,
     );
   }
@@ -81,6 +83,16 @@ export class CopyingRunner implements ModelRunner {
   copySlot(from: number, to: number, tokens: number): void {
     assertCopy(this.#limits, from, to, tokens);
     this.#cache.copySlot(from, to, tokens);
+  }
+
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
+    assertBlockCopy(this.#limits, { block, slot, firstToken: fromToken, tokens });
+    this.#cache.saveBlock(slot, fromToken, block, tokens);
+  }
+
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
+    assertBlockCopy(this.#limits, { block, slot, firstToken: toToken, tokens });
+    this.#cache.loadBlock(block, slot, toToken, tokens);
   }
 
   close(): void | Promise<void> {

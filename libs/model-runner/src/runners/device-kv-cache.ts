@@ -1,5 +1,6 @@
 import type { BoundRun, BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding } from '../binding/session-binding.ts';
 import { bytesPerElement } from '../element-type.ts';
+import { RunnerArgumentError } from '../runner-argument-error.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
@@ -15,6 +16,7 @@ const THE_PLACE = 0;
  */
 export class DeviceKvCache implements InPlaceCache {
   readonly memory = 'device';
+  readonly blocks = null;
   readonly #signature: ModelSignature;
   readonly #size: CacheSize;
   readonly #buffers: readonly DeviceBuffer[];
@@ -84,6 +86,14 @@ export class DeviceKvCache implements InPlaceCache {
       this.#placed = from;
     }
     this.#write(to);
+  }
+
+  saveBlock(): void {
+    throw new RunnerArgumentError('a device cache has no blocks.');
+  }
+
+  loadBlock(): void {
+    this.saveBlock();
   }
 
   /** Of one buffer. */

@@ -2,6 +2,7 @@ import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts'
 import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
+import { HostKvBlocks } from './host-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 
 /** The cache in host memory: for each layer's key and value one array that lives as long as the runner. */
@@ -12,6 +13,7 @@ export class HostKvCache implements InPlaceCache {
   readonly #size: CacheSize;
   readonly kvHeads: number;
   readonly headSize: number;
+  readonly blocks: HostKvBlocks;
   readonly #type: ElementType;
   readonly #binding: SessionBinding;
 
@@ -24,6 +26,7 @@ export class HostKvCache implements InPlaceCache {
     this.buffers = signature.cache.map(() =>
       floatArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
     );
+    this.blocks = new HostKvBlocks(signature, size.blocks ?? 0);
   }
 
   /** Values of one slot in one buffer. */
@@ -65,6 +68,14 @@ export class HostKvCache implements InPlaceCache {
         const source = this.headOffset(from, head);
         buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
       }
+  }
+
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
+    this.blocks.save(this, slot, fromToken, block, tokens);
+  }
+
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
+    this.blocks.load(this, block, slot, toToken, tokens);
   }
 
   #bytesOf(slots: number): number {

@@ -1,4 +1,5 @@
 import type { BoundTensor } from '../binding/session-binding.ts';
+import type { HostKvBlocks } from './host-kv-blocks.ts';
 
 /**
  * The keys and values of all slots as an in-place runner sees them: tensors that are past and present at once.
@@ -18,4 +19,8 @@ export interface InPlaceCache {
   /** Before a run over the slot's place, whose number it returns: the place holds the slot's first `pastTokens` tokens. */
   beginPrefill(slot: number, pastTokens: number): number;
   copySlot(from: number, to: number, tokens: number): void;
+  /** Null where the cache can not be copied to and from blocks. */
+  readonly blocks: HostKvBlocks | null;
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void;
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void;
 }

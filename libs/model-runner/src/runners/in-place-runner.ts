@@ -4,7 +4,7 @@ import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-b
 import { type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import { assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
+import { assertBlockCopy, assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
 import { DecodeInputs } from './decode-inputs.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
@@ -31,6 +31,7 @@ export class InPlaceRunner implements ModelRunner {
   readonly slots: number;
   readonly parkingSlots: number;
   readonly slotTokens: number;
+  readonly blocks: number;
   readonly logits: Float32Array;
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
@@ -53,7 +54,8 @@ export class InPlaceRunner implements ModelRunner {
     this.slots = slots;
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
-    this.#limits = { slots, parkingSlots, slotTokens, vocabularySize };
+    this.blocks = cache.blocks?.count ?? 0;
+    this.#limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
     this.logits = new Float32Array(slots * vocabularySize);
     this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, slots * vocabularySize);
@@ -61,11 +63,11 @@ export class InPlaceRunner implements ModelRunner {
     this.#cache = cache;
     this.#maxRunTokens = maxRunTokens;
     this.#decodeInputs = new DecodeInputs(binding, signature, slots, slotTokens);
-    const { memory, kvBytes, parkingBytes } = cache;
+    const { memory, kvBytes, parkingBytes, blocks } = cache;
     this.description = runnerDescription(
       binding,
       signature,
-      { kvCache: 'in-place', memory, kvBytes, parkingBytes },
+      { kvCache: 'in-place', memory, kvBytes, parkingBytes, blocks },
       size.fallbacks,
     );
   }
@@ -124,6 +126,16 @@ export class InPlaceRunner implements ModelRunner {
   copySlot(from: number, to: number, tokens: number): void {
     assertCopy(this.#limits, from, to, tokens);
     this.#cache.copySlot(from, to, tokens);
+  }
+
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
+    assertBlockCopy(this.#limits, { block, slot, firstToken: fromToken, tokens });
+    this.#cache.saveBlock(slot, fromToken, block, tokens);
+  }
+
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
+    assertBlockCopy(this.#limits, { block, slot, firstToken: toToken, tokens });
+    this.#cache.loadBlock(block, slot, toToken, tokens);
   }
 
   close(): void | Promise<void> {

@@ -11,6 +11,7 @@ export function runnerDescription(
     readonly memory: RunnerDescription['kvMemory'];
     readonly kvBytes: number;
     readonly parkingBytes: number;
+    readonly blocks: { readonly bytes: number } | null;
   },
   fallbacks: readonly string[] = [],
 ): RunnerDescription {
@@ -23,6 +24,7 @@ export function runnerDescription(
     kvMemory: cache.memory,
     kvBytes: cache.kvBytes,
     parkingBytes: cache.parkingBytes,
+    blockBytes: cache.blocks?.bytes ?? 0,
     fallbacks,
   };
 }
