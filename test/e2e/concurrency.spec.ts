@@ -109,7 +109,9 @@ describe('a client that leaves while its job is queued', () => {
     abort.abort();
     expect(await left).toBeNull();
     const answers = await Promise.all(holders.map(async (holder) => (await holder).json() as Promise<ChatCompletion>));
-    const prompts = answers.reduce((sum, answer) => sum + (answer.usage?.prompt_tokens ?? 0), 0);
+    const computed = ({ usage }: ChatCompletion) =>
+      (usage?.prompt_tokens ?? 0) - (usage?.prompt_tokens_details?.cached_tokens ?? 0);
+    const prompts = answers.reduce((sum, answer) => sum + computed(answer), 0);
     await sleep(300);
     const { engine } = await narrow.workers[0]!.stats();
     expect(engine.freeSlots).toBe(1);

@@ -286,6 +286,20 @@ export const DASHBOARDS: readonly Dashboard[] = [
         `sum by (instance, model_name) (millrace:engine_slots{${MODEL}} * millrace:engine_slot_tokens{${MODEL}} * millrace:kv_cache_usage_perc{${MODEL}})`,
         '{{instance}}',
       ),
+      one(
+        'Prompt tokens found in the prefix cache',
+        'percentunit',
+        `sum by (instance) (rate(millrace:prefix_cache_hits_total{${MODEL}}[$__rate_interval])) / sum by (instance) (rate(millrace:prefix_cache_queries_total{${MODEL}}[$__rate_interval]))`,
+        '{{instance}}',
+      ),
+      {
+        title: 'Prefix cache',
+        unit: 'short',
+        targets: [
+          { query: `sum by (instance) (millrace:prefix_cache_tokens{${MODEL}})`, legend: '{{instance}} tokens' },
+          { query: rate('millrace:prefix_cache_evictions_total', 'instance'), legend: '{{instance}} evictions' },
+        ],
+      },
       {
         title: 'Tokens',
         unit: 'short',

@@ -6,6 +6,9 @@ import { redisTargetOf, type WorkerSettings } from '#config';
 import type { ExecutionProvider } from '#contracts';
 import { releaseVersion, type TracingOptions, tracingOptionsOf } from '#observability';
 import type { RelayDialerTls } from '#relay';
+import type { PrefixSharing } from './jobs/engine-request-of.ts';
+
+const BYTES_PER_MB = 1024 * 1024;
 
 /** A worker's settings with every default filled in. */
 export interface WorkerOptions {
@@ -25,6 +28,9 @@ export interface WorkerOptions {
   readonly parkingSlots: number;
   /** Upper bound; a model made for less gets less. */
   readonly slotTokens: number;
+  /** Memory for computed beginnings of prompts; 0 for none. */
+  readonly prefixCacheBytes: number;
+  readonly prefixSharing: PrefixSharing;
   readonly prefillChunkTokens: number;
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
@@ -58,6 +64,8 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     slots: settings.MILLRACE_SLOTS,
     parkingSlots: settings.MILLRACE_PARKING_SLOTS,
     slotTokens: settings.MILLRACE_SLOT_TOKENS,
+    prefixCacheBytes: settings.MILLRACE_PREFIX_CACHE_MB * BYTES_PER_MB,
+    prefixSharing: settings.MILLRACE_PREFIX_CACHE_SHARING,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,

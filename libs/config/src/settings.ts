@@ -127,6 +127,16 @@ const workerSettings = z.object({
   MILLRACE_PARKING_SLOTS: z.coerce.number().int().min(0).max(1024).default(8),
   /** Tokens (prompt and answer) that one slot holds; the model's limit when unset. */
   MILLRACE_SLOT_TOKENS: count(2048, 1_048_576),
+  /**
+   * Memory, in MiB, in which computed beginnings of prompts are kept for later ones, taken as it is used; 0 keeps none. It is
+   * host memory: with a device's cache none are kept.
+   */
+  MILLRACE_PREFIX_CACHE_MB: z.coerce.number().int().min(0).max(1_048_576).default(512),
+  /**
+   * `tenant`: a tenant's requests share them among themselves. `all`: everybody's do, which lets a tenant learn from the
+   * time to the first token what others ask.
+   */
+  MILLRACE_PREFIX_CACHE_SHARING: z.enum(['tenant', 'all']).default('tenant'),
   /** Most prompt tokens computed between two decode steps; with 3 or more a last chunk of one token can be avoided. */
   MILLRACE_PREFILL_CHUNK: z.coerce.number().int().min(3).max(65_536).default(128),
   /**

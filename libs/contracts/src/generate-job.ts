@@ -26,6 +26,8 @@ export const GenerateJob = z.object({
   tenantId: z.string().min(1),
   /** The tenant's share of seats relative to others'; left out where it is 1, as older workers do not know the field. */
   weight: z.number().positive().optional(),
+  /** Only requests with the same one share computed prompts; left out where there is none. Readers that do not know it share none. */
+  cacheSalt: z.string().min(1).optional(),
   promptTokenIds: z.array(z.int().min(0)).min(1),
   choices: z.int().min(1),
   sampling: SamplingParameters,

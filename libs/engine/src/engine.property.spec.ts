@@ -1,16 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GREEDY } from '#contracts';
+import { GREEDY, KV_BLOCK_TOKENS } from '#contracts';
 import { Engine } from './engine.ts';
 import type { EngineRequest } from './engine-request.ts';
-import { CollectedAnswers } from './testing/collected-answers.ts';
+import { type CollectedAnswer, CollectedAnswers } from './testing/collected-answers.ts';
 import { HistoryModelRunner } from './testing/history-model-runner.ts';
 import { requestOf } from './testing/requests.ts';
 import { numberedTokenTable } from './testing/token-tables.ts';
 
 const VOCABULARY = 24;
-const SLOT_TOKENS = 40;
+const SLOT_TOKENS = 70;
 const tokenTable = numberedTokenTable(VOCABULARY);
+
+/** Beginnings that prompts share, as conversations and system prompts make them. */
+const BEGINNINGS = [0, 1, 2].map((base) =>
+  Array.from({ length: 50 }, (_, i) => (i * 7 + base * (i >> 4)) % VOCABULARY),
+);
 
 interface PlannedRequest {
   readonly request: EngineRequest;
@@ -25,7 +30,10 @@ const plannedRequest = (
 ): fc.Arbitrary<Omit<PlannedRequest, 'request'> & { make: (id: string) => EngineRequest }> =>
   fc
     .record({
-      prompt: fc.array(fc.nat(VOCABULARY - 1), { minLength: 1, maxLength: 30 }),
+      beginning: fc.constantFrom(...BEGINNINGS),
+      shared: fc.nat(50),
+      own: fc.array(fc.nat(VOCABULARY - 1), { minLength: 1, maxLength: 18 }),
+      cacheScope: fc.constantFrom('x', 'x', 'y'),
       choices: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: slots })),
       maxTokens: fc.integer({ min: 1, max: 20 }),
       stopTokenIds: fc.array(fc.nat(VOCABULARY - 1), { maxLength: 2 }),
@@ -43,7 +51,10 @@ const plannedRequest = (
     })
     .map(
       ({
-        prompt,
+        beginning,
+        shared,
+        own,
+        cacheScope,
         choices,
         maxTokens,
         stopTokenIds,
@@ -57,7 +68,8 @@ const plannedRequest = (
         gapSteps,
         cancelAfterSteps,
         make: (id: string) =>
-          requestOf(id, prompt, {
+          requestOf(id, [...beginning.slice(0, shared), ...own], {
+            cacheScope,
             choices,
             tenantId,
             weight,
@@ -71,11 +83,17 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
   fc.record({
     slots: fc.constant(slots),
     parkingSlots: fc.nat(5),
+    blocks: fc.nat(14),
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
   }),
 );
+
+/** What an answer is; whether its prompt was computed before is no part of it. */
+function withoutCounts({ finish, ...answer }: CollectedAnswer) {
+  return { ...answer, finish: finish && { ...finish, cachedPromptTokens: 0 } };
+}
 
 async function solo(request: EngineRequest, slots: number, prefillChunkTokens: number): Promise<CollectedAnswers> {
   const engine = new Engine({
@@ -90,13 +108,14 @@ async function solo(request: EngineRequest, slots: number, prefillChunkTokens: n
 }
 
 describe('Engine under random load', () => {
-  it('gives every request the answer of its solo run, parked or not, ends all, and leaks no slot', async () => {
-    let parks = 0;
+  it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, ends all, and leaks no slot', async () => {
+    let [parks, hits, evictions] = [0, 0, 0];
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ slots, parkingSlots, prefillChunkTokens, asynchronous, plans }) => {
+      fc.asyncProperty(scenario, async ({ slots, parkingSlots, blocks, prefillChunkTokens, asynchronous, plans }) => {
         const runner = new HistoryModelRunner({
           slots,
           parkingSlots,
+          blocks,
           slotTokens: SLOT_TOKENS,
           vocabularySize: VOCABULARY,
           asynchronous,
@@ -128,6 +147,10 @@ describe('Engine under random load', () => {
 
         expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
         parks += engine.stats().parksTotal;
+        const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
+        hits += prefixHitTokensTotal;
+        evictions += prefixEvictionsTotal;
+        expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
         expect(collected.failures.size).toBe(0);
         for (const { request, cancelAfterSteps } of planned) {
           const alone = await solo(request, slots, prefillChunkTokens);
@@ -135,7 +158,7 @@ describe('Engine under random load', () => {
             const expected = alone.answer(request.requestId, choice);
             const actual = collected.answer(request.requestId, choice);
             if (cancelAfterSteps === null) {
-              expect(actual).toEqual(expected);
+              expect(withoutCounts(actual)).toEqual(withoutCounts(expected));
             } else {
               expect(actual.finish).not.toBeNull();
               expect(expected.tokenIds.slice(0, actual.tokenIds.length)).toEqual(actual.tokenIds);
@@ -147,6 +170,8 @@ describe('Engine under random load', () => {
       { numRuns: 300 },
     );
     expect(parks).toBeGreaterThan(20);
+    expect(hits).toBeGreaterThan(1_000);
+    expect(evictions).toBeGreaterThan(20);
   });
 
   it('gives the first choice of several the tokens of a request for one', async () => {

@@ -158,7 +158,7 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
-      if (work.kind === 'prefill' && work.sequence.computedTokens === work.sequence.cachedTokens) this.#tellSeat(work.sequence);
+      if (work.kind === 'prefill' && work.sequence.untouched) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
     } catch (error) {

@@ -45,6 +45,7 @@ export function generateJobOf(
     model: card.model,
     cardHash: model.cardHash,
     tenantId: origin.tenant.tenantId,
+    ...(request.cacheSalt === null ? {} : { cacheSalt: request.cacheSalt }),
     promptTokenIds: Array.from(promptTokenIds),
     choices: request.choices,
     sampling: { ...request.sampling, seed: request.sampling.seed ?? randomInt(SEED_LIMIT) },

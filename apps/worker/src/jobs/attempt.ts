@@ -18,6 +18,7 @@ export class Attempt {
   #openChoices: number;
   #endedBefore: readonly number[] = [];
   #madeTokens = 0;
+  #cachedPromptTokens = 0;
   readonly #settle: () => void;
 
   constructor(
@@ -54,9 +55,15 @@ export class Attempt {
     return this.#madeTokens;
   }
 
+  /** Of the prompt, tokens that this worker had computed before. */
+  get cachedPromptTokens(): number {
+    return this.#cachedPromptTokens;
+  }
+
   /** @param tokens of the whole choice */
-  choiceEnded(choice: number, reason: FinishReason, tokens: number): void {
+  choiceEnded(choice: number, reason: FinishReason, tokens: number, cachedPromptTokens: number): void {
     this.#madeTokens += tokens;
+    this.#cachedPromptTokens = Math.max(this.#cachedPromptTokens, cachedPromptTokens);
     this.observer.choiceEnded(choice, reason);
     this.#openChoices -= 1;
     if (this.#openChoices === 0) this.#settle();

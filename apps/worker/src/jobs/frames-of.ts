@@ -19,7 +19,7 @@ export function framesOf(output: StepOutput, tokenTable: TokenTable): OutgoingFr
 }
 
 export function finishedOf(finish: SequenceFinish): relay.Finished {
-  const { requestId, epoch, choice, reason, stopString, completionTokens } = finish;
+  const { requestId, epoch, choice, reason, stopString, completionTokens, cachedPromptTokens } = finish;
   return {
     requestId,
     epoch,
@@ -27,7 +27,7 @@ export function finishedOf(finish: SequenceFinish): relay.Finished {
     reason: REASONS[reason],
     stopString: stopString ?? '',
     completionTokens,
-    cachedPromptTokens: 0,
+    cachedPromptTokens,
   };
 }
 

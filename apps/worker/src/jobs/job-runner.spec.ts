@@ -5,7 +5,7 @@ import { createLogger, Metrics } from '#observability';
 import type { ClaimOutcome, OutgoingFrames } from '#relay';
 import { generateJob } from '../../../../test/support/generate-job.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
-import { JobRunner } from './job-runner.ts';
+import { JobRunner, type MadeTokens } from './job-runner.ts';
 
 const stats: EngineStats = {
   running: 0,
@@ -20,6 +20,10 @@ const stats: EngineStats = {
   prefillRunsTotal: 0,
   decodedTokensTotal: 0,
   prefilledTokensTotal: 0,
+  prefixQueriedTokensTotal: 0,
+  prefixHitTokensTotal: 0,
+  prefixTokens: 0,
+  prefixEvictionsTotal: 0,
 };
 
 /** An engine and a relay that do what the test says. */
@@ -60,11 +64,24 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
   const metrics = new Metrics({ process: 'worker', version: '0', runtime: false });
   const observer = new JobMetrics(metrics, 'm');
   const reports: [string, number][] = [];
-  const reportUsage = async ({ requestId }: GenerateJob, tokens: number) => void reports.push([requestId, tokens]);
-  const runner = new JobRunner({ engine, dialer, tokenTable, cardHash: 'card', logger, observer, reportUsage });
+  const reportUsage = async ({ requestId }: GenerateJob, made: MadeTokens) =>
+    void reports.push([requestId, made.completionTokens]);
+  const runner = new JobRunner({
+    ...{ engine, dialer, tokenTable, logger, observer, reportUsage },
+    cardHash: 'card',
+    prefixSharing: 'tenant',
+  });
   const job = (overrides: Partial<GenerateJob> = {}) => generateJob({ cardHash: 'card', ...overrides });
   const finish = (choice: number) => {
-    const end = { requestId: 'request-1', epoch: 1, choice, reason: 'stop', stopString: null, completionTokens: 1 };
+    const end = {
+      requestId: 'request-1',
+      epoch: 1,
+      choice,
+      reason: 'stop',
+      stopString: null,
+      completionTokens: 1,
+      cachedPromptTokens: 0,
+    };
     step({ step: 1, seated: [], deltas: [], finished: [{ ...end, reason: 'stop' }], failed: [], stats });
   };
   const lost = () => lose('request-1', 1);

@@ -4,7 +4,7 @@ import { type Logger, preciseNowMs } from '#observability';
 import type { RelayDialer, ResumedChoice } from '#relay';
 import type { AttemptObserver, ClaimEnd, JobObserver } from '../observation/attempt-observer.ts';
 import { Attempt } from './attempt.ts';
-import { engineRequestOf } from './engine-request-of.ts';
+import { engineRequestOf, type PrefixSharing } from './engine-request-of.ts';
 import { finishedOf, framesOf } from './frames-of.ts';
 
 export interface JobRunnerParts {
@@ -13,10 +13,17 @@ export interface JobRunnerParts {
   readonly tokenTable: TokenTable;
   /** Hash of the card that this worker serves. */
   readonly cardHash: string;
+  readonly prefixSharing: PrefixSharing;
   readonly logger: Logger;
   readonly observer: JobObserver;
   /** Tells the tenant's account what was made of a request whose API replica vanished, should nobody go on with it. */
-  readonly reportUsage: (job: GenerateJob, completionTokens: number) => Promise<void>;
+  readonly reportUsage: (job: GenerateJob, made: MadeTokens) => Promise<void>;
+}
+
+/** What came of a job: tokens of all choices, and tokens of the prompt that were computed before. */
+export interface MadeTokens {
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
 }
 
 interface Refusal {
@@ -72,12 +79,13 @@ export class JobRunner {
       attempt.observer.ended(preciseNowMs());
       this.#parts.logger.debug(namesOf(job), 'attempt is over');
     }
-    if (attempt.lost && attempt.madeTokens > 0) await this.#report(job, attempt.madeTokens);
+    if (attempt.lost && attempt.madeTokens > 0) await this.#report(job, attempt);
   }
 
-  async #report(job: GenerateJob, completionTokens: number): Promise<void> {
+  async #report(job: GenerateJob, attempt: Attempt): Promise<void> {
+    const { madeTokens: completionTokens, cachedPromptTokens: cachedTokens } = attempt;
     try {
-      await this.#parts.reportUsage(job, completionTokens);
+      await this.#parts.reportUsage(job, { completionTokens, cachedTokens });
     } catch (err) {
       this.#parts.logger.warn({ requestId: job.requestId, completionTokens, err }, 'what was made could not be noted');
     }
@@ -119,7 +127,7 @@ export class JobRunner {
       this.#shutDown(attempt);
     } else {
       signal.addEventListener('abort', () => this.#shutDown(attempt), { once: true });
-      this.#parts.engine.submit(engineRequestOf(job, resume));
+      this.#parts.engine.submit(engineRequestOf(job, resume, this.#parts.prefixSharing));
     }
     await attempt.ended;
   }
@@ -136,8 +144,9 @@ export class JobRunner {
   #publish(output: StepOutput): void {
     this.#parts.dialer.publish(framesOf(output, this.#parts.tokenTable));
     this.#observe(output);
-    for (const { requestId, epoch, choice, reason, completionTokens } of output.finished) {
-      this.#attempts.get(keyOf(requestId, epoch))?.choiceEnded(choice, reason, completionTokens);
+    for (const { requestId, epoch, choice, reason, completionTokens, cachedPromptTokens } of output.finished) {
+      const attempt = this.#attempts.get(keyOf(requestId, epoch));
+      attempt?.choiceEnded(choice, reason, completionTokens, cachedPromptTokens);
     }
     for (const { requestId, epoch, code, message } of output.failed) {
       const attempt = this.#attempts.get(keyOf(requestId, epoch));
@@ -191,7 +200,15 @@ export class JobRunner {
   #finishCancelled(attempt: Attempt): void {
     const { requestId, epoch, choicesToRun } = attempt;
     const finished = choicesToRun.map((choice) =>
-      finishedOf({ requestId, epoch, choice, reason: 'cancelled', stopString: null, completionTokens: 0 }),
+      finishedOf({
+        requestId,
+        epoch,
+        choice,
+        reason: 'cancelled',
+        stopString: null,
+        completionTokens: 0,
+        cachedPromptTokens: 0,
+      }),
     );
     this.#parts.dialer.publish({ step: 0, deltas: [], finished, failed: [] });
     attempt.end();

@@ -15,7 +15,7 @@ import { RelayDialer, type ReplicaChange } from '#relay';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
 import { HealthServer, type Problems } from '../health/health-server.ts';
-import { JobRunner } from '../jobs/job-runner.ts';
+import { JobRunner, type MadeTokens } from '../jobs/job-runner.ts';
 import { openServedModel, type ServedModel, startEngine } from '../model/served-model.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
 import { TracedJobs } from '../observation/traced-jobs.ts';
@@ -142,11 +142,12 @@ export class MillraceWorker {
     });
     const measured = new JobMetrics(this.#metrics, model);
     const observer = this.#tracing.on ? new TracedJobs(this.#tracing, options.workerId, measured) : measured;
-    const reportUsage = async ({ tenantId, requestId, promptTokenIds }: GenerateJob, completionTokens: number) => {
-      const counts = { promptTokens: promptTokenIds.length, cachedTokens: 0, completionTokens };
+    const reportUsage = async ({ tenantId, requestId, promptTokenIds }: GenerateJob, made: MadeTokens) => {
+      const counts = { promptTokens: promptTokenIds.length, ...made };
       await this.#parts.accountOf(tenantId).reportUsage(requestId, counts);
     };
-    const jobs = new JobRunner({ engine, dialer, tokenTable, cardHash, logger, observer, reportUsage });
+    const { prefixSharing } = options;
+    const jobs = new JobRunner({ prefixSharing, engine, dialer, tokenTable, cardHash, logger, observer, reportUsage });
     engine.onLoss((loss) => void this.#engineLost(loss));
     engine.onFatal((error) => this.#engineFailed(error));
     const serving = { engine, dialer, jobs, consumer: this.#newConsumer(model, engine, jobs) };

@@ -8,6 +8,8 @@ export interface EngineThreadData {
   readonly parkingSlots: number;
   /** Capacity of a slot, prompt and answer together. */
   readonly slotTokens: number;
+  /** Memory for computed beginnings of prompts; 0 for none. */
+  readonly prefixCacheBytes: number;
   readonly prefillChunkTokens: number;
   readonly replayLimitTokens: number;
   readonly threads: number;

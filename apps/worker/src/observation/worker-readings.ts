@@ -34,6 +34,10 @@ export function exposeWorker(metrics: Metrics, sources: WorkerSources): void {
   metrics.read(METRICS.engineSlots, () => one(ready.slots));
   metrics.read(METRICS.engineSlotTokens, () => one(ready.slotTokens));
   metrics.read(METRICS.kvCacheUsage, () => one(engine().kvTokens / (ready.slots * ready.slotTokens)));
+  metrics.read(METRICS.prefixCacheQueries, () => one(engine().prefixQueriedTokensTotal));
+  metrics.read(METRICS.prefixCacheHits, () => one(engine().prefixHitTokensTotal));
+  metrics.read(METRICS.prefixCacheTokens, () => one(engine().prefixTokens));
+  metrics.read(METRICS.prefixCacheEvictions, () => one(engine().prefixEvictionsTotal));
   metrics.read(METRICS.promptTokens, () => one(engine().prefilledTokensTotal));
   metrics.read(METRICS.decodedTokens, () => one(engine().decodedTokensTotal));
   metrics.read(METRICS.engineRuns, () => [

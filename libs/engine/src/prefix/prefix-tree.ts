@@ -69,7 +69,10 @@ export class PrefixTree {
     let last = this.#roots.get(scope) ?? new PrefixBlock(scope, null, NO_TOKENS, NO_BLOCK);
     for (let position = 0; position < tokens; position += size) {
       const length = Math.min(size, tokens - position);
-      const next = length === size ? this.#fullChild(last, tokenIds, position) : this.#partialChild(last, tokenIds, position, length);
+      const next =
+        length === size
+          ? this.#fullChild(last, tokenIds, position)
+          : this.#partialChild(last, tokenIds, position, length);
       if (next === 'kept') break;
       if (next !== null) {
         last = next;
@@ -94,7 +97,12 @@ export class PrefixTree {
   }
 
   /** The child with most of the tokens at `position`. */
-  #best(parent: PrefixBlock, tokenIds: Int32Array, position: number, limit: number): { block: PrefixBlock; tokens: number } | null {
+  #best(
+    parent: PrefixBlock,
+    tokenIds: Int32Array,
+    position: number,
+    limit: number,
+  ): { block: PrefixBlock; tokens: number } | null {
     if (position >= limit) return null;
     const full = position + this.#blockTokens <= limit ? this.#fullChild(parent, tokenIds, position) : null;
     if (full instanceof PrefixBlock) return { block: full, tokens: this.#blockTokens };

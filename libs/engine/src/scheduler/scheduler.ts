@@ -191,7 +191,7 @@ export class Scheduler {
       if (giver !== null) holder = this.#newestSeated(giver);
     }
     if (holder === undefined) return 'not due';
-    const mayMove = holder.computedTokens === 0 || this.parking.hasRoom(candidate.phase === 'parked');
+    const mayMove = holder.untouched || this.parking.hasRoom(candidate.phase === 'parked');
     return mayMove ? holder : 'not due';
   }
 
@@ -207,8 +207,9 @@ export class Scheduler {
 
   #park(sequence: Sequence): void {
     const { slot, computedTokens } = sequence;
-    if (computedTokens === 0) {
+    if (sequence.untouched) {
       this.#giveUpSeat(sequence);
+      sequence.beginAgain();
       sequence.phase = 'waiting';
     } else {
       const parkingSlot = this.parking.take();

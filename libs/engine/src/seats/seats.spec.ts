@@ -48,7 +48,13 @@ class Seating {
   readonly open = new Map<string, number>();
 
   constructor(slots: number, parkingSlots: number) {
-    this.scheduler = new Scheduler({ slots, parkingSlots, prefillChunkTokens: 8, copySlot: () => {} });
+    this.scheduler = new Scheduler({
+      slots,
+      parkingSlots,
+      prefillChunkTokens: 8,
+      copySlot: () => {},
+      loadPrefix: () => {},
+    });
   }
 
   submit(request: EngineRequest): void {

@@ -72,6 +72,11 @@ export class Sequence implements SlotOccupant {
     this.cachedTokens = tokens;
   }
 
+  /** Nothing was computed for it yet. */
+  get untouched(): boolean {
+    return this.computedTokens === this.cachedTokens;
+  }
+
   /** What its slot held is lost. */
   beginAgain(): void {
     this.takeCached(0);

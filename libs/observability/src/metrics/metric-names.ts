@@ -67,6 +67,27 @@ export const METRICS = {
     'Part of the KV cache that holds computed tokens; 1 is all of it.',
     ['model_name'],
   ),
+  prefixCacheQueries: counter(
+    'worker',
+    'millrace:prefix_cache_queries_total',
+    'Prompt tokens that were looked for in the prefix cache.',
+    ['model_name'],
+  ),
+  prefixCacheHits: counter(
+    'worker',
+    'millrace:prefix_cache_hits_total',
+    'Prompt tokens that were found there, and so not computed.',
+    ['model_name'],
+  ),
+  prefixCacheTokens: gauge('worker', 'millrace:prefix_cache_tokens', 'Tokens that its blocks in use have room for.', [
+    'model_name',
+  ]),
+  prefixCacheEvictions: counter(
+    'worker',
+    'millrace:prefix_cache_evictions_total',
+    'Blocks that the prefix cache gave up for others.',
+    ['model_name'],
+  ),
   promptTokens: counter('worker', 'millrace:prompt_tokens_total', 'Prompt tokens computed by prefill.', ['model_name']),
   generationTokens: counter('worker', 'millrace:generation_tokens_total', 'Tokens generated and sent.', ['model_name']),
   decodedTokens: counter(

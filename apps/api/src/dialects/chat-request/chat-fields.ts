@@ -82,6 +82,13 @@ export const CHAT_FIELDS = {
     .describe(
       'Extension. Default normal. Order among your own waiting requests; it changes nothing for other tenants.',
     ),
+  cache_salt: z
+    .string()
+    .max(MAX_IDENTIFIER_CHARACTERS)
+    .nullish()
+    .describe(
+      'Extension. Only requests with the same salt share what was computed of their prompts. Without it, all of the tenant do.',
+    ),
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),

@@ -45,6 +45,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     toolUse: toolUseOf(body),
     reasoningEffort: body.reasoning_effort ?? null,
     templateVariables: body.chat_template_kwargs ?? {},
+    cacheSalt: body.cache_salt || null,
     user: body.user ?? null,
   };
 }

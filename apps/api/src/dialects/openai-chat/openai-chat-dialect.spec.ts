@@ -51,6 +51,7 @@ describe('the openai-chat dialect', () => {
         reasoningEffort: null,
         templateVariables: {},
         topLogprobs: null,
+        cacheSalt: null,
         user: null,
       },
       delivery: { stream: false, includeUsage: false, continuousUsage: false },
@@ -75,6 +76,7 @@ describe('the openai-chat dialect', () => {
       ignore_eos: true,
       logprobs: true,
       top_logprobs: 5,
+      cache_salt: 'team-b',
       user: 'someone',
       stream: true,
       stream_options: { include_usage: true, continuous_usage_stats: true },
@@ -98,6 +100,7 @@ describe('the openai-chat dialect', () => {
       ignoreEos: true,
       priorityClass: 'normal',
       topLogprobs: 5,
+      cacheSalt: 'team-b',
       user: 'someone',
     });
     expect(delivery).toEqual({ stream: true, includeUsage: true, continuousUsage: true });
