@@ -5,6 +5,7 @@ import { gpuSuite } from './suites/gpu.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
+import { prefixSuite } from './suites/prefix.ts';
 import { soakSuite } from './suites/soak.ts';
 import { structuredSuite } from './suites/structured.ts';
 
@@ -19,6 +20,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   overload: overloadSuite,
   path: pathSuite,
   peers: peersSuite,
+  prefix: prefixSuite,
   structured: structuredSuite,
   soak: soakSuite,
 };
