@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withoutCachedTokens } from '../support/cached-tokens.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { readTimedStream } from '../support/timed-stream.ts';
 import { pick } from './seeded-random.ts';
@@ -181,7 +182,7 @@ function wholeAnswer(body: WholeBody): SeenAnswer {
   const { id, created: _created, ...rest } = body;
   return {
     id: bareId(id),
-    parts: { all: [JSON.stringify(rest)] },
+    parts: { all: [withoutCachedTokens(JSON.stringify(rest))] },
     completionTokens: rest.usage.completion_tokens,
     gapMs: 0,
   };

@@ -1,3 +1,5 @@
+import { withoutCachedTokens } from './cached-tokens.ts';
+
 export interface TimedStream {
   /** The id that its events carry. */
   readonly id: string;
@@ -38,5 +40,7 @@ export async function readTimedStream(
 }
 
 function anonymous(data: string): string {
-  return data.replace(/"id":"[^"]*"/, '"id":""').replace(/"created":\d+/, '"created":0');
+  return withoutCachedTokens(data)
+    .replace(/"id":"[^"]*"/, '"id":""')
+    .replace(/"created":\d+/, '"created":0');
 }
