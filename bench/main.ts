@@ -6,6 +6,7 @@ import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
 import { prefixSuite } from './suites/prefix.ts';
+import { relaySuite } from './suites/relay.ts';
 import { soakSuite } from './suites/soak.ts';
 import { structuredSuite } from './suites/structured.ts';
 
@@ -21,6 +22,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   path: pathSuite,
   peers: peersSuite,
   prefix: prefixSuite,
+  relay: relaySuite,
   structured: structuredSuite,
   soak: soakSuite,
 };

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { describeMachine, type Machine } from './machine.ts';
+import { plotOf } from './plot.ts';
 import { median } from './statistics.ts';
 
 /** One figure of a suite beside its peer's, both measured in the same run. */
@@ -122,9 +123,13 @@ export function markdownTable(report: SuiteReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Writes `<suite>.json` and `<suite>.md` into `folder`. */
+/** Writes `<suite>.json`, `<suite>.md` and `<suite>.svg` into `folder`. */
 export function writeReport(report: SuiteReport, folder: URL): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL(`${report.suite}.json`, folder), `${JSON.stringify(report, null, 2)}\n`);
-  writeFileSync(new URL(`${report.suite}.md`, folder), markdownTable(report));
+  writeFileSync(
+    new URL(`${report.suite}.md`, folder),
+    `${markdownTable(report)}\n![${report.suite}](${report.suite}.svg)\n`,
+  );
+  writeFileSync(new URL(`${report.suite}.svg`, folder), plotOf(report));
 }

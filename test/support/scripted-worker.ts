@@ -10,6 +10,8 @@ export interface ScriptedJob {
   readonly resume: readonly ResumedChoice[];
   /** Aborted when the API cancels the request or its stream broke. */
   readonly cancelled: AbortSignal;
+  /** The next token of the first choice, for `ScriptedWorker.publish`. */
+  delta(text: string): relay.Delta;
   say(text: string, options?: { choice?: number; tokens?: number; logprobs?: relay.TokenLogprob[] }): void;
   finish(options?: { choice?: number; reason?: 'stop' | 'length' | 'cancelled'; stopString?: string }): void;
   fail(code: string, message: string): void;
@@ -70,6 +72,12 @@ export class ScriptedWorker implements AsyncDisposable {
     return worker;
   }
 
+  /** Tokens of many jobs as one message. */
+  publish(deltas: readonly relay.Delta[]): void {
+    this.#step += 1;
+    this.#dialer.publish({ step: this.#step, deltas, finished: [], failed: [] });
+  }
+
   /** Takes no more jobs but goes on being there: what is sent now stays queued. */
   stopTaking(): void {
     this.#consumer.setConcurrency(1);
@@ -128,15 +136,19 @@ export class ScriptedWorker implements AsyncDisposable {
       this.#step += 1;
       this.#dialer.publish({ step: this.#step, deltas: [], finished: [], failed: [], ...frames });
     };
+    const delta = (text: string, choice: number, tokens: number, logprobs: relay.TokenLogprob[]): relay.Delta => {
+      const firstIndex = counts.get(choice) ?? 0;
+      counts.set(choice, firstIndex + tokens);
+      const tokenIds = Array.from({ length: tokens }, () => 5);
+      return { requestId, epoch, choice, firstIndex, tokenIds, text, logprobs };
+    };
     return {
       job,
       resume,
       cancelled,
+      delta: (text) => delta(text, 0, 1, []),
       say: (text, { choice = 0, tokens = 1, logprobs = [] } = {}) => {
-        const firstIndex = counts.get(choice) ?? 0;
-        counts.set(choice, firstIndex + tokens);
-        const tokenIds = Array.from({ length: tokens }, () => 5);
-        publish({ deltas: [{ requestId, epoch, choice, firstIndex, tokenIds, text, logprobs }] });
+        publish({ deltas: [delta(text, choice, tokens, logprobs)] });
       },
       finish: ({ choice = 0, reason = 'stop', stopString = '' } = {}) => {
         const { FINISH_REASON_STOP, FINISH_REASON_LENGTH, FINISH_REASON_CANCELLED } = relay.FinishReason;
