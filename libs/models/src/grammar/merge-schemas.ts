@@ -35,6 +35,8 @@ const MERGERS: Readonly<Record<string, (a: never, b: never) => unknown>> = {
 export function mergeSchemas(a: SchemaObject, b: SchemaObject, path: SchemaPath): SchemaObject {
   checkClosed(a, b, path);
   checkClosed(b, a, path);
+  checkFurtherItems(a, b, path);
+  checkFurtherItems(b, a, path);
   const merged = new Map(Object.entries(a).filter(([keyword]) => !isAnnotation(keyword)));
   for (const [keyword, value] of Object.entries(b)) {
     if (isAnnotation(keyword)) continue;
@@ -84,6 +86,23 @@ function checkClosed(closed: SchemaObject, other: SchemaObject, path: SchemaPath
     [...path, 'additionalProperties'],
     `it speaks of other properties than those of the schema it is combined with (${JSON.stringify(stray)}); write the combined schema out.`,
   );
+}
+
+/** `items` and `additionalItems` speak of the items behind the tuple beside them: the other schema's may not be longer. */
+function checkFurtherItems(schema: SchemaObject, other: SchemaObject, path: SchemaPath): void {
+  const keyword = Array.isArray(schema.items) ? 'additionalItems' : 'items';
+  const further = schema[keyword];
+  if (further === undefined || further === true || tupleLength(other) <= tupleLength(schema)) return;
+  throw new SchemaRefusedError(
+    'unsupported_parameter',
+    [...path, keyword],
+    'it speaks of other items than those of the schema it is combined with; write the combined schema out.',
+  );
+}
+
+function tupleLength({ prefixItems, items }: SchemaObject): number {
+  const tuple = prefixItems ?? items;
+  return Array.isArray(tuple) ? tuple.length : 0;
 }
 
 function mergeTypes(a: JsonType | JsonType[], b: JsonType | JsonType[]): JsonType[] {
