@@ -36,7 +36,11 @@ describe('SchemaGrammar', () => {
     ['a remote $ref', { $ref: 'https://example.com/schema' }, '$ref'],
     ['enum beside minLength', { enum: ['a'], minLength: 3 }, 'minLength'],
     ['many minProperties', { type: 'object', minProperties: 2 }, 'minProperties'],
-    ['items that another branch has a tuple for', { allOf: [{ prefixItems: [{}] }], items: { minimum: 5 } }, 'allOf[0].items'],
+    [
+      'items that another branch has a tuple for',
+      { allOf: [{ prefixItems: [{}] }], items: { minimum: 5 } },
+      'allOf[0].items',
+    ],
     ['a nested $id', inProperty({ $id: 'b', type: 'string' }), 'properties.a.$id'],
   ])('refuses %s as unsupported and names its path', (_, schema, path) => {
     expect(refusalOf(schema)).toMatchObject({ code: 'unsupported_parameter', param: path });

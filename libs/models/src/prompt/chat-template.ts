@@ -1,21 +1,17 @@
 import type { AddedToken } from '../tokenizer/added-token.ts';
 import { splitAddedTokens } from '../tokenizer/split-added-tokens.ts';
 import { CHAT_ROLES } from './chat-message.ts';
+import { isKnownFilter } from './jinja/jinja-expressions.ts';
+import { jinjaGlobals } from './jinja/jinja-globals.ts';
+import type { JinjaScope } from './jinja/jinja-scope.ts';
+import { JINJA_TESTS } from './jinja/jinja-tests.ts';
 import { filterName, markTemplate, templateNodes } from './mark-template.ts';
 import { TemplateError } from './template-error.ts';
-import { TemplateInterpreter, templateEnvironment } from './template-interpreter.ts';
-import { Environment, parseJinja, type TemplateEnvironment, type TemplateNode } from './template-library.ts';
+import { TemplateInterpreter } from './template-interpreter.ts';
+import { parseJinja, type TemplateNode } from './template-library.ts';
 import { addPrivateUse, TemplateMarkers } from './template-markers.ts';
 import { templateVariables } from './template-variables.ts';
 import { UnsupportedTemplateError } from './unsupported-template-error.ts';
-
-/** Filters that the template library implements for at least one type of value. */
-const KNOWN_FILTERS = new Set(
-  (
-    'abs bool capitalize default dictsort first float get indent int items join keys last length list lower map ' +
-    'reject rejectattr replace reverse safe select selectattr sort string title tojson trim unique upper values'
-  ).split(' '),
-);
 
 /** A rendered conversation: its parts in order, and the text they make together. */
 export interface RenderedTemplate {
@@ -62,8 +58,8 @@ export class ChatTemplate {
     const clash = this.#marked.markers.clashesWith(privateUse);
     const { program, markers } = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
     const tokens = Object.entries(this.#options.templateTokens).map(([name, value]) => [name, markers.mark(value)]);
-    const environment = templateEnvironment({ ...variables, ...Object.fromEntries(tokens) }, now);
-    const marked = runTemplate(program, environment);
+    const globals = jinjaGlobals({ ...variables, ...Object.fromEntries(tokens) }, now);
+    const marked = runTemplate(program, globals);
     const parts = splitAddedTokens(marked, markers.marked).map((part) =>
       'token' in part ? part : { text: markers.unmark(part.text), atStart: part.start === 0 },
     );
@@ -85,22 +81,21 @@ function parseTemplate(source: string): TemplateNode {
   } catch (error) {
     throw new UnsupportedTemplateError(error instanceof Error ? error.message : String(error), { cause: error });
   }
-  const knownTests = new Environment().tests;
   for (const node of templateNodes(program)) {
-    if ((node.type === 'FilterExpression' || node.type === 'FilterStatement') && !KNOWN_FILTERS.has(filterName(node))) {
+    if ((node.type === 'FilterExpression' || node.type === 'FilterStatement') && !isKnownFilter(filterName(node))) {
       throw new UnsupportedTemplateError(`it uses the unknown filter "${filterName(node)}"`);
     }
     const test = node.type === 'TestExpression' ? String((node.test as { value: unknown }).value) : null;
-    if (test !== null && !knownTests.has(test)) {
+    if (test !== null && !JINJA_TESTS.has(test)) {
       throw new UnsupportedTemplateError(`it uses the unknown test "${test}"`);
     }
   }
   return program;
 }
 
-function runTemplate(program: TemplateNode, environment: TemplateEnvironment): string {
+function runTemplate(program: TemplateNode, globals: JinjaScope): string {
   try {
-    return String(new TemplateInterpreter(environment).run(program).value);
+    return new TemplateInterpreter().run(program, globals);
   } catch (error) {
     if (error instanceof TemplateError) {
       throw error;

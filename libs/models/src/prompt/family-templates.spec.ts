@@ -5,19 +5,22 @@ import { PromptRenderer } from './prompt-renderer.ts';
 import { TemplateError } from './template-error.ts';
 
 const FIXTURES = new URL('../../../../test/fixtures/', import.meta.url);
-const FAMILIES = readdirSync(new URL('chat-templates', FIXTURES)).filter((file) => file.endsWith('.json'));
+const filesOf = (name: string): string[] =>
+  readdirSync(new URL(name, FIXTURES))
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => `${name}/${file}`);
+const OWN = filesOf('chat-templates');
+const REAL = filesOf('model-templates');
 const folder = await openModelFolder(new URL('models/tiny-llama', FIXTURES).pathname);
 const card = folder.card({ model: 'tiny', contextLength: 512 });
 
-describe('templates in the style of model families', () => {
-  it('are of twelve families at least', () => {
-    expect(FAMILIES.length).toBeGreaterThanOrEqual(12);
+describe('chat templates', () => {
+  it('are of twelve real families at least', () => {
+    expect(REAL.length).toBeGreaterThanOrEqual(12);
   });
 
-  it.each(FAMILIES)('render as transformers renders them: %s', (file) => {
-    const { template, templateTokens, renderings } = JSON.parse(
-      readFileSync(new URL(`chat-templates/${file}`, FIXTURES), 'utf8'),
-    );
+  it.each([...REAL, ...OWN])('render as transformers renders them: %s', (file) => {
+    const { template, templateTokens, renderings } = JSON.parse(readFileSync(new URL(file, FIXTURES), 'utf8'));
     const renderer = PromptRenderer.fromCard({ ...card, chatTemplate: template, templateTokens });
     let compared = 0;
     for (const { messages, tools, addGenerationPrompt, text, refusal } of renderings) {

@@ -3,7 +3,9 @@ import type { TemplateNode } from './template-library.ts';
 /** Operators whose operands are compared, not written. */
 const COMPARISONS = new Set(['==', '!=', '<', '>', '<=', '>=', 'in', 'not in']);
 /** Filters whose arguments end up in the output. All other filters' arguments are patterns and options. */
-const WRITING_FILTERS = new Set(['default', 'join']);
+const WRITING_FILTERS = new Set(['default', 'd', 'format', 'join']);
+/** The same of methods; `append` and its like are none of a template's. */
+const WRITING_METHODS = new Set(['format', 'get', 'join']);
 /** Fields that decide or select and never reach the output, by node type. */
 const DECIDING_FIELDS: Readonly<Record<string, readonly string[]>> = {
   If: ['test'],
@@ -42,7 +44,8 @@ function markNode(node: TemplateNode, mark: (literal: string) => string): void {
     return;
   }
   if (node.type === 'CallExpression' && isTemplateNode(node.callee) && node.callee.type === 'MemberExpression') {
-    markTemplate(node.callee, mark); // a method of a string: its arguments are patterns
+    markTemplate(node.callee, mark); // a method of a string: its arguments are patterns, unless it writes them
+    if (WRITING_METHODS.has(String((node.callee.property as TemplateNode).value))) markTemplate(node.args, mark);
     return;
   }
   if (node.type === 'FilterExpression' || node.type === 'FilterStatement') {

@@ -1,96 +1,206 @@
-import { filterName } from './mark-template.ts';
-import { filterArguments, SELECT_FILTERS, selectItems } from './select-filter.ts';
-import { strftime } from './strftime.ts';
-import { TemplateError } from './template-error.ts';
-import { Environment, Interpreter, type TemplateEnvironment, type TemplateNode } from './template-library.ts';
+import { JinjaExpressions } from './jinja/jinja-expressions.ts';
+import { JinjaScope } from './jinja/jinja-scope.ts';
+import { textOf } from './jinja/jinja-text.ts';
+import {
+  areEqual,
+  isList,
+  isTrue,
+  itemsOf,
+  type JinjaArguments,
+  JinjaFunction,
+  JinjaNamespace,
+  JinjaTuple,
+  type JinjaValue,
+} from './jinja/jinja-value.ts';
+import { templateNodes } from './mark-template.ts';
+import type { TemplateNode } from './template-library.ts';
 
-/** Far above what a conversation of thousands of messages takes, and some seconds at most. */
-const MAX_EVALUATIONS = 2_000_000;
-const MAX_RANGE = 100_000;
+/** `{% break %}` and `{% continue %}` on their way to their loop, with what was written before them. */
+class LoopControl extends Error {
+  readonly kind: 'Break' | 'Continue';
+  written = '';
 
-/**
- * Runs a template with a limit on the work, counted in evaluated nodes and loop items, so that no template or
- * conversation can hold the process for long.
- */
-export class TemplateInterpreter extends Interpreter {
-  #evaluations = 0;
-  readonly #loopIterables = new Set<unknown>();
-
-  override evaluate(statement: TemplateNode | undefined, environment: TemplateEnvironment): unknown {
-    this.#count(1);
-    if (statement?.type === 'For') {
-      this.#loopIterables.add(statement.iterable).add((statement.iterable as TemplateNode).lhs ?? statement.iterable);
-    }
-    const result = this.#selected(statement, environment) ?? super.evaluate(statement, environment);
-    if (this.#loopIterables.has(statement)) {
-      this.#count(itemsOf(result)); // the library prepares all items before it runs the loop's body
-    }
-    return result;
+  constructor(kind: 'Break' | 'Continue') {
+    super(`${kind} outside of a loop`);
+    this.kind = kind;
   }
-
-  /** The value of a filter that the library lacks, undefined for all other nodes. */
-  #selected(node: TemplateNode | undefined, environment: TemplateEnvironment): unknown {
-    if (node?.type !== 'FilterExpression' || !SELECT_FILTERS.has(filterName(node))) {
-      return undefined;
-    }
-    const operand = this.evaluate(node.operand as TemplateNode, environment);
-    const args = filterArguments(node).map((argument) => this.evaluate(argument, environment));
-    this.#count(itemsOf(operand));
-    return selectItems(filterName(node), operand, args, environment);
-  }
-
-  #count(evaluations: number): void {
-    this.#evaluations += evaluations;
-    if (this.#evaluations > MAX_EVALUATIONS) {
-      throw new TemplateError(
-        `messages: the chat template takes more than ${MAX_EVALUATIONS} evaluations. Remedy: send fewer messages.`,
-        { param: 'messages' },
-      );
-    }
-  }
-}
-
-function itemsOf(result: unknown): number {
-  const value = typeof result === 'object' && result !== null && 'value' in result ? result.value : null;
-  return Array.isArray(value) ? value.length : 0;
 }
 
 /**
- * The names a template can see: Hugging Face's globals and the given variables, nothing else. Values are copied into the
- * interpreter's own types, so a template has no way to a JavaScript prototype.
+ * Renders a parsed template with the semantics of Jinja 3 and of Python, as `apply_chat_template` of transformers does: what
+ * values look like when they are written, what methods they have, what a block sees. The library that parses
+ * templates also runs them, but by JavaScript's rules.
  */
-export function templateEnvironment(variables: Readonly<Record<string, unknown>>, now: Date): TemplateEnvironment {
-  const environment = new Environment();
-  const globals: Record<string, unknown> = {
-    true: true,
-    false: false,
-    none: null,
-    True: true,
-    False: false,
-    None: null,
-    raise_exception: (message: unknown) => {
-      throw new TemplateError(`messages: the model's chat template refuses the conversation: ${message}`, {
-        param: 'messages',
-      });
-    },
-    range: boundedRange,
-    strftime_now: (format: unknown) => strftime(now, String(format)),
-  };
-  for (const [name, value] of Object.entries({ ...variables, ...globals })) {
-    if (name !== 'namespace') {
-      environment.set(name, value);
+export class TemplateInterpreter extends JinjaExpressions {
+  readonly #loopReaders = new Map<TemplateNode, boolean>();
+
+  /** The text that a template writes. @throws Error, TemplateError as the template does */
+  run(program: TemplateNode, globals: JinjaScope): string {
+    return this.#write(program.body, new JinjaScope(globals));
+  }
+
+  #write(statements: unknown, scope: JinjaScope): string {
+    let text = '';
+    for (const statement of statements as TemplateNode[]) {
+      try {
+        text += this.#statement(statement, scope);
+      } catch (error) {
+        if (error instanceof LoopControl) error.written = text + error.written;
+        throw error;
+      }
+    }
+    return text;
+  }
+
+  #statement(node: TemplateNode, scope: JinjaScope): string {
+    switch (node.type) {
+      case 'Comment':
+        return '';
+      case 'If': {
+        const holds = isTrue(this.evaluate(node.test as TemplateNode, scope));
+        return this.#write(holds ? node.body : node.alternate, scope);
+      }
+      case 'For':
+        return this.#loop(node, scope);
+      case 'Set':
+        this.#set(node, scope);
+        return '';
+      case 'Macro':
+        scope.set(nameOf(node.name), this.#macro(nameOf(node.name), node.args as TemplateNode[], node.body, scope));
+        return '';
+      case 'CallStatement': {
+        const call = node.call as TemplateNode;
+        const caller = this.#macro('caller', (node.callerArgs ?? []) as TemplateNode[], node.body, scope);
+        const { positional, named } = this.arguments(call.args as TemplateNode[], scope);
+        const given = { positional, named: new Map([...named, ['caller', caller]]) };
+        return textOf(this.called(this.evaluate(call.callee as TemplateNode, scope), given));
+      }
+      case 'FilterStatement':
+        return textOf(this.filtered(this.#write(node.body, new JinjaScope(scope)), node, scope));
+      case 'Break':
+      case 'Continue':
+        throw new LoopControl(node.type);
+      default:
+        return textOf(this.evaluate(node, scope));
     }
   }
-  return environment;
+
+  #set(node: TemplateNode, scope: JinjaScope): void {
+    const value = node.value
+      ? this.evaluate(node.value as TemplateNode, scope)
+      : this.#write(node.body, new JinjaScope(scope));
+    const target = node.assignee as TemplateNode;
+    if (target.type !== 'MemberExpression') {
+      assign(target, value, scope);
+      return;
+    }
+    const object = this.evaluate(target.object as TemplateNode, scope);
+    if (!(object instanceof JinjaNamespace)) throw new Error('cannot assign attribute on non-namespace object');
+    object.fields.set(nameOf(target.property), value);
+  }
+
+  /** Every item gets a scope of its own, so that nothing which the body sets reaches the next one. */
+  #loop(node: TemplateNode, scope: JinjaScope): string {
+    const source = node.iterable as TemplateNode;
+    const isFiltered = source.type === 'SelectExpression';
+    const all = itemsOf(this.evaluate((isFiltered ? source.lhs : source) as TemplateNode, scope));
+    this.count(all.length);
+    const target = node.loopvar as TemplateNode;
+    const items = all.filter((item) => {
+      if (!isFiltered) return true;
+      const inner = new JinjaScope(scope);
+      assign(target, item, inner);
+      return isTrue(this.evaluate(source.test as TemplateNode, inner));
+    });
+    if (items.length === 0) return this.#write(node.defaultBlock, new JinjaScope(scope));
+    const changes: JinjaValue[][] = [];
+    const readsLoop = this.#readsLoop(node);
+    let text = '';
+    for (const [index, item] of items.entries()) {
+      const inner = new JinjaScope(scope);
+      assign(target, item, inner);
+      if (readsLoop) inner.set('loop', loopAt(items, index, changes));
+      try {
+        text += this.#write(node.body, inner);
+      } catch (error) {
+        if (!(error instanceof LoopControl)) throw error;
+        text += error.written;
+        if (error.kind === 'Break') break;
+      }
+    }
+    return text;
+  }
+
+  /** Whether a loop's body reads `loop`, which costs more to make than most bodies to run. */
+  #readsLoop(node: TemplateNode): boolean {
+    let reads = this.#loopReaders.get(node);
+    if (reads === undefined) {
+      reads = [...templateNodes(node.body)].some(({ type, value }) => type === 'Identifier' && value === 'loop');
+      this.#loopReaders.set(node, reads);
+    }
+    return reads;
+  }
+
+  #macro(name: string, parameters: readonly TemplateNode[], body: unknown, scope: JinjaScope): JinjaFunction {
+    return new JinjaFunction(name, (given: JinjaArguments) => {
+      const inner = new JinjaScope(scope);
+      const named = new Map(given.named);
+      const defaults: (readonly [string, TemplateNode])[] = [];
+      for (const [index, parameter] of parameters.entries()) {
+        const isOptional = parameter.type === 'KeywordArgumentExpression';
+        const key = nameOf(isOptional ? parameter.key : parameter);
+        const isGiven = index < given.positional.length || named.has(key);
+        inner.set(key, index < given.positional.length ? given.positional[index] : named.get(key));
+        named.delete(key);
+        if (!isGiven && isOptional) defaults.push([key, parameter.value as TemplateNode]);
+      }
+      inner.set('caller', named.get('caller'));
+      named.delete('caller');
+      inner.set('varargs', new JinjaTuple(given.positional.slice(parameters.length)));
+      inner.set('kwargs', named);
+      for (const [key, value] of defaults) inner.set(key, this.evaluate(value, inner));
+      return this.#write(body, inner);
+    });
+  }
 }
 
-function boundedRange(first: number, stop?: number, step = 1): number[] {
-  const [start, end] = stop === undefined || stop === null ? [0, first] : [first, stop];
-  const length = Math.max(0, Math.ceil((end - start) / step));
-  if (!Number.isInteger(length) || length > MAX_RANGE) {
-    throw new TemplateError(
-      `messages: the chat template asks for range(${start}, ${end}, ${step}), which is not allowed`,
-    );
+/** What a template reads of its loop. `changes` is kept from one item to the next. */
+function loopAt(items: readonly JinjaValue[], index: number, changes: JinjaValue[][]): JinjaNamespace {
+  const cycle = new JinjaFunction('cycle', ({ positional }) => positional[index % positional.length]);
+  const changed = new JinjaFunction('changed', ({ positional }) => {
+    const last = changes.at(-1);
+    if (last !== undefined && areEqual([...last], [...positional])) return false;
+    changes.push([...positional]);
+    return true;
+  });
+  return new JinjaNamespace([
+    ['index', index + 1],
+    ['index0', index],
+    ['revindex', items.length - index],
+    ['revindex0', items.length - index - 1],
+    ['first', index === 0],
+    ['last', index === items.length - 1],
+    ['length', items.length],
+    ['previtem', items[index - 1]],
+    ['nextitem', items[index + 1]],
+    ['cycle', cycle],
+    ['changed', changed],
+  ]);
+}
+
+/** Gives a value to a name, or its items to a tuple of names. */
+function assign(target: TemplateNode, value: JinjaValue, scope: JinjaScope): void {
+  if (target.type === 'Identifier') {
+    scope.set(nameOf(target), value);
+    return;
   }
-  return Array.from({ length }, (_, i) => start + i * step);
+  if (target.type !== 'TupleLiteral') throw new Error(`cannot assign to ${target.type}`);
+  const names = target.value as TemplateNode[];
+  const items = isList(value) ? value : itemsOf(value);
+  if (items.length !== names.length) throw new Error(`${names.length} values are needed, not ${items.length}`);
+  for (const [index, name] of names.entries()) assign(name, items[index], scope);
+}
+
+function nameOf(node: unknown): string {
+  return String((node as TemplateNode).value);
 }

@@ -1,4 +1,5 @@
 import * as jinja from '@huggingface/jinja';
+import { withTestArguments } from './test-arguments.ts';
 
 /** A node of the library's syntax tree, as far as Millrace reads it. */
 export interface TemplateNode {
@@ -6,30 +7,19 @@ export interface TemplateNode {
   readonly [field: string]: unknown;
 }
 
-export interface TemplateEnvironment {
-  /** Copies a JavaScript value into the library's own types under a name. */
-  set(name: string, value: unknown): unknown;
-  /** The tests (`is defined`) that templates can use, by name. */
-  readonly tests: ReadonlyMap<string, (...values: unknown[]) => boolean>;
-}
-
-export interface TemplateInterpreterBase {
-  evaluate(statement: TemplateNode | undefined, environment: TemplateEnvironment): unknown;
-  run(program: TemplateNode): { readonly value: unknown };
+/** A token of the library's lexer. */
+export interface TemplateToken {
+  readonly value: string;
+  readonly type: string;
 }
 
 /** The library's declarations import each other without file extensions, which `nodenext` does not resolve; hence these. */
 const library = jinja as unknown as {
-  readonly Environment: new () => TemplateEnvironment;
-  readonly Interpreter: new (environment: TemplateEnvironment) => TemplateInterpreterBase;
-  readonly tokenize: (source: string, options: { lstrip_blocks: boolean; trim_blocks: boolean }) => unknown[];
-  readonly parse: (tokens: unknown[]) => TemplateNode;
+  readonly tokenize: (source: string, options: { lstrip_blocks: boolean; trim_blocks: boolean }) => TemplateToken[];
+  readonly parse: (tokens: readonly TemplateToken[]) => TemplateNode;
 };
-
-export const Environment = library.Environment;
-export const Interpreter = library.Interpreter;
 
 /** Parses Jinja with the whitespace settings that Hugging Face uses for chat templates. @throws SyntaxError */
 export function parseJinja(source: string): TemplateNode {
-  return library.parse(library.tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+  return library.parse(withTestArguments(library.tokenize(source, { lstrip_blocks: true, trim_blocks: true })));
 }

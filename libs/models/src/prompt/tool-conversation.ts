@@ -33,13 +33,17 @@ const PROBE_MESSAGES: readonly ChatMessage[] = [
   { role: 'tool', name: 'probe_tool_name', tool_call_id: 'probe0001', content: 'A result.' },
 ];
 
+/** How a template writes arguments that it takes for JSON text, when it is given an object. */
+const PYTHON_OBJECT = "{'probe_argument': 'probe text'}";
+
 /** Tries a template with a tool, and with a call of it in both forms. `render` throws TemplateError for what it refuses. */
 export function probeToolSupport(
   render: (messages: readonly unknown[], tools: readonly unknown[]) => string,
 ): ToolSupport {
   const tried = (messages: readonly unknown[], wanted: RegExp): boolean => {
     try {
-      return wanted.test(render(messages, [PROBE_TOOL]));
+      const text = render(messages, [PROBE_TOOL]);
+      return wanted.test(text) && !text.includes(PYTHON_OBJECT);
     } catch (error) {
       if (error instanceof TemplateError) return false;
       throw error;

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ChatTemplate } from '../chat-template.ts';
+import { TemplateError } from '../template-error.ts';
+import { UnsupportedTemplateError } from '../unsupported-template-error.ts';
+import { floatText } from './jinja-text.ts';
+
+const FIXTURE = new URL('../../../../../test/fixtures/jinja-expressions.json', import.meta.url);
+const { variables, cases } = JSON.parse(readFileSync(FIXTURE, 'utf8'));
+
+function render(source: string): string {
+  const template = new ChatTemplate({ source, templateTokens: {}, controlTokens: [] });
+  return template.render({ tools: null, documents: null, ...variables }, new Set(), new Date(0)).text;
+}
+
+describe('templates', () => {
+  it('write what transformers has them write, and fail where they fail there', () => {
+    expect(cases.length).toBeGreaterThan(200);
+    for (const { template, text, failure } of cases) {
+      if (failure === undefined) expect([template, render(template)]).toEqual([template, text]);
+      else expect(() => render(template), template).toThrow(TemplateError);
+    }
+  });
+
+  it.each(['{{ s | xmlattr }}', '{{ s is nosuch }}', "{{ ns | map('nosuch') | list }}{{ 1 is nosuch(2) }}"])(
+    'are refused when they are loaded where they use what is unknown: %s',
+    (source) => expect(() => render(source)).toThrow(UnsupportedTemplateError),
+  );
+
+  it('can not change values, reach prototypes, or take more work or room than a conversation needs', () => {
+    for (const source of [
+      '{{ ns.append(4) }}',
+      '{{ d.update({}) }}',
+      '{{ s * 100000000 }}',
+      '{{ range(1000000) }}',
+      "{{ s.constructor('x') }}",
+      '{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}',
+    ]) {
+      expect(() => render(source), source).toThrow(TemplateError);
+    }
+    expect(render('{{ d.__proto__ is defined }}{{ d.constructor is defined }}{{ ns.length is defined }}')).toBe(
+      'FalseFalseFalse',
+    );
+  });
+
+  it('write floats as Python does', () => {
+    const written: Readonly<Record<string, number>> = {
+      '0.0': 0,
+      '-0.0': -0,
+      '1e+16': 1e16,
+      '123456789012345.0': 123456789012345,
+      '1e-05': 1e-5,
+      '0.0001234': 0.0001234,
+      '1.5e+300': 1.5e300,
+    };
+    for (const [text, value] of Object.entries(written)) expect(floatText(value)).toBe(text);
+  });
+});
