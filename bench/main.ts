@@ -1,6 +1,7 @@
 import { markdownTable, type Row, suiteReport, writeReport } from './report/suite-report.ts';
 import { admissionSuite } from './suites/admission.ts';
 import { engineSuite } from './suites/engine.ts';
+import { fairnessSuite } from './suites/fairness.ts';
 import { gpuSuite } from './suites/gpu.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
@@ -17,6 +18,7 @@ import { structuredSuite } from './suites/structured.ts';
 const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = {
   admission: admissionSuite,
   engine: engineSuite,
+  fairness: fairnessSuite,
   gpu: gpuSuite,
   overload: overloadSuite,
   path: pathSuite,
