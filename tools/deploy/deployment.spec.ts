@@ -117,8 +117,8 @@ describe.each(['kind', 'staging', 'production', 'production-mig'])('k8s/overlays
       expect(startMs).toBeGreaterThanOrEqual(
         app === 'api' ? 60_000 : overlay.startsWith('production') ? 600_000 : 180_000,
       );
-      const { preStopMs, graceMs, terminationGraceMs, rollingUpdate } = lifecycle;
-      expect(terminationGraceMs).toBeGreaterThan(preStopMs + graceMs + STOP_MARGIN_MS);
+      const { preStopMs, drainDelayMs, graceMs, terminationGraceMs, rollingUpdate } = lifecycle;
+      expect(terminationGraceMs).toBeGreaterThan(preStopMs + drainDelayMs + graceMs + STOP_MARGIN_MS);
       if (app === 'api') expect(preStopMs).toBeGreaterThanOrEqual(5_000);
       expect(rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 });
     },

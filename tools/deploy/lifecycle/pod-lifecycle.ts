@@ -22,6 +22,8 @@ export interface PodLifecycle {
   readonly terminationGraceMs: number;
   /** MILLRACE_GRACE_MS */
   readonly graceMs: number;
+  /** MILLRACE_DRAIN_DELAY_MS, which only an API has. */
+  readonly drainDelayMs: number;
   readonly rollingUpdate: { readonly maxSurge: number; readonly maxUnavailable: number };
 }
 
@@ -69,6 +71,7 @@ export function podLifecycle(app: 'api' | 'worker', overlay = 'production'): Pod
     preStopMs: (container.lifecycle?.preStop.sleep.seconds ?? 0) * 1_000,
     terminationGraceMs: spec.template.spec.terminationGracePeriodSeconds * 1_000,
     graceMs: Number(settings.MILLRACE_GRACE_MS),
+    drainDelayMs: app === 'api' ? Number(settings.MILLRACE_DRAIN_DELAY_MS) : 0,
     rollingUpdate: spec.strategy.rollingUpdate,
   };
 }
