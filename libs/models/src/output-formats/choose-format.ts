@@ -1,3 +1,5 @@
+import { apertus } from './formats/apertus.ts';
+import { apriel } from './formats/apriel.ts';
 import { cohere } from './formats/cohere.ts';
 import { deepseek } from './formats/deepseek.ts';
 import { deepseekDsml } from './formats/deepseek-dsml.ts';
@@ -8,6 +10,7 @@ import { generic } from './formats/generic.ts';
 import { glm } from './formats/glm.ts';
 import { gptOss } from './formats/gpt-oss.ts';
 import { hermes } from './formats/hermes.ts';
+import { internlm } from './formats/internlm.ts';
 import { jsonList } from './formats/json-list.ts';
 import { kimi } from './formats/kimi.ts';
 import { llama3Json } from './formats/llama3-json.ts';
@@ -15,6 +18,7 @@ import { minimax } from './formats/minimax.ts';
 import { mistral } from './formats/mistral.ts';
 import { pythonic } from './formats/pythonic.ts';
 import { qwen3Coder } from './formats/qwen3-coder.ts';
+import { seedOss } from './formats/seed-oss.ts';
 import type { OutputFormat } from './output-format.ts';
 
 /**
@@ -30,10 +34,14 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
   [/\[TOOL_CALLS\]/, mistral],
   [/<\|START_ACTION\|>|Action:\s*```json/, cohere],
   [/<\|tool_call_start\|>|<\|python_start\|>/, pythonic],
+  [/<\|tools_prefix\|>/, apertus],
+  [/\[BEGIN FINAL RESPONSE\]/, apriel],
+  [/<\|action_start\|>/, internlm],
+  [/<seed:(tool_call|think)>/, seedOss],
   [/<minimax:tool_call>/, minimax],
   [/<arg_key>/, glm],
   [/<function=[\s\S]*<parameter=/, qwen3Coder],
-  [/<tool_calls>|<TOOLCALL>|<\|function_call\|>|functools\[/, jsonList],
+  [/<tool_calls>|<TOOLCALL>|<\|function_call\|>|functools\[|function call<\|role_sep\|>|<\|tool_call\|>/, jsonList],
   [/<tool_call>/, hermes],
   [/>>>all|>>>' ?\+|'>>>/, functionaryV32],
   [/<function=/, functionary],
@@ -44,6 +52,8 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
 /** All formats, by the names that configuration uses. */
 export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
   [
+    apertus,
+    apriel,
     cohere,
     deepseek,
     deepseekDsml,
@@ -54,6 +64,7 @@ export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
     glm,
     gptOss,
     hermes,
+    internlm,
     jsonList,
     kimi,
     llama3Json,
@@ -61,6 +72,7 @@ export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
     mistral,
     pythonic,
     qwen3Coder,
+    seedOss,
   ].map((format) => [format.name, format]),
 );
 

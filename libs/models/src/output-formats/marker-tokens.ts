@@ -7,6 +7,6 @@ import type { OutputFormat } from './output-format.ts';
 export function markerTokens(format: OutputFormat): (content: string) => boolean {
   const { openings, surroundings, innerMarks = [], dropped = [], reasoning } = format;
   const marks = [...openings, ...surroundings, ...innerMarks, ...dropped];
-  if (reasoning) marks.push(reasoning.open, reasoning.close);
+  if (reasoning) marks.push(reasoning.open, reasoning.close, ...(reasoning.empty ?? []));
   return (content) => content !== '' && marks.some((mark) => mark.includes(content));
 }

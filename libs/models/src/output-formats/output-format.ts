@@ -32,6 +32,8 @@ export interface OutputFormat {
     readonly close: string;
     /** Further texts that end the block, and stay. */
     readonly endedBy?: readonly string[];
+    /** Blocks with nothing in them, which may come again behind the first one and mean nothing. */
+    readonly empty?: readonly string[];
   };
   /**
    * Reads the calls behind an opening. @throws MalformedCall, after which everything since the last complete call (or since the

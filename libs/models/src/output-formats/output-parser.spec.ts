@@ -22,6 +22,16 @@ const WRITERS: Record<string, Writer> = {
   hermes: ({ content, calls }) =>
     content + calls.map((call) => `\n<tool_call>\n${object(call)}\n</tool_call>`).join(''),
   generic: ({ content, calls }) => content + calls.map((call) => `\n<tool_call>${object(call)}</tool_call>`).join(''),
+  apertus: ({ content, calls }) =>
+    `${content}\n<|tools_prefix|>[${calls.map(({ name, args }) => JSON.stringify({ [name]: args })).join(', ')}]<|tools_suffix|>`,
+  apriel: ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
+  internlm: ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        ({ name, args }) => `\n<|action_start|><|plugin|>\n${JSON.stringify({ name, parameters: args })}<|action_end|>`,
+      )
+      .join(''),
   'json-list': ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
   cohere: ({ content, calls }) =>
     `<|START_RESPONSE|>${content}<|END_RESPONSE|>\n<|START_ACTION|>[\n${calls
@@ -72,6 +82,16 @@ const WRITERS: Record<string, Writer> = {
           `\n<tool_call>\n<function=${call.name}>\n${entries(call)
             .map(([key, value]) => `<parameter=${key}>\n${tagged(key, value)}\n</parameter>\n`)
             .join('')}</function>\n</tool_call>`,
+      )
+      .join(''),
+  'seed-oss': ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        (call) =>
+          `\n<seed:tool_call>\n<function=${call.name}>\n${entries(call)
+            .map(([key, value]) => `<parameter=${key}>\n${tagged(key, value)}\n</parameter>\n`)
+            .join('')}</function>\n</seed:tool_call>`,
       )
       .join(''),
   glm: ({ content, calls }) =>

@@ -84,8 +84,9 @@ function* readOutput(options: OutputParserOptions, source: TextSource, sink: Cal
   if (format.reasoning && reasoning !== 'off') {
     yield* readReasoning(format.reasoning, reasoning === 'opened', source, sink);
   }
-  if (options.tools) yield* readContent(format, source, sink);
-  else yield* readPlainText(source, sink);
+  const dropped = [...(format.dropped ?? []), ...(reasoning === 'off' ? [] : (format.reasoning?.empty ?? []))];
+  if (options.tools) yield* readContent(format, dropped, source, sink);
+  else yield* readPlainText(dropped, source, sink);
 }
 
 /** White space at the block's borders belongs to neither the reasoning nor the content. */
@@ -121,16 +122,18 @@ function* readReasoning(
   yield* source.skipSpace();
 }
 
-function* readPlainText(source: TextSource, sink: CallSink): Reading {
+function* readPlainText(dropped: readonly string[], source: TextSource, sink: CallSink): Reading {
   for (let unit = yield* source.peek(); unit !== ''; unit = yield* source.peek()) {
-    sink.content(unit);
-    source.advance(1);
+    if (dropped.length === 0 || (yield* source.skip(...dropped)) === null) {
+      sink.content(unit);
+      source.advance(1);
+    }
     source.hold();
   }
 }
 
-function* readContent(format: OutputFormat, source: TextSource, sink: CallSink): Reading {
-  const { openings, surroundings, dropped = [] } = format;
+function* readContent(format: OutputFormat, dropped: readonly string[], source: TextSource, sink: CallSink): Reading {
+  const { openings, surroundings } = format;
   const markers = [...openings, ...surroundings, ...dropped];
   let atStart = true;
   for (let unit = yield* source.peek(); unit !== ''; unit = yield* source.peek()) {

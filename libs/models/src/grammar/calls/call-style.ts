@@ -99,6 +99,19 @@ const deepseekList = (head: (name: string) => LooseText, tail: LooseText): CallL
   close: '␤<｜tool▁calls▁end｜>',
 });
 
+const coderList = (open: string, close: string): CallList => ({
+  mark: open,
+  open: '␤',
+  call: {
+    kind: 'tagged',
+    head: (name) => `<function=${name}>\n`,
+    tail: '</function>',
+    tags: { open: '<parameter=', rawNameEnd: '>', jsonNameEnd: '>', close: '</parameter>', lines: true },
+  },
+  separator: `␤${close}␤${open}␤`,
+  close: `␤${close}`,
+});
+
 const forbidding = (...forbidden: string[]): Spelling => ({ ...JSON_SPELLING, forbidden });
 
 /** The styles by the name of the output format that reads them. `gpt-oss` and `functionary-v3.2` have messages around. */
@@ -233,26 +246,39 @@ export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
       jsonList('<TOOLCALL>', '␤</TOOLCALL>'),
       jsonList('<tool_call>', '␤</tool_call>'),
       jsonList('functools[', ''),
+      jsonList('<|tool_call|>', ''),
+      { mark: '<|function_call|>', open: '', call: OBJECT, separator: '␤', close: '' },
+      { mark: '<|message_sep|>\n\nfunction call<|role_sep|>\n', open: '', call: OBJECT, separator: '␤', close: '' },
       { ...jsonList('', ''), open: '[', bare: true },
     ],
   },
-  'qwen3-coder': {
-    spelling: forbidding('</parameter>'),
+  apriel: { spelling: JSON_SPELLING, lists: [jsonList('<tool_calls>', '␤</tool_calls>')] },
+  apertus: {
+    spelling: JSON_SPELLING,
     lists: [
       {
-        mark: '<tool_call>',
-        open: '␤',
-        call: {
-          kind: 'tagged',
-          head: (name) => `<function=${name}>\n`,
-          tail: '</function>',
-          tags: { open: '<parameter=', rawNameEnd: '>', jsonNameEnd: '>', close: '</parameter>', lines: true },
-        },
-        separator: '␤</tool_call>␤<tool_call>␤',
-        close: '␤</tool_call>',
+        mark: '<|tools_prefix|>',
+        open: '[',
+        call: { kind: 'named', head: (name) => `{"${name}":␠`, tail: '}' },
+        separator: ',␠',
+        close: ']<|tools_suffix|>',
       },
     ],
   },
+  internlm: {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '<|action_start|><|plugin|>',
+        open: '␤',
+        call: { kind: 'object', name: 'name', arguments: 'parameters' },
+        separator: '␤<|action_end|>␤<|action_start|><|plugin|>␤',
+        close: '␤<|action_end|>',
+      },
+    ],
+  },
+  'qwen3-coder': { spelling: forbidding('</parameter>'), lists: [coderList('<tool_call>', '</tool_call>')] },
+  'seed-oss': { spelling: forbidding('</parameter>'), lists: [coderList('<seed:tool_call>', '</seed:tool_call>')] },
   glm: {
     spelling: forbidding('</arg_value>'),
     lists: [

@@ -27,7 +27,7 @@ export function contentText(
   const skipped = languages.star(
     languages.either(
       languages.set(charactersOf(' \n\r\t')),
-      ...[...surroundings, ...dropped].map((mark) => languages.text(mark)),
+      ...[...surroundings, ...dropped, ...(reasoning?.empty ?? [])].map((mark) => languages.text(mark)),
     ),
   );
   const starts = [

@@ -11,8 +11,11 @@ export const gemma: OutputFormat = {
   openings: ['<|tool_call>call:'],
   innerMarks: ['<|"|>'],
   surroundings: ['<tool_call|>'],
-  dropped: ['<channel|>'],
-  reasoning: { open: '<|channel>thought', close: '<channel|>' },
+  reasoning: {
+    open: '<|channel>thought',
+    close: '<channel|>',
+    empty: ['<|channel>thought\n<channel|>', '<channel|>'],
+  },
   readCalls,
 };
 

@@ -2,14 +2,25 @@ import { type OutputFormat, THINK } from '../output-format.ts';
 import { NAME_AND_ARGUMENTS, readJsonCalls } from '../readers/json-calls.ts';
 
 /**
- * Families that write the Hermes object or a list of them between other marks: MiniMax M1, Hunyuan and Apriel
- * (`<tool_calls>`), Nemotron Nano 2 (`<TOOLCALL>`), GigaChat 3.1 (`<|function_call|>`), Firefunction (`functools`), and xLAM
- * (a bare list, also in a code fence or `<tool_call>`).
+ * Families that write the Hermes object or a list of them between other marks: MiniMax M1, Hunyuan and Jamba
+ * (`<tool_calls>`), Nemotron Nano 2 (`<TOOLCALL>`), Granite 3 (`<|tool_call|>`), GigaChat 3 (`function call<|role_sep|>`) and 3.1
+ * (`<|function_call|>`), Firefunction and Phi 4 mini (`functools`), and xLAM (a bare list, also in a code fence, `<tool_call>` or
+ * behind `[TOOL_CALLS]`).
  */
 export const jsonList: OutputFormat = {
   name: 'json-list',
-  openings: ['<tool_calls>', '<TOOLCALL>', '<|function_call|>', 'functools[', '<tool_call>', '```json'],
-  surroundings: ['</tool_calls>', '</TOOLCALL>', '</tool_call>', '```'],
+  openings: [
+    '<tool_calls>',
+    '<TOOLCALL>',
+    '<|tool_call|>',
+    '<|function_call|>',
+    'function call<|role_sep|>',
+    'functools[',
+    '[TOOL_CALLS]',
+    '<tool_call>',
+    '```json',
+  ],
+  surroundings: ['</tool_calls>', '</TOOLCALL>', '</tool_call>', '```', '<|message_sep|>', '<SPECIAL_12>'],
   bareStarts: '[',
   reasoning: THINK,
   readCalls: (reading) =>

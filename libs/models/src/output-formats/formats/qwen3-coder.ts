@@ -9,11 +9,11 @@ const TAGS: CallTags = {
   close: '</function>',
 };
 
-/** Qwen3-Coder, Qwen 3.5, Nemotron 3, Seed-OSS, Step 3.5: `<function=f><parameter=a>text</parameter></function>`. */
+/** Qwen3-Coder, Qwen 3.5, Nemotron 3, Step 3.5: `<function=f><parameter=a>text</parameter></function>`. */
 export const qwen3Coder: OutputFormat = {
   name: 'qwen3-coder',
   openings: ['<function='],
-  surroundings: ['<tool_call>', '</tool_call>', '<seed:tool_call>', '</seed:tool_call>'],
+  surroundings: ['<tool_call>', '</tool_call>'],
   reasoning: THINK,
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };
