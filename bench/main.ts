@@ -10,6 +10,7 @@ import { prefixSuite } from './suites/prefix.ts';
 import { relaySuite } from './suites/relay.ts';
 import { soakSuite } from './suites/soak.ts';
 import { structuredSuite } from './suites/structured.ts';
+import { tracingSuite } from './suites/tracing.ts';
 
 /**
  * `npm run bench -- [suite …] [--write] [--quick]`: runs the suites (all when none is named) and prints their tables.
@@ -26,6 +27,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   prefix: prefixSuite,
   relay: relaySuite,
   structured: structuredSuite,
+  tracing: tracingSuite,
   soak: soakSuite,
 };
 /** They take half an hour, need a GPU or packages of others, so they have to be asked for. */
