@@ -99,7 +99,10 @@ describe('metrics after a load', () => {
     expect(api.sum('millrace:redis_memory_used_bytes')).toBeGreaterThan(1e6);
 
     expect(await sumOfWorkers('millrace:generation_tokens_total')).toBe(completionTokens);
-    expect(await sumOfWorkers('millrace:prompt_tokens_total')).toBe(promptTokens);
+    const computed = await sumOfWorkers('millrace:prompt_tokens_total');
+    const found = await sumOfWorkers('millrace:prefix_cache_hits_total');
+    expect(computed + found).toBe(promptTokens);
+    expect(await sumOfWorkers('millrace:prefix_cache_queries_total')).toBeGreaterThanOrEqual(found);
     // A gap before every token but the first of each choice.
     expect(await sumOfWorkers('millrace:inter_token_latency_seconds_count')).toBe(completionTokens - 8);
     expect(await sumOfWorkers('millrace:request_prefill_time_seconds_count')).toBe(7);

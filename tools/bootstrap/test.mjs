@@ -5,6 +5,7 @@ import { runMain } from './bootstrap-error.mjs';
 import { nodeRuntime, projectEnvironment } from './node-runtime.mjs';
 import { installedProgram, ROOT } from './paths.mjs';
 import { prepare } from './prepare.mjs';
+import { withPrometheus } from './prometheus.mjs';
 import { runChecks } from './run-checks.mjs';
 import { runProgram } from './run-program.mjs';
 
@@ -20,12 +21,13 @@ await runMain(async () => {
   rmSync(REPORT, { force: true });
   await prepare();
   const failedChecks = given.length === 0 ? await runChecks() : [];
-  const env = projectEnvironment();
+  let env = projectEnvironment();
   if (tiers.length === 0 || tiers.some((tier) => tier !== 'unit')) {
     const cli = join(ROOT, 'dist', 'apps', 'cli', 'src', 'main.js');
     const code = await runProgram(nodeRuntime(), [cli, 'redis'], { env });
     if (code !== 0) return code;
   }
+  if (tiers.length === 0 || tiers.includes('e2e')) env = await withPrometheus(env);
   const code = await runProgram(
     nodeRuntime(),
     [
