@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { INSPECTABLE, inEngineThread } from '../support/inspector.ts';
 import type { ProductProcess } from '../support/product-process.ts';
+import { ScrapedMetrics } from '../support/scraped-metrics.ts';
 import { readTimedStream } from '../support/timed-stream.ts';
 
 const MODEL = 'tiny-llama';
@@ -57,14 +58,17 @@ describe('a worker whose engine', () => {
   it('crashes hands its requests over, goes on living, and serves again with another thread', async () => {
     const worker = await disturb('process.exit(7)');
     await expect.poll(() => replaced(worker), { timeout: 20_000 }).toBe(1);
+    expect((await ScrapedMetrics.of(worker.managementUrl)).sum('millrace:engines_replaced_total')).toBe(1);
     await expect.poll(() => readiness(worker), { timeout: 20_000 }).toBe(200);
     expect(worker.output).toContain('it exited with code 7');
   });
 
   it('hangs is found out by its silence, with the same end', async () => {
     const worker = await disturb('for (;;);');
+    // It is ready until its silence has lasted too long.
+    const said = () => worker.output;
+    await expect.poll(said, { timeout: 25_000 }).toMatch(/it has ended no step for \d+ ms, and \d+ ms are allowed/);
     await expect.poll(() => readiness(worker), { timeout: 20_000 }).toBe(200);
-    expect(worker.output).toMatch(/it has ended no step for \d+ ms, and \d+ ms are allowed/);
   });
 
   it('gives the same answers with the thread that came', async () => {

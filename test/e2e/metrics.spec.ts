@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS, type MetricDefinition } from '#observability';
+import { connectRedis } from '#queue';
 import { ALERTS, ruleOf } from '../../tools/observability/alerts.ts';
 import { DASHBOARDS } from '../../tools/observability/dashboards.ts';
 import { Cluster } from '../support/cluster.ts';
+import { figuresOf, isRight, type LoadTruth } from '../support/load-truth.ts';
 import { TEST_KEY } from '../support/product-process.ts';
 import { PrometheusServer } from '../support/prometheus-server.ts';
 import { ScrapedMetrics } from '../support/scraped-metrics.ts';
@@ -54,7 +56,19 @@ const chat = (fields: object, init: RequestInit = {}) =>
 
 interface Usage {
   readonly prompt_tokens: number;
+  readonly prompt_tokens_details: { readonly cached_tokens: number };
   readonly completion_tokens: number;
+}
+
+const operator = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
+
+async function redisBytes(): Promise<number> {
+  const redis = connectRedis(cluster.redisUrl, 'consumer');
+  try {
+    return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+  } finally {
+    redis.disconnect();
+  }
 }
 
 async function usageOf(response: Response): Promise<Usage> {
@@ -69,46 +83,35 @@ async function sumOfWorkers(name: string, labels: Readonly<Record<string, string
 }
 
 describe('metrics after a load', () => {
-  it('agree with what clients were told, on API and workers', async () => {
+  it('agree, each of them, with what clients were told', async () => {
+    const beganMs = performance.now();
     const alone = await Promise.all(Array.from({ length: 6 }, () => chat({ max_tokens: 10 }).then(usageOf)));
     const twice = await chat({ max_tokens: 5, n: 2 }).then(usageOf);
+    const seconds = (performance.now() - beganMs) / 1_000;
     const usages = [...alone, twice];
-    const promptTokens = usages.reduce((sum, { prompt_tokens }) => sum + prompt_tokens, 0);
-    const completionTokens = usages.reduce((sum, { completion_tokens }) => sum + completion_tokens, 0);
-    expect(completionTokens).toBe(70);
-
-    const api = await scrapeApi();
-    expect(api.sum('millrace:admissions_total', { ...ofModel, outcome: 'admitted' })).toBe(7);
-    expect(api.sum('millrace:request_success_total', { ...ofModel, finished_reason: 'length' })).toBe(8);
-    expect(api.sum('millrace:request_prompt_tokens_sum', ofModel)).toBe(promptTokens);
-    expect(api.sum('millrace:request_generation_tokens_sum', ofModel)).toBe(completionTokens);
-    expect(api.sum('millrace:request_params_n_sum', ofModel)).toBe(8);
-    expect(api.sum('millrace:relay_tokens_total')).toBe(completionTokens);
-    expect(api.sum('millrace:tenant_tokens_total', { tenant: 'dev', kind: 'prompt' })).toBe(promptTokens);
-    expect(api.sum('millrace:tenant_tokens_total', { tenant: 'dev', kind: 'completion' })).toBe(completionTokens);
-    for (const name of ['time_to_first_token', 'e2e_request_latency', 'request_queue_time']) {
-      expect(api.sum(`millrace:${name}_seconds_count`, ofModel), name).toBe(7);
-    }
-    const means = ['time_to_first_token', 'e2e_request_latency'].map((name) =>
-      api.sum(`millrace:${name}_seconds_sum`, ofModel),
-    );
-    expect(means[0]).toBeLessThan(means[1] ?? 0);
-    expect([api.sum('millrace:workers_ready', ofModel), api.sum('millrace:slots_ready', ofModel)]).toEqual([2, 4]);
-    expect([api.sum('millrace:num_requests_waiting', ofModel), api.sum('millrace:redis_up')]).toEqual([0, 1]);
-    expect(api.sum('millrace:queue_drain_rate', ofModel)).toBeGreaterThan(0);
-    expect(api.sum('millrace:redis_memory_used_bytes')).toBeGreaterThan(1e6);
-
-    expect(await sumOfWorkers('millrace:generation_tokens_total')).toBe(completionTokens);
-    const computed = await sumOfWorkers('millrace:prompt_tokens_total');
-    const found = await sumOfWorkers('millrace:prefix_cache_hits_total');
-    expect(computed + found).toBe(promptTokens);
-    expect(await sumOfWorkers('millrace:prefix_cache_queries_total')).toBeGreaterThanOrEqual(found);
-    // A gap before every token but the first of each choice.
-    expect(await sumOfWorkers('millrace:inter_token_latency_seconds_count')).toBe(completionTokens - 8);
-    expect(await sumOfWorkers('millrace:request_prefill_time_seconds_count')).toBe(7);
-    expect(await sumOfWorkers('millrace:jobs_total', { outcome: 'granted' })).toBe(7);
-    expect(await sumOfWorkers('millrace:consuming')).toBe(2);
-    expect(await sumOfWorkers('millrace:num_requests_running')).toBe(0);
+    const sum = (of: (usage: Usage) => number) => usages.reduce((total, usage) => total + of(usage), 0);
+    // A group of exporters that has not taken anything yet.
+    const read = await fetch(`${cluster.url}/admin/v1/tenants/dev/ledger/billing/read`, {
+      method: 'POST',
+      headers: operator,
+      body: '{"member":"a","count":1}',
+    });
+    expect(read.status).toBe(200);
+    const truth: LoadTruth = {
+      ...{ tenant: 'dev', requests: 7, choices: 8, mostTokens: 65, slots: 4, slotTokens: 512, seconds },
+      promptTokens: sum(({ prompt_tokens }) => prompt_tokens),
+      cachedTokens: sum(({ prompt_tokens_details }) => prompt_tokens_details.cached_tokens),
+      completionTokens: sum(({ completion_tokens }) => completion_tokens),
+      redisBytes: await redisBytes(),
+    };
+    expect(truth.completionTokens).toBe(70);
+    const wrong = async () => {
+      const workers = await Promise.all(cluster.workers.map((worker) => ScrapedMetrics.of(worker.managementUrl)));
+      const figures = figuresOf(truth, { api: await scrapeApi(), workers });
+      return Object.values(figures).flatMap((all) => all.filter((figure) => !isRight(figure)));
+    };
+    // Jobs leave the queue a moment after the answer, and ledgers are looked at every two seconds.
+    await expect.poll(wrong, { timeout: 10_000, interval: 300 }).toEqual([]);
   });
 
   it('count refusals by their cause, cancels, and attempts that are lost', async () => {
@@ -127,17 +130,6 @@ describe('metrics after a load', () => {
     await expect
       .poll(async () => (await scrapeApi()).sum('millrace:cancel_latency_seconds_count', { phase: 'decode' }))
       .toBe(1);
-
-    // A group of exporters that has not taken anything yet.
-    const group = {
-      method: 'POST',
-      headers: { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' },
-    };
-    const read = await fetch(`${cluster.url}/admin/v1/tenants/dev/ledger/billing/read`, {
-      ...group,
-      body: '{"member":"a","count":1}',
-    });
-    expect(read.status).toBe(200);
 
     // Prometheus shall see what the worker that is about to be killed has counted.
     if (prometheus !== null) await sleep(1_500);
@@ -162,8 +154,7 @@ describe('metrics after a load', () => {
     expect((await fetch(`${cluster.api.managementUrl}/queues/`)).status).toBe(404);
   });
 
-  it('show a tenant below its share being let in where all seats are held', async () => {
-    const operator = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
+  it('show what waits where all seats are held, and a tenant below its share being let in', async () => {
     const admin = (method: string, path: string, body: object) =>
       fetch(`${cluster.url}/admin/v1/${path}`, { method, headers: operator, body: JSON.stringify(body) });
     expect((await admin('PUT', 'tenants/team-b', {})).ok).toBe(true);
@@ -174,6 +165,20 @@ describe('metrics after a load', () => {
     const held = [1, 2].map(() => chat({ max_tokens: 400, stream: true }, { signal: leaving.signal }));
     for (const response of held) await (await response).body?.getReader().read();
     await expect.poll(() => sumOfWorkers('millrace:num_requests_running')).toBe(2);
+    const queued = Array.from({ length: 30 }, () =>
+      chat({ max_tokens: 400 }, { signal: leaving.signal }).catch(() => null),
+    );
+    // Requests come and go: all of it has to be right in one scrape.
+    const full = async () => {
+      const api = await scrapeApi();
+      const of = (name: string) => api.sum(`millrace:${name}`);
+      const open = of('open_requests');
+      const alike = [of('admission_leases'), of('relay_open_requests')].every((count) => count === open);
+      const signs = ['queue_active_jobs', 'queue_oldest_age_seconds', 'queue_estimated_wait_seconds'].map(of);
+      const waiting = of('num_requests_waiting');
+      return alike && waiting > 5 && waiting <= open && [...signs, of('fairness_lag_tokens')].every((sign) => sign > 0);
+    };
+    await expect.poll(full, { interval: 20, timeout: 5_000 }).toBe(true);
     const late = await chat({ max_tokens: 20 }, { headers: { authorization: `Bearer ${key}` } });
     expect((await usageOf(late)).completion_tokens).toBe(20);
     const { engine, consumer } = await worker!.stats();
@@ -182,13 +187,11 @@ describe('metrics after a load', () => {
     expect(await sumOfWorkers('millrace:express_jobs_total')).toBe(consumer.expressTotal);
     expect((await scrapeApi()).sum('millrace:tenant_tokens_total', { tenant: 'team-b', kind: 'completion' })).toBe(20);
     leaving.abort();
+    await Promise.all(queued);
     await expect.poll(() => sumOfWorkers('millrace:num_requests_running')).toBe(0);
   });
 
   it('are all there that are documented, with the labels that are documented, and no other', async () => {
-    // Ledgers are looked at every two seconds.
-    const lag = async () => (await scrapeApi()).sum('millrace:ledger_lag_entries', { group: 'billing' });
-    await expect.poll(lag, { timeout: 10_000 }).toBeGreaterThan(0);
     const scrapes = {
       api: await scrapeApi(),
       worker: await ScrapedMetrics.of(cluster.workers[0]!.managementUrl),

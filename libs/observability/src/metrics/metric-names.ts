@@ -175,7 +175,11 @@ export const METRICS = {
   ),
 
   relayStreams: gauge('both', 'millrace:relay_streams', 'Open streams between this process and its peers.'),
-  relayMessages: counter('both', 'millrace:relay_messages_total', 'Messages of workers: one per step and replica.'),
+  relayMessages: counter(
+    'both',
+    'millrace:relay_messages_total',
+    'Messages from workers to replicas: one per step, and their greetings and claims.',
+  ),
   relayBytes: counter('both', 'millrace:relay_bytes_total', 'Bytes of those messages, before the framing of gRPC.'),
   relayTokens: counter('api', 'millrace:relay_tokens_total', 'Tokens taken from workers and delivered.'),
   relayOpenRequests: gauge('api', 'millrace:relay_open_requests', 'Requests that wait for frames of a worker.'),

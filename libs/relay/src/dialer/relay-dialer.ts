@@ -34,7 +34,7 @@ export class RelayDialer implements AsyncDisposable {
   readonly #claims = new Map<string, HeldClaim>();
   readonly #cancelListeners: CancelListener[] = [];
   readonly #lostListeners: LostListener[] = [];
-  #messagesTotal = 0;
+  #endedMessagesTotal = 0;
   #endedBytesTotal = 0;
   #droppedFramesTotal = 0;
   #streamsLostTotal = 0;
@@ -100,7 +100,7 @@ export class RelayDialer implements AsyncDisposable {
       batchOf(failed)?.failed.push(failed);
       this.#fail(failed);
     }
-    for (const [stream, batch] of batches) this.#send(stream, { message: { $case: 'step', value: batch } });
+    for (const [stream, batch] of batches) stream.send({ message: { $case: 'step', value: batch } });
   }
 
   stats(): RelayDialerStats {
@@ -109,7 +109,7 @@ export class RelayDialer implements AsyncDisposable {
       streams: streams.length,
       claims: this.#claims.size,
       pendingBytes: streams.reduce((sum, stream) => sum + stream.pendingBytes, 0),
-      messagesTotal: this.#messagesTotal,
+      messagesTotal: streams.reduce((sum, stream) => sum + stream.messagesTotal, this.#endedMessagesTotal),
       bytesTotal: streams.reduce((sum, stream) => sum + stream.bytesTotal, this.#endedBytesTotal),
       droppedFramesTotal: this.#droppedFramesTotal,
       streamsLostTotal: this.#streamsLostTotal,
@@ -138,7 +138,7 @@ export class RelayDialer implements AsyncDisposable {
         claim.stream = stream;
         stream.claims.add(claim);
         const { requestId, epoch } = claim;
-        this.#send(stream, { message: { $case: 'accepted', value: { requestId, epoch } } });
+        stream.send({ message: { $case: 'accepted', value: { requestId, epoch } } });
       },
       () => this.#deny(claim),
     );
@@ -150,7 +150,7 @@ export class RelayDialer implements AsyncDisposable {
     if (stream !== null) {
       const message = 'The worker waited too long for the answer to its claim.';
       const failed = [{ requestId, epoch, code: 'worker_lost', message }];
-      this.#send(stream, { message: { $case: 'step', value: { step: 0, deltas: [], finished: [], failed } } });
+      stream.send({ message: { $case: 'step', value: { step: 0, deltas: [], finished: [], failed } } });
     }
     this.#deny(claim);
   }
@@ -172,6 +172,7 @@ export class RelayDialer implements AsyncDisposable {
 
   #ended(stream: ReplicaStream, error: RelayStreamError): void {
     this.#replicas.get(stream.address)?.drop(stream);
+    this.#endedMessagesTotal += stream.messagesTotal;
     this.#endedBytesTotal += stream.bytesTotal;
     const lost = [...stream.claims];
     if (lost.length > 0) this.#streamsLostTotal += 1;
@@ -222,11 +223,6 @@ export class RelayDialer implements AsyncDisposable {
       this.#replicas.delete(idle.address);
       void idle.close();
     });
-  }
-
-  #send(stream: ReplicaStream, message: relay.WorkerMessage): void {
-    this.#messagesTotal += 1;
-    stream.send(message);
   }
 
   #streams(): ReplicaStream[] {

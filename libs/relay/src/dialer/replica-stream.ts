@@ -30,6 +30,7 @@ export class ReplicaStream {
   readonly #closed = Promise.withResolvers<void>();
   #state: 'dialling' | 'open' | 'ended' = 'dialling';
   #pendingBytes = 0;
+  #messagesTotal = 0;
   #bytesTotal = 0;
   #closing = false;
 
@@ -61,7 +62,12 @@ export class ReplicaStream {
     return this.#pendingBytes;
   }
 
-  /** Bytes written since the start. */
+  /** Messages written since the start, the greeting included. */
+  get messagesTotal(): number {
+    return this.#messagesTotal;
+  }
+
+  /** Bytes of those messages. */
   get bytesTotal(): number {
     return this.#bytesTotal;
   }
@@ -76,6 +82,7 @@ export class ReplicaStream {
       return;
     }
     this.#pendingBytes = pendingBytes;
+    this.#messagesTotal += 1;
     this.#bytesTotal += encoded.length;
     this.#call.write(encoded, () => {
       this.#pendingBytes -= encoded.length;
