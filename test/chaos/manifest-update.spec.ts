@@ -1,10 +1,10 @@
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { podLifecycle } from '../../tools/deploy/lifecycle/pod-lifecycle.ts';
 import { Cluster } from '../support/cluster.ts';
 import { Pod, type PodEnd } from '../support/pod.ts';
 import { TEST_KEY } from '../support/product-process.ts';
+import { freePort } from '../support/redis-server.ts';
 import { seededRandom } from './seeded-random.ts';
 import { Workload } from './workload.ts';
 
@@ -82,12 +82,3 @@ describe('a rolling update of API and workers at once, with the probes and times
     expect([...pods.api, ...pods.worker].flatMap((pod) => pod.restarts)).toEqual([]);
   }, 180_000);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
-}

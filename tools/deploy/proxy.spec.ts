@@ -1,17 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasNginx, Nginx, nginxSettings } from '../../test/support/nginx.ts';
 
-// The proxy of docker-compose.yml, with its own settings, in front of two scripted replicas on loopback. What API replicas
-// do when they drain is tested elsewhere; here it is whether nginx passes it on as it should. Where there is no nginx,
-// its settings are held to be what they were when there was one.
-const hasNginx = spawnSync('nginx', ['-v']).status === 0;
-const settings = readFileSync(new URL('../../docker/compose/nginx.conf', import.meta.url), 'utf8');
+// The proxy of docker-compose.yml, with its own settings, in front of two scripted replicas on loopback, where each answer
+// can be told; test/e2e/proxy.spec.ts has real ones. Where there is no nginx, its settings are held to be what they were
+// when there was one.
 
 class Replica {
   readonly #server: Server;
@@ -42,48 +36,20 @@ class Replica {
 
 if (hasNginx) {
   describe("nginx with docker-compose's settings", () => {
-    const folder = mkdtempSync(join(tmpdir(), 'millrace-nginx-'));
     const replicas = [new Replica(), new Replica()] as const;
-    let nginx: ChildProcess;
+    let nginx: Nginx;
     let url: string;
 
     beforeAll(async () => {
-      const [first, second] = [await replicas[0].listen(), await replicas[1].listen()];
-      const port = await freePort();
-      url = `http://127.0.0.1:${port}`;
-      const file = join(folder, 'nginx.conf');
-      writeFileSync(
-        file,
-        settings
-          .replace('api-1:8000', `127.0.0.1:${first}`)
-          .replace('api-2:8000', `127.0.0.1:${second}`)
-          .replace('listen 8080', `listen 127.0.0.1:${port}`)
-          .replace('worker_processes auto', 'worker_processes 1')
-          .replaceAll('/tmp/', `${folder}/`),
-      );
-      nginx = spawn('nginx', ['-e', join(folder, 'error.log'), '-c', file, '-g', 'daemon off;'], { stdio: 'inherit' });
-      for (let attempt = 0; attempt < 200; attempt += 1) {
-        if (
-          await fetch(`${url}/x`, { method: 'HEAD', signal: AbortSignal.timeout(100) }).then(
-            () => true,
-            () => false,
-          )
-        )
-          break;
-        for (const replica of replicas) replica.handle = (_request, response) => response.end();
-        await sleep(25);
-      }
+      for (const replica of replicas) replica.handle = (_request, response) => response.end();
+      nginx = await Nginx.before([await replicas[0].listen(), await replicas[1].listen()]);
+      url = nginx.url;
       for (const replica of replicas) replica.bodies.length = 0;
     });
 
     afterAll(async () => {
-      const ended = new Promise((resolve) => nginx.once('exit', resolve));
-      if (nginx.exitCode === null) {
-        nginx.kill('SIGTERM');
-        await ended;
-      }
+      await nginx?.[Symbol.asyncDispose]();
       for (const replica of replicas) await replica.close();
-      rmSync(folder, { recursive: true });
     });
 
     const post = (body = 'question') => fetch(`${url}/v1/chat/completions`, { method: 'POST', body });
@@ -156,15 +122,7 @@ if (hasNginx) {
 
 it('the proxy neither buffers answers nor takes a replica out of service for a refusal', () => {
   for (const line of ['proxy_buffering off;', 'gzip off;', 'proxy_http_version 1.1;', 'max_fails=0']) {
-    expect(settings).toContain(line);
+    expect(nginxSettings).toContain(line);
   }
-  expect(settings).toMatch(/proxy_next_upstream error timeout http_503 non_idempotent;/);
+  expect(nginxSettings).toMatch(/proxy_next_upstream error timeout http_503 non_idempotent;/);
 });
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
