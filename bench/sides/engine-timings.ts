@@ -27,6 +27,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       slots: settings.slots,
       parkingSlots: 0,
       slotTokens: settings.slotTokens,
+      kvBytes: 0,
       prefixCacheBytes: 512 << 20,
       prefillChunkTokens: 128,
       replayLimitTokens: 16_384,

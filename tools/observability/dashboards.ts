@@ -283,9 +283,20 @@ export const DASHBOARDS: readonly Dashboard[] = [
       one(
         'KV cache, tokens',
         'short',
-        `sum by (instance, model_name) (millrace:engine_slots{${MODEL}} * millrace:engine_slot_tokens{${MODEL}} * millrace:kv_cache_usage_perc{${MODEL}})`,
+        `sum by (instance, model_name) (millrace:kv_cache_budget_tokens{${MODEL}} * millrace:kv_cache_usage_perc{${MODEL}})`,
         '{{instance}}',
       ),
+      {
+        title: 'KV cache, memory',
+        unit: 'short',
+        targets: [
+          {
+            query: `sum by (instance) (millrace:kv_cache_resident_tokens{${MODEL}})`,
+            legend: '{{instance}} resident tokens',
+          },
+          { query: rate('millrace:num_preemptions_total', 'instance'), legend: '{{instance}} preemptions' },
+        ],
+      },
       one(
         'Prompt tokens found in the prefix cache',
         'percentunit',

@@ -10,6 +10,7 @@ const {
   slots,
   parkingSlots,
   slotTokens,
+  kvBytes,
   prefixCacheBytes,
   threads,
   providers,
@@ -35,5 +36,8 @@ const runner = await openModelRunner({
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', () => void runner.close());
 const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);
-const options = { runner, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
+/** Of one token in all layers. */
+const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
+const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
+const options = { runner, kvTokens, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
 serveEngine(parentPort, new Engine(options));

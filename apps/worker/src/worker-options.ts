@@ -28,6 +28,8 @@ export interface WorkerOptions {
   readonly parkingSlots: number;
   /** Upper bound; a model made for less gets less. */
   readonly slotTokens: number;
+  /** Memory for the keys and values of all sequences; 0 for as much as the slots can hold. */
+  readonly kvBytes: number;
   /** Memory for computed beginnings of prompts; 0 for none. */
   readonly prefixCacheBytes: number;
   readonly prefixSharing: PrefixSharing;
@@ -64,6 +66,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     slots: settings.MILLRACE_SLOTS,
     parkingSlots: settings.MILLRACE_PARKING_SLOTS,
     slotTokens: settings.MILLRACE_SLOT_TOKENS,
+    kvBytes: settings.MILLRACE_KV_MB * BYTES_PER_MB,
     prefixCacheBytes: settings.MILLRACE_PREFIX_CACHE_MB * BYTES_PER_MB,
     prefixSharing: settings.MILLRACE_PREFIX_CACHE_SHARING,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,

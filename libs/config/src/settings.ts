@@ -128,6 +128,12 @@ const workerSettings = z.object({
   /** Tokens (prompt and answer) that one slot holds; the model's limit when unset. */
   MILLRACE_SLOT_TOKENS: count(2048, 1_048_576),
   /**
+   * Memory, in MiB, for the keys and values of all sequences together, parked ones as well: slots may then be many and long, and
+   * take memory as they fill. When it is short the newest sequences wait and are computed anew. 0 for as much as all slots
+   * can hold; at least one full slot. A device's cache is taken at the start and does not know this.
+   */
+  MILLRACE_KV_MB: z.coerce.number().int().min(0).max(16_777_216).default(0),
+  /**
    * Memory, in MiB, in which computed beginnings of prompts are kept for later ones, taken as it is used; 0 keeps none. It is
    * host memory: with a device's cache none are kept.
    */

@@ -78,6 +78,15 @@ export interface ModelRunner {
   copySlot(from: number, to: number, tokens: number): void;
 
   /**
+   * Tokens that slots and parking slots have memory of the system for: for each, the most that it held since it was trimmed.
+   * Null where all memory was taken at the start.
+   */
+  readonly residentTokens: number | null;
+
+  /** Gives the memory behind the first `tokens` tokens of a slot back to the system, as far as that is possible. */
+  trimSlot(slot: number, tokens: number): void;
+
+  /**
    * Blocks of `KV_BLOCK_TOKENS` tokens, numbered from 0, that outlive what sits in the slots; 0 where the runner keeps none.
    * A position's keys and values depend on the tokens before it only, so a block may be loaded behind the same tokens in any slot.
    */

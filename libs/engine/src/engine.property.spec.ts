@@ -35,7 +35,7 @@ const plannedRequest = (
       own: fc.array(fc.nat(VOCABULARY - 1), { minLength: 1, maxLength: 18 }),
       cacheScope: fc.constantFrom('x', 'x', 'y'),
       choices: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: slots })),
-      maxTokens: fc.integer({ min: 1, max: 20 }),
+      maxTokens: fc.integer({ min: 1, max: 40 }),
       stopTokenIds: fc.array(fc.nat(VOCABULARY - 1), { maxLength: 2 }),
       stopStrings: fc.array(fc.constantFrom('<3><', '7>', '<1', '><2'), { maxLength: 2 }),
       temperature: fc.constantFrom(0, 0.7, 1.3),
@@ -84,6 +84,7 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
     slots: fc.constant(slots),
     parkingSlots: fc.nat(5),
     blocks: fc.nat(14),
+    kvTokens: fc.option(fc.integer({ min: SLOT_TOKENS + KV_BLOCK_TOKENS, max: 2 * SLOT_TOKENS })),
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
@@ -109,67 +110,81 @@ async function solo(request: EngineRequest, slots: number, prefillChunkTokens: n
 
 describe('Engine under random load', () => {
   it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, ends all, and leaks no slot', async () => {
-    let [parks, hits, evictions] = [0, 0, 0];
+    let [parks, hits, evictions, preemptions] = [0, 0, 0, 0];
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ slots, parkingSlots, blocks, prefillChunkTokens, asynchronous, plans }) => {
-        const runner = new HistoryModelRunner({
-          slots,
-          parkingSlots,
-          blocks,
-          slotTokens: SLOT_TOKENS,
-          vocabularySize: VOCABULARY,
-          asynchronous,
-        });
-        const engine = new Engine({ runner, tokenTable, prefillChunkTokens });
-        const collected = new CollectedAnswers(engine);
-        const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
+      fc.asyncProperty(
+        scenario,
+        async ({ slots, parkingSlots, blocks, kvTokens, prefillChunkTokens, asynchronous, plans }) => {
+          const runner = new HistoryModelRunner({
+            slots,
+            parkingSlots,
+            blocks,
+            slotTokens: SLOT_TOKENS,
+            vocabularySize: VOCABULARY,
+            asynchronous,
+          });
+          const engine = new Engine({ runner, tokenTable, prefillChunkTokens, kvTokens: kvTokens ?? undefined });
+          let fatal: Error | null = null;
+          engine.onFatal((error) => {
+            fatal = error;
+          });
+          const collected = new CollectedAnswers(engine);
+          const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
 
-        let clock = 0;
-        const events: { at: number; act: () => void }[] = [];
-        for (const { request, gapSteps, cancelAfterSteps } of planned) {
-          clock += gapSteps;
-          events.push({ at: clock, act: () => engine.submit(request) });
-          if (cancelAfterSteps !== null) {
-            events.push({ at: clock + cancelAfterSteps, act: () => engine.cancel(request.requestId, request.epoch) });
-          }
-        }
-        events.sort((a, b) => a.at - b.at);
-        for (let step = 0; events.length > 0; step++) {
-          while (events.length > 0 && events[0]!.at <= step) events.shift()!.act();
-          await engine.step();
-          const { running, freeSlots, parked } = engine.stats();
-          expect(running + freeSlots).toBe(slots);
-          expect(parked).toBeLessThanOrEqual(Math.max(0, parkingSlots - 1));
-        }
-        const before = engine.stats().stepsTotal;
-        await engine.runUntilIdle();
-        expect(engine.stats().stepsTotal - before).toBeLessThan(2_000);
-
-        expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
-        parks += engine.stats().parksTotal;
-        const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
-        hits += prefixHitTokensTotal;
-        evictions += prefixEvictionsTotal;
-        expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
-        expect(collected.failures.size).toBe(0);
-        for (const { request, cancelAfterSteps } of planned) {
-          const alone = await solo(request, slots, prefillChunkTokens);
-          for (let choice = 0; choice < request.choices; choice++) {
-            const expected = alone.answer(request.requestId, choice);
-            const actual = collected.answer(request.requestId, choice);
-            if (cancelAfterSteps === null) {
-              expect(withoutCounts(actual)).toEqual(withoutCounts(expected));
-            } else {
-              expect(actual.finish).not.toBeNull();
-              expect(expected.tokenIds.slice(0, actual.tokenIds.length)).toEqual(actual.tokenIds);
-              expect(expected.text.startsWith(actual.text)).toBe(true);
+          let clock = 0;
+          const events: { at: number; act: () => void }[] = [];
+          for (const { request, gapSteps, cancelAfterSteps } of planned) {
+            clock += gapSteps;
+            events.push({ at: clock, act: () => engine.submit(request) });
+            if (cancelAfterSteps !== null) {
+              events.push({ at: clock + cancelAfterSteps, act: () => engine.cancel(request.requestId, request.epoch) });
             }
           }
-        }
-      }),
+          events.sort((a, b) => a.at - b.at);
+          for (let step = 0; events.length > 0; step++) {
+            while (events.length > 0 && events[0]!.at <= step) events.shift()!.act();
+            await engine.step();
+            const { running, freeSlots, parked } = engine.stats();
+            expect(running + freeSlots).toBe(slots);
+            if (kvTokens !== null) {
+              // A sequence that is parked is in two slots until the next step.
+              expect(engine.stats().kvResidentTokens).toBeLessThanOrEqual(kvTokens + SLOT_TOKENS);
+            }
+            expect(parked).toBeLessThanOrEqual(Math.max(0, parkingSlots - 1));
+          }
+          const before = engine.stats().stepsTotal;
+          await engine.runUntilIdle();
+          expect(engine.stats().stepsTotal - before).toBeLessThan(2_000);
+
+          expect(fatal).toBeNull();
+          expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
+          parks += engine.stats().parksTotal;
+          const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
+          preemptions += engine.stats().preemptionsTotal;
+          hits += prefixHitTokensTotal;
+          evictions += prefixEvictionsTotal;
+          expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
+          expect(collected.failures.size).toBe(0);
+          for (const { request, cancelAfterSteps } of planned) {
+            const alone = await solo(request, slots, prefillChunkTokens);
+            for (let choice = 0; choice < request.choices; choice++) {
+              const expected = alone.answer(request.requestId, choice);
+              const actual = collected.answer(request.requestId, choice);
+              if (cancelAfterSteps === null) {
+                expect(withoutCounts(actual)).toEqual(withoutCounts(expected));
+              } else {
+                expect(actual.finish).not.toBeNull();
+                expect(expected.tokenIds.slice(0, actual.tokenIds.length)).toEqual(actual.tokenIds);
+                expect(expected.text.startsWith(actual.text)).toBe(true);
+              }
+            }
+          }
+        },
+      ),
       { numRuns: 300 },
     );
     expect(parks).toBeGreaterThan(20);
+    expect(preemptions).toBeGreaterThan(20);
     expect(hits).toBeGreaterThan(1_000);
     expect(evictions).toBeGreaterThan(20);
   });

@@ -11,6 +11,7 @@ import { Scheduler } from './scheduler/scheduler.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
 import { type ActiveRequest, requestKey } from './sequences/active-request.ts';
 import type { Sequence } from './sequences/sequence.ts';
+import { KvBudget, trimSlots } from './slots/kv-budget.ts';
 import { StepOutbox } from './step-outbox.ts';
 import type { EngineStats, RequestFailure, StepOutput } from './step-output.ts';
 import { TokenTexts } from './text/token-texts.ts';
@@ -26,6 +27,11 @@ export interface EngineOptions {
    * quicker and may differ in the last bits. 16,384 by default.
    */
   readonly replayLimitTokens?: number;
+  /**
+   * Most tokens whose keys and values are in memory at a time, of all sequences; as many as the slots hold when left out. With
+   * runners that took all memory at the start it changes nothing.
+   */
+  readonly kvTokens?: number;
   /** Without it, requests with a constraint are refused. */
   readonly constraints?: TokenConstraints;
 }
@@ -43,6 +49,7 @@ export class Engine implements EnginePort {
   readonly runner: ModelRunner;
   readonly #scheduler: Scheduler;
   readonly #prefixes: PrefixCache;
+  readonly #budget: KvBudget;
   readonly #intake: RequestIntake;
   readonly #runs: ModelRuns;
   readonly #chooser: TokenChooser;
@@ -67,11 +74,14 @@ export class Engine implements EnginePort {
   constructor(options: EngineOptions) {
     const { runner } = options;
     this.runner = runner;
+    const kvTokens = runner.residentTokens === null ? undefined : options.kvTokens;
+    this.#budget = new KvBudget(kvTokens ?? Number.POSITIVE_INFINITY, runner.slotTokens);
     this.#prefixes = new PrefixCache(runner);
     this.#scheduler = new Scheduler({
       slots: runner.slots,
       parkingSlots: runner.parkingSlots,
       prefillChunkTokens: options.prefillChunkTokens,
+      budget: this.#budget,
       copySlot: (from, to, tokens) => runner.copySlot(from, to, tokens),
       loadPrefix: (sequence) => this.#prefixes.load(sequence),
     });
@@ -139,6 +149,9 @@ export class Engine implements EnginePort {
       fairnessLagSteps: Math.round(shares.lagSteps),
       freeSlots: slots.free,
       kvTokens: slots.sumOf((sequence) => sequence.computedTokens),
+      kvBudgetTokens: this.#budget.limited ? this.#budget.tokens : this.runner.slots * this.runner.slotTokens,
+      kvResidentTokens: this.runner.residentTokens,
+      preemptionsTotal: this.#scheduler.preemptions,
       stepsTotal: this.#steps,
       decodeRunsTotal: this.#decodeRuns,
       prefillRunsTotal: this.#prefillRuns,
@@ -158,6 +171,7 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
+      this.#trim(work);
       if (work.kind === 'prefill' && work.sequence.untouched) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
@@ -198,6 +212,13 @@ export class Engine implements EnginePort {
     const step = rest.catch((error: unknown) => this.#die(error));
     this.#stepInFlight = step;
     return step;
+  }
+
+  /** Gives back what nobody holds any more before the run would take more memory than there is. */
+  #trim(work: SchedulerOutput): void {
+    if (!this.#budget.limited) return;
+    const growth = work.kind === 'prefill' ? work.chunkTokens : this.#scheduler.slots.occupied;
+    trimSlots(this.runner, this.#budget, this.#scheduler.holders(), growth);
   }
 
   #tellSeat({ request, choice }: Sequence): void {

@@ -60,6 +60,12 @@ export interface EngineStats {
   readonly freeSlots: number;
   /** Tokens whose keys and values the slots hold. */
   readonly kvTokens: number;
+  /** Most tokens of all sequences that may be in memory at a time. */
+  readonly kvBudgetTokens: number;
+  /** Tokens that the slots have memory of the system for; null where all of it was taken at the start. */
+  readonly kvResidentTokens: number | null;
+  /** How often a sequence lost what it had computed, for want of memory. */
+  readonly preemptionsTotal: number;
   readonly stepsTotal: number;
   readonly decodeRunsTotal: number;
   readonly prefillRunsTotal: number;

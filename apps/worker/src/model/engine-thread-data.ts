@@ -8,6 +8,8 @@ export interface EngineThreadData {
   readonly parkingSlots: number;
   /** Capacity of a slot, prompt and answer together. */
   readonly slotTokens: number;
+  /** Memory for the keys and values of all sequences; 0 for as much as the slots can hold. */
+  readonly kvBytes: number;
   /** Memory for computed beginnings of prompts; 0 for none. */
   readonly prefixCacheBytes: number;
   readonly prefillChunkTokens: number;

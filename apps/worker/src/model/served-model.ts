@@ -44,6 +44,7 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
     slotTokens: served.slotTokens,
     slots: options.slots,
     parkingSlots: options.parkingSlots === 0 ? 0 : options.parkingSlots + 1,
+    kvBytes: options.kvBytes,
     prefixCacheBytes: options.prefixCacheBytes,
     prefillChunkTokens: options.prefillChunkTokens,
     replayLimitTokens: options.replayLimitTokens,

@@ -33,7 +33,10 @@ export function exposeWorker(metrics: Metrics, sources: WorkerSources): void {
   metrics.read(METRICS.engineFairnessLag, () => one(engine().fairnessLagSteps));
   metrics.read(METRICS.engineSlots, () => one(ready.slots));
   metrics.read(METRICS.engineSlotTokens, () => one(ready.slotTokens));
-  metrics.read(METRICS.kvCacheUsage, () => one(engine().kvTokens / (ready.slots * ready.slotTokens)));
+  metrics.read(METRICS.kvCacheUsage, () => one(engine().kvTokens / engine().kvBudgetTokens));
+  metrics.read(METRICS.kvCacheBudget, () => one(engine().kvBudgetTokens));
+  metrics.read(METRICS.kvCacheResident, () => one(engine().kvResidentTokens ?? ready.slots * ready.slotTokens));
+  metrics.read(METRICS.preemptions, () => one(engine().preemptionsTotal));
   metrics.read(METRICS.prefixCacheQueries, () => one(engine().prefixQueriedTokensTotal));
   metrics.read(METRICS.prefixCacheHits, () => one(engine().prefixHitTokensTotal));
   metrics.read(METRICS.prefixCacheTokens, () => one(engine().prefixTokens));

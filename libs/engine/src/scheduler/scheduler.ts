@@ -2,6 +2,7 @@ import { SeatShares } from '../seats/seat-shares.ts';
 import type { TenantShare } from '../seats/tenant-share.ts';
 import type { ActiveRequest } from '../sequences/active-request.ts';
 import type { Sequence } from '../sequences/sequence.ts';
+import type { KvBudget } from '../slots/kv-budget.ts';
 import { ParkingLot } from '../slots/parking-lot.ts';
 import { SlotPool } from '../slots/slot-pool.ts';
 import { MIN_PREFILL_CHUNK_TOKENS, nextPrefillChunk } from './prefill-chunk.ts';
@@ -16,6 +17,7 @@ export interface SchedulerOptions {
   /** Behind the others; 0 for no parking. */
   readonly parkingSlots: number;
   readonly prefillChunkTokens: number;
+  readonly budget: KvBudget;
   readonly copySlot: CopySlot;
   /** Called with a sequence that has computed nothing, in its slot: it may find some of its prompt computed already. */
   readonly loadPrefix: (sequence: Sequence) => void;
@@ -40,6 +42,7 @@ export class Scheduler {
   readonly parking: ParkingLot;
   readonly shares = new SeatShares();
   readonly #prefillChunkTokens: number;
+  readonly #budget: KvBudget;
   readonly #copySlot: CopySlot;
   readonly #loadPrefix: (sequence: Sequence) => void;
   readonly #line = new WaitingLine();
@@ -50,8 +53,9 @@ export class Scheduler {
   #prefillBudgetTokens: number;
   #arrivals = 0;
   #parks = 0;
+  #preemptions = 0;
 
-  constructor({ slots, parkingSlots, prefillChunkTokens, copySlot, loadPrefix }: SchedulerOptions) {
+  constructor({ slots, parkingSlots, prefillChunkTokens, budget, copySlot, loadPrefix }: SchedulerOptions) {
     if (!Number.isInteger(prefillChunkTokens) || prefillChunkTokens < MIN_PREFILL_CHUNK_TOKENS) {
       throw new RangeError(`prefillChunkTokens must be ${MIN_PREFILL_CHUNK_TOKENS} or more, got ${prefillChunkTokens}`);
     }
@@ -59,6 +63,7 @@ export class Scheduler {
     this.parking = new ParkingLot(parkingSlots, slots);
     this.#prefillChunkTokens = prefillChunkTokens;
     this.#prefillBudgetTokens = prefillChunkTokens;
+    this.#budget = budget;
     this.#copySlot = copySlot;
     this.#loadPrefix = loadPrefix;
   }
@@ -71,6 +76,18 @@ export class Scheduler {
   /** How often a sequence was parked. */
   get parks(): number {
     return this.#parks;
+  }
+
+  /** How often a sequence lost what it had computed, for want of memory. */
+  get preemptions(): number {
+    return this.#preemptions;
+  }
+
+  /** Sequences whose keys and values are in some slot, parked ones as well. */
+  *holders(): Iterable<Sequence> {
+    yield* this.slots.rows;
+    if (this.slots.prefilling !== null) yield this.slots.prefilling;
+    yield* this.#line.parked();
   }
 
   add(request: ActiveRequest): void {
@@ -87,6 +104,7 @@ export class Scheduler {
     const joining = this.#heirs.splice(0);
     while (this.#line.length > 0 && this.#seatNext(joining));
     if (joining.length > 0) return { kind: 'join', sequences: joining };
+    this.#stayWithinBudget();
 
     const sequence = this.slots.prefilling;
     const rows = this.slots.rows;
@@ -161,6 +179,8 @@ export class Scheduler {
     for (const candidate of candidates) {
       const inTheWay = this.#inTheWayOf(candidate);
       if (inTheWay === 'not due') continue;
+      // Whoever comes first is waited for: others would take the memory that it needs, again and again.
+      if (!this.#hasRoomFor(candidate)) return this.#preemptFor(candidate);
       if (inTheWay !== null) this.#park(inTheWay);
       this.#seat(candidate, joining);
       return true;
@@ -193,6 +213,68 @@ export class Scheduler {
     if (holder === undefined) return 'not due';
     const mayMove = holder.untouched || this.parking.hasRoom(candidate.phase === 'parked');
     return mayMove ? holder : 'not due';
+  }
+
+  #hasRoomFor(candidate: Sequence): boolean {
+    return !this.#budget.limited || candidate.phase === 'parked' || this.#fits(candidate);
+  }
+
+  /** Takes the memory of one sequence of the tenant most above its share; of any that is parked, when nobody sits. */
+  #preemptFor(candidate: Sequence): boolean {
+    const giver = this.#nobodySits ? null : this.shares.giverFor(this.#share(candidate.request));
+    if (giver === null && !this.#nobodySits) return false;
+    const victim = this.#newestHolder(giver);
+    if (victim === undefined) return false;
+    this.#preempt(victim);
+    return true;
+  }
+
+  get #nobodySits(): boolean {
+    return this.slots.occupied === 0;
+  }
+
+  #fits(candidate: Sequence): boolean {
+    const held = this.#heldTokens();
+    if (held === 0) return true;
+    const reserve = this.#budget.reserveFor(this.slots.occupied);
+    return held + this.#budget.needOf(candidate) + reserve <= this.#budget.tokens;
+  }
+
+  #heldTokens(): number {
+    let held = 0;
+    for (const holder of this.holders()) held += this.#budget.needOf(holder);
+    return held;
+  }
+
+  /** The newest sequences wait again and are computed anew, until what the others need next fits. */
+  #stayWithinBudget(): void {
+    if (!this.#budget.limited) return;
+    while (this.#heldTokens() > this.#budget.tokens) {
+      const victim = this.#newestHolder(null);
+      if (victim === undefined) return;
+      this.#preempt(victim);
+    }
+  }
+
+  /** Parked ones first, who do not run; never the last one, nor who keeps the prompt for its siblings. */
+  #newestHolder(share: TenantShare | null): Sequence | undefined {
+    const holders = [...this.holders()].filter(
+      (sequence) =>
+        (share === null || this.#share(sequence.request) === share) &&
+        (!sequence.request.hasWaitingSiblings || sequence.request.promptHolders > 1),
+    );
+    if (this.slots.occupied + this.parking.parked < 2 && !this.#nobodySits) return undefined;
+    const parked = holders.filter(({ phase }) => phase === 'parked');
+    return (parked.length > 0 ? parked : holders).sort((a, b) => b.arrival - a.arrival)[0];
+  }
+
+  #preempt(sequence: Sequence): void {
+    if (sequence.phase === 'parked') this.#leaveParking(sequence);
+    else this.#giveUpSeat(sequence);
+    sequence.preempt();
+    this.#line.remove(sequence);
+    this.#line.add(sequence);
+    this.#preemptions += 1;
   }
 
   #newestSeated(share: TenantShare): Sequence | undefined {
@@ -275,7 +357,7 @@ export class Scheduler {
 /** It copies the prompt instead of computing it. */
 function isSibling(sequence: Sequence): boolean {
   const { promptOwner } = sequence.request;
-  return sequence.phase === 'waiting' && promptOwner !== null && promptOwner !== sequence;
+  return sequence.waitsForPrompt && promptOwner !== null && promptOwner !== sequence;
 }
 
 function removeWhere<Item>(items: Item[], matches: (item: Item) => boolean): void {

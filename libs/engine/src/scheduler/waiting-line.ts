@@ -20,6 +20,10 @@ export class WaitingLine {
     if (index >= 0) this.#sequences.splice(index, 1);
   }
 
+  parked(): Sequence[] {
+    return this.#sequences.filter(({ phase }) => phase === 'parked');
+  }
+
   /** The first of each tenant that could sit now. */
   firstOfEach(shareOf: (sequence: Sequence) => TenantShare, canSit: (sequence: Sequence) => boolean): Sequence[] {
     const seen = new Set<TenantShare>();

@@ -4,6 +4,7 @@ import { Engine } from '../engine.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import { Scheduler } from '../scheduler/scheduler.ts';
 import { ActiveRequest } from '../sequences/active-request.ts';
+import { KvBudget } from '../slots/kv-budget.ts';
 import { CollectedAnswers } from '../testing/collected-answers.ts';
 import { HistoryModelRunner } from '../testing/history-model-runner.ts';
 import { requestOf } from '../testing/requests.ts';
@@ -52,6 +53,7 @@ class Seating {
       slots,
       parkingSlots,
       prefillChunkTokens: 8,
+      budget: new KvBudget(Number.POSITIVE_INFINITY, SLOT_TOKENS),
       copySlot: () => {},
       loadPrefix: () => {},
     });

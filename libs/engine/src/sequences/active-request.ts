@@ -72,6 +72,11 @@ export class ActiveRequest {
     return Math.min(this.promptLength, Math.max(...this.sequences.map(({ cachedTokens }) => cachedTokens)));
   }
 
+  /** Choices whose slots hold the prompt, so that a sibling can copy it. */
+  get promptHolders(): number {
+    return this.sequences.reduce((count, { slot, prefilling }) => count + (slot >= 0 && !prefilling ? 1 : 0), 0);
+  }
+
   get finished(): boolean {
     return this.sequences.every((sequence) => sequence.phase === 'finished');
   }
@@ -79,12 +84,12 @@ export class ActiveRequest {
   /** The first choice that waits to copy the prompt, which is computed. */
   get heir(): Sequence | null {
     if (this.promptLogits === null || !this.sharesPrompt) return null;
-    return this.sequences.find(({ phase }) => phase === 'waiting') ?? null;
+    return this.sequences.find(({ waitsForPrompt }) => waitsForPrompt) ?? null;
   }
 
   /** True while siblings wait to copy the prompt from the first. */
   get hasWaitingSiblings(): boolean {
-    return this.sharesPrompt && this.sequences.some((sequence) => sequence.phase === 'waiting');
+    return this.sharesPrompt && this.sequences.some(({ waitsForPrompt }) => waitsForPrompt);
   }
 }
 

@@ -38,11 +38,14 @@ export class Sequence implements SlotOccupant {
   /** Tokens whose keys and values its slot holds. */
   computedTokens = 0;
   /** Of the computed ones, those that were not computed for it but found in the prefix cache. */
-  cachedTokens = 0;
+  #loadedTokens = 0;
+  /** What was found there when it was first seated. */
+  #cachedTokens: number | null = null;
+  /** It lost what it had computed to others, and computes all of it anew, its prompt too. */
+  #preempted = false;
   completionTokens = 0;
-  #lastTokenId = -1;
-  /** Tokens of an earlier attempt, which decode runs compute anew. */
-  #resumedTokenIds: readonly number[] = [];
+  /** All of the answer so far; decode runs compute those anew that an earlier attempt delivered, or that were lost. */
+  readonly #answerTokenIds: number[] = [];
   readonly #detokenizer: Detokenizer;
   readonly #stopStrings: StopStrings;
   /** Set by `accept`: what the last token lets be shown, and whether it ended the sequence. */
@@ -69,17 +72,35 @@ export class Sequence implements SlotOccupant {
   /** Its slot holds the prompt's first `tokens` tokens, which another sequence computed. */
   takeCached(tokens: number): void {
     this.computedTokens = tokens;
-    this.cachedTokens = tokens;
+    this.#loadedTokens = tokens;
+    this.#cachedTokens ??= tokens;
+  }
+
+  get cachedTokens(): number {
+    return this.#cachedTokens ?? 0;
   }
 
   /** Nothing was computed for it yet. */
   get untouched(): boolean {
-    return this.computedTokens === this.cachedTokens;
+    return this.computedTokens === this.#loadedTokens;
   }
 
   /** What its slot held is lost. */
   beginAgain(): void {
-    this.takeCached(0);
+    this.computedTokens = 0;
+    this.#loadedTokens = 0;
+  }
+
+  /** Waits for a slot anew, and gets to where it is by itself: nobody keeps its prompt for it. */
+  preempt(): void {
+    this.beginAgain();
+    this.#preempted = true;
+    this.phase = 'waiting';
+  }
+
+  /** Waits to copy the prompt from another choice of its request. */
+  get waitsForPrompt(): boolean {
+    return this.phase === 'waiting' && !this.#preempted;
   }
 
   /** True while it has tokens behind the next one to compute, so that a run's logits choose nothing. */
@@ -94,8 +115,7 @@ export class Sequence implements SlotOccupant {
 
   /** The token that the next decode run computes. */
   get nextInputTokenId(): number {
-    const generatedIndex = this.computedTokens - this.request.promptLength;
-    return this.#resumedTokenIds[generatedIndex] ?? this.#lastTokenId;
+    return this.#answerTokenIds[this.computedTokens - this.request.promptLength] ?? -1;
   }
 
   get stopString(): string | null {
@@ -112,7 +132,7 @@ export class Sequence implements SlotOccupant {
    * and at the length limit; a stop string takes it along. A constrained answer also ends when nothing may follow.
    */
   accept(tokenId: number): void {
-    this.#lastTokenId = tokenId;
+    this.#answerTokenIds.push(tokenId);
     this.completionTokens += 1;
     this.penalties?.addGenerated(tokenId);
     if (this.request.stopTokenIds.has(tokenId)) {
@@ -137,7 +157,6 @@ export class Sequence implements SlotOccupant {
    * @returns false when the sequence would have ended before the last of them: they are not this request's
    */
   resume(tokenIds: readonly number[]): boolean {
-    this.#resumedTokenIds = tokenIds;
     for (const tokenId of tokenIds) {
       if (this.finishReason !== null || !this.constrain(tokenId)) return false;
       this.accept(tokenId);

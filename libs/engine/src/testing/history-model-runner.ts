@@ -40,6 +40,8 @@ export class HistoryModelRunner implements ModelRunner {
   /** [blocks][≤ KV_BLOCK_TOKENS] */
   readonly #blocks: number[][];
   readonly #asynchronous: boolean;
+  /** [slots + parkingSlots] most tokens that each held since it was trimmed */
+  readonly #touched: number[];
   /** Thrown by the next run, then forgotten. */
   failNext: Error | null = null;
   /** Called at the end of each run, for instance to spoil its logits. */
@@ -58,6 +60,7 @@ export class HistoryModelRunner implements ModelRunner {
     this.shape = { vocabularySize, layers: 1, kvHeads: 1, headSize: 1, maxPositions: slotTokens };
     this.logits = new Float32Array(slots * vocabularySize).fill(Number.NaN);
     this.#histories = Array.from({ length: slots + parkingSlots }, () => []);
+    this.#touched = this.#histories.map(() => 0);
     this.#asynchronous = asynchronous;
   }
 
@@ -92,6 +95,16 @@ export class HistoryModelRunner implements ModelRunner {
     if (this.#histories[to] === undefined) throw new Error(`there is no slot ${to}`);
     if (source.length < tokens) throw new Error(`slot ${from} holds ${source.length} tokens, not ${tokens}`);
     this.#histories[to] = source.slice(0, tokens);
+    this.#touch(to);
+  }
+
+  get residentTokens(): number {
+    return this.#touched.reduce((sum, tokens) => sum + tokens, 0);
+  }
+
+  trimSlot(slot: number, tokens: number): void {
+    this.#touched[slot] = Math.min(this.#touched[slot], tokens);
+    this.#histories[slot].length = Math.min(this.#histories[slot].length, tokens);
   }
 
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
@@ -106,6 +119,7 @@ export class HistoryModelRunner implements ModelRunner {
     if (loaded.length < tokens) throw new Error(`block ${block} holds ${loaded.length} tokens, not ${tokens}`);
     const history = this.#histories[slot];
     this.#histories[slot] = [...history.slice(0, toToken), ...loaded];
+    this.#touch(slot);
     if (this.#histories[slot].length !== toToken + tokens) throw new Error(`slot ${slot} has a gap before ${toToken}`);
   }
 
@@ -134,6 +148,11 @@ export class HistoryModelRunner implements ModelRunner {
     history.length = pastTokens;
     const previous = pastTokens === 0 ? 0x9e3779b9 : history[pastTokens - 1];
     history.push(mix(previous ^ Math.imul(token + 1, 0x85ebca6b) ^ (oneTokenPath ? 0x5bd1e995 : 0)));
+    this.#touch(slot);
+  }
+
+  #touch(slot: number): void {
+    this.#touched[slot] = Math.max(this.#touched[slot], this.#histories[slot].length);
   }
 
   #writeLogits(row: number, slot: number): void {

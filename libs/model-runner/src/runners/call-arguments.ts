@@ -39,6 +39,11 @@ export function assertCopy(limits: RunnerLimits, from: number, to: number, token
     throw new RunnerArgumentError(`tokens is ${tokens}; it must be 0 to ${limits.slotTokens}, a slot's capacity.`);
 }
 
+/** @throws RunnerArgumentError when a trim names a slot or more tokens than there are */
+export function assertTrim(limits: RunnerLimits, slot: number, tokens: number): void {
+  assertCopy(limits, slot, slot, tokens);
+}
+
 /** @throws RunnerArgumentError when a copy between a block and a slot names one that is not there, or too many tokens */
 export function assertBlockCopy(
   limits: RunnerLimits,

@@ -4,7 +4,14 @@ import type { SessionBinding } from '../binding/session-binding.ts';
 import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import { assertBlockCopy, assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
+import {
+  assertBlockCopy,
+  assertCopy,
+  assertDecode,
+  assertPrefill,
+  assertTrim,
+  type RunnerLimits,
+} from './call-arguments.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
 import { HostKvCache } from './host-kv-cache.ts';
@@ -85,6 +92,15 @@ export class CopyingRunner implements ModelRunner {
     this.#cache.copySlot(from, to, tokens);
   }
 
+  get residentTokens(): number | null {
+    return this.#cache.residentTokens;
+  }
+
+  trimSlot(slot: number, tokens: number): void {
+    assertTrim(this.#limits, slot, tokens);
+    this.#cache.trimSlot(slot, tokens);
+  }
+
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
     assertBlockCopy(this.#limits, { block, slot, firstToken: fromToken, tokens });
     this.#cache.saveBlock(slot, fromToken, block, tokens);
@@ -120,6 +136,7 @@ export class CopyingRunner implements ModelRunner {
     run.setOutput(0, logits);
 
     const total = pastTokens + tokensPerRow;
+    for (const slot of slots) this.#cache.touch(slot, total);
     this.#cache.buffers.forEach((buffer, i) => {
       const pastLength = rows * kvHeads * pastTokens * headSize;
       const presentLength = rows * kvHeads * total * headSize;

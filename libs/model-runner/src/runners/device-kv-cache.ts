@@ -17,6 +17,7 @@ const THE_PLACE = 0;
 export class DeviceKvCache implements InPlaceCache {
   readonly memory = 'device';
   readonly blocks = null;
+  readonly residentTokens = null;
   readonly #signature: ModelSignature;
   readonly #size: CacheSize;
   readonly #buffers: readonly DeviceBuffer[];
@@ -87,6 +88,10 @@ export class DeviceKvCache implements InPlaceCache {
     }
     this.#write(to);
   }
+
+  touch(): void {}
+
+  trimSlot(): void {}
 
   saveBlock(): void {
     throw new RunnerArgumentError('a device cache has no blocks.');

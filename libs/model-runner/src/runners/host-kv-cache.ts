@@ -2,6 +2,7 @@ import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts'
 import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
+import { CAN_GIVE_BACK_MEMORY, giveBackMemory } from './give-back-memory.ts';
 import { HostKvBlocks } from './host-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 
@@ -16,6 +17,9 @@ export class HostKvCache implements InPlaceCache {
   readonly blocks: HostKvBlocks;
   readonly #type: ElementType;
   readonly #binding: SessionBinding;
+  /** [slots + parkingSlots] most tokens that each held since it was trimmed */
+  readonly #touched: Int32Array;
+  #residentTokens = 0;
 
   constructor(binding: SessionBinding, signature: ModelSignature, size: CacheSize) {
     this.#binding = binding;
@@ -26,6 +30,7 @@ export class HostKvCache implements InPlaceCache {
     this.buffers = signature.cache.map(() =>
       floatArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
     );
+    this.#touched = new Int32Array(size.slots + size.parkingSlots);
     this.blocks = new HostKvBlocks(signature, size.blocks ?? 0);
   }
 
@@ -62,7 +67,31 @@ export class HostKvCache implements InPlaceCache {
     return slot;
   }
 
+  get residentTokens(): number {
+    return this.#residentTokens;
+  }
+
+  touch(slot: number, tokens: number): void {
+    const before = this.#touched[slot] ?? 0;
+    if (tokens <= before) return;
+    this.#touched[slot] = tokens;
+    this.#residentTokens += tokens - before;
+  }
+
+  trimSlot(slot: number, tokens: number): void {
+    const before = this.#touched[slot] ?? 0;
+    if (!CAN_GIVE_BACK_MEMORY || before <= tokens) return;
+    for (const buffer of this.buffers)
+      for (let head = 0; head < this.kvHeads; head++) {
+        const offset = this.headOffset(slot, head);
+        giveBackMemory(buffer, offset + tokens * this.headSize, offset + before * this.headSize);
+      }
+    this.#touched[slot] = tokens;
+    this.#residentTokens -= before - tokens;
+  }
+
   copySlot(from: number, to: number, tokens: number): void {
+    this.touch(to, tokens);
     for (const buffer of this.buffers)
       for (let head = 0; head < this.kvHeads; head++) {
         const source = this.headOffset(from, head);
@@ -75,6 +104,7 @@ export class HostKvCache implements InPlaceCache {
   }
 
   loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
+    this.touch(slot, toToken + tokens);
     this.blocks.load(this, block, slot, toToken, tokens);
   }
 

@@ -19,6 +19,11 @@ export interface InPlaceCache {
   /** Before a run over the slot's place, whose number it returns: the place holds the slot's first `pastTokens` tokens. */
   beginPrefill(slot: number, pastTokens: number): number;
   copySlot(from: number, to: number, tokens: number): void;
+  /** Tokens that slots have memory of the system for; null where all of it was taken at the start. */
+  readonly residentTokens: number | null;
+  /** The slot's first `tokens` tokens are about to have been written. */
+  touch(slot: number, tokens: number): void;
+  trimSlot(slot: number, tokens: number): void;
   /** Null where the cache can not be copied to and from blocks. */
   readonly blocks: HostKvBlocks | null;
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void;

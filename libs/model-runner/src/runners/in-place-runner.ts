@@ -4,7 +4,14 @@ import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-b
 import { type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import { assertBlockCopy, assertCopy, assertDecode, assertPrefill, type RunnerLimits } from './call-arguments.ts';
+import {
+  assertBlockCopy,
+  assertCopy,
+  assertDecode,
+  assertPrefill,
+  assertTrim,
+  type RunnerLimits,
+} from './call-arguments.ts';
 import { DecodeInputs } from './decode-inputs.ts';
 import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
@@ -80,6 +87,7 @@ export class InPlaceRunner implements ModelRunner {
     assertDecode(this.#limits, rows, tokenIds, pastTokens);
     const run = this.#decodeRuns[rows] ?? this.#newDecodeRun(rows);
     this.#decodeInputs.fill(run, rows, tokenIds, pastTokens);
+    for (let row = 0; row < rows; row++) this.#cache.touch(row, (pastTokens[row] ?? 0) + 1);
     this.#cache.beginDecode(rows);
     if (this.#rowLogits === this.logits) return run.run();
     return finallyAfter(
@@ -91,6 +99,7 @@ export class InPlaceRunner implements ModelRunner {
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
     assertPrefill(this.#limits, slot, tokenIds, pastTokens);
+    this.#cache.touch(slot, pastTokens + tokenIds.length);
     let from = 0;
     const parts = runsOfChunk(tokenIds.length, this.#signature.headSize, this.#maxRunTokens).map((length) => {
       from += length;
@@ -126,6 +135,15 @@ export class InPlaceRunner implements ModelRunner {
   copySlot(from: number, to: number, tokens: number): void {
     assertCopy(this.#limits, from, to, tokens);
     this.#cache.copySlot(from, to, tokens);
+  }
+
+  get residentTokens(): number | null {
+    return this.#cache.residentTokens;
+  }
+
+  trimSlot(slot: number, tokens: number): void {
+    assertTrim(this.#limits, slot, tokens);
+    this.#cache.trimSlot(slot, tokens);
   }
 
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {

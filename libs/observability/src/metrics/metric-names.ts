@@ -64,7 +64,25 @@ export const METRICS = {
   kvCacheUsage: gauge(
     'worker',
     'millrace:kv_cache_usage_perc',
-    'Part of the KV cache that holds computed tokens; 1 is all of it.',
+    'Part of the KV cache (MILLRACE_KV_MB, or all slots) that holds computed tokens; 1 is all of it.',
+    ['model_name'],
+  ),
+  kvCacheBudget: gauge(
+    'worker',
+    'millrace:kv_cache_budget_tokens',
+    'Tokens of all sequences whose keys and values may be in memory at a time.',
+    ['model_name'],
+  ),
+  kvCacheResident: gauge(
+    'worker',
+    'millrace:kv_cache_resident_tokens',
+    'Tokens that the slots have taken memory of the system for; with the cache in a device, all that it can hold.',
+    ['model_name'],
+  ),
+  preemptions: counter(
+    'worker',
+    'millrace:num_preemptions_total',
+    'Sequences that lost what they had computed, for want of memory, and are computed anew.',
     ['model_name'],
   ),
   prefixCacheQueries: counter(

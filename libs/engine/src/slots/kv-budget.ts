@@ -1,0 +1,52 @@
+import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts';
+import type { Sequence } from '../sequences/sequence.ts';
+
+/**
+ * How many tokens' keys and values may be in memory, of all sequences that sit or are parked. Slots can be far more and far
+ * longer than that: the system gives them memory as they fill, and takes it back when they are trimmed.
+ */
+export class KvBudget {
+  /** Infinity for as much as the slots can hold. */
+  readonly tokens: number;
+
+  /** @throws RangeError when not even one sequence of full length would have room */
+  constructor(tokens: number, slotTokens: number) {
+    if (tokens < slotTokens + KV_BLOCK_TOKENS) {
+      throw new RangeError(
+        `the memory for keys and values holds ${tokens} tokens, but one slot alone may need ${slotTokens + KV_BLOCK_TOKENS}: ` +
+          'allow more memory, or shorter slots',
+      );
+    }
+    this.tokens = tokens;
+  }
+
+  get limited(): boolean {
+    return this.tokens !== Number.POSITIVE_INFINITY;
+  }
+
+  /** What a sequence needs until its next token, or until its prompt and what it said before is computed (again). */
+  needOf({ computedTokens, prefillTokenIds, request, completionTokens }: Sequence): number {
+    return wholeBlocks(Math.max(computedTokens + 1, prefillTokenIds.length, request.promptLength + completionTokens));
+  }
+
+  /** Room that is kept before another sequence sits down, so that it does not push out somebody at once. */
+  reserveFor(rows: number): number {
+    return rows * KV_BLOCK_TOKENS;
+  }
+}
+
+/**
+ * Gives back memory of slots where `growth` more tokens would be too many: what was left behind by sequences that have gone or moved.
+ * @param holders sequences that have a slot, parked ones as well
+ */
+export function trimSlots(runner: ModelRunner, budget: KvBudget, holders: Iterable<Sequence>, growth: number): void {
+  const { residentTokens, slots, parkingSlots } = runner;
+  if (residentTokens === null || residentTokens + growth <= budget.tokens) return;
+  const held = new Int32Array(slots + parkingSlots);
+  for (const { slot, computedTokens } of holders) held[slot] = wholeBlocks(computedTokens);
+  for (const [slot, tokens] of held.entries()) runner.trimSlot(slot, Math.min(tokens, runner.slotTokens));
+}
+
+function wholeBlocks(tokens: number): number {
+  return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
+}

@@ -1,0 +1,35 @@
+import koffi from 'koffi';
+import type { FloatArray } from '../element-type.ts';
+
+/** `MADV_DONTNEED` of Linux: the pages are the system's again, and read as zeros when they are next used. */
+const DONT_NEED = 4;
+/** The system takes whole pages only; other processors than x64 may have pages of up to 64 KiB. */
+const PAGE_BYTES = process.arch === 'x64' ? 4_096n : 65_536n;
+
+type Advise = (address: bigint, bytes: bigint, advice: number) => number;
+
+const advise = loadAdvise();
+
+/** Whether the system takes memory back that is still allocated. Elsewhere a cache keeps what it ever used. */
+export const CAN_GIVE_BACK_MEMORY = advise !== null;
+
+/** Gives the whole pages within `array[from … to − 1]` back to the system; what stands there is lost. */
+export function giveBackMemory(array: FloatArray, from: number, to: number): void {
+  if (advise === null || to <= from) return;
+  const begin = koffi.address(array) + BigInt(from * array.BYTES_PER_ELEMENT);
+  const end = koffi.address(array) + BigInt(to * array.BYTES_PER_ELEMENT);
+  const firstPage = ((begin + PAGE_BYTES - 1n) / PAGE_BYTES) * PAGE_BYTES;
+  const pagesEnd = (end / PAGE_BYTES) * PAGE_BYTES;
+  // Should the system refuse, the memory stays ours, which harms nobody.
+  if (pagesEnd > firstPage) advise(firstPage, pagesEnd - firstPage, DONT_NEED);
+}
+
+/** Only Linux's advice takes effect at once; elsewhere the same name means less. */
+function loadAdvise(): Advise | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    return koffi.load(null).func('int madvise(uintptr_t address, size_t bytes, int advice)') as Advise;
+  } catch {
+    return null;
+  }
+}
