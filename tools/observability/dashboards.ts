@@ -291,10 +291,14 @@ export const DASHBOARDS: readonly Dashboard[] = [
         unit: 'short',
         targets: [
           {
+            query: `sum by (instance) (millrace:engine_slots{${MODEL}} * millrace:engine_slot_tokens{${MODEL}})`,
+            legend: '{{instance}} in all slots',
+          },
+          {
             query: `sum by (instance) (millrace:kv_cache_resident_tokens{${MODEL}})`,
             legend: '{{instance}} resident tokens',
           },
-          { query: rate('millrace:num_preemptions_total', 'instance'), legend: '{{instance}} preemptions' },
+          { query: rate('millrace:kv_cache_preemptions_total', 'instance'), legend: '{{instance}} preemptions' },
         ],
       },
       one(

@@ -81,7 +81,7 @@ export const METRICS = {
   ),
   preemptions: counter(
     'worker',
-    'millrace:num_preemptions_total',
+    'millrace:kv_cache_preemptions_total',
     'Sequences that lost what they had computed, for want of memory, and are computed anew.',
     ['model_name'],
   ),
