@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, TenantStore } from '#admission';
-import { redisKeys } from '#queue';
-import { busyIn, ledgerProblems, requestKeysIn } from '../../test/chaos/leftovers.ts';
+import { KeyStore, microcreditsOf, TenantAccount, TenantStore } from '#admission';
+import { LedgerAudit } from '../../test/chaos/ledger-audit.ts';
+import { busyIn, requestKeysIn } from '../../test/chaos/leftovers.ts';
 import { seededRandom } from '../../test/chaos/seeded-random.ts';
 import { Workload } from '../../test/chaos/workload.ts';
 import { Cluster } from '../../test/support/cluster.ts';
@@ -23,8 +23,6 @@ const CALIBRATE_CLIENTS = 6;
 /** Arrivals above this many open requests are left out: a machine that others slow down shall not build up a queue. */
 const MOST_OPEN = 24;
 const SAMPLES = 60;
-/** A tenant's ledger is cut at about so many. */
-const LEDGER_ENTRIES_KEPT = 10_000;
 const MEBIBYTE = 1024 * 1024;
 /** Of what is there after the first fifth of the run. */
 const FLAT = 1.1;
@@ -54,6 +52,7 @@ export async function soakSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   await new TenantStore(redis).put({ id: TENANT, credits: 'metered' });
   await new TenantAccount(redis, TENANT).grant('all', microcreditsOf(1_000_000));
   const { key } = await new KeyStore(redis).create({ tenantId: TENANT });
+  using audit = new LedgerAudit(redis, TENANT);
   const workload = new Workload(cluster, MODEL, key);
   await workload.learn();
 
@@ -86,10 +85,12 @@ export async function soakSuite({ quick }: { quick: boolean }): Promise<Row[]> {
     `${answered} requests in ${Math.round(runMs / 1_000)} s, asked for ${perSecond.toFixed(2)}/s; ${left} arrivals left out`,
   );
   await sleep(5_000);
+  const wrong = await audit.problems(workload.completed, workload.begun);
+  for (const problem of wrong.slice(0, 20)) console.error(problem);
   return [
     ...growthRows(samples),
     limitRow('answers that differ from the first ones, or failed', workload.problems.length, 'answers', 0),
-    limitRow('requests settled wrongly, twice or not at all', await wronglySettled(redis, workload), 'requests', 0),
+    limitRow('requests settled wrongly, twice or not at all', wrong.length, 'requests', 0),
     limitRow('keys of requests that stay in Redis', (await requestKeysIn(redis)).length, 'keys', 0),
     limitRow('slots, claims, jobs and streams still held', (await busyIn(cluster, SLOTS)).length, 'of them', 0),
     { ...limitRow('requests', answered, 'requests', Number.POSITIVE_INFINITY), target: null, holds: null },
@@ -154,13 +155,4 @@ function growthRows(samples: readonly Sample[]): Row[] {
   });
   const keys = (part: readonly Sample[]) => median(part.map(({ lastingKeys }) => lastingKeys));
   return [...rows, ratioRow('Redis, keys that never expire', keys(late), 'keys', peer, keys(early), FLAT)];
-}
-
-async function wronglySettled(redis: Redis, workload: Workload): Promise<number> {
-  const kept = await redis.xlen(redisKeys.ledger(TENANT));
-  const entries = await new LedgerReader(redis, 'soak', 'soak').read(TENANT, kept);
-  const ids = new Set(entries.map(({ requestId }) => requestId));
-  // Those that were cut off can not be looked up any more.
-  const completed = new Map([...workload.completed].filter(([id]) => kept < LEDGER_ENTRIES_KEPT || ids.has(id)));
-  return (await ledgerProblems(redis, TENANT, completed)).length;
 }

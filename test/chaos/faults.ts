@@ -16,6 +16,8 @@ export interface FaultScene {
 export type Fault = (scene: FaultScene) => Promise<() => Promise<void>>;
 
 const anyWorker = ({ cluster, random }: FaultScene): ProductProcess => pick(cluster.workers, random);
+/** The first of a kind is never ended, so that what it holds can be compared over the whole run. */
+const endable = (members: readonly ProductProcess[], random: () => number) => pick(members.slice(1), random);
 const anyRelay = ({ cluster, random }: FaultScene) => cluster.relayProxyOf(pick(cluster.apis, random));
 const anyLink = (random: () => number) => (links: number) => Math.floor(random() * links);
 const anyMember = ({ cluster, random }: FaultScene) => pick([...cluster.workers, ...cluster.apis], random);
@@ -23,10 +25,34 @@ const nothing = async () => {};
 
 /** Ends a worker, and starts another one when the fault ends. */
 async function replaceWorker(scene: FaultScene, end: (worker: ProductProcess) => Promise<void>) {
-  const worker = anyWorker(scene);
+  const worker = endable(scene.cluster.workers, scene.random);
   scene.cluster.takeOut(worker);
   await end(worker);
   return async () => void (await scene.cluster.addWorker());
+}
+
+/** The same with an API replica. */
+async function replaceApi(scene: FaultScene, end: (api: ProductProcess) => Promise<void>) {
+  const api = endable(scene.cluster.apis, scene.random);
+  scene.cluster.takeOut(api);
+  await end(api);
+  return async () => void (await scene.cluster.addApi());
+}
+
+const drained = async (member: ProductProcess) => {
+  const code = await member.stop('SIGTERM');
+  if (code !== 0) throw new Error(`the ${member.app} that drained ended with ${code}:\n${member.output.slice(-3_000)}`);
+};
+
+/** Does something in a worker's engine thread. Of many lost threads a process ends, as it should; another one is started. */
+async function inAnyEngine({ cluster, random }: FaultScene, expression: string) {
+  const worker = endable(cluster.workers, random);
+  await inEngineThread(worker, expression);
+  return async () => {
+    if (worker.running) return;
+    cluster.takeOut(worker);
+    await cluster.addWorker();
+  };
 }
 
 /** Jobs that workers hold, by the queue's own list. */
@@ -49,11 +75,11 @@ async function withActiveJobs(
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'worker killed': (scene) => replaceWorker(scene, async (worker) => void (await worker.stop('SIGKILL'))),
 
-  'worker drained': (scene) =>
-    replaceWorker(scene, async (worker) => {
-      const code = await worker.stop('SIGTERM');
-      if (code !== 0) throw new Error(`a worker that drained ended with ${code}:\n${worker.output.slice(-3_000)}`);
-    }),
+  'worker drained': (scene) => replaceWorker(scene, drained),
+
+  'API killed': (scene) => replaceApi(scene, async (api) => void (await api.stop('SIGKILL'))),
+
+  'API drained': (scene) => replaceApi(scene, drained),
 
   'worker frozen': async (scene) => {
     const worker = anyWorker(scene);
@@ -61,15 +87,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return async () => worker.thaw();
   },
 
-  'engine thread crashed': async (scene) => {
-    await inEngineThread(anyWorker(scene), 'process.exit(7)');
-    return nothing;
-  },
+  'engine thread crashed': (scene) => inAnyEngine(scene, 'process.exit(7)'),
 
-  'engine thread hangs': async (scene) => {
-    await inEngineThread(anyWorker(scene), 'for (;;);');
-    return nothing;
-  },
+  'engine thread hangs': (scene) => inAnyEngine(scene, 'for (;;);'),
 
   'relay unreachable': async (scene) => {
     const proxy = anyRelay(scene);

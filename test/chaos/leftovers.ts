@@ -1,6 +1,4 @@
-import { readdirSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { LedgerReader, TenantAccount } from '#admission';
 import { redisKeys } from '#queue';
 import type { Cluster } from '../support/cluster.ts';
 
@@ -9,7 +7,7 @@ const KEPT = [
   /^millrace:v1:card:/,
   /^millrace:v1:\{workers\}:/,
   /^millrace:v1:\{tenancy\}:/,
-  /^millrace:v1:\{replicas\}:/,
+  /^millrace:v1:\{replicas\}:(all|beat)/,
   /:account$/,
   /:ledger$/,
   /:window$/,
@@ -35,11 +33,11 @@ export async function requestKeysIn(redis: Redis): Promise<string[]> {
 export async function busyIn(cluster: Cluster, slots: number): Promise<string[]> {
   const busy: string[] = [];
   for (const worker of cluster.workers) {
-    const { engine, jobs, consumer, relay } = await worker.stats();
+    const { engine, jobs, consumer, relay, state } = await worker.stats();
     const held = { running: engine.running, waiting: engine.waiting, missing: slots - engine.freeSlots };
     const all = { ...held, jobs: jobs.running, active: consumer.activeJobs, claims: relay.claims };
     for (const [what, count] of Object.entries(all)) if (count !== 0) busy.push(`worker: ${what} ${count}`);
-    if (!consumer.consuming) busy.push('worker: not consuming');
+    if (!consumer.consuming) busy.push(`worker: not consuming, ${state}`);
   }
   for (const api of cluster.apis) {
     const text = await (await fetch(`${api.managementUrl}/metrics`)).text();
@@ -49,36 +47,9 @@ export async function busyIn(cluster: Cluster, slots: number): Promise<string[]>
   return busy;
 }
 
-/** Everything of the ledger that is not as it must be after the completed requests. */
-export async function ledgerProblems(
-  redis: Redis,
-  tenantId: string,
-  completed: ReadonlyMap<string, number>,
-): Promise<string[]> {
-  const problems: string[] = [];
-  const { granted, balance, held, spent } = await new TenantAccount(redis, tenantId).sums();
-  if (held !== 0) problems.push(`${held} microcredits are still held`);
-  if (held + spent !== granted - balance) problems.push(`held ${held} + spent ${spent} ≠ ${granted} − ${balance}`);
-  const entries = await new LedgerReader(redis, 'chaos', 'chaos').read(tenantId, 1_000_000);
-  const usage = entries.filter(({ kind }) => kind === 'usage');
-  const seen = new Map<string, number>();
-  for (const { requestId, completionTokens, outcome } of usage) {
-    if (seen.has(requestId)) problems.push(`request ${requestId} was settled twice`);
-    seen.set(requestId, completionTokens);
-    const tokens = completed.get(requestId);
-    if (tokens !== undefined && outcome !== 'completed')
-      problems.push(`request ${requestId} was settled as ${outcome}`);
-  }
-  for (const [requestId, tokens] of completed) {
-    const settled = seen.get(requestId);
-    if (settled !== tokens) problems.push(`request ${requestId}: ${tokens} tokens delivered, ${settled} settled`);
-  }
-  return problems;
-}
-
-/** Open files and sockets of a process; Linux only. */
-export function openFiles(pid: number | undefined): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
+/** Leases and reservations of requests that nobody has ended. */
+export async function heldIn(redis: Redis, tenantId: string): Promise<number> {
+  return redis.zcard(redisKeys.leases(tenantId));
 }
 
 /** The model's jobs in the queue. */

@@ -52,6 +52,7 @@ describe('a rolling update under load', () => {
     process.stdout.write(`rolling update: ${JSON.stringify(workload.counts)}\n`);
     expect(workload.problems).toEqual([]);
     expect(workload.counts.refused).toBe(0);
+    expect(workload.counts.lost).toBe(0);
     expect(workload.counts.compared).toBeGreaterThan(20);
   }, 180_000);
 });

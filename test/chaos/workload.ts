@@ -1,48 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { withoutCachedTokens } from '../support/cached-tokens.ts';
 import type { Cluster } from '../support/cluster.ts';
-import { readTimedStream } from '../support/timed-stream.ts';
+import { Exchange, type SeenAnswer } from './exchange.ts';
+import { REQUEST_KINDS } from './request-kinds.ts';
 import { pick } from './seeded-random.ts';
 
-const words = { type: 'array', items: { enum: ['mill', 'race', 'wheel', 'stone'] }, minItems: 25, maxItems: 25 };
-const schema = { type: 'object', properties: { words }, required: ['words'], additionalProperties: false };
-
-/** Requests of every kind that has state which a failover could lose. */
-export const REQUEST_KINDS: Readonly<Record<string, object>> = {
-  greedy: { temperature: 0, max_tokens: 220 },
-  'seeded with penalties and stop strings': {
-    temperature: 0.9,
-    top_p: 0.95,
-    seed: 7,
-    frequency_penalty: 0.3,
-    stop: ['zzzz', 'qqqq'],
-    max_tokens: 220,
-  },
-  'three choices': { n: 3, temperature: 1, seed: 3, max_tokens: 120 },
-  'log probabilities': { logprobs: true, top_logprobs: 3, temperature: 1, seed: 4, max_tokens: 100 },
-  'JSON schema': {
-    response_format: { type: 'json_schema', json_schema: { name: 'words', strict: true, schema } },
-    ignore_eos: false,
-    temperature: 1,
-    seed: 5,
-    max_tokens: 300,
-  },
-  'not streamed': { stream: false, stream_options: undefined, n: 2, temperature: 1, seed: 6, max_tokens: 150 },
-};
-
-const NOT_STREAMED = 'not streamed';
-const FIRST_REFUSAL_PAUSE_MS = 100;
-/** A refused client asks again for this long; the longest outage is far below. */
-const PATIENCE_MS = 60_000;
-
-/** What a client saw: the same for the same request, whatever happens to the cluster. */
-export interface SeenAnswer {
-  readonly id: string;
-  /** By choice; which choice's event comes first is not promised. */
-  readonly parts: Readonly<Record<string, readonly string[]>>;
-  readonly completionTokens: number;
-  readonly gapMs: number;
-}
+/** Of all requests, those whose clients go before the answer is complete. */
+const LEFT = 0.1;
+/** Of all requests, those with an `Idempotency-Key`, whose clients come back when their replica is ended. */
+const KEPT = 0.4;
+/** Of those, the ones that are asked once more when they were answered. */
+const ASKED_AGAIN = 0.25;
 
 export interface WorkloadCounts {
   /** Compared with the undisturbed answer. */
@@ -51,32 +17,39 @@ export interface WorkloadCounts {
   refused: number;
   /** Left by their clients. */
   abandoned: number;
+  /** Gone with an API replica; only without an `Idempotency-Key`. */
+  lost: number;
+  /** Connections that went on with an answer whose replica was ended. */
+  resumed: number;
   longestGapMs: number;
 }
 
 /** Clients that ask a cluster for what they know the answers to. */
 export class Workload {
-  readonly counts: WorkloadCounts = { compared: 0, refused: 0, abandoned: 0, longestGapMs: 0 };
+  readonly counts: WorkloadCounts = { compared: 0, refused: 0, abandoned: 0, lost: 0, resumed: 0, longestGapMs: 0 };
   /** What went otherwise than it should, each with what is needed to find it. */
   readonly problems: string[] = [];
   /** Completed requests: id → completion tokens. */
   readonly completed = new Map<string, number>();
+  /** Requests of which something was seen. */
+  readonly begun = new Set<string>();
   readonly #cluster: Cluster;
   readonly #model: string;
-  readonly #key: string;
+  readonly #apiKey: string;
   readonly #expected = new Map<string, SeenAnswer['parts']>();
+  #idempotencyKeys = 0;
 
-  constructor(cluster: Cluster, model: string, key: string) {
+  constructor(cluster: Cluster, model: string, apiKey: string) {
     this.#cluster = cluster;
     this.#model = model;
-    this.#key = key;
+    this.#apiKey = apiKey;
   }
 
   /** Asks everything once while nothing disturbs the answers. */
   async learn(): Promise<void> {
     for (const kind of Object.keys(REQUEST_KINDS)) {
-      const answer = await this.#ask(kind, () => 0);
-      if (answer === null) throw new Error(`"${kind}" was refused by a whole cluster`);
+      const answer = await this.#exchange(kind, () => 0, null).run();
+      if (answer === null) throw new Error(`"${kind}" was lost in a whole cluster`);
       this.#expected.set(kind, answer.parts);
       this.completed.set(answer.id, answer.completionTokens);
     }
@@ -90,14 +63,20 @@ export class Workload {
   /** One request: compared, or left by its client. Never rejects. */
   async once(random: () => number): Promise<void> {
     const kind = pick(Object.keys(REQUEST_KINDS), random);
+    const idempotencyKey = random() < KEPT ? this.#newIdempotencyKey() : null;
     try {
-      if (random() < 0.1) await this.#leave(kind, random);
-      else await this.#compare(kind, random);
+      if (random() < LEFT) await this.#leave(kind, random, idempotencyKey);
+      else await this.#compare(kind, random, idempotencyKey);
     } catch (error) {
       const text =
         error instanceof Error ? `${error.stack ?? error.message} ${String(error.cause ?? '')}` : String(error);
-      this.#problem(`${kind}: ${text}`);
+      this.#problem(`${kind}, ${idempotencyKey ?? 'no key'}: ${text}`);
     }
+  }
+
+  #newIdempotencyKey(): string {
+    this.#idempotencyKeys += 1;
+    return `chaos-${this.#idempotencyKeys}`;
   }
 
   #problem(text: string): void {
@@ -105,43 +84,41 @@ export class Workload {
     process.stderr.write(`${new Date().toISOString()} ${text}\n`);
   }
 
-  async #compare(kind: string, random: () => number): Promise<void> {
-    const giveUpAtMs = performance.now() + PATIENCE_MS;
-    let answer = await this.#ask(kind, random);
-    while (answer === null) {
-      if (performance.now() > giveUpAtMs) throw new Error(`was refused for ${PATIENCE_MS} ms`);
-      answer = await this.#ask(kind, random);
+  #exchange(kind: string, random: () => number, idempotencyKey: string | null, signal?: AbortSignal): Exchange {
+    const cluster = this.#cluster;
+    const parts = { cluster, model: this.#model, apiKey: this.#apiKey, kind, random, idempotencyKey };
+    return new Exchange({ ...parts, ...(signal && { signal }) });
+  }
+
+  async #compare(kind: string, random: () => number, idempotencyKey: string | null): Promise<void> {
+    const answer = await this.#run(this.#exchange(kind, random, idempotencyKey));
+    if (answer === null) {
+      this.counts.lost += 1;
+      return;
     }
     this.counts.compared += 1;
     this.counts.longestGapMs = Math.max(this.counts.longestGapMs, answer.gapMs);
     if (this.completed.has(answer.id)) this.#problem(`${kind}: two answers with the id ${answer.id}`);
     this.completed.set(answer.id, answer.completionTokens);
-    const [seen, expected] = [JSON.stringify(answer.parts), JSON.stringify(this.#expected.get(kind))];
-    if (seen !== expected) this.#problem(`${kind}: request ${answer.id} differs: ${differenceOf(seen, expected)}`);
+    this.#check(kind, answer);
+    if (idempotencyKey === null || random() >= ASKED_AGAIN) return;
+    const again = await this.#run(this.#exchange(kind, random, idempotencyKey));
+    if (again?.id !== answer.id)
+      this.#problem(`${kind}: ${idempotencyKey} was run as ${answer.id} and as ${again?.id}`);
+    if (again !== null) this.#check(kind, again);
   }
 
-  /** @returns null when the request was refused before anything was promised */
-  async #ask(kind: string, random: () => number): Promise<SeenAnswer | null> {
-    const response = await this.#post(kind, random);
-    if (response.status === 503 || response.status === 429) {
-      const retryAfterS = Number(response.headers.get('retry-after'));
-      await response.arrayBuffer();
-      if (!(retryAfterS > 0)) throw new Error(`status ${response.status} without Retry-After`);
-      this.counts.refused += 1;
-      await sleep(FIRST_REFUSAL_PAUSE_MS);
-      return null;
-    }
-    if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`);
-    return kind === NOT_STREAMED ? wholeAnswer((await response.json()) as WholeBody) : streamedAnswer(response);
+  #check(kind: string, { id, parts }: SeenAnswer): void {
+    const [seen, expected] = [JSON.stringify(parts), JSON.stringify(this.#expected.get(kind))];
+    if (seen !== expected) this.#problem(`${kind}: request ${id} differs: ${differenceOf(seen, expected)}`);
   }
 
   /** Goes before the answer is complete: in the queue, or after some events. */
-  async #leave(kind: string, random: () => number): Promise<void> {
+  async #leave(kind: string, random: () => number, idempotencyKey: string | null): Promise<void> {
     const leaving = new AbortController();
     const timer = setTimeout(() => leaving.abort(), random() * 300);
     try {
-      const response = await this.#post(kind, random, leaving.signal);
-      await response.text();
+      await this.#run(this.#exchange(kind, random, idempotencyKey, leaving.signal));
     } catch (error) {
       if (!leaving.signal.aborted) throw error;
     } finally {
@@ -150,45 +127,16 @@ export class Workload {
     }
   }
 
-  #post(kind: string, random: () => number, signal?: AbortSignal): Promise<Response> {
-    const body = {
-      model: this.#model,
-      messages: [{ role: 'user', content: `Tell me about rivers and mills, please: ${kind}.` }],
-      stream: true,
-      stream_options: { include_usage: true },
-      ignore_eos: true,
-      ...REQUEST_KINDS[kind],
-    };
-    const init = { headers: { authorization: `Bearer ${this.#key}` }, ...(signal && { signal }) };
-    return this.#cluster.post(body, init, pick(this.#cluster.apis, random));
+  async #run(exchange: Exchange): Promise<SeenAnswer | null> {
+    try {
+      return await exchange.run();
+    } finally {
+      this.counts.refused += exchange.refusals;
+      this.counts.resumed += exchange.resumptions;
+      if (exchange.id !== '') this.begun.add(exchange.id);
+    }
   }
 }
-
-async function streamedAnswer(response: Response): Promise<SeenAnswer> {
-  const { id, events, gapMs } = await readTimedStream(response);
-  if (events.at(-1) !== '[DONE]') throw new Error(`request ${id} ended with ${events.at(-1)}`);
-  const parts = Object.groupBy(events, (event) => /"index":(\d+)/.exec(event)?.[1] ?? 'all') as SeenAnswer['parts'];
-  const { usage } = JSON.parse(events.at(-2) ?? '{}') as { usage: { completion_tokens: number } };
-  return { id: bareId(id), parts, completionTokens: usage.completion_tokens, gapMs };
-}
-
-interface WholeBody {
-  readonly id: string;
-  readonly created: number;
-  readonly usage: { readonly completion_tokens: number };
-}
-
-function wholeAnswer(body: WholeBody): SeenAnswer {
-  const { id, created: _created, ...rest } = body;
-  return {
-    id: bareId(id),
-    parts: { all: [withoutCachedTokens(JSON.stringify(rest))] },
-    completionTokens: rest.usage.completion_tokens,
-    gapMs: 0,
-  };
-}
-
-const bareId = (id: string) => id.replace(/^chatcmpl-/, '');
 
 function differenceOf(seen: string, expected = ''): string {
   let at = 0;

@@ -38,6 +38,19 @@ export async function usedHeapBytes(member: ProductProcess): Promise<number> {
   return Number(usedSize);
 }
 
+/** Timers of the process' main thread that have not run out, also those that do not keep it alive. */
+export async function pendingTimers(member: ProductProcess): Promise<number> {
+  await using session = await Session.open(member);
+  const objectOf = (answer: Record<string, unknown>, field: string) =>
+    (answer[field] as { objectId?: string; value?: unknown } | undefined) ?? {};
+  const expression = '{ const timer = setTimeout(() => {}, 0); clearTimeout(timer); timer.constructor.prototype }';
+  const { objectId: prototypeObjectId } = objectOf(await session.call('Runtime.evaluate', { expression }), 'result');
+  const { objectId } = objectOf(await session.call('Runtime.queryObjects', { prototypeObjectId }), 'objects');
+  const functionDeclaration = 'function () { return this.filter((timer) => timer._destroyed === false).length; }';
+  const counting = { objectId, functionDeclaration, returnByValue: true };
+  return Number(objectOf(await session.call('Runtime.callFunctionOn', counting), 'result').value);
+}
+
 class Session implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #answers = new Map<number, (result: Record<string, unknown>) => void>();

@@ -55,6 +55,7 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
   const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);
   const { stepLimitMs } = options;
   return EngineSupervisor.start({
-    start: () => EngineThread.start(entry, data, { interrupt: interruptRun, stepLimitMs }),
+    startLimitMs: stepLimitMs,
+    start: (startLimitMs) => EngineThread.start(entry, data, { interrupt: interruptRun, stepLimitMs, startLimitMs }),
   });
 }

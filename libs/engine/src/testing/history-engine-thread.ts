@@ -11,6 +11,8 @@ export interface HistoryEngineThreadData {
   readonly slotTokens: number;
   /** Thrown while loading. */
   readonly loadError?: string;
+  /** Never gets further than loading. */
+  readonly hangAtLoad?: boolean;
   /** The run with this number, from 1, ends the thread with an uncaught error. */
   readonly crashAtRun?: number;
   /** The run with this number never ends. */
@@ -21,6 +23,7 @@ export interface HistoryEngineThreadData {
 
 const data: HistoryEngineThreadData = workerData;
 if (data.loadError !== undefined) throw new Error(data.loadError);
+while (data.hangAtLoad === true);
 if (parentPort === null) throw new Error('this file is the entry of a thread');
 
 const runner = new HistoryModelRunner(data);

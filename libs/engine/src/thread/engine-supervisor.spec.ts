@@ -14,11 +14,12 @@ async function supervise(lives: Partial<HistoryEngineThreadData>[], replacements
   const losses: EngineLoss[] = [];
   const supervisor = await EngineSupervisor.start({
     replacements,
-    start: () => {
+    startLimitMs: 1_000,
+    start: (startLimitMs) => {
       const life = lives[Math.min(started, lives.length - 1)];
       started += 1;
       const data = { ...DATA, ...life };
-      return EngineThread.start(ENTRY, data, { execArgv: ['--conditions=source'], stepLimitMs: 300 });
+      return EngineThread.start(ENTRY, data, { execArgv: ['--conditions=source'], stepLimitMs: 300, startLimitMs });
     },
   });
   const lost = new Promise<EngineLoss>((resolve) => {
@@ -78,6 +79,20 @@ describe('EngineSupervisor', () => {
     supervisor.submit(request('b'));
     expect(failed).toEqual(['b engine_failed']);
   });
+
+  it('replaces a thread that hangs while it loads, and gives up when the next ones do so too', async () => {
+    const { supervisor, answers, lost } = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }, {}]);
+    await using _ = supervisor;
+    supervisor.submit(request('a'));
+    await (await lost).replaced;
+    supervisor.submit(request('b'));
+    await expect.poll(() => answers.answer('b').finish).not.toBeNull();
+
+    const stuck = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }], 1);
+    stuck.supervisor.submit(request('a'));
+    expect((await stuck.fatal).message).toMatch(/has been loading for \d+ ms.*not replaced, since 2 threads were lost/);
+    await stuck.supervisor.close();
+  }, 60_000);
 
   it('gives up when threads end again and again, and when no new one can be started', async () => {
     const again = await supervise([{ crashAtRun: 1 }], 1);

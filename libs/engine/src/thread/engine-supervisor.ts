@@ -1,18 +1,27 @@
 import type { EnginePort } from '../engine-port.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import type { EngineStats, StepOutput } from '../step-output.ts';
+import { EngineStartLateError } from './engine-start-late-error.ts';
 import type { EngineThread } from './engine-thread.ts';
 import { EngineThreadError } from './engine-thread-error.ts';
 import type { EngineReady } from './thread-messages.ts';
 
 export interface EngineSupervisorOptions {
-  /** Starts a thread and waits until it serves. */
-  readonly start: () => Promise<EngineThread>;
+  /** Starts a thread and waits until it serves, for at most so long. @throws EngineStartLateError after that */
+  readonly start: (limitMs: number | null) => Promise<EngineThread>;
+  /** A thread that replaces another may load for so long, and for five times as long as the first one. 60,000 by default. */
+  readonly startLimitMs?: number;
   /** So many threads may be lost within `windowMs` and are replaced; the next one is not. 3 by default. */
   readonly replacements?: number;
   /** 600,000 by default. */
   readonly windowMs?: number;
 }
+
+const DEFAULT_REPLACEMENTS = 3;
+const DEFAULT_WINDOW_MS = 600_000;
+const DEFAULT_START_LIMIT_MS = 60_000;
+/** Files come from memory the second time, but the machine may be busier. */
+const SLOWER_THAN_FIRST = 5;
 
 /** What a supervisor tells of its thread's end. */
 export interface EngineLoss {
@@ -23,11 +32,13 @@ export interface EngineLoss {
 
 /**
  * An engine that outlives its thread: one that crashes or hangs is ended and replaced, and with it goes only what it held.
- * It gives up, which its owner hears as fatal, when threads end again and again, when no new one can be started, or when
- * the lost one can not be ended, since it holds memory and cores that the new one needs.
+ * One that hangs while it loads counts as lost as well. It gives up, which its owner hears as fatal, when threads end again
+ * and again, when no new one can be started, or when the lost one can not be ended, since it holds memory and cores that the
+ * new one needs.
  */
 export class EngineSupervisor implements EnginePort, AsyncDisposable {
   readonly #options: EngineSupervisorOptions;
+  readonly #startLimitMs: number;
   readonly #stepListeners: ((output: StepOutput) => void)[] = [];
   readonly #lossListeners: ((loss: EngineLoss) => void)[] = [];
   readonly #fatalListeners: ((error: Error) => void)[] = [];
@@ -40,11 +51,15 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
 
   /** @throws EngineThreadError, caused by what keeps the thread from starting */
   static async start(options: EngineSupervisorOptions): Promise<EngineSupervisor> {
-    return new EngineSupervisor(await options.start(), options);
+    const beganMs = performance.now();
+    const thread = await options.start(null);
+    return new EngineSupervisor(thread, performance.now() - beganMs, options);
   }
 
-  private constructor(thread: EngineThread, options: EngineSupervisorOptions) {
+  private constructor(thread: EngineThread, firstStartMs: number, options: EngineSupervisorOptions) {
     this.#options = options;
+    const { startLimitMs = DEFAULT_START_LIMIT_MS } = options;
+    this.#startLimitMs = Math.round(Math.max(startLimitMs, SLOWER_THAN_FIRST * firstStartMs));
     this.#thread = thread;
     this.#adopt(thread);
   }
@@ -125,23 +140,43 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
   }
 
   async #replace(error: Error): Promise<void> {
-    const { replacements = 3, windowMs = 600_000, start } = this.#options;
-    const now = performance.now();
-    while (this.#lostAtMs[0] !== undefined && now - this.#lostAtMs[0] > windowMs) this.#lostAtMs.shift();
-    this.#lostAtMs.push(now);
     const lost = this.#thread;
+    const losses = this.#countLoss();
     await lost.close();
     if (!lost.ended) {
       throw new EngineThreadError(`${error.message}; it is inside a native call that does not return`, error);
     }
-    if (this.#lostAtMs.length > replacements) {
-      const times = `${this.#lostAtMs.length} threads were lost within ${windowMs / 1_000} s`;
-      throw new EngineThreadError(`${error.message}; it is not replaced, since ${times}`, error);
-    }
-    const thread = await start();
+    this.#requireFew(losses, error);
+    const thread = await this.#startAnew();
     if (this.#closed) return thread.close();
     this.#replacedTotal += 1;
     this.#adopt(thread);
+  }
+
+  async #startAnew(): Promise<EngineThread> {
+    for (;;) {
+      try {
+        return await this.#options.start(this.#startLimitMs);
+      } catch (error) {
+        if (!(error instanceof EngineStartLateError)) throw error;
+        this.#requireFew(this.#countLoss(), error);
+      }
+    }
+  }
+
+  /** Counts a thread that is lost now. @returns how many were within the window */
+  #countLoss(): number {
+    const { windowMs = DEFAULT_WINDOW_MS } = this.#options;
+    const now = performance.now();
+    while (this.#lostAtMs[0] !== undefined && now - this.#lostAtMs[0] > windowMs) this.#lostAtMs.shift();
+    return this.#lostAtMs.push(now);
+  }
+
+  #requireFew(losses: number, error: Error): void {
+    const { replacements = DEFAULT_REPLACEMENTS, windowMs = DEFAULT_WINDOW_MS } = this.#options;
+    if (losses <= replacements) return;
+    const times = `${losses} threads were lost within ${windowMs / 1_000} s`;
+    throw new EngineThreadError(`${error.message}; it is not replaced, since ${times}`, error);
   }
 
   #giveUp(error: Error): void {

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { EnginePort } from '../engine-port.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import type { EngineStats, StepOutput } from '../step-output.ts';
+import { EngineStartLateError } from './engine-start-late-error.ts';
 import { EngineThreadError } from './engine-thread-error.ts';
 import type { EngineReady, MessageFromEngine, MessageToEngine } from './thread-messages.ts';
 import { ThreadWatchdog } from './thread-watchdog.ts';
@@ -16,6 +17,8 @@ export interface EngineThreadOptions {
    * is interrupted, and when that does not help the thread is ended. 60,000 by default.
    */
   readonly stepLimitMs?: number;
+  /** A thread that loads for longer is ended, and the start fails; unlimited by default. */
+  readonly startLimitMs?: number | null;
   /** Stops the run in hand so that nobody need wait for it: `interruptRun` of libs/model-runner. */
   readonly interrupt?: (address: bigint) => void;
 }
@@ -48,13 +51,14 @@ export class EngineThread implements EnginePort, AsyncDisposable {
 
   /**
    * Starts the thread and waits until it serves.
-   * @throws EngineThreadError, caused by what the entry file threw
+   * @throws EngineThreadError, caused by what the entry file threw; EngineStartLateError when it took too long
    */
   static start(entry: URL, workerData: unknown, options: EngineThreadOptions = {}): Promise<EngineThread> {
-    const { execArgv } = options;
+    const { execArgv, startLimitMs = null } = options;
     const worker = new Worker(entry, { workerData, ...(execArgv && { execArgv: [...execArgv] }) });
     return new Promise((resolve, reject) => {
       const stopListening = (): void => {
+        watchdog?.[Symbol.dispose]();
         worker.off('error', onError).off('exit', onExit).off('message', onMessage);
       };
       const fail = (error: EngineThreadError): void => {
@@ -70,6 +74,19 @@ export class EngineThread implements EnginePort, AsyncDisposable {
         stopListening();
         resolve(new EngineThread(worker, message.ready, message.stats, options));
       };
+      const onLate = (loadingMs: number, limitMs: number): void => {
+        stopListening();
+        worker.on('error', () => {}).unref();
+        const late = new EngineStartLateError(loadingMs, limitMs);
+        const stuck = new EngineThreadError(`${late.message}; it is inside a native call that does not return`, late);
+        const timer = setTimeout(() => reject(stuck), TERMINATE_MS);
+        void worker.terminate().then(() => {
+          clearTimeout(timer);
+          reject(late);
+        });
+      };
+      const watchdog =
+        startLimitMs === null ? null : new ThreadWatchdog({ limitMs: startLimitMs, ask: () => {}, onHang: onLate });
       worker.on('error', onError).on('exit', onExit).on('message', onMessage);
     });
   }

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { pendingTimers, usedHeapBytes } from '../support/inspector.ts';
+import type { ProductProcess } from '../support/product-process.ts';
+
+/** What a process holds while it has nothing to do. */
+export interface Footprint {
+  /** JavaScript objects in use. */
+  readonly heapBytes: number;
+  /** Everything it has of the machine's memory; Linux only, otherwise 0. */
+  readonly residentBytes: number;
+  readonly timers: number;
+  /** Open files and sockets; Linux only, otherwise 0. */
+  readonly files: number;
+}
+
+const isLinux = process.platform === 'linux';
+
+export async function footprintOf(member: ProductProcess): Promise<Footprint> {
+  const timers = await pendingTimers(member);
+  const heapBytes = await usedHeapBytes(member);
+  const { pid } = member.child;
+  const residentKib = isLinux ? /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] : 0;
+  const files = isLinux ? readdirSync(`/proc/${pid}/fd`).length : 0;
+  return { heapBytes, residentBytes: Number(residentKib) * 1_024, timers, files };
+}
+
+/** Entries come with every request and stay by intention; they are delivered or trimmed by age. */
+const LEDGER = /:ledger$/;
+
+/**
+ * Bytes of the keys that neither expire nor are the ledger: what must not grow with requests.
+ * @param redis past any proxy
+ */
+export async function lastingRedisBytes(redis: Redis): Promise<number> {
+  let bytes = 0;
+  for (const key of await redis.keys('*')) {
+    if (LEDGER.test(key) || (await redis.pttl(key)) >= 0) continue;
+    bytes += Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
+  }
+  return bytes;
+}
