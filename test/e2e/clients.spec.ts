@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import type { AIMessageChunk } from '@langchain/core/messages';
 import { tool as langchainTool } from '@langchain/core/tools';
 import { ChatOpenAI } from '@langchain/openai';
-import { generateObject, generateText, tool as sdkTool, stepCountIs, streamText } from 'ai';
+import { generateObject, generateText, tool as sdkTool, stepCountIs, streamObject, streamText } from 'ai';
 import OpenAI from 'openai';
 import { zodFunction, zodResponseFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,7 +32,7 @@ const Place = z.object({ city: z.enum(['Paris', 'London', 'Rome']), celsius: z.b
 const description = 'The weather of a city.';
 
 // What needs no model to show it, all prefixes show with tools and reasoning in tools.spec.ts.
-describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
+describe.each(STREAMING_CASES)('the shipped model at $prefix', { timeout: 120_000 }, ({ prefix }) => {
   const question = { model: MODEL, messages, temperature: 0, max_tokens: 32 };
   const openai = () => new OpenAI({ baseURL: `${cluster.url}${prefix}`, apiKey: TEST_KEY, maxRetries: 0 });
   const sdk = () => {
@@ -63,8 +64,6 @@ describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
     expect(streamed.choices[0]?.message.parsed).toEqual(parsed.choices[0]?.message.parsed);
   });
 
-  if (prefix !== '/v1') return;
-
   it('calls tools for openai: required, named, strict, and by runTools', async () => {
     const client = openai();
     const tools = [
@@ -72,8 +71,11 @@ describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
       zodFunction({ name: 'time', parameters: z.object({ zone: z.enum(['CET', 'GMT']) }) }),
     ];
     const asked = { ...question, max_tokens: 120, tools };
-    for (const tool_choice of ['required', { type: 'function', function: { name: 'time' } }] as const) {
-      const whole = await client.chat.completions.parse({ ...asked, tool_choice });
+    const callsWith = async (tool_choice: 'required' | { type: 'function'; function: { name: string } }) => {
+      const [whole, streamed] = await Promise.all([
+        client.chat.completions.parse({ ...asked, tool_choice }),
+        client.chat.completions.stream({ ...asked, tool_choice }).finalChatCompletion(),
+      ]);
       const [choice] = whole.choices;
       expect(choice?.finish_reason).toBe('tool_calls');
       const calls = (choice?.message.tool_calls ?? []).filter((call) => 'function' in call);
@@ -82,17 +84,17 @@ describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
         (called.name === 'weather' ? Place : z.object({ zone: z.string() })).parse(called.parsed_arguments);
         if (tool_choice !== 'required') expect(called.name).toBe('time');
       }
-      const streamed = await client.chat.completions.stream({ ...asked, tool_choice }).finalChatCompletion();
       const callsOf = (completion: OpenAI.ChatCompletion) =>
         completion.choices[0]?.message.tool_calls?.map((call) => (call.type === 'function' ? call.function : null));
       expect(callsOf(streamed)).toEqual(callsOf(whole));
-    }
+    };
+    await Promise.all([callsWith('required'), callsWith({ type: 'function', function: { name: 'time' } })]);
     const hot = { ...asked, tool_choice: 'required' as const, temperature: 1, top_p: 1, n: 3, seed: 5, max_tokens: 60 };
     for (const { message } of (await client.chat.completions.create({ ...hot, parallel_tool_calls: false })).choices) {
       expect(message.tool_calls).toHaveLength(1);
     }
     const given: unknown[] = [];
-    for (const stream of [false, true]) {
+    const run = async (stream: boolean): Promise<void> => {
       const runner = client.chat.completions.runTools({
         ...question,
         max_tokens: 100,
@@ -104,24 +106,40 @@ describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
         ],
       });
       await runner.done();
-    }
+    };
+    await Promise.all([run(false), run(true)]);
     expect(given).toHaveLength(2);
     for (const place of given) Place.parse(place);
   });
 
   it('serves the AI SDK: generateText, streamText, generateObject and tools', async () => {
     const request = { model: sdk(), messages, temperature: 0, maxOutputTokens: 32, maxRetries: 0 };
-    const whole = await generateText(request);
+    const objects = { ...request, maxOutputTokens: 120, schema: City };
+    const streamedObjectOf = async (asked: typeof objects) => {
+      const { partialObjectStream, object } = streamObject(asked);
+      const parts: unknown[] = [];
+      for await (const part of partialObjectStream) parts.push(part);
+      expect(parts.length).toBeGreaterThan(1);
+      return object;
+    };
+    const [whole, streamedText, { object }, streamedObject] = await Promise.all([
+      generateText(request),
+      streamText(request).text,
+      generateObject(objects),
+      streamedObjectOf(objects),
+    ]);
     expect(whole.text).toContain('Paris');
-    expect(await streamText(request).text).toBe(whole.text);
-    const { object } = await generateObject({ ...request, maxOutputTokens: 120, schema: City });
+    expect(streamedText).toBe(whole.text);
     City.parse(object);
+    expect(streamedObject).toEqual(object);
     const given: unknown[] = [];
     const weather = sdkTool({ description, inputSchema: Place, execute: (place) => void given.push(place) });
     const called = { ...request, maxOutputTokens: 120, tools: { weather }, stopWhen: stepCountIs(1) };
-    const calls = (await generateText({ ...called, toolChoice: 'required' })).toolCalls;
+    const [{ toolCalls: calls }, streamed] = await Promise.all([
+      generateText({ ...called, toolChoice: 'required' }),
+      streamText({ ...called, toolChoice: { type: 'tool', toolName: 'weather' } }).toolCalls,
+    ]);
     expect(calls.length).toBeGreaterThan(0);
-    const streamed = await streamText({ ...called, toolChoice: { type: 'tool', toolName: 'weather' } }).toolCalls;
     for (const { toolName, input } of [...calls, ...streamed]) {
       expect(toolName).toBe('weather');
       Place.parse(input);
@@ -137,17 +155,26 @@ describe.each(STREAMING_CASES)('the shipped model at $prefix', ({ prefix }) => {
     for await (const chunk of await langchain().stream(asked)) text += chunk.text;
     expect(text).toBe(whole.text);
     const model = langchain({ maxTokens: 120 });
-    for (const method of ['jsonSchema', 'functionCalling'] as const) {
-      City.parse(await model.withStructuredOutput(City, { name: 'city', method }).invoke(asked));
-    }
     const weather = langchainTool(() => 'sun', { name: 'weather', description, schema: Place });
     const bound = model.bindTools([weather], { tool_choice: 'required' });
-    const { tool_calls: calls } = await bound.invoke(asked);
+    const streamedCalls = async () => {
+      let joined: AIMessageChunk | null = null;
+      for await (const chunk of await bound.stream(asked)) joined = joined === null ? chunk : joined.concat(chunk);
+      return joined?.tool_calls;
+    };
+    const [byFormat, byFunction, { tool_calls: calls }, streamed] = await Promise.all([
+      model.withStructuredOutput(City, { name: 'city', method: 'jsonSchema' }).invoke(asked),
+      model.withStructuredOutput(City, { name: 'city', method: 'functionCalling' }).invoke(asked),
+      bound.invoke(asked),
+      streamedCalls(),
+    ]);
+    for (const city of [byFormat, byFunction]) City.parse(city);
     expect(calls?.length).toBeGreaterThan(0);
     for (const { name, args } of calls ?? []) {
       expect(name).toBe('weather');
       Place.parse(args);
     }
+    expect(streamed?.map(({ args }) => args)).toEqual(calls?.map(({ args }) => args));
   });
 });
 
