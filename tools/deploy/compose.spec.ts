@@ -1,4 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { describe, expect, it } from 'vitest';
@@ -17,6 +20,17 @@ describe('docker-compose.yml', () => {
     const validate = new Ajv2019({ strict: false, validateFormats: false, allErrors: true }).compile(schema);
     expect(validate(compose) || validate.errors).toBe(true);
     expect(validate({ ...compose, services: { x: { imag: 'y' } } })).toBe(false);
+  });
+
+  // Where the client is; the schema above is what is checked elsewhere.
+  const client = spawnSync('docker', ['compose', 'version']).status === 0 ? it : () => {};
+  client('is what the client itself takes, with every profile', () => {
+    const { status, stderr } = spawnSync('docker', ['compose', '--profile', '*', 'config', '--quiet'], {
+      cwd: repository,
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
   });
 
   it('mounts only files, secrets and volumes that exist, and waits only for services with a health check', () => {
@@ -79,5 +93,71 @@ describe('docker-compose.yml', () => {
     expect(dashboards).toEqual(
       expect.arrayContaining(['overview.json', 'serving.json', 'tenants.json', 'engine.json']),
     );
+  });
+});
+
+describe('the profile observability', () => {
+  const read = (file: string) => parse(readFileSync(`${repository}docker/compose/${file}`, 'utf8'));
+  const observed = services.filter(([, service]) => service.profiles?.includes('observability')).map(([name]) => name);
+
+  it('has everything that its parts send to, at the ports where it listens', () => {
+    const [collector, tempo] = [read('collector.yml'), read('tempo.yml')];
+    const { endpoint } = collector.exporters.otlp;
+    const listens = tempo.distributor.receivers.otlp.protocols.grpc.endpoint.split(':')[1];
+    expect(endpoint).toBe(`tempo:${listens}`);
+    // Named in the comment at the setting: what turns traces on.
+    const told = /OTEL_EXPORTER_OTLP_ENDPOINT=(\S+)/.exec(readFileSync(`${repository}docker-compose.yml`, 'utf8'))?.[1];
+    expect(told).toBe(`http://collector:${collector.receivers.otlp.protocols.http.endpoint.split(':')[1]}`);
+    const sources = read('grafana/datasources/millrace.yml').datasources;
+    expect(sources.map(({ url }: { url: string }) => url)).toEqual([
+      'http://prometheus:9090',
+      `http://tempo:${tempo.server.http_listen_port}`,
+    ]);
+    expect(observed).toEqual(expect.arrayContaining(['collector', 'tempo', 'prometheus', 'grafana']));
+  });
+
+  it('has a collector whose pipelines name only what is configured, and all of that', () => {
+    const collector = read('collector.yml');
+    for (const kind of ['receivers', 'processors', 'exporters']) {
+      const used = Object.values<Record<string, string[]>>(collector.service.pipelines).flatMap((each) => each[kind]);
+      expect(new Set(used)).toEqual(new Set(Object.keys(collector[kind])));
+    }
+  });
+
+  it('mounts each configuration where the command or the image looks for it', () => {
+    for (const name of ['prometheus', 'collector', 'tempo']) {
+      const { command, volumes } = compose.services[name];
+      const file = /config\.file=(\S+)|--config=(\S+)/.exec(command.join(' '));
+      expect(volumes.map((volume: string) => volume.split(':')[1])).toContain(file?.[1] ?? file?.[2]);
+    }
+    const { volumes } = compose.services.grafana;
+    const { path } = read('grafana/dashboards/millrace.yml').providers[0].options;
+    expect(volumes).toContain(`./observability/dashboards:${path}:ro`);
+    expect(volumes).toContain('./docker/compose/grafana:/etc/grafana/provisioning:ro');
+  });
+
+  it('has dashboards whose data sources Grafana is given', () => {
+    const uids = read('grafana/datasources/millrace.yml').datasources.map(({ uid }: { uid: string }) => uid);
+    for (const name of readdirSync(`${repository}observability/dashboards`).filter((file) => file.endsWith('.json'))) {
+      const text = readFileSync(`${repository}observability/dashboards/${name}`, 'utf8');
+      const asked = [...text.matchAll(/"datasource":\s*\{[^}]*"uid":\s*"([^"]+)"/g)].map((match) => match[1]);
+      expect(asked.length, name).toBeGreaterThan(0);
+      for (const uid of new Set(asked))
+        if (!uid?.startsWith('$') && uid !== '-- Grafana --') expect(uids, name).toContain(uid);
+    }
+  });
+
+  // Where there is no promtool the file is what it was when there was one.
+  const promtool = spawnSync('promtool', ['--version']).status === 0 ? it : () => {};
+  promtool('has settings that Prometheus takes, with its rules', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-prometheus-'));
+    const file = join(folder, 'prometheus.yml');
+    const text = readFileSync(`${repository}docker/compose/prometheus.yml`, 'utf8');
+    writeFileSync(file, text.replaceAll('/etc/prometheus/rules', `${repository}observability/rules`));
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'config', file], { encoding: 'utf8' });
+    rmSync(folder, { recursive: true });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\d+ rules found/);
   });
 });
