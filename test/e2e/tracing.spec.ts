@@ -1,18 +1,21 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster } from '../support/cluster.ts';
+import { Cluster, RELAY_TOKEN } from '../support/cluster.ts';
 import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.ts';
+import { TEST_KEY } from '../support/product-process.ts';
 
 const MODEL = 'tiny-llama';
 const modelFolder = fileURLToPath(new URL(`../fixtures/models/${MODEL}`, import.meta.url));
 const SECRET = 'a-word-of-the-prompt';
+const WRONG_KEY = 'sk-nobodys-key-123456';
 
 let receiver: OtlpReceiver;
 let cluster: Cluster;
 
 beforeAll(async () => {
   receiver = await OtlpReceiver.start();
-  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url };
+  // The lowest level, so that nothing that any level writes can hide.
+  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, MILLRACE_LOG_LEVEL: 'trace' };
   cluster = await Cluster.start({
     modelFolder,
     workers: 2,
@@ -94,6 +97,14 @@ describe('a trace of one streamed request', () => {
       'millrace.tenant.id': 'dev',
     });
     expect(chat?.events).toEqual(['gen_ai.first_token']);
+    const firstChunkMs = 1_000 * Number(chat?.attributes['gen_ai.response.time_to_first_chunk']);
+    expect(firstChunkMs).toBeGreaterThan(0);
+    expect(firstChunkMs).toBeLessThanOrEqual(
+      (chat?.endMs ?? 0) - (named(spans, 'POST /v1/chat/completions')[0]?.startMs ?? 0) + 1,
+    );
+    const [relay] = named(spans, 'relay');
+    expect([relay?.parentSpanId, relay?.attributes['gen_ai.usage.output_tokens']]).toEqual([chat?.spanId, 12]);
+    expect(named(spans, 'decode')[0]?.attributes['gen_ai.usage.output_tokens']).toBe(12);
     const [attempt] = named(spans, `attempt ${MODEL}`);
     expect(attempt).toMatchObject({ parentSpanId: chat?.spanId, service: 'millrace-worker' });
     expect(attempt?.attributes).toMatchObject({
@@ -150,5 +161,82 @@ describe('a trace of one streamed request', () => {
       .toBe(true);
     const [chat] = named(receiver.trace(traceId), 'chat no-such-model');
     expect(chat).toMatchObject({ status: 2, attributes: { 'error.type': 'model_not_found' } });
+  });
+});
+
+describe('logs, traces and metrics', () => {
+  const ask = (fields: object, init: RequestInit = {}) =>
+    cluster.post({ model: MODEL, messages: [{ role: 'user', content: SECRET }], max_tokens: 24, ...fields }, init);
+
+  it('hold no key, prompt, answer or other word of a client, at any level and whatever goes wrong', async () => {
+    const answers = [await ask({ seed: 3 }), await ask({ seed: 4, stream: true })];
+    const texts = await Promise.all(answers.map((response) => response.text()));
+    const whole = (JSON.parse(texts[0] ?? '') as { choices: { message: { content: string } }[] }).choices;
+    const refused = [
+      await ask({ messages: [{ role: SECRET, content: SECRET }] }),
+      await ask({ [SECRET]: SECRET }),
+      await ask({ stop: SECRET, max_tokens: -1 }),
+      await ask({
+        tool_choice: 'required',
+        tools: [{ type: 'function', function: { name: SECRET, parameters: { type: SECRET } } }],
+      }),
+      await ask({
+        response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { pattern: `(${SECRET}` } } },
+      }),
+      await ask({ messages: [{ role: 'user', content: `${SECRET} `.repeat(2_000) }] }),
+      await ask({}, { body: `{"messages": [{"role": "user", "content": "${SECRET}" oh}]` }),
+      await ask({}, { headers: { authorization: `Bearer ${WRONG_KEY}` } }),
+      await ask({}, { headers: { authorization: WRONG_KEY } }),
+    ];
+    expect(refused.map(({ status }) => status)).toEqual([400, 400, 400, 400, 400, 400, 400, 401, 401]);
+    const leaving = new AbortController();
+    const left = await ask({ max_tokens: 300, ignore_eos: true, stream: true }, { signal: leaving.signal });
+    await left.body?.getReader().read();
+    leaving.abort();
+    const { traceId, headers } = traced('d');
+    await ask({}, { headers });
+    await completeTrace(traceId, 1);
+
+    const metrics = await Promise.all(
+      [...cluster.apis, ...cluster.workers].map(async ({ managementUrl }) =>
+        (await fetch(`${managementUrl}/metrics`)).text(),
+      ),
+    );
+    const records = {
+      logs: cluster.output('api') + cluster.output('worker'),
+      traces: receiver.raw,
+      metrics: metrics.join(),
+    };
+    const answer = whole[0]?.message.content ?? '';
+    expect(answer.length).toBeGreaterThan(10);
+    const secrets = {
+      prompt: SECRET,
+      answer: JSON.stringify(answer).slice(1, -1),
+      key: TEST_KEY,
+      wrong: WRONG_KEY,
+      relay: RELAY_TOKEN,
+    };
+    for (const [kind, text] of Object.entries(records)) {
+      for (const [name, secret] of Object.entries(secrets))
+        expect(text.includes(secret), `${name} in ${kind}`).toBe(false);
+    }
+  });
+
+  it('name request, tenant and epoch on each line about an attempt, on both processes, by the same id', async () => {
+    const id = 'log-lines-1';
+    const response = await ask({}, { headers: { 'x-request-id': id } });
+    const { id: generateId } = (await response.json()) as { id: string };
+    const lines = (app: 'api' | 'worker') =>
+      cluster
+        .output(app)
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    await expect.poll(() => lines('api').some(({ requestId }) => requestId === id)).toBe(true);
+    const request = lines('api').find(({ requestId }) => requestId === id);
+    expect(request).toMatchObject({ level: 'info', tenantId: 'dev', epoch: 1, status: 200, msg: 'request' });
+    expect(generateId).toContain(String(request?.generateId));
+    const attempt = () => lines('worker').find(({ requestId }) => requestId === request?.generateId);
+    await expect.poll(attempt).toMatchObject({ level: 'debug', tenantId: 'dev', epoch: 1, name: 'worker' });
   });
 });

@@ -2,7 +2,7 @@ import { FaultProxy } from './fault-proxy.ts';
 import { ProductProcess, TEST_KEY } from './product-process.ts';
 import { RedisServer, type RedisServerOptions } from './redis-server.ts';
 
-const RELAY_TOKEN = 'test-relay-token-0123456789';
+export const RELAY_TOKEN = 'test-relay-token-0123456789';
 
 /**
  * Where a replica's relay listens, and where it says it does: the same port of another loopback address, on which a proxy
