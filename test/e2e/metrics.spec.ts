@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { METRICS, type MetricDefinition } from '#observability';
 import { connectRedis } from '#queue';
 import { ALERTS, ruleOf } from '../../tools/observability/alerts.ts';
@@ -18,10 +20,18 @@ const documented: readonly MetricDefinition[] = Object.values(METRICS);
 const ofModel = { model_name: MODEL };
 const host = (url: string) => new URL(url).host;
 
-/** Every query of panels and alerts, as Grafana would send it. */
+/** What workers are scaled by, of the model that is served here. */
+function kedaQuery(): string {
+  const file = new URL('../../k8s/components/keda/scaled-object.yaml', import.meta.url);
+  const { query } = parse(readFileSync(file, 'utf8')).spec.triggers[0].metadata;
+  return query.replaceAll('\n', ' ').replaceAll(/model_name="[^"]+"/g, `model_name="${MODEL}"`);
+}
+
+/** Every query of panels, alerts and KEDA, as Grafana would send it. */
 const queries = [
   ...ALERTS.map(({ signal }) => signal),
   ...DASHBOARDS.flatMap(({ panels }) => panels.flatMap(({ targets }) => targets.map(({ query }) => query))),
+  kedaQuery(),
 ].map((query) => query.replaceAll('$__rate_interval', '1m').replaceAll('$model', '.*'));
 
 let cluster: Cluster;
@@ -183,7 +193,7 @@ describe('metrics after a load', () => {
     expect((await usageOf(late)).completion_tokens).toBe(20);
     const { engine, consumer } = await worker!.stats();
     expect(engine.parksTotal).toBeGreaterThan(0);
-    expect(await sumOfWorkers('millrace:num_preemptions_total')).toBe(engine.parksTotal);
+    expect(await sumOfWorkers('millrace:engine_parks_total')).toBe(engine.parksTotal);
     expect(await sumOfWorkers('millrace:express_jobs_total')).toBe(consumer.expressTotal);
     expect((await scrapeApi()).sum('millrace:tenant_tokens_total', { tenant: 'team-b', kind: 'completion' })).toBe(20);
     leaving.abort();

@@ -266,7 +266,7 @@ export const DASHBOARDS: readonly Dashboard[] = [
         title: 'Seats between tenants',
         unit: 'short',
         targets: [
-          { query: rate('millrace:num_preemptions_total', 'instance'), legend: '{{instance}} parked/s' },
+          { query: rate('millrace:engine_parks_total', 'instance'), legend: '{{instance}} parks/s' },
           { query: rate('millrace:express_jobs_total', 'instance'), legend: '{{instance}} express jobs/s' },
           {
             query: `max by (instance, model_name) (millrace:engine_fairness_lag_steps{${MODEL}})`,
@@ -298,7 +298,7 @@ export const DASHBOARDS: readonly Dashboard[] = [
             query: `sum by (instance) (millrace:kv_cache_resident_tokens{${MODEL}})`,
             legend: '{{instance}} resident tokens',
           },
-          { query: rate('millrace:kv_cache_preemptions_total', 'instance'), legend: '{{instance}} preemptions' },
+          { query: rate('millrace:num_preemptions_total', 'instance'), legend: '{{instance}} preemptions' },
         ],
       },
       one(

@@ -29,7 +29,7 @@ export function exposeWorker(metrics: Metrics, sources: WorkerSources): void {
   metrics.read(METRICS.numRequestsRunning, () => one(engine().running));
   metrics.read(METRICS.engineRequestsWaiting, () => one(engine().waiting));
   metrics.read(METRICS.engineParked, () => one(engine().parked));
-  metrics.read(METRICS.numPreemptions, () => one(engine().parksTotal));
+  metrics.read(METRICS.engineParks, () => one(engine().parksTotal));
   metrics.read(METRICS.engineFairnessLag, () => one(engine().fairnessLagSteps));
   metrics.read(METRICS.engineSlots, () => one(ready.slots));
   metrics.read(METRICS.engineSlotTokens, () => one(ready.slotTokens));

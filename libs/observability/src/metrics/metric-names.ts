@@ -45,9 +45,9 @@ export const METRICS = {
     "Sequences that gave their seat to another tenant's and wait with what they have computed.",
     ['model_name'],
   ),
-  numPreemptions: counter(
+  engineParks: counter(
     'worker',
-    'millrace:num_preemptions_total',
+    'millrace:engine_parks_total',
     "Sequences that had to give their seat to another tenant's; nothing is computed anew for them.",
     ['model_name'],
   ),
@@ -81,7 +81,7 @@ export const METRICS = {
   ),
   preemptions: counter(
     'worker',
-    'millrace:kv_cache_preemptions_total',
+    'millrace:num_preemptions_total',
     'Sequences that lost what they had computed, for want of memory, and are computed anew.',
     ['model_name'],
   ),
