@@ -58,6 +58,23 @@ const KINDS: Record<string, object> = {
     stop: ['zzzz', 'qqqq'],
   },
   'three choices': { n: 3, temperature: 1, seed: 3 },
+  'structured output': {
+    temperature: 1,
+    seed: 6,
+    response_format: {
+      type: 'json_schema',
+      json_schema: { name: 'lines', schema: { type: 'array', items: { type: 'string', minLength: 9 }, minItems: 64 } },
+    },
+  },
+  'two choices of tool calls': {
+    n: 2,
+    temperature: 1,
+    seed: 8,
+    max_tokens: 100,
+    tools: [{ type: 'function', function: { name: 'note', parameters: { properties: { n: { type: 'string' } } } } }],
+    tool_choice: 'required',
+    parallel_tool_calls: true,
+  },
   'log probabilities': { logprobs: true, top_logprobs: 3, temperature: 1, seed: 4 },
 };
 
