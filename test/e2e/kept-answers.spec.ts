@@ -285,7 +285,9 @@ describe('Idempotency-Key', () => {
     script = async (job) => job.fail('attempts_exhausted', 'it ends its workers.');
     const headers = { 'idempotency-key': key() };
     const before = worker.jobs.length;
-    expect((await post(who, bodyOf(), { headers })).status).toBe(500);
+    const first = await post(who, bodyOf(), { headers });
+    // Clients that try again by themselves would only end more workers.
+    expect([first.status, first.headers.get('x-should-retry')]).toEqual([500, 'false']);
     await expect.poll(async () => (await post(who, bodyOf(), { headers, at: 1 })).status).toBe(500);
     expect(worker.jobs.length - before).toBe(1);
   });
@@ -361,6 +363,21 @@ describe('a stream that was broken', () => {
     const bytes = Number(await redis.hget(redisKeys.keptBytes(who.id), 'total'));
     expect(bytes).toBeGreaterThan(0);
     expect(bytes).toBeLessThanOrEqual(2 * MOST_BYTES);
+  });
+});
+
+describe('x-millrace-resume', () => {
+  it('makes another worker prefill what was delivered, and is refused when it is neither exact nor fast', async () => {
+    const who = await team();
+    for (const [mode, resume] of [
+      ['fast', 'fast'],
+      ['exact', undefined],
+    ] as const) {
+      expect((await post(who, bodyOf(), { headers: { 'x-millrace-resume': mode } })).status).toBe(200);
+      expect(worker.jobs.at(-1)?.resume).toBe(resume);
+    }
+    const wrong = await post(who, bodyOf(), { headers: { 'x-millrace-resume': 'quick' } });
+    expect([wrong.status, await wrong.text()]).toEqual([400, expect.stringContaining('x-millrace-resume')]);
   });
 });
 

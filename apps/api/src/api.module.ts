@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '#observability';
 import { AdminController } from './admin/admin.controller.ts';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
+import { RefusedAdmin } from './admin/refused-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import { LOGGER } from './api-tokens.ts';
@@ -27,6 +28,7 @@ export interface ApiParts {
   readonly readiness: Readiness;
   readonly admin: TenancyAdmin;
   readonly ledger: LedgerAdmin;
+  readonly refused: RefusedAdmin;
   readonly lifecycle: ApiLifecycle;
 }
 
@@ -46,6 +48,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
       { provide: RequestDesk, useValue: parts.desk },
       { provide: TenancyAdmin, useValue: parts.admin },
       { provide: LedgerAdmin, useValue: parts.ledger },
+      { provide: RefusedAdmin, useValue: parts.refused },
       { provide: Readiness, useValue: parts.readiness },
       { provide: ApiLifecycle, useValue: parts.lifecycle },
       { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },

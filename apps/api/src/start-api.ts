@@ -21,10 +21,12 @@ import {
   IdempotencyKeys,
   KeptAnswers,
   Notices,
+  RefusedRequests,
   ReplicaPresence,
   RequestRecords,
 } from '#requests';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
+import { RefusedAdmin } from './admin/refused-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
@@ -38,12 +40,14 @@ import { CompileChecker } from './constraints/compile-checker.ts';
 import { Completions } from './delivery/completions.ts';
 import { OpenRequests } from './delivery/open-requests.ts';
 import { SCHEMA_FIELD } from './dialects/chat-request/response-format.ts';
+import { Courses } from './generate/courses.ts';
 import { FAILOVER_TIMES } from './generate/failover/failover-options.ts';
 import { GatedAdmission } from './generate/gated-admission.ts';
 import { Generation } from './generate/generation.ts';
 import { Adoption } from './generate/kept/adoption.ts';
 import { AnswerDesk } from './generate/kept/answer-desk.ts';
 import { AnswerFollower } from './generate/kept/answer-follower.ts';
+import { Takeover } from './generate/kept/takeover.ts';
 import { ModelQueues } from './generate/model-queues.ts';
 import { createManagementServer } from './health/management-server.ts';
 import { Readiness } from './health/readiness.ts';
@@ -194,8 +198,18 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const admission = new GatedAdmission(gate, tenants);
   const cancelLatency = metrics.family(METRICS.cancelLatency);
   for (const phase of CANCEL_PHASES) cancelLatency.child({ phase });
-  const failover = {
-    options: {
+  const kept = new KeptAnswers(redis, {
+    keptMs: settings.MILLRACE_ANSWER_KEPT_MS,
+    mostBytes: settings.MILLRACE_ANSWER_KEPT_BYTES,
+    mostBytesPerTenant: settings.MILLRACE_TENANT_KEPT_BYTES,
+  });
+  const refused = new RefusedRequests(redis);
+  const courses = new Courses({
+    catalogue,
+    relay,
+    queues,
+    replicaId,
+    failover: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,
       waitMs: settings.MILLRACE_FAILOVER_WAIT_MS,
       ...FAILOVER_TIMES,
@@ -207,11 +221,10 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
         logger.debug({ phase, latencyMs }, 'cancelled');
       },
     },
-  };
-  const kept = new KeptAnswers(redis, {
-    keptMs: settings.MILLRACE_ANSWER_KEPT_MS,
-    mostBytes: settings.MILLRACE_ANSWER_KEPT_BYTES,
-    mostBytesPerTenant: settings.MILLRACE_TENANT_KEPT_BYTES,
+    journal,
+    kept,
+    refused,
+    detachedMs: settings.MILLRACE_DETACHED_MS,
   });
   const generation = new Generation({
     catalogue,
@@ -219,17 +232,26 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     constraints,
     admission,
     relay,
-    queues,
     replicaId,
-    failover,
-    journal,
+    courses,
     kept,
-    detachedMs: settings.MILLRACE_DETACHED_MS,
+    resumeBy: settings.MILLRACE_RESUME,
+  });
+  const takeover = new Takeover({
+    kept,
+    admission,
+    courses,
+    relay,
+    queues,
+    refused,
+    replicaId,
+    mostLosses: settings.MILLRACE_FAILOVER_ATTEMPTS,
+    logger,
   });
   const adoption = new Adoption({
     kept,
     presence,
-    adopt: (id, found) => generation.adopt(id, found),
+    adopt: (id, found) => takeover.take(id, found),
     onAdopted: (course) => openRequests.track(course),
     stopping: () => openRequests.draining,
     lookMs: settings.MILLRACE_LEASE_MS * DEAD_AFTER_LEASES,
@@ -276,6 +298,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       readiness,
       admin: new TenancyAdmin(redis),
       ledger: new LedgerAdmin(redis),
+      refused: new RefusedAdmin(refused),
       lifecycle,
     };
     const app = await createApp(settings, parts, authenticator, openRequests, observers);

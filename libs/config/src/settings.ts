@@ -101,6 +101,12 @@ const apiSettings = z.object({
   MILLRACE_TENANT_KEPT_BYTES: count(64 * 1024 * 1024, 16 * 1024 * 1024 * 1024),
   /** How long such an answer goes on after its client left, for the client to come back. */
   MILLRACE_DETACHED_MS: count(60_000, 3_600_000),
+  /**
+   * How another worker catches up with what was delivered of an answer when its worker is lost: `exact` computes it anew
+   * token by token (up to MILLRACE_REPLAY_TOKENS of the worker), and the rest is bit for bit what it would have been; `fast`
+   * computes it like a prompt. A client can say otherwise with `x-millrace-resume`.
+   */
+  MILLRACE_RESUME: z.enum(['exact', 'fast']).default('exact'),
   /** Bytes of an answer that may wait for a slow client before it is disconnected. */
   MILLRACE_STREAM_BUFFER_BYTES: count(1024 * 1024, 256 * 1024 * 1024),
 });

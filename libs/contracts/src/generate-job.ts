@@ -36,6 +36,8 @@ export const GenerateJob = z.object({
   constraint: OutputConstraint.optional(),
   /** Number of alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   topLogprobs: z.int().min(0).max(20).nullable(),
+  /** `fast`: another attempt prefills what was delivered: quicker, and not bit for bit the same. Left out for `exact`. */
+  resume: z.literal('fast').optional(),
   /** Relay address, host:port, of the API replica that holds the client. */
   relayAddress: z.string().min(1),
   replicaId: z.string().min(1),

@@ -29,4 +29,6 @@ export interface EngineRequest {
   readonly topLogprobs: number | null;
   /** One entry per choice to go on behind what was delivered; null or left out to begin at the beginning. */
   readonly resume?: readonly ResumedChoice[] | null;
+  /** What was delivered is prefilled instead of decoded anew: quicker, and not bit for bit the same. */
+  readonly resumeFast?: boolean;
 }

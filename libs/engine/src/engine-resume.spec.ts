@@ -129,6 +129,8 @@ describe('a request whose worker dies', () => {
         fc.array(fc.nat(40), { minLength: 1, maxLength: 2 }),
         async (asked, stepsOfAttempts) => {
           const actual = await interrupted(asked, 5, stepsOfAttempts, 2, 0);
+          const fast = await interrupted({ ...asked, resumeFast: true }, 5, stepsOfAttempts, 2);
+          expect(fast).toEqual(actual);
           expect(actual.failure).toBeNull();
           expect(actual.finished).toBe(true);
           for (const { deltas, finish } of actual.choices) expect(finish?.completionTokens).toBe(deltas.length);

@@ -101,6 +101,8 @@ export const redisKeys = {
   keptChanged: (tenant: string, requestId: string) =>
     `${PREFIX}:{${escaped(tenant)}}:answer-changed:${escaped(requestId)}`,
 
+  /** stream with TTL: requests that may be what ends workers, for the operator */
+  refusedRequests: `${PREFIX}:{replicas}:refused`,
   /** string with TTL: an API replica lives */
   replicaBeat: (replicaId: string) => `${PREFIX}:{replicas}:beat:${escaped(replicaId)}`,
   /** sorted set: id of every API replica that owns something → Unix time in ms of its last heartbeat */

@@ -25,6 +25,7 @@ export type {
 } from './kept-answer.ts';
 export { type AnswerId, KeptAnswers } from './kept-answers.ts';
 export { Notices } from './notices.ts';
+export { type RefusedRequest, RefusedRequests } from './refused-requests.ts';
 export { ReplicaPresence, type ReplicaPresenceOptions } from './replica-presence.ts';
 export type { RequestRecord, RequestState } from './request-record.ts';
 export { RequestRecords } from './request-records.ts';

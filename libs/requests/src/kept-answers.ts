@@ -18,6 +18,14 @@ export interface AnswerId {
   readonly requestId: string;
 }
 
+/** What whoever takes an answer over goes on with. */
+export interface Adopted {
+  /** Of the next attempt. */
+  readonly epoch: number;
+  /** Replicas that died while they worked on it. */
+  readonly losses: number;
+}
+
 /**
  * Answers that outlive their connection: what one replica has delivered, for another to replay and to go on with. Bounded
  * in bytes per answer and per tenant, and in time. Every method throws MillraceError `unavailable` when Redis is away.
@@ -112,13 +120,13 @@ export class KeptAnswers {
     }));
   }
 
-  /** Takes an open answer over. @returns the epoch of its next attempt; null when another has it, or it is over */
-  async adopt(id: AnswerId, from: string, owner: string): Promise<number | null> {
+  /** Takes an open answer over. @returns null when another has it, or it is over */
+  async adopt(id: AnswerId, from: string, owner: string): Promise<Adopted | null> {
     const keys = [redisKeys.keptAnswer(id.tenantId, id.requestId)];
-    const epoch = Number(await this.#run(adoptAnswer, keys, [from, owner]));
+    const [epoch = 0, losses = 0] = (await this.#run(adoptAnswer, keys, [from, owner])) as number[];
     if (epoch > 0) await this.#own(id, owner);
     await this.#disown(id, from);
-    return epoch > 0 ? epoch : null;
+    return epoch > 0 ? { epoch, losses } : null;
   }
 
   /** Somebody follows it: it goes on for at least `forMs` more. */
@@ -126,13 +134,15 @@ export class KeptAnswers {
     await this.#run(watchAnswer, [redisKeys.keptAnswer(tenantId, requestId)], [forMs]);
   }
 
-  /** For how long somebody said that it is followed; 0 when nobody does. */
+  /** For how long somebody said that it is followed, by Redis' clock; 0 when nobody does. */
   async watchedMs({ tenantId, requestId }: AnswerId): Promise<number> {
     const key = redisKeys.keptAnswer(tenantId, requestId);
-    const until = await redisCall(this.#redis, `see who follows ${requestId}`, () =>
-      this.#redis.hget(key, 'watchedUntilMs'),
-    );
-    return Math.max(0, Number(until ?? 0) - Date.now());
+    return redisCall(this.#redis, `see who follows ${requestId}`, async () => {
+      const until = await this.#redis.hget(key, 'watchedUntilMs');
+      if (until === null) return 0;
+      const [seconds, microseconds] = await this.#redis.time();
+      return Math.max(0, Number(until) - Number(seconds) * 1_000 - Number(microseconds) / 1_000);
+    });
   }
 
   /** The open answers of a replica; of '' those that were given away. */

@@ -29,14 +29,14 @@ export class ReplicaPresence implements Disposable {
 
   /** @throws MillraceError unavailable */
   async beat(): Promise<void> {
-    const now = Date.now();
-    await redisCall(this.#redis, 'say that this replica lives', () =>
-      this.#redis
+    await redisCall(this.#redis, 'say that this replica lives', async () => {
+      const now = await this.#nowMs();
+      await this.#redis
         .multi()
         .set(redisKeys.replicaBeat(this.replicaId), now, 'PX', this.#deadAfterMs)
         .zadd(redisKeys.replicas, now, this.replicaId)
-        .exec(),
-    );
+        .exec();
+    });
   }
 
   /** Whether a replica has said so lately. @throws MillraceError unavailable */
@@ -51,7 +51,7 @@ export class ReplicaPresence implements Disposable {
   /** Those that were there within the last hour and have gone without taking leave. @throws MillraceError unavailable */
   async dead(): Promise<string[]> {
     return redisCall(this.#redis, 'look for dead replicas', async () => {
-      await this.#redis.zremrangebyscore(redisKeys.replicas, '-inf', Date.now() - FORGOTTEN_MS);
+      await this.#redis.zremrangebyscore(redisKeys.replicas, '-inf', (await this.#nowMs()) - FORGOTTEN_MS);
       const all = await this.#redis.zrange(redisKeys.replicas, 0, -1);
       if (all.length === 0) return [];
       const beats = await this.#redis.mget(all.map(redisKeys.replicaBeat));
@@ -72,5 +72,10 @@ export class ReplicaPresence implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+  }
+
+  /** By Redis' clock: those of replicas may differ, and jump. */
+  async #nowMs(): Promise<number> {
+    return Number((await this.#redis.time())[0]) * 1_000;
   }
 }

@@ -106,6 +106,26 @@ export const LedgerQuery = z.strictObject({
   format: z.enum(['json', 'jsonl', 'csv']).default('json'),
 });
 
+/** A request that may be what ends workers. */
+export const RefusedRow = z
+  .strictObject({
+    requestId: z.string(),
+    tenantId: z.string(),
+    model: z.string(),
+    refusedAtMs: unixMs,
+    lost: z.enum(['worker', 'replica']).describe('What was lost with it: workers, or API replicas.'),
+    lostAttempts: z.int(),
+    lostIds: z.array(z.string()).describe('Workers or replicas, as far as they are known, in order.'),
+    promptTokens: z.int(),
+    deliveredTokens: z.int(),
+    fingerprint: z.string().describe('The same for the same request sent again.'),
+    cause: z.string().describe('What the last one said.'),
+  })
+  .readonly();
+export type RefusedRow = z.infer<typeof RefusedRow>;
+
+export const RefusedQuery = z.strictObject({ count: entryCount.default(100) });
+
 const memberName = z.string().regex(/^[\w.-]{1,64}$/, 'must be 1 to 64 letters, digits, "_", "." and "-"');
 
 /** Takes entries for one member of a group; they come again after a minute unless they are confirmed. */

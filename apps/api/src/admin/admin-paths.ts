@@ -11,6 +11,7 @@ import {
   LedgerReadBody,
   LedgerRow,
   NewKeyView,
+  RefusedRow,
   RotateBody,
   TenantBody,
   TenantView,
@@ -32,6 +33,7 @@ export const ADMIN_SCHEMAS = {
   tenancy: { name: 'TenancyDocument', schema: TenancyDocument },
   imported: { name: 'ImportView', schema: ImportView },
   ledger: { name: 'LedgerEntries', schema: z.strictObject({ entries: z.array(LedgerRow) }) },
+  refused: { name: 'RefusedList', schema: z.strictObject({ refused: z.array(RefusedRow) }) },
   ledgerRead: { name: 'LedgerReadBody', schema: LedgerReadBody },
   ledgerConfirm: { name: 'LedgerConfirmBody', schema: LedgerConfirmBody },
 } as const satisfies Record<string, NamedSchema>;
@@ -122,6 +124,16 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
   '/admin/v1/keys/{keyId}': { delete: ['revokeKey', { summary: 'Revokes a key on all replicas within a second' }] },
   '/admin/v1/keys/{keyId}/rotate': {
     post: ['rotateKey', { summary: 'Replaces a key', body: S.rotate, answer: S.newKey, created: true }],
+  },
+  '/admin/v1/refused-requests': {
+    get: [
+      'listRefusedRequests',
+      {
+        summary: 'Requests that were not tried again because they may be what ends workers, the newest first',
+        answer: S.refused,
+        query: ['count'],
+      },
+    ],
   },
   '/admin/v1/prices': {
     get: ['getPrices', { summary: 'Credits per 1,000 tokens', answer: S.prices }],

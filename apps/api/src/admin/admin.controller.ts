@@ -16,17 +16,24 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller-of.ts';
 import { LedgerAdmin } from './ledger-admin.ts';
+import { RefusedAdmin } from './refused-admin.ts';
 import { TenancyAdmin } from './tenancy-admin.ts';
 
-/** Routes of the admin API; `TenancyAdmin` and `LedgerAdmin` check who may. */
+/** Routes of the admin API; what they call checks who may. */
 @Controller('admin/v1')
 export class AdminController {
   readonly #admin: TenancyAdmin;
   readonly #ledger: LedgerAdmin;
+  readonly #refused: RefusedAdmin;
 
-  constructor(@Inject(TenancyAdmin) admin: TenancyAdmin, @Inject(LedgerAdmin) ledger: LedgerAdmin) {
+  constructor(
+    @Inject(TenancyAdmin) admin: TenancyAdmin,
+    @Inject(LedgerAdmin) ledger: LedgerAdmin,
+    @Inject(RefusedAdmin) refused: RefusedAdmin,
+  ) {
     this.#admin = admin;
     this.#ledger = ledger;
+    this.#refused = refused;
   }
 
   @Get('tenants')
@@ -113,6 +120,11 @@ export class AdminController {
   @Header('cache-control', 'no-store')
   rotateKey(@Req() request: FastifyRequest, @Param('keyId') keyId: string, @Body() body: unknown) {
     return this.#admin.rotateKey(callerOf(request), keyId, body);
+  }
+
+  @Get('refused-requests')
+  refusedRequests(@Req() request: FastifyRequest, @Query() query: unknown) {
+    return this.#refused.list(callerOf(request), query);
   }
 
   @Get('prices')

@@ -5,6 +5,7 @@ import type { RequestContext } from '../generate/request-context.ts';
 import { UNOBSERVED } from '../observation/unobserved.ts';
 import { admissionHeaders } from './admission-headers.ts';
 import { longestWaitOf } from './longest-wait.ts';
+import { resumeModeOf } from './resume-mode.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -37,6 +38,7 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     tenant,
     observer: request.observer ?? UNOBSERVED,
     longestWaitMs: longestWaitOf(request.headers),
+    resumeBy: resumeModeOf(request.headers),
     refusedBefore: refusedBefore(request.headers['x-stainless-retry-count']),
     tell: (standing) => void reply.headers(admissionHeaders(standing)),
     keep: null,

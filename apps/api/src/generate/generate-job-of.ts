@@ -15,6 +15,7 @@ export interface JobOrigin {
   readonly traceparent: string | null;
   /** Longest wait in the queue; null for any. */
   readonly longestWaitMs: number | null;
+  readonly resumeBy: 'exact' | 'fast';
 }
 
 /**
@@ -56,6 +57,7 @@ export function generateJobOf(
     },
     ...(request.constraint === null ? {} : { constraint: request.constraint }),
     topLogprobs: request.topLogprobs,
+    ...(origin.resumeBy === 'fast' ? { resume: 'fast' as const } : {}),
     relayAddress: origin.relayAddress,
     replicaId: origin.replicaId,
     enqueuedAtMs,

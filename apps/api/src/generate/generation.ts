@@ -1,33 +1,20 @@
 import { type GenerateJob, MillraceError, type OutputConstraint } from '#contracts';
-import type { Logger } from '#observability';
-import type { AnswerId, KeptAnswer, KeptAnswers, KeptEnding } from '#requests';
+import type { KeptAnswers, KeptEnding } from '#requests';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
 import type { ConstraintChecker } from '../constraints/constraint-checker.ts';
 import { withToolPlace } from '../constraints/tool-field.ts';
-import type { AttemptsObserver } from '../observation/request-observer.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
-import type { CancelLatency } from '../requests/cancel-latency.ts';
-import type { RequestJournal } from '../requests/request-journal.ts';
 import type { Admission, AdmissionTicket } from './admission.ts';
 import { Answer } from './answer.ts';
-import type { AnswerListener } from './answer-listener.ts';
-import { Course } from './course.ts';
-import { Detachment } from './detachment.ts';
-import { AttemptSeries } from './failover/attempt-series.ts';
-import type { FailoverOptions } from './failover/failover-options.ts';
+import type { Courses } from './courses.ts';
 import { generateJobOf } from './generate-job-of.ts';
-import { AnswerLog } from './kept/answer-log.ts';
-import { AnswerRecorder } from './kept/answer-recorder.ts';
-import type { FrameSink } from './kept/frame-sink.ts';
-import { type KeptRequest, packKeptRequest, unpackKeptRequest } from './kept/kept-request.ts';
-import { SILENT_LISTENER } from './kept/silent-listener.ts';
+import { packKeptRequest } from './kept/kept-request.ts';
 import { plannedConstraint, plannedReading } from './output/output-plan.ts';
 import type { OutputReading } from './output/output-reading.ts';
 import { templateVariablesOf } from './output/template-variables-of.ts';
 import type { AnswerTarget, PreparedGeneration } from './prepared-generation.ts';
-import type { QueuesPort } from './queue-port.ts';
 import { QueueTimeout } from './queue-timeout.ts';
 import type { RelayPort } from './relay-port.ts';
 import type { KeepWish, RequestContext } from './request-context.ts';
@@ -35,41 +22,20 @@ import { tokenBudget } from './token-budget.ts';
 import { toChatTool } from './tool-use.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
-/** How requests outlive their workers, and where that is logged. */
-export interface FailoverParts {
-  readonly options: FailoverOptions;
-  readonly logger: Logger;
-  readonly cancelLatency: CancelLatency;
-}
-
-interface CourseOptions {
-  readonly alias: string | null;
-  readonly observer: AttemptsObserver;
-  /** Null for an answer that ends with its connection. */
-  readonly kept: { readonly epoch: number; readonly lastBatch: number } | null;
-}
-
-/** Whoever measured the request was on the replica that it began on. */
-const UNOBSERVED: AttemptsObserver = { queued: () => {}, granted: () => {}, lost: () => {} };
-
-type KeptFrame = (sink: Pick<FrameSink, 'delta' | 'finished'>) => void;
-
 export interface GenerationParts {
   readonly catalogue: ModelCatalogue;
   readonly prompts: PromptSource;
   readonly constraints: ConstraintChecker;
   readonly admission: Admission;
   readonly relay: RelayPort;
-  readonly queues: QueuesPort;
   readonly replicaId: string;
-  readonly failover: FailoverParts;
-  readonly journal: Pick<RequestJournal, 'open'>;
-  readonly kept: KeptAnswers;
-  /** How long a kept answer goes on that nobody follows. */
-  readonly detachedMs: number;
+  readonly courses: Courses;
+  readonly kept: Pick<KeptAnswers, 'keep'>;
+  /** How another worker catches up with what was delivered, where the client does not say. */
+  readonly resumeBy: 'exact' | 'fast';
 }
 
-/** The life of a request on this replica: prepared, admitted, queued, answered, settled; or taken over from another one. */
+/** The life of a request on this replica: prepared, admitted, queued, answered, settled. */
 export class Generation {
   readonly #parts: GenerationParts;
 
@@ -104,15 +70,20 @@ export class Generation {
     const { observer } = context;
     const ticket = await observer.admitting(() => this.#admit(prepared, context));
     const job = ticket.weight === 1 ? prepared.job : { ...prepared.job, weight: ticket.weight };
-    const { course, attempts, entry, recorder } = this.#course(job, ticket, observer.listening(target.listener), {
-      alias: context.alias,
-      observer: observer.attempts,
-      kept: context.keep === null ? null : { epoch: job.epoch, lastBatch: 0 },
-    });
+    const { course, attempts, entry, recorder } = this.#parts.courses.open(
+      job,
+      ticket,
+      observer.listening(target.listener),
+      {
+        alias: context.alias,
+        observer: observer.attempts,
+        kept: context.keep === null ? null : { epoch: job.epoch, lastBatch: 0 },
+      },
+    );
     const { answer } = course;
     void answer.over.then(() => observer.ended(answer));
     using queueTimeout = new QueueTimeout(job, ticket.waitMs, answer);
-    using detachment = this.#detachment(job, answer);
+    using detachment = this.#parts.courses.detachment(job, answer);
     try {
       if (context.keep !== null) await this.#keep(context.keep, { ...prepared, job }, ticket);
       await attempts.begin((queue, first) => queue.add(first, ticket.priority));
@@ -133,53 +104,6 @@ export class Generation {
     await course.finish();
     context.gone.removeEventListener('abort', leave);
     return answer;
-  }
-
-  /**
-   * Goes on with a kept request whose replica is dead or has left it, behind what that one delivered.
-   * @param found as it was read before
-   * @returns null when another replica has it, or it is over
-   * @throws MillraceError unavailable
-   */
-  async adopt(id: AnswerId, found: KeptAnswer): Promise<Course | null> {
-    const { kept, replicaId, admission, relay, queues, failover } = this.#parts;
-    const epoch = await kept.adopt(id, found.owner, replicaId);
-    if (epoch === null) return null;
-    const frames: KeptFrame[] = [];
-    const log = new AnswerLog(kept, id);
-    let request: KeptRequest;
-    let ticket: AdmissionTicket;
-    try {
-      request = await unpackKeptRequest(found.request);
-      await log.read({
-        delta: (delta) => frames.push((sink) => sink.delta(delta)),
-        finished: (finished) => frames.push((sink) => sink.finished(finished)),
-      });
-      ticket = await admission.adopt({ ...request.terms, epoch, served: frames.length > 0 });
-    } catch (error) {
-      failover.logger.warn({ err: error, requestId: id.requestId }, 'a request could not be taken over');
-      await kept.append(id, replicaId, epoch, null, endingFor(error));
-      return null;
-    }
-    const job: GenerateJob = { ...request.job, relayAddress: relay.address, replicaId };
-    const { course, attempts } = this.#course(job, ticket, SILENT_LISTENER, {
-      alias: null,
-      observer: UNOBSERVED,
-      kept: { epoch, lastBatch: log.lastBatch },
-    });
-    if (frames.length > 0) course.answer.granted(found.owner);
-    for (const feed of frames) feed(attempts.delivered);
-    failover.logger.info({ requestId: id.requestId, epoch, from: found.owner, frames: frames.length }, 'taken over');
-    // Its old job names a replica that is gone.
-    void queues
-      .of(job.model)
-      .remove(job.requestId, epoch - 1)
-      .catch(() => false);
-    const detachment = this.#detachment(job, course.answer);
-    detachment.begin();
-    if (course.answer.state === 'generating') attempts.takeOver(epoch);
-    void course.finish().finally(() => detachment[Symbol.dispose]());
-    return course;
   }
 
   async #prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
@@ -203,6 +127,7 @@ export class Generation {
       replicaId,
       traceparent: context.observer.traceparent,
       longestWaitMs: context.longestWaitMs,
+      resumeBy: context.resumeBy ?? this.#parts.resumeBy,
     });
     const { priorityClass } = adapted;
     return { model, job, priorityClass, reading: plannedReading(context.requestId, adapted, model, prompt) };
@@ -240,47 +165,6 @@ export class Generation {
     const { tenantId, requestId, epoch } = job;
     await this.#parts.kept.keep({ tenantId, requestId }, this.#parts.replicaId, epoch, request, keyHash);
   }
-
-  #detachment({ tenantId, requestId }: GenerateJob, answer: Answer): Detachment {
-    const { kept, detachedMs } = this.#parts;
-    return new Detachment(answer, { detachedMs, watchedMs: () => kept.watchedMs({ tenantId, requestId }) });
-  }
-
-  #course(
-    job: GenerateJob,
-    ticket: AdmissionTicket,
-    listener: AnswerListener,
-    { alias, observer, kept }: CourseOptions,
-  ) {
-    const { relay, queues, catalogue, failover, journal, replicaId } = this.#parts;
-    const { tenantId, requestId } = job;
-    const answer = new Answer(job.promptTokenIds.length, job.choices, listener, () => {
-      void ticket.started();
-      entry.started();
-    });
-    const recorder =
-      kept === null
-        ? null
-        : new AnswerRecorder(this.#parts.kept, {
-            id: { tenantId, requestId },
-            owner: replicaId,
-            ...kept,
-            logger: failover.logger,
-            onLost: () => course.taken(),
-          });
-    const attempts = new AttemptSeries(job, answer, {
-      relay,
-      queue: queues.of(job.model),
-      isServed: () => catalogue.served().some(({ card }) => card.model === job.model),
-      onAttempt: (epoch) => entry.attempt(epoch),
-      recorder,
-      observer,
-      ...failover,
-    });
-    const entry = journal.open({ job, alias, kept: kept !== null, cancel: (why) => answer.failed(why) });
-    const course: Course = new Course({ answer, attempts, ticket, entry, recorder, logger: failover.logger });
-    return { course, attempts, entry, recorder };
-  }
 }
 
 /** Its client hears why, and its key is free again. */
@@ -288,12 +172,3 @@ const FAILED: KeptEnding = {
   state: 'failed',
   error: { code: 'unavailable', message: 'The request could not be queued. Send it again.', param: null },
 };
-
-/** What can succeed later is left to whoever tries again. */
-function endingFor(error: unknown): KeptEnding {
-  if (!(error instanceof MillraceError)) {
-    return { state: 'failed', error: { code: 'internal_error', message: 'It could not be taken over.', param: null } };
-  }
-  if (error.code === 'unavailable') return { state: 'released', error: null };
-  return { state: 'failed', error: { code: error.code, message: error.message, param: error.param } };
-}

@@ -22,6 +22,8 @@ export interface RequestContext {
   readonly observer: RequestObserver;
   /** Longest wait in the queue that the client accepts; null for any. */
   readonly longestWaitMs: number | null;
+  /** How another worker catches up with what was delivered, should the first be lost; null for what the operator set. */
+  readonly resumeBy: 'exact' | 'fast' | null;
   /** Whether the client was refused before and comes back as it was told to; null when it does not say. */
   readonly refusedBefore: boolean | null;
   /** The answer is to outlive the connection; null for one that ends with it. */

@@ -41,6 +41,7 @@ const KEEP_HEADERS = [
     'Sent again with the same body, gives the same answer, finished or under way, and pays once.',
   ),
   header('x-millrace-resumable', '`true`: events have ids, and the answer can be come back to.'),
+  header('x-millrace-resume', '`exact` or `fast`: how another worker catches up when the first is lost.'),
   header('Last-Event-ID', 'With a known Idempotency-Key: the stream goes on behind this event.'),
 ];
 const modelNotFound = {

@@ -11,7 +11,7 @@ type Call = AdminClient['call'];
 
 const segment = (text: string) => encodeURIComponent(text);
 
-/** `millrace tenants …` and `millrace keys …`: the admin API from the command line, answers as JSON. */
+/** `millrace tenants …`, `millrace keys …` and `millrace requests …`: the admin API from the command line, answers as JSON. */
 export function addAdminCommands(program: Command, finish: Finish): void {
   /** Prints what the call answers, as JSON. */
   const show = (work: (call: Call) => Promise<unknown>) =>
@@ -23,6 +23,15 @@ export function addAdminCommands(program: Command, finish: Finish): void {
     });
 
   addLedgerCommand(program, finish);
+  program
+    .command('requests')
+    .description('requests, through a running API (MILLRACE_URL)')
+    .command('refused')
+    .description('those that were not tried again because they may be what ends workers, the newest first')
+    .option('--count <count>', 'at most so many', '100')
+    .action(({ count }: { count: string }) =>
+      show((call) => call('GET', `refused-requests?${new URLSearchParams({ count })}`)),
+    );
   addTenantCommands(
     program.command('tenants').description('tenants, their limits and credits, through a running API (MILLRACE_URL)'),
     show,

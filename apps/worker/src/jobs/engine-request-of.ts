@@ -24,5 +24,6 @@ export function engineRequestOf(
     constraint: constraint ?? null,
     topLogprobs,
     resume,
+    resumeFast: job.resume === 'fast',
   };
 }

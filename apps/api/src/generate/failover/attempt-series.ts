@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type GenerateJob, MillraceError, relay } from '#contracts';
 import type { Logger } from '#observability';
 import type { RelaySink, RelaySubscription } from '#relay';
+import type { RefusedRequest } from '#requests';
 import type { AttemptsObserver } from '../../observation/request-observer.ts';
 import type { CancelLatency, CancelPhase } from '../../requests/cancel-latency.ts';
 import type { Answer } from '../answer.ts';
@@ -10,6 +11,7 @@ import type { QueuePort } from '../queue-port.ts';
 import type { RelayPort } from '../relay-port.ts';
 import { DeliveredTokens } from './delivered-tokens.ts';
 import type { FailoverOptions } from './failover-options.ts';
+import { fingerprintOfJob } from './fingerprint-of-job.ts';
 import { LossCount } from './loss-count.ts';
 import { UngrantedWatch } from './ungranted-watch.ts';
 
@@ -24,6 +26,8 @@ export interface AttemptSeriesParts {
   readonly observer: AttemptsObserver;
   /** Hears of every attempt after the first. */
   readonly onAttempt?: (epoch: number) => void;
+  /** Hears of a request that is not tried again, because it may be what ends its workers. */
+  readonly onRefused?: (refused: RefusedRequest) => void;
   /** Keeps what is delivered, for other replicas; null when nobody asked for that. */
   readonly recorder?: FrameSink | null;
 }
@@ -276,16 +280,22 @@ export class AttemptSeries implements RelaySink, Disposable {
 
   #refuse(cause: MillraceError): void {
     const { requestId, epoch, model, tenantId } = this.#job;
-    const facts = {
+    const refused: RefusedRequest = {
       requestId,
       tenantId,
       model,
-      epoch,
+      refusedAtMs: Date.now(),
+      lost: 'worker',
       lostAttempts: this.#losses.count,
-      tokens: this.#delivered.total,
+      lostIds: this.#losses.workerIds,
+      promptTokens: this.#job.promptTokenIds.length,
+      deliveredTokens: this.#delivered.total,
+      fingerprint: fingerprintOfJob(this.#job),
+      cause: cause.message,
     };
-    this.#parts.logger.error({ ...facts, err: cause }, 'request refused: it may be what ends its workers');
-    const message = `Request ${requestId} was tried ${this.#losses.total} times, and each time its worker was lost or failed (last: ${cause.message}) It is not tried again; the operator finds it in the log by its id.`;
+    this.#parts.logger.error({ ...refused, epoch }, 'request refused: it may be what ends its workers');
+    this.#parts.onRefused?.(refused);
+    const message = `Request ${requestId} was tried ${this.#losses.total} times, and each time its worker was lost or failed (last: ${cause.message}) It is not tried again; the operator finds it by its id.`;
     this.#answer.failed(new MillraceError('attempts_exhausted', message, { cause }));
   }
 }

@@ -26,6 +26,11 @@ export class LossCount {
     return this.#losses.length;
   }
 
+  /** Those that are known, in the order in which they were lost. */
+  get workerIds(): string[] {
+    return this.#losses.filter((workerId) => workerId !== null);
+  }
+
   /** Losses that nothing has made good. */
   get count(): number {
     return this.#losses.filter((processId) => processId === '' || !this.#isAttached(processId)).length;

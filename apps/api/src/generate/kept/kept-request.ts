@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw } from 'node:zlib';
 import type { AdmissionTerms } from '#admission';
-import { GenerateJob } from '#contracts';
+import type { GenerateJob } from '#contracts';
+import { decodeJob } from '#queue';
 import type { OutputReading } from '../output/output-reading.ts';
 
 const pack = promisify(deflateRaw);
@@ -31,5 +32,5 @@ export async function packKeptRequest(request: KeptRequest): Promise<Buffer> {
 export async function unpackKeptRequest(packed: Buffer): Promise<KeptRequest> {
   const text = (await unpack(packed, { maxOutputLength: MAX_BYTES })).toString();
   const request = JSON.parse(text) as KeptRequest;
-  return { ...request, job: GenerateJob.parse(request.job) };
+  return { ...request, job: decodeJob(request.job.requestId, request.job) };
 }
