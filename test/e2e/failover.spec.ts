@@ -166,70 +166,113 @@ async function alone(at: Cluster): Promise<{ victim: ProductProcess; wake: () =>
   return { victim: victim!, wake: () => heir!.thaw() };
 }
 
-/** Streams of these kinds, to which `act` happens once all have begun: all must be the undisturbed ones to the byte. */
-async function disturb(
-  name: string,
-  maxGapMs: number,
-  ask: (kind: string, onEvent: (count: number) => void) => Promise<TimedStream>,
-  expected: ReadonlyMap<string, readonly string[]>,
-  at: Cluster,
-  act: () => Promise<void>,
-): Promise<void> {
+interface Disturbance {
+  readonly at: Cluster;
+  /** Each kind's events when nothing happens. */
+  readonly expected: ReadonlyMap<string, readonly string[]>;
+  readonly ask: (kind: string, onEvent: (count: number) => void) => Promise<TimedStream>;
+  readonly maxGapMs: number;
+  /** Before the streams are asked for. @returns what happens to them once all have begun */
+  readonly prepare: () => Promise<() => Promise<void>>;
+}
+
+/** All streams must be the undisturbed ones to the byte. On a slow machine some end too early: again until each was cut. */
+async function disturb(name: string, { at, expected, ask, maxGapMs, prepare }: Disturbance): Promise<void> {
   const kinds = [...expected.keys()];
-  const counts = kinds.map(() => 0);
-  let acting: Promise<void> | null = null;
-  const onEvent = (index: number) => (count: number) => {
-    counts[index] = count;
-    if (counts.every((each) => each >= EVENTS_BEFORE)) acting ??= act();
-  };
-  const streams = await Promise.all(kinds.map((kind, index) => ask(kind, onEvent(index))));
-  await acting;
-  for (const [index, kind] of kinds.entries()) {
-    const { id, gapMs, events: cut } = streams[index]!;
-    expect(byChoice(cut), kind).toEqual(byChoice(expected.get(kind)!));
-    expect(cut.slice(-2), kind).toEqual(expected.get(kind)!.slice(-2));
-    expect(wentOn(id, at), kind).toBe(true);
-    gaps[`${name}, ${kind}`] = gapMs;
-    expect(gapMs, kind).toBeLessThan(maxGapMs);
+  const uncut = new Set(kinds);
+  for (let round = 0; uncut.size > 0 && round < 6; round++) {
+    const act = await prepare();
+    const counts = kinds.map(() => 0);
+    let acting: Promise<void> | null = null;
+    const onEvent = (index: number) => (count: number) => {
+      counts[index] = count;
+      if (counts.every((each) => each >= EVENTS_BEFORE)) acting ??= act();
+    };
+    const streams = await Promise.all(kinds.map((kind, index) => ask(kind, onEvent(index))));
+    await acting;
+    for (const [index, kind] of kinds.entries()) {
+      const { id, gapMs, events: cut } = streams[index]!;
+      expect(byChoice(cut), kind).toEqual(byChoice(expected.get(kind)!));
+      expect(cut.slice(-2), kind).toEqual(expected.get(kind)!.slice(-2));
+      if (!wentOn(id, at)) continue;
+      uncut.delete(kind);
+      gaps[`${name}, ${kind}`] = gapMs;
+      expect(gapMs, kind).toBeLessThan(maxGapMs);
+    }
+    await expectSettledOnce(at, streams);
   }
-  await expectSettledOnce(at, streams);
+  expect([...uncut]).toEqual([]);
 }
 
 describe('streams of every kind', () => {
+  const all = { ask: streamed, expected: whole };
+
   it('are the undisturbed ones to the byte when their worker is killed', async () => {
-    const { victim, wake } = await alone(cluster);
-    await disturb('kill -9', MAX_GAP_MS, streamed, whole, cluster, async () => {
-      wake();
-      cluster.takeOut(victim);
-      await victim.stop('SIGKILL');
+    await disturb('kill -9', {
+      ...all,
+      at: cluster,
+      maxGapMs: MAX_GAP_MS,
+      prepare: async () => {
+        const { victim, wake } = await alone(cluster);
+        return async () => {
+          wake();
+          cluster.takeOut(victim);
+          await victim.stop('SIGKILL');
+        };
+      },
     });
   }, 60_000);
 
   it('go on without a word to the client when their worker drains', async () => {
-    const { victim, wake } = await alone(cluster);
-    await disturb('SIGTERM', MAX_GAP_MS, streamed, whole, cluster, async () => {
-      wake();
-      cluster.takeOut(victim);
-      expect(await victim.stop('SIGTERM')).toBe(0);
+    await disturb('SIGTERM', {
+      ...all,
+      at: cluster,
+      maxGapMs: MAX_GAP_MS,
+      prepare: async () => {
+        const { victim, wake } = await alone(cluster);
+        return async () => {
+          wake();
+          cluster.takeOut(victim);
+          expect(await victim.stop('SIGTERM')).toBe(0);
+        };
+      },
     });
   }, 60_000);
 
   it('go on within the keepalive time when their worker hangs, which harms nobody when it wakes up', async () => {
-    const { victim, wake } = await alone(cluster);
-    await disturb('SIGSTOP', MAX_SILENT_GAP_MS, streamed, whole, cluster, async () => {
-      wake();
-      victim.freeze();
+    let hanging: ProductProcess | null = null;
+    const awake = async () => {
+      hanging?.thaw();
+      await expect.poll(async () => (await hanging?.stats())?.engine.freeSlots ?? 16, { timeout: 5_000 }).toBe(16);
+    };
+    await disturb('SIGSTOP', {
+      ...all,
+      at: cluster,
+      maxGapMs: MAX_SILENT_GAP_MS,
+      prepare: async () => {
+        await awake();
+        const { victim, wake } = await alone(cluster);
+        return async () => {
+          wake();
+          hanging = victim;
+          victim.freeze();
+        };
+      },
     });
-    victim.thaw();
-    await expect.poll(async () => (await victim.stats()).engine.freeSlots, { timeout: 5_000 }).toBe(16);
+    await awake();
     expect((await streamed('greedy text')).events).toEqual(whole.get('greedy text'));
   }, 60_000);
 
   it('go on within the keepalive time when the network forgets the connections of their workers', async () => {
     const proxy = cluster.relayProxyOf(cluster.api);
-    await disturb('black hole', MAX_SILENT_GAP_MS, streamed, whole, cluster, async () => {
-      // They stay up and say nothing any more; whoever dials anew gets through.
-      for (let link = proxy.links - 1; link >= 0; link--) proxy.holdOne(() => link);
+    await disturb('black hole', {
+      ...all,
+      at: cluster,
+      maxGapMs: MAX_SILENT_GAP_MS,
+      prepare: async () => async () => {
+        // They stay up and say nothing any more; whoever dials anew gets through.
+        for (let link = proxy.links - 1; link >= 0; link--) proxy.holdOne(() => link);
+      },
     });
     proxy.heal();
   }, 60_000);
@@ -349,16 +392,30 @@ describe('the shipped model', () => {
       worker: { MILLRACE_SLOTS: '12', MILLRACE_SLOT_TOKENS: '512', MILLRACE_THREADS: '1' },
     });
     const kinds = Object.keys(KINDS);
-    const ask = async (kind: string, onEvent?: (count: number) => void) => {
+    const ask = async (kind: string, onEvent: (count: number) => void) => {
       const asked = { ...body({ ...KINDS[kind], max_tokens: 32 }), model: 'smollm2-135m-instruct' };
       return readTimedStream(await shipped.post(asked), onEvent);
     };
-    const answers = await Promise.all(kinds.map((kind) => ask(kind)));
+    const beganMs = performance.now();
+    const begunMs: number[] = [];
+    const begin = (count: number) => count === EVENTS_BEFORE && begunMs.push(performance.now() - beganMs);
+    const answers = await Promise.all(kinds.map((kind) => ask(kind, begin)));
+    // Prefill and replay of all of them, by a worker that does all at once.
+    const replayMs = 2 * Math.max(...begunMs);
     const expected = new Map(kinds.map((kind, index) => [kind, answers[index]!.events]));
-    const { victim, wake } = await alone(shipped);
-    await disturb('kill -9, shipped model', MAX_GAP_MS + 3_000, ask, expected, shipped, async () => {
-      wake();
-      await victim.stop('SIGKILL');
+    await disturb('kill -9, shipped model', {
+      at: shipped,
+      expected,
+      ask,
+      maxGapMs: MAX_GAP_MS + replayMs,
+      prepare: async () => {
+        const { victim, wake } = await alone(shipped);
+        return async () => {
+          wake();
+          shipped.takeOut(victim);
+          await victim.stop('SIGKILL');
+        };
+      },
     });
   }, 120_000);
 });

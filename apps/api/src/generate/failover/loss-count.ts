@@ -13,13 +13,16 @@ export class LossCount {
   readonly #isAttached: (processId: string) => boolean;
   /** The lost processes; empty for a failure that a worker told of itself, and for one whose process is not known. */
   readonly #losses: string[] = [];
+  readonly #workerIds: string[] = [];
 
   constructor(isAttached: (processId: string) => boolean) {
     this.#isAttached = isAttached;
   }
 
   add(error: MillraceError): void {
-    this.#losses.push(error instanceof WorkerLostError ? error.processId : '');
+    const lost = error instanceof WorkerLostError ? error : null;
+    this.#losses.push(lost?.processId ?? '');
+    if (lost !== null) this.#workerIds.push(lost.workerId);
   }
 
   get total(): number {
@@ -28,7 +31,7 @@ export class LossCount {
 
   /** Those that are known, in the order in which they were lost. */
   get workerIds(): string[] {
-    return this.#losses.filter((workerId) => workerId !== null);
+    return [...this.#workerIds];
   }
 
   /** Losses that nothing has made good. */
