@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 // Plain scripts without types, as they run on a machine where nothing is installed.
@@ -22,6 +23,36 @@ describe('a release', () => {
     expect(() => requireNewer!('0.9.9', '0.10.0')).toThrow(/does not come after/);
     expect(() => requireNewer!('v1', '0.1.0')).toThrow(/no version/);
     expect(() => requireNewer!('0.10.0', '0.9.9')).not.toThrow();
+  });
+});
+
+describe('the release script', () => {
+  const script = new URL('./release.mjs', import.meta.url).pathname;
+  const repository = new URL('../../', import.meta.url);
+  const run = (...args: string[]) => spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+  const current = JSON.parse(readFileSync(new URL('package.json', repository), 'utf8')).version as string;
+  const next = current.replace(/^\d+/, (major) => String(Number(major) + 1));
+
+  it('tells without changing anything what a release of this tree changes', () => {
+    const names = ['CHANGELOG.md', 'package.json', 'package-lock.json', 'k8s/overlays/production/kustomization.yaml'];
+    const texts = () => names.map((name) => readFileSync(new URL(name, repository), 'utf8'));
+    const before = texts();
+    const { status, stdout, stderr } = run(next, '--date', '2026-12-01', '--dry-run');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(texts()).toEqual(before);
+    expect(stdout).toContain(`CHANGELOG.md:\n  ## ${next} – 2026-12-01`);
+    expect(stdout).toContain(`package.json:\n  "version": "${next}",`);
+    expect(stdout.match(new RegExp(`newTag: ${next.replaceAll('.', '\\.')} `, 'g'))?.length).toBeGreaterThanOrEqual(6);
+    expect(stdout).toContain('.millrace/sbom.cdx.json: written');
+  });
+
+  it('says what is wrong with a version, and ends with 1', () => {
+    expect([run('1.2', '--dry-run').status, run('1.2', '--dry-run').stderr]).toEqual([
+      1,
+      '"1.2" is no version like 1.2.3.\n',
+    ]);
+    expect(run(current, '--dry-run').stderr).toContain(`${current} does not come after ${current}.`);
+    expect(run().status).toBe(1);
   });
 });
 
