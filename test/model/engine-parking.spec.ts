@@ -76,7 +76,8 @@ describe.each(['tiny-llama', 'tiny-qwen2', 'tiny-qwen3', 'tiny-mha'])('sequences
       );
     }
     await engine.runUntilIdle();
-    expect(engine.stats().parksTotal).toBeGreaterThan(5);
+    // Greedy floods end early, at their stop strings.
+    expect(engine.stats().parksTotal).toBeGreaterThan(changes.stop === undefined ? 5 : 0);
     expect(engine.stats()).toMatchObject({ parked: 0, running: 0, waiting: 0 });
     for (const [index, answer] of together.entries()) {
       expect(answer.failure).toBeNull();

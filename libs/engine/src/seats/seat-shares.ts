@@ -14,16 +14,19 @@ export const SEAT_QUANTUM_STEPS = 64;
  * It is start-time fair queueing with preemption, as in the Virtual Token Counter of Sheng et al., "Fairness in Serving
  * Large Language Models" (OSDI 2024), but over seats × runs, which is what sequences compete for.
  *
- * A tenant that comes from having nothing here starts one quantum behind whoever is furthest ahead, so it is due a seat
+ * A tenant that comes from having nothing here starts two quanta (one of each's) behind whoever is furthest ahead, so it is due a seat
  * at once, also where there are more tenants than seats; what it had before is not forgotten by that.
  */
 export class SeatShares {
   readonly #tenants = new Map<string, TenantShare>();
   readonly #quantumSteps: number;
+  readonly #nowMs: () => number;
   #active = 0;
+  #emptySinceMs = 0;
 
-  constructor(quantumSteps: number = SEAT_QUANTUM_STEPS) {
+  constructor(quantumSteps: number = SEAT_QUANTUM_STEPS, nowMs: () => number = () => performance.now()) {
     this.#quantumSteps = quantumSteps;
+    this.#nowMs = nowMs;
   }
 
   /** Tenants with sequences in the engine. */
@@ -59,11 +62,14 @@ export class SeatShares {
   /** A sequence of the tenant has left the engine; its seat, if it had one, is given up before. */
   leave(share: TenantShare): void {
     share.sequences -= 1;
-    if (share.sequences === 0) this.#active -= 1;
+    if (share.sequences > 0) return;
+    this.#active -= 1;
+    if (this.#active === 0) this.#emptySinceMs = this.#nowMs();
   }
 
-  /** A run: whoever sits is served. */
+  /** A run: whoever sits is served. It counts for nothing while nobody else is here to want the seats. */
   charge(): void {
+    if (this.#active < 2) return;
     for (const share of this.#tenants.values()) share.servedSteps += share.seats * share.seatValue;
   }
 
@@ -94,10 +100,15 @@ export class SeatShares {
 
   /**
    * Lifts the tenant to where nobody who is here is further ahead of it than two who are here may be. An engine that is empty
-   * may be so for the moment between two requests of tenants that have hundreds waiting: what they owe each other stays, too.
+   * may be so for the moment between two requests of tenants that have hundreds waiting: what they owe each other stays, too,
+   * unless the moment is a long one.
    */
   #activate(share: TenantShare): void {
     const quantum = this.#quantumSteps;
+    if (this.#active === 0 && this.#nowMs() - this.#emptySinceMs > FORGET_MS) {
+      this.#tenants.clear();
+      share.servedSteps = 0;
+    }
     let floor = Number.NEGATIVE_INFINITY;
     for (const other of this.#tenants.values()) {
       if (other === share || (other.sequences === 0 && this.#active > 0)) continue;
@@ -124,6 +135,8 @@ export class SeatShares {
 
 /** Tenants without sequences whose seat time is remembered; it is at most two quanta of each. */
 const GONE_REMEMBERED = 64;
+/** The engine has been empty for so long that nobody is owed anything. */
+const FORGET_MS = 1_000;
 
 /** Seat values are fractions: a tie must not depend on their last bits. */
 const EPSILON = 1e-9;

@@ -10,7 +10,7 @@ import { HistoryModelRunner } from '../testing/history-model-runner.ts';
 import { requestOf } from '../testing/requests.ts';
 import { numberedTokenTable } from '../testing/token-tables.ts';
 import { TokenTexts } from '../text/token-texts.ts';
-import { SEAT_QUANTUM_STEPS } from './seat-shares.ts';
+import { SEAT_QUANTUM_STEPS, SeatShares } from './seat-shares.ts';
 
 const VOCABULARY = 24;
 const SLOT_TOKENS = 20_000;
@@ -141,16 +141,37 @@ describe('seats', () => {
     expect(ends.slice(1)).toEqual([first, second, third].map(({ requestId }) => requestId));
   });
 
-  it('are owed across a moment in which the engine is empty', async () => {
-    const { engine, collected } = engineOf(1, 2);
-    engine.submit(from('ahead', 200));
-    await engine.runUntilIdle();
-    const [ahead, behind] = [from('ahead', 300), from('behind', 300)];
-    engine.submit(ahead);
-    expect(await stepsToFirstToken(engine, collected, behind)).toBeLessThanOrEqual(2);
-    for (let step = 0; step < SEAT_QUANTUM_STEPS; step += 1) await engine.step();
-    expect(collected.answer(ahead.requestId).tokenIds.length).toBeLessThanOrEqual(1);
-    await engine.runUntilIdle();
+  it('are owed across a moment in which the engine is empty, but not for long, and not for time alone', () => {
+    let nowMs = 0;
+    const shares = new SeatShares(SEAT_QUANTUM_STEPS, () => nowMs);
+    const enter = () => ['a', 'b'].map((tenantId) => shares.enter(tenantId, 1, 1));
+    const leave = () => {
+      for (const share of both) share.seats = 0;
+      for (const share of both) shares.leave(share);
+    };
+    const run = (steps: number) => {
+      for (let step = 0; step < steps; step += 1) shares.charge();
+    };
+    const alone = shares.enter('a', 1, 1);
+    alone.seats = 1;
+    run(500);
+    expect(shares.lagSteps).toBe(0);
+    alone.seats = 0;
+    shares.leave(alone);
+    // Who comes to somebody else begins two quanta behind.
+    const start = 2 * SEAT_QUANTUM_STEPS;
+    let both = enter();
+    expect(shares.lagSteps).toBe(start);
+    both[1]!.seats = 1;
+    run(100);
+    leave();
+    nowMs += 900;
+    both = enter();
+    expect(shares.lagSteps).toBe(start - 100);
+    leave();
+    nowMs += 1_100;
+    both = enter();
+    expect(shares.lagSteps).toBe(start);
   });
 
   it('are not taken where nothing can be parked', async () => {
