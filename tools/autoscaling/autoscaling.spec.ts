@@ -4,7 +4,7 @@ import { podLifecycle } from '../deploy/lifecycle/pod-lifecycle.ts';
 import { behaviourOf } from './behaviour.ts';
 import { scalerSettings } from './scaler/scaler-settings.ts';
 import { CLUSTER, FLEETS, play } from './scenarios.ts';
-import { SYNC_MS, simulate } from './simulation.ts';
+import { type SimulationOptions, SYNC_MS, simulate } from './simulation.ts';
 
 const scaler = scalerSettings();
 const fleets = Object.entries(FLEETS);
@@ -50,7 +50,15 @@ it('the simulated cluster has the grace time of the manifests', () => {
 
 describe('the simulation', () => {
   const fleet = FLEETS.slow;
-  const cluster = { ...CLUSTER, scaler, speed: fleet.speed, startDelayMs: 60_000, durationMs: 3_600_000 };
+  const cluster: SimulationOptions = {
+    ...CLUSTER,
+    arrivals: [],
+    initialReplicas: 1,
+    scaler,
+    speed: fleet.speed,
+    startDelayMs: 60_000,
+    durationMs: 3_600_000,
+  };
   const every = (periodMs: number, untilMs: number) =>
     Array.from({ length: untilMs / periodMs }, (_, index) => ({
       atMs: index * periodMs,
@@ -89,5 +97,22 @@ describe('the simulation', () => {
     expect(at(60_000 + scaler.cooldownMs - SYNC_MS)).toBe(1);
     expect(at(60_000 + scaler.cooldownMs + 4 * SYNC_MS)).toBe(0);
     expect(result.requests.at(-1)!.firstTokenMs! - 2_400_000).toBeLessThan(60_000 + 2 * 15_000 + 1_000);
+  });
+
+  it('keeps as many workers as there were while Prometheus is away, two at least, and goes on from there', () => {
+    const prometheusAway = { fromMs: 600_000, untilMs: 3_000_000 };
+    const replicasWhileAway = (initialReplicas: number, arrivals: typeof cluster.arrivals) => {
+      const { samples } = simulate({ ...cluster, arrivals, initialReplicas, prometheusAway });
+      const within = samples.filter(({ atMs }) => atMs > 600_000 + 5 * SYNC_MS && atMs < 3_000_000);
+      return [...new Set(within.map(({ replicas }) => replicas))];
+    };
+    const busy = { ...cluster, arrivals: every(250, 3_500_000) };
+    const { samples } = simulate({ ...busy, initialReplicas: 1, prometheusAway });
+    const before = samples.filter(({ atMs }) => atMs < 600_000).at(-1)?.replicas ?? 0;
+    expect(before).toBeGreaterThan(2);
+    // No requests any more, and nobody sees it.
+    expect(replicasWhileAway(1, every(250, 700_000))).toEqual([before]);
+    expect(replicasWhileAway(1, [])).toEqual([2]);
+    expect(samples.at(-1)?.replicas).toBeGreaterThan(0);
   });
 });

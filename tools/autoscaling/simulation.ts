@@ -17,6 +17,8 @@ export interface SimulationOptions {
   readonly scrapeMs: number;
   readonly initialReplicas: number;
   readonly durationMs: number;
+  /** When Prometheus does not answer; it always does when unset. */
+  readonly prometheusAway?: { readonly fromMs: number; readonly untilMs: number };
 }
 
 /** The cluster when the autoscaler looked at it. */
@@ -62,6 +64,8 @@ class Simulation {
   /** What KEDA has of it. */
   #metric = 0;
   #activeAtMs = 0;
+  /** Readings in a row that failed. */
+  #failures = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -166,6 +170,7 @@ class Simulation {
   /** KEDA's own loop: from none to one, back to none after the cooldown, and the cached value. */
   #poll(nowMs: number): void {
     const { minReplicas, cooldownMs } = this.#options.scaler;
+    if (this.#isAway(nowMs)) return;
     this.#metric = this.#query();
     if (this.#metric > 0) this.#activeAtMs = nowMs;
     if (minReplicas > 0) return;
@@ -174,13 +179,33 @@ class Simulation {
   }
 
   #sync(nowMs: number): void {
-    if (!this.#options.scaler.useCachedMetrics) this.#metric = this.#query();
     const replicas = this.#replicas;
-    // An autoscaler leaves a Deployment without replicas alone.
-    if (replicas > 0) this.#scale(nowMs, this.#autoscaler.decide(nowMs, this.#metric, replicas));
+    const metric = this.#external(nowMs, replicas);
+    // An autoscaler leaves a Deployment without replicas alone, and one whose metric it does not get.
+    if (replicas > 0 && metric !== null) this.#scale(nowMs, this.#autoscaler.decide(nowMs, metric, replicas));
     const running = this.#workers.reduce((sum, worker) => sum + worker.running, 0);
     const ready = this.#workers.filter(({ readyAtMs, killAtMs }) => killAtMs === null && readyAtMs <= nowMs).length;
     this.#samples.push({ atMs: nowMs, replicas: this.#replicas, ready, waiting: this.#waiting.length, running });
+  }
+
+  /** What KEDA answers the autoscaler: the metric, or what its fallback makes of the replicas, or an error (null). */
+  #external(nowMs: number, replicas: number): number | null {
+    const { scaler } = this.#options;
+    if (!this.#isAway(nowMs)) {
+      this.#failures = 0;
+      if (!scaler.useCachedMetrics) this.#metric = this.#query();
+      return this.#metric;
+    }
+    this.#failures += 1;
+    const { fallback, threshold } = scaler;
+    if (fallback === null || this.#failures <= fallback.failureThreshold) return null;
+    const wanted = fallback.behavior === 'static' ? fallback.replicas : Math.max(replicas, fallback.replicas);
+    return threshold * wanted;
+  }
+
+  #isAway(nowMs: number): boolean {
+    const away = this.#options.prometheusAway;
+    return away !== undefined && nowMs >= away.fromMs && nowMs < away.untilMs;
   }
 
   #scale(nowMs: number, wanted: number): void {

@@ -10,6 +10,7 @@ const settings: ScalerSettings = {
   pollingMs: 15_000,
   cooldownMs: 300_000,
   useCachedMetrics: false,
+  fallback: null,
   scaleUp: { stabilizationMs: 0, policies: [{ type: 'Pods', value: 100, periodMs: 15_000 }], selectPolicy: 'Max' },
   scaleDown: { stabilizationMs: 0, policies: [{ type: 'Percent', value: 100, periodMs: 15_000 }], selectPolicy: 'Max' },
 };
@@ -51,6 +52,15 @@ describe('the autoscaler', () => {
     expect(up.decide(0, 50, 5)).toBe(5);
     expect(up.decide(seconds(30), 90, 5)).toBe(5);
     expect(up.decide(seconds(60), 80, 5)).toBe(8);
+  });
+
+  it('takes what it finds at its first look for wanted', () => {
+    const first = new HorizontalAutoscaler({
+      ...settings,
+      scaleDown: { ...settings.scaleDown, stabilizationMs: 60_000 },
+    });
+    expect(first.decide(0, 10, 5)).toBe(5);
+    expect(first.decide(seconds(60), 10, 5)).toBe(1);
   });
 
   it('changes no faster than a policy allows within its period, counted from what there was at the start of it', () => {
@@ -95,7 +105,8 @@ describe('the autoscaler', () => {
 it.each(['staging', 'production', 'production-mig'])(
   'the settings of k8s/overlays/%s are read as they stand there',
   (name) => {
-    const { gauges, scaleUp, scaleDown, minReplicas, maxReplicas } = scalerSettings(name);
+    const { gauges, scaleUp, scaleDown, minReplicas, maxReplicas, fallback } = scalerSettings(name);
+    expect(fallback).toEqual({ failureThreshold: 3, replicas: 2, behavior: 'currentReplicasIfHigher' });
     expect(gauges).toEqual(['millrace:num_requests_waiting', 'millrace:queue_active_jobs']);
     expect(scaleUp.policies.length).toBeGreaterThan(0);
     expect(scaleDown.stabilizationMs).toBeGreaterThan(0);

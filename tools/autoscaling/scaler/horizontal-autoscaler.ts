@@ -40,6 +40,8 @@ export class HorizontalAutoscaler {
   /** @returns the replicas that are wanted from now on */
   decide(nowMs: number, metric: number, replicas: number): number {
     const { threshold, minReplicas, maxReplicas } = this.#settings;
+    // What it finds at its first look counts as wanted.
+    if (this.#recommendations.length === 0) this.#recommendations.push({ atMs: nowMs, replicas });
     const lowest = Math.max(1, minReplicas);
     const wanted =
       replicas > maxReplicas
@@ -77,7 +79,7 @@ export class HorizontalAutoscaler {
       if (past.atMs > downCutoffMs) down = Math.max(down, past.replicas);
     }
     const oldestMs = Math.min(upCutoffMs, downCutoffMs);
-    this.#recommendations = this.#recommendations.filter(({ atMs }) => atMs >= oldestMs);
+    this.#recommendations = this.#recommendations.filter(({ atMs }) => atMs > oldestMs);
     this.#recommendations.push({ atMs: nowMs, replicas: recommended });
     return Math.min(Math.max(replicas, up), down);
   }

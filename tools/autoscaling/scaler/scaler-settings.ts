@@ -15,6 +15,14 @@ export interface ScalingRules {
   readonly selectPolicy: 'Max' | 'Min' | 'Disabled';
 }
 
+export interface Fallback {
+  /** Failures in a row after which it begins. */
+  readonly failureThreshold: number;
+  readonly replicas: number;
+  /** `replicas` whatever there is, or the current number where that is higher; the forms that the simulation knows. */
+  readonly behavior: 'static' | 'currentReplicasIfHigher';
+}
+
 /** What a ScaledObject says, with KEDA's and Kubernetes' defaults where it says nothing. */
 export interface ScalerSettings {
   readonly minReplicas: number;
@@ -28,6 +36,8 @@ export interface ScalerSettings {
   /** How long a metric of zero has to last before the last replica goes; of no effect above `minReplicas` 0. */
   readonly cooldownMs: number;
   readonly useCachedMetrics: boolean;
+  /** What KEDA says when it can not read the metric; null: nothing, and all stays as it is. */
+  readonly fallback: Fallback | null;
   readonly scaleUp: ScalingRules;
   readonly scaleDown: ScalingRules;
 }
@@ -42,6 +52,7 @@ interface ScaledObjectSpec {
   readonly cooldownPeriod?: number;
   readonly minReplicaCount?: number;
   readonly maxReplicaCount?: number;
+  readonly fallback?: Omit<Fallback, 'behavior'> & { readonly behavior?: string };
   readonly advanced: {
     readonly horizontalPodAutoscalerConfig: { readonly behavior: { scaleUp: RulesSpec; scaleDown: RulesSpec } };
   };
@@ -74,9 +85,18 @@ export function scalerSettings(overlay = 'production'): ScalerSettings {
     pollingMs: (spec.pollingInterval ?? 30) * 1_000,
     cooldownMs: (spec.cooldownPeriod ?? 300) * 1_000,
     useCachedMetrics: trigger.useCachedMetrics ?? false,
+    fallback: fallbackOf(spec.fallback),
     scaleUp: rulesOf(scaleUp, 0),
     scaleDown: rulesOf(scaleDown, 300),
   };
+}
+
+function fallbackOf(fallback: ScaledObjectSpec['fallback']): Fallback | null {
+  if (fallback === undefined) return null;
+  const { behavior = 'static', failureThreshold, replicas } = fallback;
+  if (behavior !== 'static' && behavior !== 'currentReplicasIfHigher')
+    throw new Error(`The simulation does not know the fallback's behavior ${behavior}.`);
+  return { failureThreshold, replicas, behavior };
 }
 
 function rulesOf(rules: RulesSpec, defaultWindowSeconds: number): ScalingRules {
