@@ -17,7 +17,7 @@ const LONGEST_PAUSE_MS = 1_600;
 const SHORTEST_HOLD_MS = 300;
 
 /** All faults of a run, as its seed has it: each kind once before any comes again. */
-export function planFaults(seed: number, longestHoldMs: number): Generator<PlannedFault> {
+export function planFaults(seed: number, longestHoldMs: number): Generator<PlannedFault, never> {
   const random = seededRandom(seed);
   const between = (least: number, most: number) => Math.round(least + random() * (most - least));
   return (function* () {
@@ -36,15 +36,16 @@ export function planFaults(seed: number, longestHoldMs: number): Generator<Plann
 
 /** Does the planned faults one after another until the time is over. @returns how often each kind was done */
 export async function injectFaults(
-  plan: Generator<PlannedFault>,
+  plan: Generator<PlannedFault, never>,
   scene: Omit<FaultScene, 'random'>,
   isOver: (done: Readonly<Record<string, number>>) => boolean,
   report: (line: string) => void,
 ): Promise<Record<string, number>> {
   const done: Record<string, number> = {};
   const beganMs = performance.now();
-  for (const { kind, pauseMs, holdMs, seed } of plan) {
-    if (isOver(done)) break;
+  while (!isOver(done)) {
+    // Not `for … of`, which would end the plan with the loop.
+    const { kind, pauseMs, holdMs, seed } = plan.next().value;
     await sleep(pauseMs);
     report(`${((performance.now() - beganMs) / 1_000).toFixed(1)} s: ${kind}, for ${holdMs} ms`);
     const fault = FAULTS[kind];
