@@ -69,7 +69,12 @@ function call(at: number, { key }: Team, method: string, path: string, init: Req
 }
 
 /** Asks at the first replica under an id of its own. */
-function ask(who: Team, more: object = {}): { id: string; answer: Promise<Response> } {
+function ask(
+  who: Team,
+  more: object = {},
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+): { id: string; answer: Promise<Response> } {
   ids += 1;
   const id = `mine-${ids}`;
   const body = JSON.stringify({
@@ -78,7 +83,11 @@ function ask(who: Team, more: object = {}): { id: string; answer: Promise<Respon
     max_tokens: 10,
     ...more,
   });
-  const answer = call(0, who, 'POST', '/v1/chat/completions', { body, headers: { 'x-request-id': id } });
+  const answer = call(0, who, 'POST', '/v1/chat/completions', {
+    body,
+    headers: { 'x-request-id': id, ...headers },
+    ...(signal && { signal }),
+  });
   answer.catch(() => {});
   return { id, answer };
 }
@@ -172,6 +181,53 @@ describe('GET /v1/requests/{id}', () => {
   });
 });
 
+describe('x-request-timeout-ms', () => {
+  const timeout = (timeoutMs: number) => ({ 'x-request-timeout-ms': String(timeoutMs) });
+
+  it('ends a request in its prefill, in the middle of its answer, and while its prompt is made', async () => {
+    script = untilCancelled;
+    const who = await team();
+    const streamed = await ask(who, { stream: true }, timeout(300)).answer;
+    expect(streamed.status).toBe(200);
+    const text = await streamed.text();
+    expect(text).toContain('"code":"deadline_exceeded"');
+    expect(text).not.toContain('[DONE]');
+
+    let cancelled = 0;
+    script = async (job) => {
+      await ended(job);
+      cancelled += 1;
+      job.finish({ reason: 'cancelled' });
+    };
+    const whole = await ask(who, {}, timeout(300)).answer;
+    expect([whole.status, ((await whole.json()) as Failure).error.code]).toEqual([504, 'deadline_exceeded']);
+    await expect.poll(() => cancelled).toBe(1);
+
+    const before = worker.jobs.length;
+    const long = { messages: [{ role: 'user', content: 'mill race '.repeat(300_000) }] };
+    const rendering = await ask(who, long, timeout(30)).answer;
+    expect([rendering.status, ((await rendering.json()) as Failure).error.code]).toEqual([504, 'deadline_exceeded']);
+    expect(worker.jobs.length).toBe(before);
+    await expect.poll(() => heldBy(who)).toBe(0);
+  });
+
+  it('ends one that waits in the queue, whose job leaves Redis at once, and refuses what is no time', async () => {
+    script = untilCancelled;
+    const who = await team();
+    const running = Array.from({ length: SLOTS }, () => ask(who));
+    for (const { id } of running) await expect.poll(() => stateOf(who, id)).toBe('running');
+    const queue = new ModelQueue({ model: card.model, redis });
+    const late = await ask(who, {}, timeout(400)).answer;
+    // The longest wait that it allows ends with it, and either may be noticed first.
+    expect(['deadline_exceeded', 'queue_timeout']).toContain(((await late.json()) as Failure).error.code);
+    await expect.poll(async () => (await queue.depth()).waiting).toBe(0);
+    expect((await ask(who, {}, { 'x-request-timeout-ms': 'soon' }).answer).status).toBe(400);
+    for (const { id } of running) await cancel(1, who, id);
+    await queue.close();
+    await expect.poll(() => heldBy(who)).toBe(0);
+  });
+});
+
 describe('DELETE /v1/requests/{id}', () => {
   it('ends a running request from another replica, tells its client, and charges what it used, once', async () => {
     script = untilCancelled;
@@ -235,6 +291,27 @@ describe('DELETE /v1/requests/{id}', () => {
     await expect.poll(() => apis[0]!.output).toMatch(/"phase":"failover","latencyMs"/);
     await worker[Symbol.asyncDispose]();
     worker = await ScriptedWorker.start({ redisUrl: server.url, card, slots: SLOTS, run: (job) => script(job) });
+  });
+
+  it('ends a request whose prompt is still being made, as the client’s leaving does', async () => {
+    const who = await team();
+    // Renders for a second or so; what comes behind it waits for the thread.
+    const long = { messages: [{ role: 'user', content: 'mill race '.repeat(300_000) }] };
+    const before = worker.jobs.length;
+    const first = ask(who, long);
+    const second = ask(who, long);
+    const leaving = new AbortController();
+    const third = ask(who, long, {}, leaving.signal);
+    for (const { id } of [second, third]) await expect.poll(() => stateOf(who, id)).toBe('queued');
+    expect((await cancel(1, who, second.id)).state).toBe('cancelled');
+    expect((await second.answer).status).toBe(499);
+    leaving.abort();
+    await expect.poll(() => stateOf(who, third.id)).toBe('cancelled');
+    expect((await first.answer).status).toBe(400);
+    await expect.poll(() => apis[0]!.output).toMatch(/"phase":"rendering","latencyMs":[\d.]+,"msg":"cancelled"/);
+    expect(worker.jobs.length).toBe(before);
+    expect(await stateOf(who, first.id)).toBe(404);
+    expect(await heldBy(who)).toBe(0);
   });
 
   it('ends a request whose replica is dead, and says of others that they failed with it', async () => {

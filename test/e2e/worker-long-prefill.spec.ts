@@ -40,6 +40,7 @@ describe('a worker during a long prefill', () => {
     const { cardHash } = await worker.stats('?window=restart');
 
     let heldMs = 0;
+    let runMs = 0;
     // Until the last job was held for longer than its lock lasts; a fast machine needs more prefills for that.
     for (let count = 1; heldMs <= LOCK_MS && count <= 2; count += 1) {
       const sinks = Array.from({ length: 2 * count }, () => new RecordingSink());
@@ -60,6 +61,7 @@ describe('a worker during a long prefill', () => {
       }
       await Promise.all(sinks.map((sink) => sink.ended));
       heldMs = performance.now() - startMs;
+      runMs = heldMs / sinks.length;
       expect(sinks.map(({ error, tokenIds }) => error ?? tokenIds[0]?.length)).toEqual(sinks.map(() => 2));
     }
     const { consumer, eventLoopDelay, engine } = await worker.stats();
@@ -67,7 +69,9 @@ describe('a worker during a long prefill', () => {
     expect(engine.prefillRunsTotal).toBeLessThan(engine.prefilledTokensTotal / 1_000);
     expect(consumer.lockRenewals).toBeGreaterThan(0);
     expect(consumer.lockLosses).toBe(0);
-    expect(eventLoopDelay.p99Ms).toBeLessThan(20);
+    // Beside a run itself, whose length tells how busy the machine is: one on the loop would hold it for all of that.
+    expect(eventLoopDelay.p99Ms).toBeLessThan(runMs / 20);
+    expect(eventLoopDelay.maxMs).toBeLessThan(runMs / 2);
     await queue.close();
     redis.disconnect();
   }, 120_000);

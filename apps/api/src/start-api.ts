@@ -196,8 +196,14 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     settings.MILLRACE_TRACE_CONTENT,
   );
   const admission = new GatedAdmission(gate, tenants);
-  const cancelLatency = metrics.family(METRICS.cancelLatency);
-  for (const phase of CANCEL_PHASES) cancelLatency.child({ phase });
+  const cancelLatencies = metrics.family(METRICS.cancelLatency);
+  for (const phase of CANCEL_PHASES) cancelLatencies.child({ phase });
+  const cancelLatency = {
+    observe: (phase: CancelPhase, latencyMs: number, requestId: string) => {
+      cancelLatencies.child({ phase }).observe(latencyMs / 1_000);
+      logger.debug({ requestId, phase, latencyMs }, 'cancelled');
+    },
+  };
   const kept = new KeptAnswers(redis, {
     keptMs: settings.MILLRACE_ANSWER_KEPT_MS,
     mostBytes: settings.MILLRACE_ANSWER_KEPT_BYTES,
@@ -215,12 +221,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       ...FAILOVER_TIMES,
     },
     logger,
-    cancelLatency: {
-      observe: (phase: CancelPhase, latencyMs: number) => {
-        cancelLatency.child({ phase }).observe(latencyMs / 1_000);
-        logger.debug({ phase, latencyMs }, 'cancelled');
-      },
-    },
+    cancelLatency,
     journal,
     kept,
     refused,
@@ -235,6 +236,8 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
     replicaId,
     courses,
     kept,
+    journal,
+    cancelLatency,
     resumeBy: settings.MILLRACE_RESUME,
   });
   const takeover = new Takeover({

@@ -27,6 +27,8 @@ export const ERROR_CODES = {
   /** Every attempt ended its worker or failed there: running it again would do more harm. */
   attempts_exhausted: { http: 500, grpc: 'INTERNAL', type: 'server_error', retryable: false },
   engine_failed: { http: 500, grpc: 'INTERNAL', type: 'server_error', retryable: true },
+  /** The client's own limit for the whole request; it asked not to be served any longer. */
+  deadline_exceeded: { http: 504, grpc: 'DEADLINE_EXCEEDED', type: 'server_error', retryable: false },
   /** A worker that stops hands the request over; another one goes on with it. */
   worker_draining: { http: 503, grpc: 'UNAVAILABLE', type: 'server_error', retryable: true },
   worker_lost: { http: 503, grpc: 'UNAVAILABLE', type: 'server_error', retryable: true },

@@ -9,6 +9,7 @@ describe('longestWaitOf', () => {
     [{ 'x-stainless-timeout': '600' }, 600_000],
     [{ 'x-stainless-timeout': '1', 'x-queue-timeout-ms': '1500' }, 1_000],
     [{ 'x-stainless-timeout': 'soon' }, null],
+    [{ 'x-request-timeout-ms': '900', 'x-queue-timeout-ms': '1500' }, 900],
   ])('reads %j as %j', (headers, expected) => {
     expect(longestWaitOf(headers)).toBe(expected);
   });

@@ -4,7 +4,7 @@ import type { TenantContext } from '../auth/tenant-context.ts';
 import type { RequestContext } from '../generate/request-context.ts';
 import { UNOBSERVED } from '../observation/unobserved.ts';
 import { admissionHeaders } from './admission-headers.ts';
-import { longestWaitOf } from './longest-wait.ts';
+import { longestWaitOf, requestTimeoutOf } from './longest-wait.ts';
 import { resumeModeOf } from './resume-mode.ts';
 
 declare module 'fastify' {
@@ -26,6 +26,7 @@ function refusedBefore(retryCount: string | string[] | undefined): boolean | nul
 /** What the life of a request needs to know of its HTTP side. */
 export function requestContext(request: FastifyRequest, reply: FastifyReply): RequestContext {
   const tenant = callerOf(request);
+  const timeoutMs = requestTimeoutOf(request.headers);
   const gone = new AbortController();
   const { raw } = reply;
   raw.once('close', () => {
@@ -38,6 +39,7 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     tenant,
     observer: request.observer ?? UNOBSERVED,
     longestWaitMs: longestWaitOf(request.headers),
+    endsAtMs: timeoutMs === null ? null : performance.now() + timeoutMs,
     resumeBy: resumeModeOf(request.headers),
     refusedBefore: refusedBefore(request.headers['x-stainless-retry-count']),
     tell: (standing) => void reply.headers(admissionHeaders(standing)),

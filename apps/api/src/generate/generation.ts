@@ -14,15 +14,17 @@ import { packKeptRequest } from './kept/kept-request.ts';
 import { plannedConstraint, plannedReading } from './output/output-plan.ts';
 import type { OutputReading } from './output/output-reading.ts';
 import { templateVariablesOf } from './output/template-variables-of.ts';
+import { type PreparationParts, whilePreparing } from './preparation.ts';
 import type { AnswerTarget, PreparedGeneration } from './prepared-generation.ts';
 import { QueueTimeout } from './queue-timeout.ts';
 import type { RelayPort } from './relay-port.ts';
 import type { KeepWish, RequestContext } from './request-context.ts';
+import { RequestDeadline } from './request-deadline.ts';
 import { tokenBudget } from './token-budget.ts';
 import { toChatTool } from './tool-use.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
-export interface GenerationParts {
+export interface GenerationParts extends PreparationParts {
   readonly catalogue: ModelCatalogue;
   readonly prompts: PromptSource;
   readonly constraints: ConstraintChecker;
@@ -46,7 +48,9 @@ export class Generation {
   /** Everything that can be wrong with a request by itself, before anything is taken for it. @throws MillraceError */
   async prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
     const { observer } = context;
-    const prepared = await observer.preparing(request, () => this.#prepare(request, context));
+    const prepared = await whilePreparing(context, request.model, this.#parts, (ended) =>
+      observer.preparing(request, () => this.#prepare(request, context, ended)),
+    );
     observer.prepared(prepared.job);
     return prepared;
   }
@@ -68,7 +72,7 @@ export class Generation {
    */
   async run(prepared: PreparedGeneration, context: RequestContext, target: AnswerTarget): Promise<Answer> {
     const { observer } = context;
-    const ticket = await observer.admitting(() => this.#admit(prepared, context));
+    const ticket = await this.#admitted(prepared, context);
     const job = ticket.weight === 1 ? prepared.job : { ...prepared.job, weight: ticket.weight };
     const { course, attempts, entry, recorder } = this.#parts.courses.open(
       job,
@@ -83,6 +87,7 @@ export class Generation {
     const { answer } = course;
     void answer.over.then(() => observer.ended(answer));
     using queueTimeout = new QueueTimeout(job, ticket.waitMs, answer);
+    using _deadline = new RequestDeadline(context.endsAtMs, (error) => answer.failed(error));
     using detachment = this.#parts.courses.detachment(job, answer);
     try {
       if (context.keep !== null) await this.#keep(context.keep, { ...prepared, job }, ticket);
@@ -106,7 +111,11 @@ export class Generation {
     return answer;
   }
 
-  async #prepare(request: ValidGenerateRequest, context: RequestContext): Promise<PreparedGeneration> {
+  async #prepare(
+    request: ValidGenerateRequest,
+    context: RequestContext,
+    ended: AbortSignal,
+  ): Promise<Omit<PreparedGeneration, 'refused'>> {
     const { catalogue, admission, prompts, relay, replicaId } = this.#parts;
     const model = await catalogue.find(request.model);
     requireServed(model);
@@ -116,7 +125,7 @@ export class Generation {
       tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
       templateVariables: templateVariablesOf(adapted, model),
     };
-    const prompt = await prompts.render(model.cardHash, conversation, context.gone);
+    const prompt = await prompts.render(model.cardHash, conversation, ended);
     const constraint = plannedConstraint(adapted, model, prompt);
     if (constraint !== null) await this.#check(model, constraint, adapted);
     const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
@@ -131,6 +140,15 @@ export class Generation {
     });
     const { priorityClass } = adapted;
     return { model, job, priorityClass, reading: plannedReading(context.requestId, adapted, model, prompt) };
+  }
+
+  async #admitted(prepared: PreparedGeneration, context: RequestContext): Promise<AdmissionTicket> {
+    try {
+      return await context.observer.admitting(() => this.#admit(prepared, context));
+    } catch (error) {
+      prepared.refused();
+      throw error;
+    }
   }
 
   #admit({ model, job, priorityClass }: PreparedGeneration, context: RequestContext): Promise<AdmissionTicket> {

@@ -12,6 +12,8 @@ export interface PreparedGeneration {
   readonly job: GenerateJob;
   readonly priorityClass: ValidGenerateRequest['priorityClass'];
   readonly reading: OutputReading;
+  /** To be called when it is not let in: it was known to others while it was prepared for long. */
+  readonly refused: () => void;
 }
 
 /** An answer that has begun. */

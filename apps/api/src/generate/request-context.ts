@@ -24,6 +24,8 @@ export interface RequestContext {
   readonly longestWaitMs: number | null;
   /** How another worker catches up with what was delivered, should the first be lost; null for what the operator set. */
   readonly resumeBy: 'exact' | 'fast' | null;
+  /** When the client wants the whole request over, by `performance.now()`; null for whenever. */
+  readonly endsAtMs: number | null;
   /** Whether the client was refused before and comes back as it was told to; null when it does not say. */
   readonly refusedBefore: boolean | null;
   /** The answer is to outlive the connection; null for one that ends with it. */

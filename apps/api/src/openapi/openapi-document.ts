@@ -33,9 +33,10 @@ const STATUSES: Readonly<Record<number, string>> = {
   429: 'A limit of the tenant or of the queue is reached; Retry-After says when to try again.',
   500: 'Something went wrong here.',
   503: 'No worker serves the model now, or the cluster can not take the request; Retry-After says when to try again.',
+  504: 'The request took longer than its x-request-timeout-ms.',
 };
-/** Headers by which an answer outlives its connection. */
-const KEEP_HEADERS = [
+/** By which an answer outlives its connection, or does not take too long. */
+const REQUEST_HEADERS = [
   header(
     'Idempotency-Key',
     'Sent again with the same body, gives the same answer, finished or under way, and pays once.',
@@ -43,6 +44,8 @@ const KEEP_HEADERS = [
   header('x-millrace-resumable', '`true`: events have ids, and the answer can be come back to.'),
   header('x-millrace-resume', '`exact` or `fast`: how another worker catches up when the first is lost.'),
   header('Last-Event-ID', 'With a known Idempotency-Key: the stream goes on behind this event.'),
+  header('x-request-timeout-ms', 'The request is ended when it takes longer, in whatever phase it is.'),
+  header('x-queue-timeout-ms', 'The longest wait in the queue.'),
 ];
 const modelNotFound = {
   404: failure('No worker has served a model of this name.'),
@@ -128,7 +131,7 @@ function operation(dialect: Dialect) {
     summary: dialect.summary,
     tags: ['chat'],
     security: BEARER,
-    parameters: KEEP_HEADERS,
+    parameters: REQUEST_HEADERS,
     requestBody: { required: true, content: json(request) },
     responses: {
       200: { description: answer, content: { ...json(completion), ...events } },

@@ -74,9 +74,19 @@ export class RenderLane {
 
   #submit(message: RenderMessage, gone: AbortSignal | null): Promise<RenderReply> {
     const { promise, resolve, reject } = Promise.withResolvers<RenderReply>();
-    this.#waiting.push({ message, gone, resolve, reject });
+    const task = { message, gone, resolve, reject };
+    this.#waiting.push(task);
+    gone?.addEventListener('abort', () => this.#drop(task), { once: true });
     this.#runNext();
     return promise;
+  }
+
+  /** What waits is not begun; what runs is finished, and nobody hears of it. */
+  #drop(task: Task): void {
+    const at = this.#waiting.indexOf(task);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    task.reject(new MillraceError('request_cancelled', 'The client closed its connection.'));
   }
 
   #runNext(): void {

@@ -13,6 +13,26 @@ export interface JournalOpening {
   readonly cancel: (error: MillraceError) => void;
 }
 
+export interface PreparingOpening {
+  readonly tenantId: string;
+  readonly requestId: string;
+  readonly model: string;
+  readonly alias: string | null;
+  readonly cancel: (error: MillraceError) => void;
+}
+
+/** A request whose prompt is being made. No method rejects or waits. */
+export interface PreparingEntry {
+  /** It goes on, and is opened or refused. */
+  prepared(): void;
+  cancelled(): void;
+  /** It was never queued. */
+  refused(): void;
+}
+
+/** Others hear of a request when its preparation takes so long that somebody may want it ended. */
+const LONG_PREPARATION_MS = 50;
+
 interface OpenEntry {
   readonly tenantId: string;
   readonly cancel: (error: MillraceError) => void;
@@ -44,6 +64,34 @@ export class RequestJournal {
     this.#records = records;
     this.#replicaId = replicaId;
     this.#logger = logger;
+  }
+
+  /** From the request's beginning, so that a cancel finds it also while its prompt is being made. */
+  preparing({ tenantId, requestId, model, alias, cancel }: PreparingOpening): PreparingEntry {
+    this.#open.set(requestId, { tenantId, cancel });
+    const createdAtMs = Date.now();
+    let written: Promise<void> | null = null;
+    const timer = setTimeout(() => {
+      const record = { ...NOTHING_YET, requestId, model, replicaId: this.#replicaId, createdAtMs };
+      written = this.#quietly(() => this.#records.create(tenantId, record, alias));
+    }, LONG_PREPARATION_MS).unref();
+    const close = (): void => {
+      clearTimeout(timer);
+      this.#open.delete(requestId);
+    };
+    const then = (call: () => Promise<unknown>): void => void written?.then(() => this.#quietly(call));
+    return {
+      prepared: close,
+      cancelled: () => {
+        close();
+        const end = { state: 'cancelled', endedAtMs: Date.now() } as const;
+        then(() => this.#records.update(tenantId, requestId, end));
+      },
+      refused: () => {
+        close();
+        then(() => this.#records.remove(tenantId, requestId));
+      },
+    };
   }
 
   /** From before the request is queued, so that a cancel finds it in every phase. */
@@ -102,6 +150,19 @@ export class RequestJournal {
     }
   }
 }
+
+const NOTHING_YET = {
+  state: 'queued',
+  epoch: 1,
+  startedAtMs: null,
+  endedAtMs: null,
+  kept: false,
+  finishReasons: [],
+  promptTokens: 0,
+  cachedTokens: 0,
+  completionTokens: 0,
+  error: null,
+} as const satisfies Partial<RequestRecord>;
 
 function endOf(answer: Answer): Partial<RequestRecord> {
   const { usage, failure, workerId } = answer;

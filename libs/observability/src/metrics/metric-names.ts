@@ -306,7 +306,7 @@ export const METRICS = {
   cancelLatency: histogram(
     'api',
     'millrace:cancel_latency_seconds',
-    'From the wish to end a request until its job has left the queue or the worker has stopped it, by where it was.',
+    'From the wish to end a request until its rendering is over, its job has left the queue or the worker has stopped it, by where it was.',
     SHORT_SECONDS,
     ['phase'],
   ),

@@ -121,7 +121,7 @@ export class AttemptSeries implements RelaySink, Disposable {
       await this.#parts.queue.remove(requestId, epoch).catch(() => false);
     }
     this[Symbol.dispose]();
-    this.#parts.cancelLatency.observe(phase, performance.now() - beganMs);
+    this.#parts.cancelLatency.observe(phase, performance.now() - beganMs, requestId);
   }
 
   [Symbol.dispose](): void {
