@@ -174,6 +174,24 @@ describe('an answer', () => {
     expect(choices[0]!.logprobs!.refusal).toBeNull();
   });
 
+  it('opens with a comment while a long prompt is read, so that nobody on the way takes it for dead', async () => {
+    const read = Promise.withResolvers<void>();
+    script = async (job) => {
+      await read.promise;
+      job.say('At last');
+      job.finish();
+    };
+    const response = await post({ model: card.model, messages, stream: true });
+    const reader = response.body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe(': prefill\n\n');
+    read.resolve();
+    let text = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += new TextDecoder().decode(part.value);
+    }
+    expect(text).toMatch(/^data: .*At last.*data: \[DONE\]\n\n$/s);
+  });
+
   it('keeps characters whole whatever the pieces', async () => {
     const text = 'Grüße 👋🏽 — 漢字';
     script = async (job) => {

@@ -191,6 +191,12 @@ describe.each(STREAMING_CASES)('$path with tools', (dialect) => {
       ]);
       expect(error.message).toMatch(/bad.*contains/);
     }
+    const list = { type: 'function', function: { name: 'list', parameters: { type: 'array' } } };
+    const unlike = await ask(dialect, { tools: [list], tool_choice: 'required' });
+    expect([unlike.status, ((await unlike.json()) as { error: { param: string } }).error.param]).toEqual([
+      400,
+      'tools[0].function.parameters.type',
+    ]);
     const held = await ask(dialect, { tools, tool_choice: 'auto', response_format: { type: 'json_object' } });
     expect(held.status).toBe(dialect.outOfRange);
   });

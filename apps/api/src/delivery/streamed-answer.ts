@@ -8,7 +8,7 @@ import type { ReplyTarget } from '../generate/prepared-generation.ts';
 import type { EventNumbers, EventOf } from './event-numbers.ts';
 import type { SseStream } from './sse-stream.ts';
 
-/** A stream opens at its first event, or after this time in the queue: until then a failure can have its own status. */
+/** A stream opens at its first event, or after this time without one: until then a failure can have its own status. */
 const OPEN_AFTER_MS = 1_000;
 
 /** Shorter than the keepalive, which so never speaks while the request is queued. */
@@ -51,24 +51,29 @@ export class StreamedAnswer implements OutputListener, ReplyTarget {
   }
 
   accepted(): void {
-    if (this.#over || this.#started || this.#stream.opened) return;
+    if (this.#over || this.#stream.opened) return;
     this.#openTimer = setTimeout(() => void this.#tellPosition(), OPEN_AFTER_MS);
   }
 
-  /** Tells a waiting client its place and how long it will take, again and again. */
+  /** Tells a waiting client its place and how long it will take, again and again; one whose prompt is being read, that it is. */
   async #tellPosition(): Promise<void> {
-    const place = (await this.standing?.queue?.now()) ?? null;
-    if (this.#over || this.#started) return;
+    const place = this.#started ? null : ((await this.standing?.queue?.now()) ?? null);
+    if (this.#over) return;
+    if (this.#started) {
+      if (!this.#stream.opened) this.#stream.comment('prefill');
+      return;
+    }
     this.#stream.comment(place === null ? 'queued' : `queued position=${place.ahead + 1} eta_ms=${place.waitMs}`);
     this.#openTimer = setTimeout(() => void this.#tellPosition(), TELL_POSITION_MS);
   }
 
   started(): void {
     this.#started = true;
-    this.#stream.silence = 'keepalive';
+    this.#stream.silence = 'prefill';
   }
 
   output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[], usage: OutputUsage): void {
+    this.#stream.silence = 'keepalive';
     this.#send(choice, this.#mapper.output(choice, parts, logprobs, usage));
   }
 

@@ -10,6 +10,9 @@ const MAX_SHOWN_CHARACTERS = 80;
 const NON_TEXT_PARTS = new Set(['image_url', 'input_audio', 'file', 'refusal', 'video_url', 'audio_url']);
 const ROLES = 'system, developer, user, assistant, tool';
 
+/** JSON's names of types that zod calls otherwise. */
+const TYPE_NAMES: Readonly<Record<string, string>> = { int: 'integer', record: 'object' };
+
 /** Issues of a value that has the right type. */
 const VALUE_ISSUES: ReadonlySet<string> = new Set([
   'too_small',
@@ -59,6 +62,15 @@ export function describeProblem(schema: z.ZodType, error: z.ZodError, body: unkn
     const shown = value === undefined ? `${field} is missing` : `${field} is ${show(value)}`;
     return new BodyStructureError('invalid_request', `${shown}. It must be one of: ${ROLES}.`, { param: field });
   }
+  const choices = issue.code === 'invalid_union' ? wordsAt(schema, path, body) : [];
+  if (choices.length > 0) {
+    const shown = value === undefined ? `${field} is missing` : `${field} is ${show(value)}`;
+    return new (classOf(path, typeof value === 'string' ? 'invalid_value' : 'invalid_type'))(
+      'invalid_request',
+      `${shown}. It must be one of: ${choices.map((word) => JSON.stringify(word)).join(', ')}.`,
+      { param: field },
+    );
+  }
   if (path.length === 0) {
     return new BodyStructureError(
       'invalid_request',
@@ -91,7 +103,7 @@ function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `It must be of the type ${issue.expected === 'int' ? 'integer' : issue.expected}.`;
+      return `It must be of the type ${TYPE_NAMES[issue.expected] ?? issue.expected}.`;
     case 'too_small':
       return `It must ${sized(issue.origin)} ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unit(issue.origin)}.`;
     case 'too_big':
@@ -144,6 +156,21 @@ function schemaBelow(schema: z.ZodType | undefined, key: PropertyKey, value: unk
       .find((found) => found !== undefined);
   }
   return schema instanceof z.ZodObject ? (schema.shape[String(key)] as z.ZodType | undefined) : undefined;
+}
+
+/** The words that tell the shapes of a union apart, where the path leads to one of them; none elsewhere. */
+function wordsAt(root: z.ZodType, path: Path, body: unknown): string[] {
+  const last = path.at(-1);
+  let schema: z.ZodType | undefined = root;
+  for (const [depth, key] of path.slice(0, -1).entries()) {
+    schema = schemaBelow(schema, key, valueAt(body, path.slice(0, depth)));
+  }
+  while (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) schema = schema.unwrap() as z.ZodType;
+  if (!(schema instanceof z.ZodDiscriminatedUnion) || schema.def.discriminator !== last) return [];
+  return (schema.options as z.ZodObject[]).flatMap((option) => {
+    const word = option.shape[schema.def.discriminator];
+    return word instanceof z.ZodLiteral ? [...word.values].map(String) : [];
+  });
 }
 
 function mayBe(union: z.ZodUnion, option: z.ZodType, value: unknown): boolean {

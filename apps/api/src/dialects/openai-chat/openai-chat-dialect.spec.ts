@@ -237,6 +237,12 @@ describe('the openai-chat dialect', () => {
       'messages[0].tool_calls[0].function.arguments',
       /is missing. It must be of the type string/,
     ],
+    [{ response_format: { type: 'xml' } }, 'response_format.type', /"xml". It must be one of: "text", "json_object"/],
+    [
+      { response_format: { type: 'json_schema', json_schema: { name: 'a' } } },
+      'response_format.json_schema.schema',
+      /is missing. It must be of the type object/,
+    ],
     [{ chat_template_kwargs: { 'a b': 1 } }, 'chat_template_kwargs.a b', /must be names of up to 64 letters/],
     [{ chat_template_kwargs: { a: [[[[1]]]] } }, 'chat_template_kwargs', /nested at most 4 levels/],
     [{ chat_template_kwargs: { a: 'x'.repeat(9_000) } }, 'chat_template_kwargs', /at most 8192 characters/],

@@ -118,7 +118,11 @@ class CallGrammar {
       throw refusal([...path, 'name'], 'a call of this name can not be written.', 'unsupported_parameter');
     }
     const isFree = tool.parameters === null || (this.#constraint.choice === 'auto' && !tool.strict);
-    const schema = isFree ? { type: 'object' } : { type: 'object', ...tool.parameters };
+    const { type = 'object' } = tool.parameters ?? {};
+    if (!isFree && ![type].flat().includes('object')) {
+      throw refusal([...path, 'parameters', 'type'], 'the arguments of a call are an object; send "object".');
+    }
+    const schema = isFree ? { type: 'object' } : { ...tool.parameters, type: 'object' };
     const grammar = new SchemaGrammar(parts, schema, [...path, 'parameters']);
     switch (shape.kind) {
       case 'object': {
