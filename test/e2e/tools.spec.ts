@@ -194,7 +194,7 @@ describe.each(STREAMING_CASES)('$path with tools', (dialect) => {
     const list = { type: 'function', function: { name: 'list', parameters: { type: 'array' } } };
     const unlike = await ask(dialect, { tools: [list], tool_choice: 'required' });
     expect([unlike.status, ((await unlike.json()) as { error: { param: string } }).error.param]).toEqual([
-      400,
+      dialect.outOfRange,
       'tools[0].function.parameters.type',
     ]);
     const held = await ask(dialect, { tools, tool_choice: 'auto', response_format: { type: 'json_object' } });
