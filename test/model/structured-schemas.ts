@@ -27,12 +27,16 @@ export const KEYWORD_SCHEMAS: readonly Schema[] = [
   { type: 'string', pattern: '\\s' },
   { type: 'string', minLength: 70, maxLength: 80 },
   { type: 'string', format: 'email', maxLength: 12 },
+  { type: 'integer', format: 'int32' },
+  { type: 'number', format: 'int32', minimum: 2_000_000_000 },
+  { type: 'integer', format: 'int64', maximum: 5 },
+  { type: 'number', format: 'double' },
   { type: 'string', format: 'email', minLength: 8, maxLength: 254 },
   { type: 'string', pattern: '^(ab|cde)*(fgh)+$', maxLength: 9 },
   { type: 'string', pattern: '^(?!ad)[a-z]+$', maxLength: 10 },
   { type: 'string', pattern: '^[^"\\\\]{1,9}$' },
   { type: 'string', pattern: '^[é-ü\u4e00-\u9fff😀]{1,4}$' },
-  ...['date', 'time', 'date-time', 'duration', 'email', 'uuid', 'ipv4', 'ipv6', 'uri'].map((format) => ({
+  ...['date', 'time', 'date-time', 'duration', 'email', 'hostname', 'uuid', 'ipv4', 'ipv6', 'uri'].map((format) => ({
     type: 'string',
     format,
   })),

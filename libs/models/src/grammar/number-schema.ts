@@ -1,3 +1,4 @@
+import { FORMATS } from './regular/formats.ts';
 import { type Bound, NumberLanguages } from './regular/number-language.ts';
 import type { Language, Languages } from './regular/regular-language.ts';
 import { numberAt, refusal } from './schema-checks.ts';
@@ -15,10 +16,12 @@ export function numberLanguage(
   path: SchemaPath,
 ): Language {
   const numbers = new NumberLanguages(languages);
-  const least = boundOf(schema, 'minimum', 'exclusiveMinimum', Math.max, path);
-  const most = boundOf(schema, 'maximum', 'exclusiveMaximum', Math.min, path);
+  const range = formatRange(schema, path);
+  const least = inside(boundOf(schema, 'minimum', 'exclusiveMinimum', Math.max, path), range, -1);
+  const most = inside(boundOf(schema, 'maximum', 'exclusiveMaximum', Math.min, path), range, 1);
   const divisor = numberAt(schema, 'multipleOf', path);
-  const whole = type === 'integer' || (divisor !== null && Number.isInteger(divisor));
+  const whole =
+    type === 'integer' || (divisor !== null && Number.isInteger(divisor)) || WHOLE_FORMATS.has(String(schema.format));
   for (const bound of [least, most]) {
     if (!whole || bound === null || Number.isSafeInteger(Math.trunc(bound.value))) continue;
     throw refusal(
@@ -53,6 +56,32 @@ export function numberLanguage(
     );
   }
   return languages.both(language, multiples);
+}
+
+/** Formats of numbers, as OpenAPI has them. 64 bits are more than the digits of a whole number here. */
+const NUMBER_FORMATS = new Set(['int32', 'int64', 'float', 'double']);
+const WHOLE_FORMATS: ReadonlySet<string> = new Set(['int32', 'int64']);
+const INT32 = 2 ** 31;
+
+/** What the format allows, as the largest absolute value; null for no bound. Formats of texts say nothing of numbers. */
+function formatRange({ format }: SchemaObject, path: SchemaPath): number | null {
+  if (format === undefined || (typeof format === 'string' && Object.hasOwn(FORMATS, format))) return null;
+  if (typeof format !== 'string' || !NUMBER_FORMATS.has(format)) {
+    const known = [...NUMBER_FORMATS].join(', ');
+    throw refusal(
+      [...path, 'format'],
+      `${JSON.stringify(format)} is not supported; these are: ${known}.`,
+      'unsupported_parameter',
+    );
+  }
+  return format === 'int32' ? INT32 : null;
+}
+
+/** The bound, or that of a range of whole numbers where it is tighter. */
+function inside(bound: Bound | null, range: number | null, side: -1 | 1): Bound | null {
+  if (range === null) return bound;
+  const limit: Bound = { value: side === 1 ? range - 1 : -range, exclusive: false };
+  return bound === null || (side === 1 ? bound.value > limit.value : bound.value < limit.value) ? limit : bound;
 }
 
 /** The tighter of the inclusive and the exclusive bound. */
