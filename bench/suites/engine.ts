@@ -9,7 +9,8 @@ const STEPS = 24;
 const PAST_TOKENS = 128;
 
 /** Decode tokens/s of the whole engine against the bare run loop on its runner and against onnxruntime-node's `session.run`. */
-export async function engineSuite(): Promise<Row[]> {
+export async function engineSuite({ quick }: { quick: boolean }): Promise<Row[]> {
+  const rounds = quick ? 5 : ROUNDS;
   const modelFolder = fileURLToPath(new URL('../../models/smollm2-135m-instruct', import.meta.url));
   const shared = { modelFile: `${modelFolder}/model.onnx`, slots: 32, slotTokens: 512 };
   await using engine = await Side.start('engine-decode.ts', { ...shared, modelFolder });
@@ -19,7 +20,7 @@ export async function engineSuite(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const batch of BATCHES) {
     const rates = { engine: [] as number[], runner: [] as number[], session: [] as number[] };
-    for (let round = 0; round <= ROUNDS; round++) {
+    for (let round = 0; round <= rounds; round++) {
       for (const [name, side] of Object.entries({ engine, runner, session })) {
         const stepMs = await side.measure<number[]>({ rows: batch, pastTokens: PAST_TOKENS, steps: STEPS });
         // Round 0 warms caches and pages up.
