@@ -8,6 +8,7 @@ import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
 import { prefixSuite } from './suites/prefix.ts';
 import { relaySuite } from './suites/relay.ts';
+import { servingSuite } from './suites/serving.ts';
 import { soakSuite } from './suites/soak.ts';
 import { structuredSuite } from './suites/structured.ts';
 import { tracingSuite } from './suites/tracing.ts';
@@ -26,6 +27,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   peers: peersSuite,
   prefix: prefixSuite,
   relay: relaySuite,
+  serving: servingSuite,
   structured: structuredSuite,
   tracing: tracingSuite,
   soak: soakSuite,

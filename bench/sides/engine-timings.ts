@@ -30,6 +30,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       kvBytes: 0,
       prefixCacheBytes: 512 << 20,
       prefillChunkTokens: 128,
+      decodeStretch: 3,
       replayLimitTokens: 16_384,
       threads: 0,
       providers: ['cpu'],

@@ -16,6 +16,7 @@ const {
   providers,
   binding,
   prefillChunkTokens,
+  decodeStretch,
   replayLimitTokens,
   tokenTable,
 } = workerData as EngineThreadData;
@@ -39,5 +40,5 @@ const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySi
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
-const options = { runner, kvTokens, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
+const options = { runner, kvTokens, decodeStretch, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
 serveEngine(parentPort, new Engine(options));

@@ -34,6 +34,8 @@ export interface WorkerOptions {
   readonly prefixCacheBytes: number;
   readonly prefixSharing: PrefixSharing;
   readonly prefillChunkTokens: number;
+  /** How many times as long as a decode run the next token may take while prompts are computed; 0 for any. */
+  readonly decodeStretch: number;
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly threads: number;
@@ -70,6 +72,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     prefixCacheBytes: settings.MILLRACE_PREFIX_CACHE_MB * BYTES_PER_MB,
     prefixSharing: settings.MILLRACE_PREFIX_CACHE_SHARING,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
+    decodeStretch: settings.MILLRACE_DECODE_STRETCH,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,

@@ -152,6 +152,17 @@ const workerSettings = z.object({
   /** Most prompt tokens computed between two decode steps; with 3 or more a last chunk of one token can be avoided. */
   MILLRACE_PREFILL_CHUNK: z.coerce.number().int().min(3).max(65_536).default(128),
   /**
+   * While prompts are computed, running answers' next tokens may take this many times as long as a decode run: fewer prompt
+   * tokens are computed in between than MILLRACE_PREFILL_CHUNK where that takes longer, by measured times. 0 does not look at times.
+   */
+  MILLRACE_DECODE_STRETCH: z.coerce
+    .number()
+    .refine(
+      (stretch) => stretch === 0 || (stretch > 1 && stretch <= 1_000),
+      'must be 0, or more than 1 and at most 1000',
+    )
+    .default(3),
+  /**
    * When a request goes on after its worker was lost, delivered tokens are computed anew one by one, so that the rest is
    * bit for bit what it would have been; more than this many per choice are computed like a prompt instead, which is
    * quicker and may change the last bits.

@@ -84,6 +84,7 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
     slots: fc.constant(slots),
     parkingSlots: fc.nat(5),
     blocks: fc.nat(14),
+    decodeStretch: fc.constantFrom(0, 0, 2),
     kvTokens: fc.option(fc.integer({ min: SLOT_TOKENS + KV_BLOCK_TOKENS, max: 2 * SLOT_TOKENS })),
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
@@ -114,7 +115,7 @@ describe('Engine under random load', () => {
     await fc.assert(
       fc.asyncProperty(
         scenario,
-        async ({ slots, parkingSlots, blocks, kvTokens, prefillChunkTokens, asynchronous, plans }) => {
+        async ({ slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans }) => {
           const runner = new HistoryModelRunner({
             slots,
             parkingSlots,
@@ -123,7 +124,13 @@ describe('Engine under random load', () => {
             vocabularySize: VOCABULARY,
             asynchronous,
           });
-          const engine = new Engine({ runner, tokenTable, prefillChunkTokens, kvTokens: kvTokens ?? undefined });
+          const engine = new Engine({
+            runner,
+            tokenTable,
+            prefillChunkTokens,
+            decodeStretch,
+            kvTokens: kvTokens ?? undefined,
+          });
           let fatal: Error | null = null;
           engine.onFatal((error) => {
             fatal = error;

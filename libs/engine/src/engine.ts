@@ -28,6 +28,11 @@ export interface EngineOptions {
    */
   readonly replayLimitTokens?: number;
   /**
+   * How many times as long as a decode run an answer's next token may take while prompts are computed: chunks become smaller
+   * for it, by measured times. 0, the default, computes chunks of `prefillChunkTokens` always.
+   */
+  readonly decodeStretch?: number;
+  /**
    * Most tokens whose keys and values are in memory at a time, of all sequences; as many as the slots hold when left out. With
    * runners that took all memory at the start it changes nothing.
    */
@@ -65,6 +70,7 @@ export class Engine implements EnginePort {
   readonly #ended: Sequence[] = [];
   readonly #broken = new Map<ActiveRequest, ChoiceFailure>();
 
+  #runBeganAtMs = 0;
   #steps = 0;
   #decodeRuns = 0;
   #prefillRuns = 0;
@@ -81,6 +87,7 @@ export class Engine implements EnginePort {
       slots: runner.slots,
       parkingSlots: runner.parkingSlots,
       prefillChunkTokens: options.prefillChunkTokens,
+      decodeStretch: options.decodeStretch,
       budget: this.#budget,
       copySlot: (from, to, tokens) => runner.copySlot(from, to, tokens),
       loadPrefix: (sequence) => this.#prefixes.load(sequence),
@@ -196,6 +203,7 @@ export class Engine implements EnginePort {
   /** Starts the run. Null when it is complete already; otherwise the rest of the step. */
   #run(work: SchedulerOutput): Promise<boolean> | null {
     let run: unknown;
+    this.#runBeganAtMs = performance.now();
     try {
       run = this.#runs.start(work);
     } catch (error) {
@@ -227,6 +235,10 @@ export class Engine implements EnginePort {
   }
 
   #updateFromOutput(work: SchedulerOutput): boolean {
+    const { pace } = this.#scheduler;
+    const runMs = performance.now() - this.#runBeganAtMs;
+    if (work.kind === 'prefill') pace.prefilled(work.chunkTokens, runMs);
+    else if (work.kind === 'decode') pace.decoded(runMs);
     this.#runEnded();
     this.#steps += 1;
     if (work.kind === 'prefill') this.#updatePrefill(work.sequence, work.chunkTokens);

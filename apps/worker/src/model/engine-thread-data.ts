@@ -13,6 +13,7 @@ export interface EngineThreadData {
   /** Memory for computed beginnings of prompts; 0 for none. */
   readonly prefixCacheBytes: number;
   readonly prefillChunkTokens: number;
+  readonly decodeStretch: number;
   readonly replayLimitTokens: number;
   readonly threads: number;
   /** In the order in which they are tried. */

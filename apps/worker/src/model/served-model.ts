@@ -47,6 +47,7 @@ export function startEngine(served: ServedModel, options: WorkerOptions): Promis
     kvBytes: options.kvBytes,
     prefixCacheBytes: options.prefixCacheBytes,
     prefillChunkTokens: options.prefillChunkTokens,
+    decodeStretch: options.decodeStretch,
     replayLimitTokens: options.replayLimitTokens,
     threads: options.threads,
     providers: options.providers,

@@ -2,9 +2,8 @@
 export const MIN_PREFILL_CHUNK_TOKENS = 3;
 
 /**
- * Size of a prompt's next chunk. It depends on the prompt alone, never on the load, so a prompt is always computed the
- * same way. No chunk leaves a single token behind: attention computes one token on another path than several, and the
- * last bits would differ.
+ * Size of a prompt's next chunk. How a prompt is cut changes no bit, as long as no chunk leaves a single token behind:
+ * attention computes one token on another path than several, and the last bits would differ.
  *
  * @param remainingTokens what is not computed yet, ≥ 1
  * @param chunkTokens largest chunk, ≥ MIN_PREFILL_CHUNK_TOKENS

@@ -6,6 +6,7 @@ import type { KvBudget } from '../slots/kv-budget.ts';
 import { ParkingLot } from '../slots/parking-lot.ts';
 import { SlotPool } from '../slots/slot-pool.ts';
 import { MIN_PREFILL_CHUNK_TOKENS, nextPrefillChunk } from './prefill-chunk.ts';
+import { PrefillPace } from './prefill-pace.ts';
 import type { SchedulerOutput } from './scheduler-output.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -17,6 +18,8 @@ export interface SchedulerOptions {
   /** Behind the others; 0 for no parking. */
   readonly parkingSlots: number;
   readonly prefillChunkTokens: number;
+  /** 0 for whole chunks. */
+  readonly decodeStretch?: number;
   readonly budget: KvBudget;
   readonly copySlot: CopySlot;
   /** Called with a sequence that has computed nothing, in its slot: it may find some of its prompt computed already. */
@@ -41,6 +44,7 @@ export class Scheduler {
   readonly slots: SlotPool<Sequence>;
   readonly parking: ParkingLot;
   readonly shares = new SeatShares();
+  readonly pace: PrefillPace;
   readonly #prefillChunkTokens: number;
   readonly #budget: KvBudget;
   readonly #copySlot: CopySlot;
@@ -51,11 +55,21 @@ export class Scheduler {
   readonly #heirs: Sequence[] = [];
   /** Prompt tokens that may still be computed before the next decode run. */
   #prefillBudgetTokens: number;
+  /** What the budget is after each decode run. */
+  #paceTokens: number;
   #arrivals = 0;
   #parks = 0;
   #preemptions = 0;
 
-  constructor({ slots, parkingSlots, prefillChunkTokens, budget, copySlot, loadPrefix }: SchedulerOptions) {
+  constructor({
+    slots,
+    parkingSlots,
+    prefillChunkTokens,
+    decodeStretch = 0,
+    budget,
+    copySlot,
+    loadPrefix,
+  }: SchedulerOptions) {
     if (!Number.isInteger(prefillChunkTokens) || prefillChunkTokens < MIN_PREFILL_CHUNK_TOKENS) {
       throw new RangeError(`prefillChunkTokens must be ${MIN_PREFILL_CHUNK_TOKENS} or more, got ${prefillChunkTokens}`);
     }
@@ -63,6 +77,8 @@ export class Scheduler {
     this.parking = new ParkingLot(parkingSlots, slots);
     this.#prefillChunkTokens = prefillChunkTokens;
     this.#prefillBudgetTokens = prefillChunkTokens;
+    this.#paceTokens = prefillChunkTokens;
+    this.pace = new PrefillPace({ maxTokens: prefillChunkTokens, stretch: decodeStretch });
     this.#budget = budget;
     this.#copySlot = copySlot;
     this.#loadPrefix = loadPrefix;
@@ -109,7 +125,7 @@ export class Scheduler {
     const sequence = this.slots.prefilling;
     const rows = this.slots.rows;
     if (sequence !== null) {
-      const chunkTokens = this.#chunkOf(sequence);
+      const chunkTokens = this.#chunkOf(sequence, rows.length === 0 ? this.#prefillChunkTokens : this.#paceTokens);
       if (rows.length === 0 || chunkTokens <= this.#prefillBudgetTokens) {
         this.#prefillBudgetTokens -= chunkTokens;
         this.shares.charge();
@@ -117,7 +133,8 @@ export class Scheduler {
       }
     }
     if (rows.length === 0) return IDLE;
-    this.#prefillBudgetTokens = this.#prefillChunkTokens;
+    this.#paceTokens = this.pace.budgetTokens();
+    this.#prefillBudgetTokens = this.#paceTokens;
     this.shares.charge();
     return { kind: 'decode', rows };
   }
@@ -164,8 +181,8 @@ export class Scheduler {
     return aborted;
   }
 
-  #chunkOf(sequence: Sequence): number {
-    return nextPrefillChunk(sequence.prefillTokenIds.length - sequence.computedTokens, this.#prefillChunkTokens);
+  #chunkOf(sequence: Sequence, mostTokens: number): number {
+    return nextPrefillChunk(sequence.prefillTokenIds.length - sequence.computedTokens, mostTokens);
   }
 
   /** Gives one seat to whom it is due, if anybody; others may lose theirs for it. */
@@ -180,7 +197,11 @@ export class Scheduler {
       const inTheWay = this.#inTheWayOf(candidate);
       if (inTheWay === 'not due') continue;
       // Whoever comes first is waited for: others would take the memory that it needs, again and again.
-      if (!this.#hasRoomFor(candidate)) return this.#preemptFor(candidate);
+      if (!this.#hasRoomFor(candidate)) {
+        if (this.#preemptFor(candidate)) return true;
+        if (this.#nobodySits) continue;
+        return false;
+      }
       if (inTheWay !== null) this.#park(inTheWay);
       this.#seat(candidate, joining);
       return true;
@@ -261,7 +282,7 @@ export class Scheduler {
     const holders = [...this.holders()].filter(
       (sequence) =>
         (share === null || this.#share(sequence.request) === share) &&
-        (!sequence.request.hasWaitingSiblings || sequence.request.promptHolders > 1),
+        (sequence.prefilling || !sequence.request.hasWaitingSiblings || sequence.request.promptHolders > 1),
     );
     if (this.slots.occupied + this.parking.parked < 2 && !this.#nobodySits) return undefined;
     const parked = holders.filter(({ phase }) => phase === 'parked');

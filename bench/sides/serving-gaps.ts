@@ -1,0 +1,99 @@
+import { readFileSync, statSync } from 'node:fs';
+import { GREEDY } from '#contracts';
+import { Engine, type EngineRequest } from '#engine';
+import { openModelRunner } from '#model-runner';
+import { openModelFolder } from '#models';
+import { serveSide } from '../side.ts';
+
+/** The whole engine, in-thread: the time between the tokens of running answers while long prompts arrive. */
+interface Settings {
+  modelFolder: string;
+  slots: number;
+  slotTokens: number;
+  kvTokens: number;
+  prefixCacheBytes: number;
+  decodeStretch: number;
+}
+interface Task {
+  /** Answers that run all the time. */
+  streams: number;
+  /** Steps of them that are measured. */
+  steps: number;
+  /** One after another, so that one is being computed all the time; 0 for none. */
+  promptTokens: number;
+}
+
+export interface ServingGaps {
+  gapsMs: number[];
+  prefillTokensPerSecond: number;
+  /** Peak since the side started. */
+  peakBytes: number;
+  /** What the side was told that it may take, and what it has to load. */
+  weightBytes: number;
+  kvBytes: number;
+}
+
+serveSide<Settings, Task, ServingGaps>(async (settings) => {
+  const { modelFolder, slots, slotTokens, kvTokens, prefixCacheBytes, decodeStretch } = settings;
+  const folder = await openModelFolder(modelFolder);
+  const { modelFile } = folder;
+  const size = { slots, slotTokens, prefixCacheBytes, threads: 0, maxChunkTokens: 128 };
+  const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
+  const options = { runner, tokenTable: folder.tokenTable(), prefillChunkTokens: 128, kvTokens, decodeStretch };
+  const engine = new Engine(options);
+  let serial = 0;
+  const submit = (kind: string, promptTokens: number, maxTokens: number): EngineRequest => {
+    const id = serial++;
+    const promptTokenIds = Int32Array.from({ length: promptTokens }, (_, i) => (i * 37 + id * 977 + 300) % 40_000);
+    const stop = { tokenIds: [], strings: [], maxTokens };
+    const parts = { requestId: `${kind}-${id}`, epoch: 1, promptTokenIds, choices: 1, sampling: GREEDY, stop };
+    const request = { ...parts, tenantId: kind, topLogprobs: null };
+    engine.submit(request);
+    return request;
+  };
+  let lastMs: number | null = null;
+  let gapsMs: number[] = [];
+  engine.onStep(({ deltas }) => {
+    if (!deltas.some(({ requestId }) => requestId.startsWith('stream'))) return;
+    const now = performance.now();
+    if (lastMs !== null) gapsMs.push(now - lastMs);
+    lastMs = now;
+  });
+  const kvBytes = (runner.description.kvBytes / (slots * slotTokens)) * kvTokens + prefixCacheBytes;
+
+  return async ({ streams, steps, promptTokens }) => {
+    for (let stream = 0; stream < streams; stream++) submit('stream', 64, slotTokens - 100);
+    while (engine.stats().running < streams || engine.stats().waiting > 0) await engine.step();
+    for (let step = 0; step < 10; step++) await engine.step();
+    let prompt = promptTokens > 0 ? submit('prompt', promptTokens, 1) : null;
+    let finished = false;
+    engine.onStep((output) => {
+      finished ||= output.finished.some(({ requestId }) => requestId === prompt?.requestId);
+    });
+    // Until the pace knows both kinds of runs.
+    for (let step = 0; step < 20; step++) await engine.step();
+    [gapsMs, lastMs] = [[], null];
+    const prefilledBefore = engine.stats().prefilledTokensTotal;
+    const begin = performance.now();
+    while (gapsMs.length < steps) {
+      await engine.step();
+      if (finished && promptTokens > 0) {
+        finished = false;
+        prompt = submit('prompt', promptTokens, 1);
+      }
+    }
+    const seconds = (performance.now() - begin) / 1_000;
+    const prefillTokensPerSecond = (engine.stats().prefilledTokensTotal - prefilledBefore) / seconds;
+    const measured = gapsMs;
+    for (let id = 0; id < serial; id++) for (const kind of ['stream', 'prompt']) engine.cancel(`${kind}-${id}`, 1);
+    await engine.runUntilIdle();
+    const peakBytes = 1_024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+    return { gapsMs: measured, prefillTokensPerSecond, peakBytes, weightBytes: weightsOf(modelFile), kvBytes };
+  };
+});
+
+/** The model file with its external data beside it. */
+function weightsOf(modelFile: string): number {
+  const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return size(modelFile) + size(`${modelFile}.data`) + size(`${modelFile}_data`);
+}
