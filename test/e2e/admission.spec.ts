@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -255,6 +256,29 @@ describe('429', () => {
     await Promise.all([...running, first]);
   });
 
+  it('lets a tenant’s high request go before its own earlier ones, and its low one last', async () => {
+    const { key, client } = await team();
+    const jobs = holding();
+    const running = Array.from({ length: SLOTS }, () => ask(client()));
+    await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    const waiting: Promise<Response>[] = [];
+    for (const [index, priority] of ['low', undefined, 'high'].entries()) {
+      const body = { model: card.model, messages, max_tokens: 11 + index, priority };
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const init = { method: 'POST', headers, body: JSON.stringify(body) };
+      waiting.push(fetch(`${api.url}/v1/chat/completions`, init));
+      await vi.waitFor(async () => expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(index + 1));
+    }
+    const before = worker.jobs.length;
+    // One at a time, so that they are taken one after the other.
+    script = answering;
+    jobs.end();
+    await Promise.all([...running, ...waiting]);
+    const limits = worker.jobs.slice(before).map((job) => job.stop.maxTokens);
+    expect(limits.indexOf(13)).toBeLessThan(limits.indexOf(11));
+    expect(limits[0]).toBe(13);
+  });
+
   it('lets a light tenant’s request go before a flood that was there first', async () => {
     const flood = await team({ queueShare: 0.75 });
     const light = await team();
@@ -285,6 +309,34 @@ describe('settlement', () => {
     expect(await account.sums()).toMatchObject({ spent: total * 1_000, balance: 1_000_000 - total * 1_000 });
     const entries = await new LedgerReader(redis, 'test', 'one').read(account.tenantId, 10);
     expect(entries.at(-1)).toMatchObject({ outcome: 'completed', keyId, model: card.model, completionTokens: 1 });
+  });
+
+  it('charges prompt, cached and completion tokens at their own prices, and tells usage by day and model', async () => {
+    const price = { prompt: 2, cachedPrompt: 0.5, completion: 7 };
+    await new TenantStore(redis).putPrices({ default: price, models: {} });
+    await sleep(600); // prices are believed for 500 ms
+    const { id, client, account } = await team({ credits: 'metered' }, 1);
+    const cached = 4;
+    script = async (job) => {
+      job.say('Hi');
+      job.finish({ cachedPromptTokens: cached });
+    };
+    const { usage } = await ask(client());
+    const prompt = usage!.prompt_tokens;
+    expect(usage?.prompt_tokens_details?.cached_tokens).toBe(cached);
+    const credits = ((prompt - cached) * price.prompt + cached * price.cachedPrompt + price.completion) / 1_000;
+    await vi.waitFor(async () => expect((await account.sums()).held).toBe(0));
+    expect((await account.sums()).spent).toBe(Math.ceil(credits * 1_000_000));
+    const answer = await fetch(`${api.url}/admin/v1/tenants/${id}/usage`, {
+      headers: { authorization: `Bearer ${TEST_KEY}` },
+    });
+    const tokens = { promptTokens: prompt, cachedTokens: cached, completionTokens: 1 };
+    expect(await answer.json()).toEqual({
+      usage: [{ day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/), model: card.model, requests: 1, ...tokens, credits }],
+    });
+    const plain = { prompt: 1, cachedPrompt: 1, completion: 1 };
+    await new TenantStore(redis).putPrices({ default: plain, models: {} });
+    await sleep(600);
   });
 
   it('charges a client that goes away for what was made until then, and frees the rest', async () => {

@@ -456,6 +456,9 @@ describe('health and documentation', () => {
     const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as { openapi: string; paths: object };
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths)).toContain('/v1/chat/completions');
+    for (const path of ['tenants', 'tenants/{id}/keys', 'tenants/{id}/usage', 'tenants/{id}/ledger', 'prices']) {
+      expect(Object.keys(document.paths)).toContain(`/admin/v1/${path}`);
+    }
     for (const path of ['/docs', '/docs/swagger-ui-bundle.js', '/docs/swagger-ui-init.js', '/docs/swagger-ui.css']) {
       expect((await fetch(`${api.url}${path}`)).status, path).toBe(200);
     }

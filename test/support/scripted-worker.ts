@@ -13,7 +13,12 @@ export interface ScriptedJob {
   /** The next token of the first choice, for `ScriptedWorker.publish`. */
   delta(text: string): relay.Delta;
   say(text: string, options?: { choice?: number; tokens?: number; logprobs?: relay.TokenLogprob[] }): void;
-  finish(options?: { choice?: number; reason?: 'stop' | 'length' | 'cancelled'; stopString?: string }): void;
+  finish(options?: {
+    choice?: number;
+    reason?: 'stop' | 'length' | 'cancelled';
+    stopString?: string;
+    cachedPromptTokens?: number;
+  }): void;
   fail(code: string, message: string): void;
 }
 
@@ -150,7 +155,7 @@ export class ScriptedWorker implements AsyncDisposable {
       say: (text, { choice = 0, tokens = 1, logprobs = [] } = {}) => {
         publish({ deltas: [delta(text, choice, tokens, logprobs)] });
       },
-      finish: ({ choice = 0, reason = 'stop', stopString = '' } = {}) => {
+      finish: ({ choice = 0, reason = 'stop', stopString = '', cachedPromptTokens = 0 } = {}) => {
         const { FINISH_REASON_STOP, FINISH_REASON_LENGTH, FINISH_REASON_CANCELLED } = relay.FinishReason;
         const reasons = { stop: FINISH_REASON_STOP, length: FINISH_REASON_LENGTH, cancelled: FINISH_REASON_CANCELLED };
         const finished = {
@@ -160,7 +165,7 @@ export class ScriptedWorker implements AsyncDisposable {
           reason: reasons[reason],
           stopString,
           completionTokens: counts.get(choice) ?? 0,
-          cachedPromptTokens: 0,
+          cachedPromptTokens,
         };
         publish({ finished: [finished] });
       },

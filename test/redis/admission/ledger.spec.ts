@@ -105,6 +105,9 @@ describe('usageOf', () => {
     await run('r3', 'org/model:1', 30);
     await run('r4', 'another', 40);
     const rows = await usageOf(redis, 'team-a', Date.UTC(2026, 0, 30), clock.nowMs());
+    const keptMs = await redis.pttl(redisKeys.usage('team-a', '2026-01-31'));
+    expect(keptMs).toBeGreaterThan(399 * 24 * 3_600_000);
+    expect(keptMs).toBeLessThanOrEqual(400 * 24 * 3_600_000);
     const common = { promptTokens: 5, cachedTokens: 2, requests: 1 };
     expect(rows).toEqual([
       {
