@@ -178,6 +178,14 @@ describe.each(STREAMING_CASES)('the shipped model at $prefix', { timeout: 120_00
   });
 });
 
+it('lists the models for openai, and tells of one', async () => {
+  const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
+  const ids: string[] = [];
+  for await (const model of client.models.list()) ids.push(model.id);
+  expect(ids).toEqual([MODEL]);
+  expect(await client.models.retrieve(MODEL)).toMatchObject({ id: MODEL, object: 'model' });
+});
+
 describe('Python’s openai', () => {
   it('is served at every prefix, whole and streamed, with parsed answers and tools', async () => {
     const urls = STREAMING_CASES.map(({ prefix }) => `${cluster.url}${prefix}`);
