@@ -1,3 +1,4 @@
+import { brotliDecompressSync } from 'node:zlib';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelCard } from '#contracts';
@@ -5,6 +6,7 @@ import { openModelFolder } from '#models';
 import { connectRedis, redisKeys } from '#queue';
 import { generateJob } from '../support/generate-job.ts';
 import { JobV1 } from '../support/previous-release/job-v1.ts';
+import { ModelCardV1, WorkerRecordV1 } from '../support/previous-release/records-v1.ts';
 import { RelayReplicaV1 } from '../support/previous-release/relay-v1.ts';
 import { WorkerV1 } from '../support/previous-release/worker-v1.ts';
 import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
@@ -100,9 +102,15 @@ it('a worker of this release serves an API of the previous one', async () => {
     REDIS_URL: redis.url,
     MILLRACE_MODEL: 'test/fixtures/models/tiny-llama',
     MILLRACE_MODEL_ID: MODEL,
+    MILLRACE_WORKER_ID: 'new',
   });
   const { cardHash } = await worker.stats();
   const connection = connectRedis(redis.url, 'consumer');
+  // Without these it would not know of the worker, or of its model.
+  const said: unknown = JSON.parse((await connection.get(redisKeys.workerRecord('new'))) ?? 'null');
+  expect(WorkerRecordV1.parse(said)).toMatchObject({ state: 'ready', models: [{ model: MODEL, cardHash }] });
+  const card = brotliDecompressSync((await connection.getBuffer(redisKeys.card(cardHash))) ?? '').toString();
+  expect(ModelCardV1.parse(JSON.parse(card)).model).toBe(MODEL);
   const queue = new Queue(redisKeys.queueName(MODEL), { connection, prefix: redisKeys.queuePrefix });
   const job = JobV1.parse({
     ...generateJob({ model: MODEL, cardHash, relayAddress: replica.address }),

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cardHash, type ModelCard, type WorkerRecord } from '#contracts';
+import { cardHash, JOB_VERSION, type ModelCard, type WorkerRecord } from '#contracts';
 import { CardCorruptError, CardStore, connectRedis, redisKeys, WorkerDirectory } from '#queue';
 import { RedisServer } from '../support/redis-server.ts';
 
@@ -76,6 +76,15 @@ describe('WorkerDirectory', () => {
     expect(await directory.snapshot()).toEqual([
       { model: 'm', cardHash: 'x', workers: 0, slots: 0, state: 'stopped', jobVersion: 2 },
     ]);
+  });
+
+  it('knows which jobs a worker reads, of a worker of the previous release that came back under the same id too', async () => {
+    const directory = new WorkerDirectory(redis);
+    await directory.publish(record(), 60_000);
+    expect((await directory.workers())[0]?.jobVersion).toBe(JOB_VERSION);
+    await redis.set(redisKeys.workerRecord('w1'), JSON.stringify(record({ startedAtMs: 2 })));
+    expect((await directory.workers())[0]?.jobVersion).toBeUndefined();
+    expect((await directory.snapshot())[0]?.jobVersion).toBe(1);
   });
 
   it('announces a new, changed or withdrawn worker at once, and not every heartbeat', async () => {

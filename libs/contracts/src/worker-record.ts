@@ -17,7 +17,7 @@ export const WorkerRecord = z.object({
       waiting: z.int().min(0),
     }),
   ),
-  /** Newest version of jobs that it reads; 1 when it does not say. */
+  /** Newest version of jobs that it reads; 1 when it does not say. Kept beside the record, which older readers take only as it was. */
   jobVersion: z.int().min(1).optional(),
   startedAtMs: z.int(),
   beatAtMs: z.int(),

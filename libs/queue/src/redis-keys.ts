@@ -26,6 +26,8 @@ export const redisKeys = {
 
   /** string with TTL: a worker's record as JSON */
   workerRecord: (workerId: string) => `${PREFIX}:{workers}:record:${escaped(workerId)}`,
+  /** string with TTL: what a worker of version 2 or later says beside its record, which readers of version 1 take as it was only */
+  workerAbilities: (workerId: string) => `${PREFIX}:{workers}:abilities:${escaped(workerId)}`,
   /** sorted set: worker id → Unix time in ms of its last heartbeat */
   workerBeats: `${PREFIX}:{workers}:beats`,
   /** hash: model → JSON { cardHash, seenAtMs } of every model served before */

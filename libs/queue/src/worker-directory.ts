@@ -26,6 +26,9 @@ export class WorkerDirectory {
 
   /** Worker's side: the heartbeat. A new worker, state or model is announced to `watch`ers at once. */
   async publish(record: WorkerRecord, ttlMs: number): Promise<void> {
+    // Readers of the previous release refuse a record with a field that they do not know.
+    const { jobVersion = JOB_VERSION, ...said } = record;
+    const abilities: WorkerAbilities = { startedAtMs: record.startedAtMs, jobVersion };
     const announcement = announcementOf(record);
     const changed = this.#announced.get(record.workerId) !== announcement;
     await redisCall(this.#redis, `take the heartbeat of worker ${record.workerId}`, async () => {
@@ -33,12 +36,8 @@ export class WorkerDirectory {
       const beatAtMs = Number((await this.#redis.time())[0]) * 1_000;
       const transaction = this.#redis
         .multi()
-        .set(
-          redisKeys.workerRecord(record.workerId),
-          JSON.stringify({ jobVersion: JOB_VERSION, ...record }),
-          'PX',
-          ttlMs,
-        )
+        .set(redisKeys.workerRecord(record.workerId), JSON.stringify(said), 'PX', ttlMs)
+        .set(redisKeys.workerAbilities(record.workerId), JSON.stringify(abilities), 'PX', ttlMs)
         .zadd(redisKeys.workerBeats, beatAtMs, record.workerId)
         .zremrangebyscore(redisKeys.workerBeats, '-inf', beatAtMs - INDEX_KEEP_MS);
       for (const { model, cardHash } of record.models) {
@@ -57,7 +56,7 @@ export class WorkerDirectory {
     await redisCall(this.#redis, `withdraw worker ${workerId}`, () =>
       this.#redis
         .multi()
-        .del(redisKeys.workerRecord(workerId))
+        .del(redisKeys.workerRecord(workerId), redisKeys.workerAbilities(workerId))
         .zrem(redisKeys.workerBeats, workerId)
         .publish(redisKeys.workersChanged, workerId)
         .exec(),
@@ -69,11 +68,14 @@ export class WorkerDirectory {
     return redisCall(this.#redis, 'list the workers', async () => {
       const workerIds = await this.#redis.zrange(redisKeys.workerBeats, 0, -1);
       if (workerIds.length === 0) return [];
-      const texts = await this.#redis.mget(workerIds.map(redisKeys.workerRecord));
-      return texts.flatMap((text) => {
+      const [records, abilities] = await Promise.all([
+        this.#redis.mget(workerIds.map(redisKeys.workerRecord)),
+        this.#redis.mget(workerIds.map(redisKeys.workerAbilities)),
+      ]);
+      return records.flatMap((text, index) => {
         // Records of another release that this one can not read are not this one's workers.
         const record = text === null ? null : WorkerRecord.safeParse(JSON.parse(text));
-        return record?.success ? [record.data] : [];
+        return record?.success ? [withAbilities(record.data, abilities[index] ?? null)] : [];
       });
     });
   }
@@ -105,6 +107,17 @@ export class WorkerDirectory {
     subscriber.subscribe(redisKeys.workersChanged).catch(() => {});
     return { [Symbol.dispose]: () => subscriber.disconnect() };
   }
+}
+
+interface WorkerAbilities {
+  /** Whose they are: a worker of the previous release may have come back under the same id. */
+  readonly startedAtMs: number;
+  readonly jobVersion: number;
+}
+
+function withAbilities(record: WorkerRecord, text: string | null): WorkerRecord {
+  const abilities = text === null ? null : (JSON.parse(text) as WorkerAbilities);
+  return abilities?.startedAtMs === record.startedAtMs ? { ...record, jobVersion: abilities.jobVersion } : record;
 }
 
 function announcementOf(record: WorkerRecord): string {
