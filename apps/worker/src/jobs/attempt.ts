@@ -2,6 +2,12 @@ import type { GenerateJob } from '#contracts';
 import type { FinishReason } from '#engine';
 import type { AttemptObserver } from '../observation/attempt-observer.ts';
 
+/** What came of a job: tokens of all choices, and tokens of the prompt that were computed before. */
+export interface MadeTokens {
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+}
+
 /** A request's try on this worker, from the claim to the end of its last choice. */
 export class Attempt {
   readonly requestId: string;
@@ -50,14 +56,9 @@ export class Attempt {
     );
   }
 
-  /** Tokens of all choices that have ended, those of earlier attempts included. */
-  get madeTokens(): number {
-    return this.#madeTokens;
-  }
-
-  /** Of the prompt, tokens that this worker had computed before. */
-  get cachedPromptTokens(): number {
-    return this.#cachedPromptTokens;
+  /** Of all choices that have ended, what earlier attempts made included. */
+  get made(): MadeTokens {
+    return { completionTokens: this.#madeTokens, cachedTokens: this.#cachedPromptTokens };
   }
 
   /** @param tokens of the whole choice */

@@ -5,7 +5,9 @@ import { createLogger, Metrics } from '#observability';
 import type { ClaimOutcome, OutgoingFrames } from '#relay';
 import { generateJob } from '../../../../test/support/generate-job.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
-import { JobRunner, type MadeTokens } from './job-runner.ts';
+import type { MadeTokens } from './attempt.ts';
+import { JobRunner } from './job-runner.ts';
+import type { ReportedRequest } from './unsettled-usage.ts';
 
 const stats: EngineStats = {
   running: 0,
@@ -67,7 +69,7 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
   const metrics = new Metrics({ process: 'worker', version: '0', runtime: false });
   const observer = new JobMetrics(metrics, 'm');
   const reports: [string, number][] = [];
-  const reportUsage = async ({ requestId }: GenerateJob, made: MadeTokens) =>
+  const reportUsage = async ({ requestId }: ReportedRequest, made: MadeTokens) =>
     void reports.push([requestId, made.completionTokens]);
   const runner = new JobRunner({
     ...{ engine, dialer, tokenTable, logger, observer, reportUsage },
@@ -125,6 +127,18 @@ describe('JobRunner', () => {
     other.finish(0);
     await whole;
     expect(other.reports).toEqual([]);
+  });
+
+  it('tells what it made of a request whose API replica vanished before its last frames can have arrived, once', async () => {
+    const { runner, job, finish, reports, lost } = harness();
+    const run = runner.run(job(), never);
+    await settled(run);
+    finish(0);
+    await run;
+    expect(reports).toEqual([]);
+    lost();
+    lost();
+    expect(reports).toEqual([['request-1', 1]]);
   });
 
   it('settles when the last of several choices has ended', async () => {

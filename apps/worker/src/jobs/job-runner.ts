@@ -3,9 +3,10 @@ import type { EnginePort, StepOutput } from '#engine';
 import { type Logger, preciseNowMs } from '#observability';
 import type { RelayDialer, ResumedChoice } from '#relay';
 import type { AttemptObserver, ClaimEnd, JobObserver } from '../observation/attempt-observer.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type MadeTokens } from './attempt.ts';
 import { engineRequestOf, type PrefixSharing } from './engine-request-of.ts';
 import { finishedOf, framesOf } from './frames-of.ts';
+import { type ReportedRequest, reportedRequestOf, UnsettledUsage } from './unsettled-usage.ts';
 
 export interface JobRunnerParts {
   readonly engine: EnginePort;
@@ -17,13 +18,7 @@ export interface JobRunnerParts {
   readonly logger: Logger;
   readonly observer: JobObserver;
   /** Tells the tenant's account what was made of a request whose API replica vanished, should nobody go on with it. */
-  readonly reportUsage: (job: GenerateJob, made: MadeTokens) => Promise<void>;
-}
-
-/** What came of a job: tokens of all choices, and tokens of the prompt that were computed before. */
-export interface MadeTokens {
-  readonly completionTokens: number;
-  readonly cachedTokens: number;
+  readonly reportUsage: (request: ReportedRequest, made: MadeTokens) => Promise<void>;
 }
 
 interface Refusal {
@@ -42,6 +37,7 @@ export class JobRunner {
   readonly counts: JobCounts = { granted: 0, resumed: 0, denied: 0, refused: 0, repeated: 0 };
   readonly #parts: JobRunnerParts;
   readonly #attempts = new Map<string, Attempt>();
+  readonly #unsettled = new UnsettledUsage();
 
   constructor(parts: JobRunnerParts) {
     this.#parts = parts;
@@ -79,15 +75,17 @@ export class JobRunner {
       attempt.observer.ended(preciseNowMs());
       this.#parts.logger.debug(namesOf(job), 'attempt is over');
     }
-    if (attempt.lost && attempt.madeTokens > 0) await this.#report(job, attempt);
+    if (attempt.made.completionTokens === 0) return;
+    if (attempt.lost) await this.#report(reportedRequestOf(job), attempt.made);
+    else this.#unsettled.keep(key, reportedRequestOf(job), attempt.made);
   }
 
-  async #report(job: GenerateJob, attempt: Attempt): Promise<void> {
-    const { madeTokens: completionTokens, cachedPromptTokens: cachedTokens } = attempt;
+  /** Changes nothing where the replica did settle it. */
+  async #report(request: ReportedRequest, made: MadeTokens): Promise<void> {
     try {
-      await this.#parts.reportUsage(job, { completionTokens, cachedTokens });
+      await this.#parts.reportUsage(request, made);
     } catch (err) {
-      this.#parts.logger.warn({ requestId: job.requestId, completionTokens, err }, 'what was made could not be noted');
+      this.#parts.logger.warn({ ...request, ...made, err }, 'what was made could not be noted');
     }
   }
 
@@ -169,8 +167,11 @@ export class JobRunner {
   }
 
   #lose(requestId: string, epoch: number): void {
-    const attempt = this.#attempts.get(keyOf(requestId, epoch));
+    const key = keyOf(requestId, epoch);
+    const attempt = this.#attempts.get(key);
     if (attempt !== undefined) attempt.lost = true;
+    const ended = this.#unsettled.take(key);
+    if (ended !== null) void this.#report(ended.request, ended.made);
     this.#cancel(requestId, epoch, 'the API replica is gone');
   }
 

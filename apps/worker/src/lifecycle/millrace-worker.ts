@@ -1,5 +1,5 @@
 import type { TenantAccount } from '#admission';
-import type { GenerateJob, WorkerRecord } from '#contracts';
+import type { WorkerRecord } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
 import {
   exposeRedis,
@@ -15,7 +15,9 @@ import { RelayDialer, type ReplicaChange } from '#relay';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
 import { HealthServer, type Problems } from '../health/health-server.ts';
-import { JobRunner, type MadeTokens } from '../jobs/job-runner.ts';
+import type { MadeTokens } from '../jobs/attempt.ts';
+import { JobRunner } from '../jobs/job-runner.ts';
+import type { ReportedRequest } from '../jobs/unsettled-usage.ts';
 import { openServedModel, type ServedModel, startEngine } from '../model/served-model.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
 import { TracedJobs } from '../observation/traced-jobs.ts';
@@ -142,9 +144,8 @@ export class MillraceWorker {
     });
     const measured = new JobMetrics(this.#metrics, model);
     const observer = this.#tracing.on ? new TracedJobs(this.#tracing, options.workerId, measured) : measured;
-    const reportUsage = async ({ tenantId, requestId, promptTokenIds }: GenerateJob, made: MadeTokens) => {
-      const counts = { promptTokens: promptTokenIds.length, ...made };
-      await this.#parts.accountOf(tenantId).reportUsage(requestId, counts);
+    const reportUsage = async ({ tenantId, requestId, promptTokens }: ReportedRequest, made: MadeTokens) => {
+      await this.#parts.accountOf(tenantId).reportUsage(requestId, { promptTokens, ...made });
     };
     const { prefixSharing } = options;
     const jobs = new JobRunner({ prefixSharing, engine, dialer, tokenTable, cardHash, logger, observer, reportUsage });

@@ -51,7 +51,10 @@ export class RelayDialer implements AsyncDisposable {
     this.#cancelListeners.push(listener);
   }
 
-  /** Called for every granted, unfinished attempt whose stream broke: nobody waits for its tokens any more. */
+  /**
+   * Called for every granted attempt whose stream broke before its end, so that nobody waits for its tokens any more, or so
+   * soon after it that its last frames may not have arrived.
+   */
   onLost(listener: LostListener): void {
     this.#lostListeners.push(listener);
   }
@@ -183,8 +186,13 @@ export class RelayDialer implements AsyncDisposable {
         continue;
       }
       this.#forget(claim);
-      if (!this.#closed) for (const listener of this.#lostListeners) listener(claim.requestId, claim.epoch);
+      this.#tellLost(claim);
     }
+    for (const finished of stream.finished.lately()) this.#tellLost(finished);
+  }
+
+  #tellLost({ requestId, epoch }: { readonly requestId: string; readonly epoch: number }): void {
+    if (!this.#closed) for (const listener of this.#lostListeners) listener(requestId, epoch);
   }
 
   #granted(frame: { requestId: string; epoch: number }): HeldClaim | null {
@@ -196,7 +204,9 @@ export class RelayDialer implements AsyncDisposable {
     const claim = this.#granted(finished);
     if (claim === null) return;
     claim.openChoices -= 1;
-    if (claim.openChoices === 0) this.#forget(claim);
+    if (claim.openChoices > 0) return;
+    claim.stream?.finished.add(claim);
+    this.#forget(claim);
   }
 
   #fail(failed: relay.Failed): void {

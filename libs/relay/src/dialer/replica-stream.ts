@@ -3,6 +3,7 @@ import type { relay } from '#contracts';
 import { RelayOverflowError } from '../errors/relay-overflow-error.ts';
 import { RelayStreamError } from '../errors/relay-stream-error.ts';
 import { type AttachCall, attachMethod, encodeWorkerMessage } from '../wire/attach-method.ts';
+import { FinishedClaims } from './finished-claims.ts';
 import type { HeldClaim } from './held-claim.ts';
 
 export interface ReplicaStreamOptions {
@@ -23,6 +24,7 @@ const CLOSE_MS = 1_000;
 /** A worker's open stream to one API replica: `dialling`, then `open` after the welcome, then `ended`. */
 export class ReplicaStream {
   readonly claims = new Set<HeldClaim>();
+  readonly finished = new FinishedClaims();
   readonly address: string;
   readonly #options: ReplicaStreamOptions;
   readonly #client: Client;
