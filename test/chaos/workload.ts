@@ -37,6 +37,8 @@ export class Workload {
   readonly #model: string;
   readonly #apiKey: string;
   readonly #expected = new Map<string, SeenAnswer['parts']>();
+  /** Of all requests, those with an `Idempotency-Key`. */
+  kept = KEPT;
   #idempotencyKeys = 0;
 
   constructor(cluster: Cluster, model: string, apiKey: string) {
@@ -63,7 +65,7 @@ export class Workload {
   /** One request: compared, or left by its client. Never rejects. */
   async once(random: () => number): Promise<void> {
     const kind = pick(Object.keys(REQUEST_KINDS), random);
-    const idempotencyKey = random() < KEPT ? this.#newIdempotencyKey() : null;
+    const idempotencyKey = random() < this.kept ? this.#newIdempotencyKey() : null;
     try {
       if (random() < LEFT) await this.#leave(kind, random, idempotencyKey);
       else await this.#compare(kind, random, idempotencyKey);
