@@ -32,6 +32,8 @@ describe('a worker during a long prefill', () => {
       MILLRACE_SLOT_TOKENS: '2048',
       // The whole prompt is one run, which the engine's thread can not leave in between.
       MILLRACE_PREFILL_CHUNK: '2048',
+      MILLRACE_DECODE_STRETCH: '0',
+      MILLRACE_PREFIX_CACHE_MB: '0',
       MILLRACE_JOB_LOCK_MS: String(LOCK_MS),
     });
     const redis = connectRedis(redisServer.url, 'producer');
