@@ -11,7 +11,8 @@ export const hasNginx = spawnSync('nginx', ['-v']).status === 0;
 export const nginxSettings = readFileSync(new URL('../../docker/compose/nginx.conf', import.meta.url), 'utf8');
 
 /**
- * A real nginx with docker-compose's own settings, in front of two servers on loopback.
+ * A real nginx with docker-compose's own settings, in front of two servers on loopback, whose addresses stand in the place
+ * of the names that Docker would resolve.
  *
  * @example
  * await using nginx = await Nginx.before([first.port, second.port]);
@@ -35,8 +36,8 @@ export class Nginx implements AsyncDisposable {
     writeFileSync(
       file,
       nginxSettings
-        .replace('api-1:8000', `127.0.0.1:${ports[0]}`)
-        .replace('api-2:8000', `127.0.0.1:${ports[1]}`)
+        .replace('api-1:8000 resolve', `127.0.0.1:${ports[0]}`)
+        .replace('api-2:8000 resolve', `127.0.0.1:${ports[1]}`)
         .replace('listen 8080', `listen 127.0.0.1:${port}`)
         .replace('worker_processes auto', 'worker_processes 1')
         .replaceAll('/tmp/', `${folder}/`),
