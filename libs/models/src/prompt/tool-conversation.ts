@@ -50,9 +50,9 @@ export function probeToolSupport(
     }
   };
   if (!tried(PROBE_MESSAGES.slice(0, 1), /probe_tool_name/)) return 'none';
-  const called = /probe_argument\\?['"]?\W*probe text/;
-  if (tried(withArguments(PROBE_MESSAGES, 'objects'), called)) return 'objects';
-  return tried(withArguments(PROBE_MESSAGES, 'texts'), called) ? 'texts' : 'objects';
+  // Between a name and its value there may be marks with words of their own.
+  if (tried(withArguments(PROBE_MESSAGES, 'objects'), /probe_argument.{1,80}probe text/s)) return 'objects';
+  return tried(withArguments(PROBE_MESSAGES, 'texts'), /probe_argument\\?['"]?\W*probe text/) ? 'texts' : 'objects';
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   JinjaFloat,
   JinjaTuple,
   type JinjaValue,
+  jinjaValueOf,
   lengthOf,
   numberOf,
 } from './jinja-value.ts';
@@ -51,6 +52,8 @@ export const JINJA_FILTERS: ReadonlyMap<string, JinjaFilter> = new Map<string, J
   ['e', escapeHtml],
   ['escape', escapeHtml],
   ['tojson', (value, given) => jsonText(value, given)],
+  // llama.cpp's, in templates that are written for it.
+  ['from_json', (value) => jinjaValueOf(JSON.parse(textOf(value)))],
   ['default', orDefault],
   ['d', orDefault],
   ['length', length],

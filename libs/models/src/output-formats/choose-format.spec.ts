@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { chooseOutputFormat } from './choose-format.ts';
+
+const FOLDER = new URL('../../../../test/fixtures/model-templates/', import.meta.url);
+
+describe('chooseOutputFormat', () => {
+  it.each([
+    ['apriel-1.6', 'apriel'],
+    ['deepseek-v3.1', 'deepseek'],
+    ['gemma4', 'gemma'],
+    ['gigachat3', 'json-list'],
+    ['glm-4.6', 'glm'],
+    ['glm-4.7', 'glm'],
+    ['granite-4.0', 'hermes'],
+    ['kimi-k2', 'kimi'],
+    ['minimax-m2', 'minimax'],
+    ['mistral-nemo', 'mistral'],
+    ['nemotron-3', 'qwen3-coder'],
+    ['qwen-25', 'hermes'],
+    ['qwen3', 'hermes'],
+    ['qwen3.5', 'qwen3-coder'],
+    ['qwen3-coder', 'qwen3-coder'],
+    ['seed-oss', 'seed-oss'],
+    ['smollm2', 'generic'],
+    ['stepfun3.5', 'qwen3-coder'],
+  ])('tells the family of a real template: %s writes calls as %s', (file, name) => {
+    const { template } = JSON.parse(readFileSync(new URL(`${file}.json`, FOLDER), 'utf8'));
+    expect(chooseOutputFormat(template).name).toBe(name);
+  });
+
+  it.each([
+    ['{{ "<|tools_prefix|>" }}', 'apertus'],
+    ['{{ "<|action_start|><|plugin|>" }}', 'internlm'],
+    ["{{ 'Action:\\n```json\\n[' }}", 'cohere'],
+    ['List of tools: [{{ tools }}]', 'pythonic'],
+  ])('tells it by its marks: %s', (template, name) => expect(chooseOutputFormat(template).name).toBe(name));
+});
