@@ -115,7 +115,11 @@ serveSide<Settings, LoadTask, TenantServed[]>(async ({ url, model, answerTokens,
   };
 });
 
-const anonymous = (json: string) => json.replace(/"id":"[^"]*"/, '').replace(/"created":\d+/, '');
+const anonymous = (json: string) =>
+  json
+    .replace(/"id":"[^"]*"/, '')
+    .replace(/"created":\d+/, '')
+    .replace(/"cached_tokens":\d+/, '');
 
 function streamOf(text: string): Omit<Told, 'status'> {
   const pieces = text.split('\n\n');
