@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectRedis, redisKeys } from '#queue';
+import {
+  IdempotencyKeys,
+  idempotencyKeyHash,
+  KeptAnswers,
+  type RefusedRequest,
+  RefusedRequests,
+  ReplicaPresence,
+} from '#requests';
+import { RedisServer } from '../../support/redis-server.ts';
+
+const TENANT = 'team';
+const limits = { keptMs: 60_000, mostBytes: 100, mostBytesPerTenant: 250 };
+const request = Buffer.from('what was asked');
+
+let server: RedisServer;
+let redis: Redis;
+let kept: KeptAnswers;
+let keys: IdempotencyKeys;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = connectRedis(server.url, 'producer');
+  await redis.ping().catch(() => new Promise((resolve) => redis.once('ready', resolve)));
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await server?.[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  await redis.flushall();
+  kept = new KeptAnswers(redis, limits);
+  keys = new IdempotencyKeys(redis);
+});
+
+const id = (requestId: string) => ({ tenantId: TENANT, requestId });
+const bytes = (count: number) => Buffer.alloc(count, 'x');
+const payloadsOf = async (requestId: string) =>
+  (await kept.frames(id(requestId), '-')).map(({ payload }) => payload.length);
+const claim = (requestId: string, fingerprint = 'asked', replaces: string | null = null) =>
+  keys.claim({ tenantId: TENANT, keyHash: idempotencyKeyHash('k'), fingerprint, requestId, replaces });
+
+describe('a kept answer', () => {
+  it('takes frames from its owner alone, and from nobody after its end', async () => {
+    await kept.keep(id('r'), 'api-1', 1, request, null);
+    expect(await kept.append(id('r'), 'api-2', 1, bytes(5), null)).toBe('lost');
+    expect(await kept.append(id('r'), 'api-1', 1, bytes(7), null)).toBe('kept');
+    expect(await kept.append(id('r'), 'api-1', 1, null, { state: 'ended', error: null })).toBe('kept');
+    expect(await kept.append(id('r'), 'api-1', 1, bytes(9), null)).toBe('lost');
+    expect(await payloadsOf('r')).toEqual([7]);
+    expect(await kept.read(id('r'))).toMatchObject({ state: 'ended', owner: '', request });
+  });
+
+  it('goes to one of all who want to take it over, and counts the owners that died with it', async () => {
+    await kept.keep(id('r'), 'api-0', 1, request, null);
+    const takers = Array.from({ length: 20 }, (_, index) => `api-${index + 1}`);
+    const taken = await Promise.all(takers.map((taker) => kept.adopt(id('r'), 'api-0', taker)));
+    expect(taken.filter((adopted) => adopted !== null)).toEqual([{ epoch: 2, losses: 1 }]);
+    const owner = takers[taken.findIndex((adopted) => adopted !== null)] ?? '';
+    expect([await kept.owned('api-0'), await kept.owned(owner)]).toEqual([[], [id('r')]]);
+    await kept.append(id('r'), owner, 2, null, { state: 'released', error: null });
+    // Who left it in order was not lost.
+    expect(await kept.adopt(id('r'), '', 'api-99')).toEqual({ epoch: 3, losses: 1 });
+    expect(await kept.append(id('r'), owner, 2, bytes(3), null)).toBe('lost');
+  });
+
+  it('is dropped when it outgrows its bytes, and the oldest of a tenant make room', async () => {
+    for (const each of ['one', 'two', 'three']) {
+      await kept.keep(id(each), 'api-1', 1, request, null);
+      expect(await kept.append(id(each), 'api-1', 1, bytes(80), { state: 'ended', error: null })).toBe('kept');
+    }
+    expect(await kept.read(id('one'))).toBeNull();
+    expect([await payloadsOf('one'), await payloadsOf('three')]).toEqual([[], [80]]);
+    await kept.keep(id('large'), 'api-1', 1, request, null);
+    expect(await kept.append(id('large'), 'api-1', 1, bytes(101), null)).toBe('dropped');
+    expect((await kept.read(id('large')))?.state).toBe('dropped');
+    expect(Number(await redis.hget(redisKeys.keptBytes(TENANT), 'total'))).toBeLessThanOrEqual(
+      limits.mostBytesPerTenant,
+    );
+  });
+
+  it('is forgotten in time, and its idempotency key with it', async () => {
+    kept = new KeptAnswers(redis, { ...limits, keptMs: 150 });
+    expect((await claim('r')).verdict).toBe('new');
+    await kept.keep(id('r'), 'api-1', 1, request, idempotencyKeyHash('k'));
+    await kept.append(id('r'), 'api-1', 1, bytes(5), { state: 'ended', error: null });
+    expect(await claim('s')).toEqual({ verdict: 'attach', requestId: 'r' });
+    expect((await claim('s', 'something else')).verdict).toBe('mismatch');
+    await sleep(200);
+    expect([await kept.read(id('r')), await kept.frames(id('r'), '-')]).toEqual([null, []]);
+    expect((await claim('s', 'something else')).verdict).toBe('new');
+    await sleep(200);
+    const left = await redis.keys('*answer*');
+    for (const key of left) expect(await redis.pttl(key)).toBeGreaterThan(-1);
+  });
+});
+
+describe('an idempotency key', () => {
+  it('is given to one of all who come together, and is free again when that one was refused', async () => {
+    const verdicts = await Promise.all(Array.from({ length: 20 }, (_, index) => claim(`r${index}`)));
+    expect(verdicts.filter(({ verdict }) => verdict === 'new')).toHaveLength(1);
+    expect(new Set(verdicts.map(({ verdict }) => verdict))).toEqual(new Set(['new', 'pending']));
+    const holder = verdicts[0]?.requestId ?? '';
+    await keys.release(TENANT, idempotencyKeyHash('k'), 'somebody else');
+    expect((await claim('late')).verdict).toBe('pending');
+    await keys.release(TENANT, idempotencyKeyHash('k'), holder);
+    expect((await claim('late')).verdict).toBe('new');
+  });
+
+  it('begins anew in the place of a request that failed, once', async () => {
+    await claim('r');
+    await kept.keep(id('r'), 'api-1', 1, request, idempotencyKeyHash('k'));
+    const verdicts = await Promise.all([claim('s', 'asked', 'r'), claim('t', 'asked', 'r')]);
+    expect(verdicts.map(({ verdict }) => verdict).sort()).toEqual(['new', 'pending']);
+  });
+});
+
+describe('replicas', () => {
+  it('are dead when their heartbeat is gone, and forgotten once nothing is left to do for them', async () => {
+    using dying = new ReplicaPresence(redis, { replicaId: 'dying', deadAfterMs: 100 });
+    using living = new ReplicaPresence(redis, { replicaId: 'living', deadAfterMs: 60_000 });
+    await Promise.all([dying.beat(), living.beat()]);
+    dying[Symbol.dispose]();
+    expect(await living.dead()).toEqual([]);
+    await sleep(150);
+    expect([await living.isAlive('dying'), await living.isAlive('living')]).toEqual([false, true]);
+    expect(await living.dead()).toEqual(['dying']);
+    await living.forget('dying');
+    expect(await living.dead()).toEqual([]);
+  });
+});
+
+describe('refused requests', () => {
+  it('are listed, the newest first and so many, and do not stay for ever', async () => {
+    const refused = new RefusedRequests(redis);
+    const of = (requestId: string): RefusedRequest => ({
+      ...{ requestId, tenantId: TENANT, model: 'm', refusedAtMs: 1, lost: 'worker', lostAttempts: 3 },
+      ...{ lostIds: ['w'], promptTokens: 1, deliveredTokens: 0, fingerprint: 'f', cause: 'gone.' },
+    });
+    expect(await refused.list(10)).toEqual([]);
+    for (const each of ['one', 'two', 'three']) await refused.add(of(each));
+    expect(await refused.list(2)).toEqual([of('three'), of('two')]);
+    expect(await redis.pttl(redisKeys.refusedRequests)).toBeGreaterThan(0);
+  });
+});
