@@ -1,10 +1,11 @@
-// Builds the images with buildah, as root, without a Docker engine, and tries them: `try-images.ts` says how.
+// Builds the images with buildah, as root, without a Docker engine, and tries them: `try-images.ts` and `try-compose.ts` say how.
 //   node tools/deploy/images/build-images.ts [api] [worker-cpu]     or --try alone, for images that are there
 // NODE_IMAGE names the base; without it one is made from Debian's archive. NPMRC and CA name files given to npm alone.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { nodeImage } from './base-image.ts';
 import { output, run } from './program.ts';
+import { tryCompose } from './try-compose.ts';
 import { tryImages } from './try-images.ts';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
@@ -25,4 +26,7 @@ for (const image of images) {
   ]);
 }
 console.log(output('buildah', ['images']));
-if (tryOnly || (images.includes('api') && images.includes('worker-cpu'))) await tryImages();
+if (tryOnly || (images.includes('api') && images.includes('worker-cpu'))) {
+  await tryImages();
+  await tryCompose();
+}

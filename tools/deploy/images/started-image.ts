@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { output } from './program.ts';
 
 interface ImageConfig {
@@ -22,13 +22,19 @@ export class StartedImage implements AsyncDisposable {
   readonly #process: ChildProcess;
   #log = '';
 
-  constructor(image: string, environment: Readonly<Record<string, string>>) {
+  /** @param secrets files that stand in /run/secrets */
+  constructor(image: string, environment: Readonly<Record<string, string>>, secrets: readonly string[] = []) {
     this.#container = output('buildah', ['from', '--pull-never', `localhost/millrace-${image}`]);
     this.config = JSON.parse(output('buildah', ['inspect', this.#container])).Docker.config;
     this.root = mkdtempSync(join(tmpdir(), 'millrace-root-'));
     output('mount', ['--bind', output('buildah', ['mount', this.#container]), this.root]);
     output('mount', ['-o', 'remount,ro,bind', this.root]);
     output('mount', ['-t', 'tmpfs', 'tmpfs', `${this.root}/tmp`]);
+    if (secrets.length > 0) {
+      output('mount', ['-t', 'tmpfs', 'tmpfs', `${this.root}/run`]);
+      mkdirSync(`${this.root}/run/secrets`);
+      for (const file of secrets) copyFileSync(file, `${this.root}/run/secrets/${basename(file)}`);
+    }
     output('mount', ['-t', 'proc', 'proc', `${this.root}/proc`]);
     output('mount', ['--rbind', '/dev', `${this.root}/dev`]);
     this.#process = this.#inside(this.config.Cmd, environment);
