@@ -1,5 +1,6 @@
 import { markdownTable, type Row, suiteReport, writeReport } from './report/suite-report.ts';
 import { admissionSuite } from './suites/admission.ts';
+import { cancelSuite } from './suites/cancel.ts';
 import { engineSuite } from './suites/engine.ts';
 import { fairnessSuite } from './suites/fairness.ts';
 import { gpuSuite } from './suites/gpu.ts';
@@ -7,6 +8,7 @@ import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
 import { prefixSuite } from './suites/prefix.ts';
+import { readersSuite } from './suites/readers.ts';
 import { relaySuite } from './suites/relay.ts';
 import { servingSuite } from './suites/serving.ts';
 import { soakSuite } from './suites/soak.ts';
@@ -19,6 +21,7 @@ import { tracingSuite } from './suites/tracing.ts';
  */
 const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = {
   admission: admissionSuite,
+  cancel: cancelSuite,
   engine: engineSuite,
   fairness: fairnessSuite,
   gpu: gpuSuite,
@@ -28,6 +31,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   prefix: prefixSuite,
   relay: relaySuite,
   serving: servingSuite,
+  readers: readersSuite,
   structured: structuredSuite,
   tracing: tracingSuite,
   soak: soakSuite,
