@@ -10,6 +10,9 @@ const MODEL = 'smollm2-135m-instruct';
 const modelFolder = fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url));
 /** 30 s are promised; less is enough to see every part of it. */
 const OUTAGE_MS = Number(process.env.MILLRACE_TEST_OUTAGE_MS ?? 2_500);
+/** Of an answer that lasts longer. */
+const ANSWER_TOKENS = Math.ceil(OUTAGE_MS / 20);
+const LIMIT_MS = 120_000 + 10 * OUTAGE_MS;
 /** The noise of a machine that does other work besides, on top of the 2 s that are promised. */
 const RESUME_MS = 2_000 + 1_500;
 
@@ -22,17 +25,17 @@ beforeAll(async () => {
     workers: 2,
     redis: { append: true, fsync: 'everysec' },
     faultProxies: true,
-    worker: { MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: '1024', MILLRACE_THREADS: '1' },
+    worker: { MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: String(512 + ANSWER_TOKENS), MILLRACE_THREADS: '1' },
   });
   whole = await longAnswer();
-}, 120_000);
+}, LIMIT_MS);
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 const body = (more: object = {}) => ({
   model: MODEL,
   messages: [{ role: 'user', content: 'Tell me about rivers and mills.' }],
   stream: true,
-  max_tokens: Math.ceil(OUTAGE_MS / 20),
+  max_tokens: ANSWER_TOKENS,
   temperature: 1,
   seed: 11,
   ignore_eos: true,
@@ -83,6 +86,8 @@ async function outage(begin: () => unknown, end: () => unknown): Promise<{ refus
   await end();
   const resumedMs = await untilServed();
   for (const events of await streams) expect(events).toEqual(whole);
+  const shown = `refused in ${Math.round(median(refusalsMs))} ms (median of ${refusalsMs.length})`;
+  process.stdout.write(`${OUTAGE_MS} ms without Redis: ${shown}, served again after ${Math.round(resumedMs)} ms\n`);
   // Each stream was run once, and of what was refused nothing.
   expect((await granted()) - before).toBe(3 + 1);
   return { refusalsMs, resumedMs };
@@ -91,25 +96,33 @@ async function outage(begin: () => unknown, end: () => unknown): Promise<{ refus
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 describe('while Redis is away', () => {
-  it('killed and started again: streams go on, new requests are refused at once, and service comes back', async () => {
-    const { refusalsMs, resumedMs } = await outage(
-      () => cluster.redis.kill(),
-      () => cluster.redis.restart(),
-    );
-    expect(median(refusalsMs)).toBeLessThan(100);
-    expect(resumedMs).toBeLessThan(RESUME_MS);
-  }, 120_000);
+  it(
+    'killed and started again: streams go on, new requests are refused at once, and service comes back',
+    async () => {
+      const { refusalsMs, resumedMs } = await outage(
+        () => cluster.redis.kill(),
+        () => cluster.redis.restart(),
+      );
+      expect(median(refusalsMs)).toBeLessThan(100);
+      expect(resumedMs).toBeLessThan(RESUME_MS);
+    },
+    LIMIT_MS,
+  );
 
-  it('frozen: the same, once its silence was noticed', async () => {
-    const { refusalsMs, resumedMs } = await outage(
-      () => cluster.redis.freeze(),
-      () => cluster.redis.thaw(),
-    );
-    // The first one waits until it is clear that no answer comes.
-    expect(refusalsMs[0]).toBeLessThan(2_000 + 500);
-    expect(median(refusalsMs.slice(1))).toBeLessThan(100);
-    expect(resumedMs).toBeLessThan(RESUME_MS);
-  }, 120_000);
+  it(
+    'frozen: the same, once its silence was noticed',
+    async () => {
+      const { refusalsMs, resumedMs } = await outage(
+        () => cluster.redis.freeze(),
+        () => cluster.redis.thaw(),
+      );
+      // The first one waits until it is clear that no answer comes.
+      expect(refusalsMs[0]).toBeLessThan(2_000 + 500);
+      expect(median(refusalsMs.slice(1))).toBeLessThan(100);
+      expect(resumedMs).toBeLessThan(RESUME_MS);
+    },
+    LIMIT_MS,
+  );
 });
 
 describe('a network that has forgotten the connections to Redis', () => {
