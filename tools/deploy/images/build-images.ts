@@ -1,4 +1,4 @@
-// Builds the images with buildah, as root, without a Docker engine, and tries them: `try-images.ts` and `try-compose.ts` say how.
+// Builds the images with buildah, as root, without a Docker engine, and tries them: `try-images.ts`, `try-compose.ts` and `try-overlay.ts` say how.
 //   node tools/deploy/images/build-images.ts [api] [worker-cpu]     or --try alone, for images that are there
 // NODE_IMAGE names the base; without it one is made from Debian's archive. NPMRC and CA name files given to npm alone.
 import { existsSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { nodeImage } from './base-image.ts';
 import { output, run } from './program.ts';
 import { tryCompose } from './try-compose.ts';
 import { tryImages } from './try-images.ts';
+import { tryOverlay } from './try-overlay.ts';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const asked = process.argv.slice(2);
@@ -29,4 +30,5 @@ console.log(output('buildah', ['images']));
 if (tryOnly || (images.includes('api') && images.includes('worker-cpu'))) {
   await tryImages();
   await tryCompose();
+  await tryOverlay('production');
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { output } from './program.ts';
 
 interface ImageConfig {
@@ -22,18 +22,26 @@ export class StartedImage implements AsyncDisposable {
   readonly #process: ChildProcess;
   #log = '';
 
-  /** @param secrets files that stand in /run/secrets */
-  constructor(image: string, environment: Readonly<Record<string, string>>, secrets: readonly string[] = []) {
+  /** @param files by their path in the container, below /run, the files that stand there, readable for the user's group */
+  constructor(
+    image: string,
+    environment: Readonly<Record<string, string>>,
+    files: Readonly<Record<string, string>> = {},
+  ) {
     this.#container = output('buildah', ['from', '--pull-never', `localhost/millrace-${image}`]);
     this.config = JSON.parse(output('buildah', ['inspect', this.#container])).Docker.config;
     this.root = mkdtempSync(join(tmpdir(), 'millrace-root-'));
     output('mount', ['--bind', output('buildah', ['mount', this.#container]), this.root]);
     output('mount', ['-o', 'remount,ro,bind', this.root]);
     output('mount', ['-t', 'tmpfs', 'tmpfs', `${this.root}/tmp`]);
-    if (secrets.length > 0) {
-      output('mount', ['-t', 'tmpfs', 'tmpfs', `${this.root}/run`]);
-      mkdirSync(`${this.root}/run/secrets`);
-      for (const file of secrets) copyFileSync(file, `${this.root}/run/secrets/${basename(file)}`);
+    output('mount', ['-t', 'tmpfs', 'tmpfs', `${this.root}/run`]);
+    const [, group = 0] = this.config.User.split(':').map(Number);
+    for (const [path, file] of Object.entries(files)) {
+      const target = `${this.root}${path}`;
+      mkdirSync(dirname(target), { recursive: true });
+      copyFileSync(file, target);
+      chownSync(target, 0, group);
+      chmodSync(target, 0o440);
     }
     output('mount', ['-t', 'proc', 'proc', `${this.root}/proc`]);
     output('mount', ['--rbind', '/dev', `${this.root}/dev`]);

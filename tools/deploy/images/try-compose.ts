@@ -105,7 +105,8 @@ function startService(name: string, service: Service, secret: (name: string) => 
     REDIS_URL: `redis://127.0.0.1:${REDIS_PORT}`,
     ...(name.startsWith('api') && { MILLRACE_RELAY_ADVERTISED_HOST: '127.0.0.1' }),
   };
-  return new StartedImage(service.image.replace('millrace-', ''), placed, service.secrets.map(secret));
+  const files = Object.fromEntries(service.secrets.map((each) => [`/run/secrets/${each}`, secret(each)]));
+  return new StartedImage(service.image.replace('millrace-', ''), placed, files);
 }
 
 /** Waits as Compose does: until the service's own health check passes. */
