@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelRunner } from '#contracts';
+import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts';
 import type { FixtureModel } from './fixture-models.ts';
 import {
   bestToken,
@@ -142,6 +142,40 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
         await runner.decode(to + 1, inputs, pasts);
         expect(differingValues(logitsRow(runner, to), alone.logits[taken + 1]!)).toBe(0);
       }
+    });
+
+    it('goes on from blocks in any slot as from what they were saved from, or has none', async () => {
+      const prompt = prompts.find(({ promptIds }) => promptIds.length > 40)!.promptIds;
+      if (runner.blocks === 0) {
+        expect(runner.description).toMatchObject({ kvMemory: 'device', blockBytes: 0 });
+        expect(() => runner.saveBlock(0, 0, 0, 1)).toThrow(/there are 0/);
+        return;
+      }
+      const whole = await prefillInChunks(runner, 0, prompt, CHUNK_TOKENS);
+      const parts = [
+        { block: 2, from: 0, tokens: KV_BLOCK_TOKENS },
+        { block: runner.blocks - 1, from: KV_BLOCK_TOKENS, tokens: KV_BLOCK_TOKENS },
+        { block: 0, from: 2 * KV_BLOCK_TOKENS, tokens: 5 },
+      ];
+      for (const { block, from, tokens } of parts) runner.saveBlock(0, from, block, tokens);
+      await runner.prefill(0, Int32Array.of(9, 8, 7), 0);
+      for (const { block, from, tokens } of parts) runner.loadBlock(block, 5, from, tokens);
+      const held = 2 * KV_BLOCK_TOKENS + 5;
+      await runner.prefill(5, Int32Array.from(prompt).subarray(held), held);
+      expect(differingValues(logitsRow(runner), whole)).toBe(0);
+      expect(() => runner.saveBlock(0, 0, runner.blocks, 1)).toThrow(/block is/);
+      expect(() => runner.loadBlock(0, 0, 0, KV_BLOCK_TOKENS + 1)).toThrow(/a block's capacity/);
+      expect(() => runner.loadBlock(0, 0, SLOT_TOKENS - 1, 2)).toThrow(/do not fit/);
+    });
+
+    it('keeps what a trimmed slot holds, and takes memory for it again', async () => {
+      const prompt = prompts.find(({ promptIds }) => promptIds.length > 30)!.promptIds;
+      const whole = await prefillInChunks(runner, 3, prompt, prompt.length);
+      runner.trimSlot(3, 20);
+      const again = await prefillInChunks(runner, 3, prompt.slice(20), CHUNK_TOKENS, 20);
+      expect(differingValues(again, whole)).toBe(0);
+      expect(() => runner.trimSlot(SLOTS + PARKING_SLOTS, 0)).toThrow(/must be 0 to/);
+      if (runner.residentTokens !== null) expect(runner.residentTokens).toBeGreaterThanOrEqual(prompt.length);
     });
 
     it('works to the last token of a slot', async () => {

@@ -20,6 +20,7 @@ for (const name of FIXTURE_NAMES) {
       slots,
       parkingSlots,
       slotTokens,
+      prefixCacheBytes: 1 << 20,
       threads: 2,
       maxChunkTokens,
       ...change,

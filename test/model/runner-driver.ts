@@ -18,13 +18,14 @@ export async function prefillInChunks(
   slot: number,
   tokenIds: ArrayLike<number>,
   chunks: number | readonly number[],
+  pastTokens = 0,
 ): Promise<Float32Array> {
   const prompt = Int32Array.from(tokenIds);
   let past = 0;
   for (let i = 0; past < prompt.length; i++) {
     let size = typeof chunks === 'number' ? chunks : (chunks[i] ?? prompt.length);
     if (prompt.length - past - size === 1) size += 1; // one token alone would take attention's decode path
-    await runner.prefill(slot, prompt.subarray(past, past + size), past);
+    await runner.prefill(slot, prompt.subarray(past, past + size), pastTokens + past);
     past += size;
   }
   return logitsRow(runner);
