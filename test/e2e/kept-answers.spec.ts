@@ -5,6 +5,8 @@ import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, TenantStore } fr
 import type { ModelCard } from '#contracts';
 import { openModelFolder } from '#models';
 import { connectRedis, redisKeys } from '#queue';
+import { IdempotencyKeys, idempotencyKeyHash } from '#requests';
+import { fingerprintOf } from '../../apps/api/src/generate/kept/answer-desk.ts';
 import { DIALECT_CASES, STREAMING_CASES } from '../support/dialect-cases.ts';
 import { ProductProcess } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
@@ -278,6 +280,18 @@ describe('Idempotency-Key', () => {
     const { usage } = (await response.json()) as { usage: { total_tokens: number } };
     await expectSettled(who);
     expect((await who.account.sums()).spent).toBe(microcreditsOf(usage.total_tokens / 1_000));
+  });
+
+  it('is taken from a replica that died while it let the request in', async () => {
+    const who = await team();
+    const value = key();
+    const fingerprint = fingerprintOf('/v1/chat/completions', bodyOf());
+    const keyHash = idempotencyKeyHash(value.slice(1, -1));
+    const use = { tenantId: who.id, keyHash, fingerprint, requestId: 'gone', replicaId: 'api-gone', replaces: null };
+    expect((await new IdempotencyKeys(redis).claim(use)).verdict).toBe('new');
+    const beganMs = performance.now();
+    expect((await post(who, bodyOf(), { headers: { 'idempotency-key': value } })).status).toBe(200);
+    expect(performance.now() - beganMs).toBeLessThan(2_000);
   });
 
   it('gives a failure that can not pass again, without another try', async () => {

@@ -270,6 +270,8 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const answers = new AnswerDesk({
     keys: new IdempotencyKeys(redis),
     kept,
+    replicaId,
+    isAlive: (replica) => presence.isAlive(replica),
     chargedFor: ({ tenantId, requestId }) => new TenantAccount(redis, tenantId).chargedFor(requestId),
   });
   const completions = new Completions(generation, openRequests, answers, follower, {

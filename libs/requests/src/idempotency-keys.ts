@@ -15,7 +15,9 @@ export interface KeyClaim {
   /** Says what is asked: the same key with another one is a mistake of the client. */
   readonly fingerprint: string;
   readonly requestId: string;
-  /** A request whose end is worth another try; null for none. */
+  /** The replica that lets it in. */
+  readonly replicaId: string;
+  /** A request whose end is worth another try, or whose replica died before it began; null for none. */
   readonly replaces: string | null;
 }
 
@@ -28,6 +30,8 @@ export interface KeyClaim {
 export interface KeyVerdict {
   readonly verdict: 'new' | 'attach' | 'pending' | 'mismatch';
   readonly requestId: string;
+  /** Of that request. */
+  readonly replicaId: string;
 }
 
 /** Which request an `Idempotency-Key` stands for. Methods throw MillraceError `unavailable` when Redis is away. */
@@ -39,11 +43,11 @@ export class IdempotencyKeys {
     this.#redis = redis;
   }
 
-  async claim({ tenantId, keyHash, fingerprint, requestId, replaces }: KeyClaim): Promise<KeyVerdict> {
-    const args = [fingerprint, requestId, PENDING_MS, redisKeys.keptAnswer(tenantId, ''), replaces ?? ''];
+  async claim({ tenantId, keyHash, fingerprint, requestId, replicaId, replaces }: KeyClaim): Promise<KeyVerdict> {
+    const args = [fingerprint, requestId, PENDING_MS, redisKeys.keptAnswer(tenantId, ''), replaces ?? '', replicaId];
     const answer = await this.#run(claimKey, tenantId, keyHash, args);
-    const [verdict, holder] = answer as [KeyVerdict['verdict'], string];
-    return { verdict, requestId: holder };
+    const [verdict, holder, holderReplica] = answer as [KeyVerdict['verdict'], string, string];
+    return { verdict, requestId: holder, replicaId: holderReplica };
   }
 
   /** The request was refused: the key stands for nothing again. */

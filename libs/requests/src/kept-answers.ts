@@ -40,8 +40,11 @@ export class KeptAnswers {
     this.#limits = limits;
   }
 
-  /** @param keyHash of the idempotency key that stands for it from now on; null for none */
-  async keep(id: AnswerId, owner: string, epoch: number, request: Buffer, keyHash: string | null): Promise<void> {
+  /**
+   * @param keyHash of the idempotency key that stands for it from now on; null for none
+   * @returns false when the key is another request's by now: this one is not to be run
+   */
+  async keep(id: AnswerId, owner: string, epoch: number, request: Buffer, keyHash: string | null): Promise<boolean> {
     const { tenantId, requestId } = id;
     const { keptMs, mostBytesPerTenant } = this.#limits;
     const keys = [
@@ -51,8 +54,9 @@ export class KeptAnswers {
       redisKeys.idempotencyKey(tenantId, keyHash ?? 'none'),
     ];
     const args = [requestId, owner, epoch, request, keptMs, mostBytesPerTenant, ...prefixesOf(tenantId)];
-    await this.#run(keepAnswer, keys, [...args, keyHash === null ? 0 : 1]);
+    if ((await this.#run(keepAnswer, keys, [...args, keyHash === null ? 0 : 1])) !== 1) return false;
     await this.#own(id, owner);
+    return true;
   }
 
   /**

@@ -41,7 +41,14 @@ const bytes = (count: number) => Buffer.alloc(count, 'x');
 const payloadsOf = async (requestId: string) =>
   (await kept.frames(id(requestId), '-')).map(({ payload }) => payload.length);
 const claim = (requestId: string, fingerprint = 'asked', replaces: string | null = null) =>
-  keys.claim({ tenantId: TENANT, keyHash: idempotencyKeyHash('k'), fingerprint, requestId, replaces });
+  keys.claim({
+    tenantId: TENANT,
+    keyHash: idempotencyKeyHash('k'),
+    fingerprint,
+    requestId,
+    replicaId: 'api-1',
+    replaces,
+  });
 
 describe('a kept answer', () => {
   it('takes frames from its owner alone, and from nobody after its end', async () => {
@@ -87,7 +94,7 @@ describe('a kept answer', () => {
     expect((await claim('r')).verdict).toBe('new');
     await kept.keep(id('r'), 'api-1', 1, request, idempotencyKeyHash('k'));
     await kept.append(id('r'), 'api-1', 1, bytes(5), { state: 'ended', error: null });
-    expect(await claim('s')).toEqual({ verdict: 'attach', requestId: 'r' });
+    expect(await claim('s')).toEqual({ verdict: 'attach', requestId: 'r', replicaId: 'api-1' });
     expect((await claim('s', 'something else')).verdict).toBe('mismatch');
     await sleep(200);
     expect([await kept.read(id('r')), await kept.frames(id('r'), '-')]).toEqual([null, []]);
@@ -108,6 +115,15 @@ describe('an idempotency key', () => {
     expect((await claim('late')).verdict).toBe('pending');
     await keys.release(TENANT, idempotencyKeyHash('k'), holder);
     expect((await claim('late')).verdict).toBe('new');
+  });
+
+  it('goes to another request when its replica died before it began, which then runs nothing should it only have slept', async () => {
+    await claim('slept');
+    expect(await claim('next')).toEqual({ verdict: 'pending', requestId: 'slept', replicaId: 'api-1' });
+    expect((await claim('next', 'asked', 'slept')).verdict).toBe('new');
+    expect(await kept.keep(id('slept'), 'api-1', 1, request, idempotencyKeyHash('k'))).toBe(false);
+    expect(await kept.read(id('slept'))).toBeNull();
+    expect(await kept.keep(id('next'), 'api-2', 1, request, idempotencyKeyHash('k'))).toBe(true);
   });
 
   it('begins anew in the place of a request that failed, once', async () => {

@@ -181,7 +181,12 @@ export class Generation {
   ): Promise<void> {
     const request = await packKeptRequest({ path, body, job, terms, reasoning });
     const { tenantId, requestId, epoch } = job;
-    await this.#parts.kept.keep({ tenantId, requestId }, this.#parts.replicaId, epoch, request, keyHash);
+    if (await this.#parts.kept.keep({ tenantId, requestId }, this.#parts.replicaId, epoch, request, keyHash)) return;
+    throw new MillraceError(
+      'idempotency_conflict',
+      'Another request with this Idempotency-Key was let in meanwhile. Send it again in a second.',
+      { param: 'Idempotency-Key', retryAfterMs: 1_000 },
+    );
   }
 }
 

@@ -12,6 +12,8 @@ const LOOK_MS = 25;
 export interface AnswerDeskParts {
   readonly keys: Pick<IdempotencyKeys, 'claim' | 'release'>;
   readonly kept: Pick<KeptAnswers, 'read'>;
+  readonly replicaId: string;
+  readonly isAlive: (replicaId: string) => Promise<boolean>;
   /** What a request that has ended was charged, in microcredits. */
   readonly chargedFor: (id: AnswerId) => Promise<number>;
 }
@@ -46,7 +48,9 @@ export class AnswerDesk {
     let replaces: string | null = null;
     let paidMicrocredits = 0;
     for (;;) {
-      const { verdict, requestId } = await this.#parts.keys.claim({ ...use, replaces });
+      const { replicaId, isAlive } = this.#parts;
+      const claimed = await this.#parts.keys.claim({ ...use, replicaId, replaces });
+      const { verdict, requestId } = claimed;
       if (verdict === 'new') return { kind: 'begin', paidMicrocredits };
       if (verdict === 'mismatch') {
         throw new MillraceError(
@@ -64,6 +68,10 @@ export class AnswerDesk {
           paidMicrocredits = await this.#paidFor(id, found);
           continue;
         }
+      }
+      if (verdict === 'pending' && !(await isAlive(claimed.replicaId))) {
+        replaces = requestId;
+        continue;
       }
       if (performance.now() > lastMs) {
         throw new MillraceError(
