@@ -327,9 +327,14 @@ describe('a request whose worker is killed', () => {
     const listed = await promisify(execFile)(process.execPath, ['dist/apps/cli/src/main.js', 'requests', 'refused'], {
       env: environment,
     });
-    const { refused } = JSON.parse(listed.stdout) as { refused: { lostIds: string[] }[] };
+    const { refused } = JSON.parse(listed.stdout) as { refused: { lostIds: string[]; deliveredTokens: number }[] };
     expect(refused[0]).toMatchObject({ requestId: id, tenantId: 'dev', model: MODEL, lost: 'worker', lostAttempts: 3 });
     expect(new Set(refused[0]!.lostIds).size).toBe(3);
+    // What was delivered of it is charged, once.
+    const settled = () => settlements(cluster).then((all) => all.get(id ?? '')?.map(({ outcome }) => outcome));
+    await expect.poll(settled, { timeout: 5_000 }).toEqual(['failed']);
+    const [{ completionTokens }] = (await settlements(cluster)).get(id ?? '') as [LedgerEntry];
+    expect(completionTokens).toBe(refused[0]!.deliveredTokens);
   }, 60_000);
 });
 
