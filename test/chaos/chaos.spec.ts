@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KeyStore, microcreditsOf, TenantAccount, TenantStore } from '#admission';
 import { Cluster } from '../support/cluster.ts';
 import { INSPECTABLE } from '../support/inspector.ts';
-import { FAULTS } from './faults.ts';
+import { FAULTS, replaceEnded } from './faults.ts';
 import { type Footprint, footprintOf, lastingRedisBytes } from './footprint.ts';
 import { LedgerAudit } from './ledger-audit.ts';
 import { busyIn, heldIn, queuedJobs, requestKeysIn } from './leftovers.ts';
@@ -87,6 +87,7 @@ afterAll(async () => {
 
 /** Waits until nobody holds anything, and fails saying who does. */
 async function untilAtRest(): Promise<void> {
+  await replaceEnded(cluster);
   await expect.poll(() => busyIn(cluster, SLOTS), AT_REST).toEqual([]);
   await expect.poll(() => queuedJobs(redis, MODEL), AT_REST).toBe(0);
   await expect.poll(() => heldIn(redis, TENANT), AT_REST).toBe(0);

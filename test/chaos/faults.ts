@@ -44,15 +44,23 @@ const drained = async (member: ProductProcess) => {
   if (code !== 0) throw new Error(`the ${member.app} that drained ended with ${code}:\n${member.output.slice(-3_000)}`);
 };
 
-/** Does something in a worker's engine thread. Of many lost threads a process ends, as it should; another one is started. */
 async function inAnyEngine({ cluster, random }: FaultScene, expression: string) {
-  const worker = endable(cluster.workers, random);
-  await inEngineThread(worker, expression);
-  return async () => {
-    if (worker.running) return;
+  await inEngineThread(endable(cluster.workers, random), expression);
+  return nothing;
+}
+
+/**
+ * Starts another worker for each that has ended because it lost too many engine threads, as a supervisor does.
+ * @throws Error when one has ended for any other reason
+ */
+export async function replaceEnded(cluster: Cluster): Promise<void> {
+  for (const worker of cluster.workers.filter(({ running }) => !running)) {
+    if (!worker.output.includes('threads were lost within')) {
+      throw new Error(`a worker has ended by itself:\n${worker.output.slice(-3_000)}`);
+    }
     cluster.takeOut(worker);
     await cluster.addWorker();
-  };
+  }
 }
 
 /** Jobs that workers hold, by the queue's own list. */

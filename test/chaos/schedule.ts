@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FAULTS, type FaultScene } from './faults.ts';
+import { FAULTS, type FaultScene, replaceEnded } from './faults.ts';
 import { seededRandom } from './seeded-random.ts';
 
 export interface PlannedFault {
@@ -48,6 +48,7 @@ export async function injectFaults(
     const { kind, pauseMs, holdMs, seed } = plan.next().value;
     await sleep(pauseMs);
     report(`${((performance.now() - beganMs) / 1_000).toFixed(1)} s: ${kind}, for ${holdMs} ms`);
+    await replaceEnded(scene.cluster);
     const fault = FAULTS[kind];
     const end = await fault?.({ ...scene, random: seededRandom(seed) });
     await sleep(holdMs);
