@@ -7,6 +7,7 @@ import { openSession } from './open-session.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
 import type { CacheSize } from './runners/cache-size.ts';
 import { CopyingRunner } from './runners/copying-runner.ts';
+import { growingCacheProblem } from './runners/copying-self-test.ts';
 import { DeviceKvCache } from './runners/device-kv-cache.ts';
 import { HostKvBlocks } from './runners/host-kv-blocks.ts';
 import { HostKvCache } from './runners/host-kv-cache.ts';
@@ -109,7 +110,14 @@ async function runnerFor(
       modelFile,
       'it is in half precision, which the binding js-api can not carry; choose c-api.',
     );
-  if (!signature.sharesCache) return new CopyingRunner(binding, signature, size, fallbacks);
+  if (!signature.sharesCache) {
+    const growingProblem = await growingCacheProblem(binding, signature);
+    if (growingProblem === null) return new CopyingRunner(binding, signature, size, fallbacks);
+    throw new ModelLoadError(
+      modelFile,
+      `it cannot go on from its own cache: ${growingProblem}. Export it with GroupQueryAttention, or in another precision.`,
+    );
+  }
   const firstPassFailed = (cause: Error): never => {
     throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });
   };

@@ -40,6 +40,7 @@ export function inspectionText(inspection: Inspection): string {
     ['template', inspection.templateCharacters === null ? unknown : `${inspection.templateCharacters} characters`],
     ['ends at', inspection.eosTokens.map(({ id, text }) => `${id} ${text}`.trim()).join(', ') || unknown],
     ['inputs', decoder === null ? unknown : `${decoder.inputs.join(', ')}; logits of the ${decoder.logits}`],
+    ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
@@ -53,4 +54,8 @@ export function inspectionText(inspection: Inspection): string {
   if (problems.length === 0) return [...shown, '', 'A worker can serve it.'].join('\n');
   const found = problems.map(({ file, problem, remedy }) => `  - ${file}: ${problem}. Remedy: ${remedy}`);
   return [...shown, '', 'A worker cannot serve it as it is:', ...found].join('\n');
+}
+
+function window(tokens: number | null): string {
+  return tokens === null ? '' : `; some layers see ${tokens} tokens back, their whole past is kept`;
 }

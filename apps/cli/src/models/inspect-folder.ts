@@ -4,7 +4,7 @@ import { inspectModel, type ModelSignature, openModelRunner } from '#model-runne
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
 const TRIAL_TOKENS = 64;
-const FLOAT_BYTES = 4;
+const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 export interface InspectOptions {
   readonly slots: number;
@@ -35,6 +35,10 @@ export interface Inspection {
     readonly attention: 'GroupQueryAttention' | 'other operators';
     readonly logits: 'last position' | 'every position';
     readonly inputs: readonly string[];
+    /** Of cached keys and values. */
+    readonly cacheType: 'float32' | 'float16';
+    /** Tokens that the widest sliding-window layer sees; null where every layer sees all. */
+    readonly slidingWindow: number | null;
   } | null;
   readonly heads: number | null;
   readonly hidden: number | null;
@@ -54,12 +58,14 @@ export interface Inspection {
   readonly problems: readonly Problem[];
 }
 
-export async function inspectFolder(path: string, options: InspectOptions): Promise<Inspection> {
+/** @param nameOfPlace path of the folder, or of one of its ONNX files */
+export async function inspectFolder(nameOfPlace: string, options: InspectOptions): Promise<Inspection> {
   const problems: Problem[] = [];
-  const folder = await openModelFolder(path).catch((error: unknown) => {
+  const folder = await openModelFolder(nameOfPlace).catch((error: unknown) => {
     problems.push(...problemsOf(error, '.'));
     return null;
   });
+  const path = folder?.path ?? nameOfPlace;
   const modelFile = folder?.modelFile ?? (await firstFile(path, ['model.onnx', 'onnx/model.onnx']));
   const signature =
     modelFile === null
@@ -94,7 +100,7 @@ export async function inspectFolder(path: string, options: InspectOptions): Prom
 }
 
 function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']> {
-  const { modelFile, layers, kvHeads, headSize, sharesCache, logits, sideInputs } = signature;
+  const { modelFile, layers, kvHeads, headSize, sharesCache, logits, sideInputs, cacheType, slidingWindow } = signature;
   return {
     modelFile,
     layers,
@@ -102,12 +108,14 @@ function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']
     headSize,
     attention: sharesCache ? 'GroupQueryAttention' : 'other operators',
     logits: logits.positions === 'last' ? 'last position' : 'every position',
+    cacheType,
+    slidingWindow,
     inputs: ['input_ids', ...sideInputs.map(({ kind }) => kind)],
   };
 }
 
-function memoryOf({ layers, kvHeads, headSize }: ModelSignature, slots: number, slotTokens: number) {
-  return { slots, slotTokens, kvBytes: 2 * layers * kvHeads * headSize * FLOAT_BYTES * slots * slotTokens };
+function memoryOf({ layers, kvHeads, headSize, cacheType }: ModelSignature, slots: number, slotTokens: number) {
+  return { slots, slotTokens, kvBytes: 2 * layers * kvHeads * headSize * VALUE_BYTES[cacheType] * slots * slotTokens };
 }
 
 /** Opens the model as a worker does, with one small slot. */
@@ -129,6 +137,11 @@ async function trialLoad(
     });
     const { kvCache, binding, provider, runtimeVersion } = runner.description;
     await runner.close();
+    if (signature.rowsShareScales)
+      reasons.push(
+        'activations are quantized with one scale for a whole step, so each sequence has a run of its own, and answers may ' +
+          'depend on how prompts are cut into chunks; a 4-bit export with MatMulNBits has neither',
+      );
     if (reasons.length === 0)
       reasons.push(
         kvCache === 'in-place'

@@ -81,7 +81,7 @@ export class CopyingRunner implements ModelRunner {
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
     assertDecode(this.#limits, rows, tokenIds, pastTokens);
-    return forEachInTurn(rowsByPast(rows, pastTokens), (group) => {
+    return forEachInTurn(rowsByPast(rows, pastTokens, this.#signature.rowsShareScales), (group) => {
       const groupTokens = Int32Array.from(group.rows, (row) => tokenIds[row] ?? 0);
       return this.#step(group.rows, group.rows, groupTokens, group.pastTokens);
     });

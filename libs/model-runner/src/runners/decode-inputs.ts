@@ -49,6 +49,8 @@ export class DecodeInputs {
         run.setInput(1 + i, this.#binding.tensor(this.#lengths.subarray(0, rows), [rows]));
       if (input.kind === 'total_sequence_length')
         run.setInput(1 + i, this.#binding.tensor(this.#total, input.rank === 0 ? [] : [1]));
+      if (input.kind === 'num_logits_to_keep')
+        run.setInput(1 + i, this.#binding.tensor(BigInt64Array.of(1n), input.rank === 0 ? [] : [1]));
     });
   }
 

@@ -25,6 +25,7 @@ export function evenInputs(binding: SessionBinding, signature: ModelSignature, s
     if (input.kind === 'seqlens_k') return binding.tensor(new Int32Array(rows).fill(total - 1), [rows]);
     if (input.kind === 'total_sequence_length')
       return binding.tensor(Int32Array.of(total), input.rank === 0 ? [] : [1]);
+    if (input.kind === 'num_logits_to_keep') return binding.tensor(BigInt64Array.of(1n), input.rank === 0 ? [] : [1]);
     const positions = new Int64Buffer(rows * tokensPerRow);
     for (let i = 0; i < rows * tokensPerRow; i++) positions.set(i, pastTokens + (i % tokensPerRow));
     return binding.tensor(positions.values, [rows, tokensPerRow]);

@@ -8,3 +8,10 @@ it('groups rows of equal past and leaves out rows past the last', () => {
     { pastTokens: 7, rows: [3] },
   ]);
 });
+
+it('gives each row a group of its own where rows would change each other', () => {
+  expect(rowsByPast(2, Int32Array.of(3, 3, 3), true)).toEqual([
+    { pastTokens: 3, rows: [0] },
+    { pastTokens: 3, rows: [1] },
+  ]);
+});

@@ -7,12 +7,14 @@ const PAST = /^past_key_values\.(\d+)\.(?:key|value)$/;
 
 /**
  * Finds the layers' caches, which must be [batch, kvHeads, past, headSize] in float32 or float16, the same in every layer.
+ * @param configuredHeadSize where the graph gives only a name for it, as onnxruntime-genai's builder does since 0.18
  * @throws ModelLoadError naming the input or output at fault
  */
 export function cacheInputs(
   modelFile: string,
   inputs: readonly ValueInfo[],
   outputs: readonly ValueInfo[],
+  configuredHeadSize: number | null,
 ): { cache: CachePair[]; cacheType: ElementType; kvHeads: number; headSize: number } {
   const byName = new Map(inputs.map((input) => [input.name ?? '', input]));
   const outputNames = new Set(outputs.map((output) => output.name ?? ''));
@@ -30,7 +32,7 @@ export function cacheInputs(
       if (input === undefined) throw new ModelLoadError(modelFile, `input "${past}" is missing; export it again.`);
       if (!outputNames.has(present))
         throw new ModelLoadError(modelFile, `output "${present}" is missing; export it with its KV cache.`);
-      const shape = shapeOf(modelFile, past, input);
+      const shape = shapeOf(modelFile, past, input, configuredHeadSize);
       first ??= shape;
       if (shape.kvHeads !== first.kvHeads || shape.headSize !== first.headSize)
         throw new ModelLoadError(
@@ -60,7 +62,7 @@ interface CacheShape {
   readonly headSize: number;
 }
 
-function shapeOf(modelFile: string, name: string, input: ValueInfo): CacheShape {
+function shapeOf(modelFile: string, name: string, input: ValueInfo, configuredHeadSize: number | null): CacheShape {
   const cacheType = elementTypeName(input);
   if (!isElementType(cacheType))
     throw new ModelLoadError(
@@ -68,11 +70,12 @@ function shapeOf(modelFile: string, name: string, input: ValueInfo): CacheShape 
       `input "${name}" is ${cacheType}; export the model with a KV cache in float32 or float16.`,
     );
   const dims = dimensions(input);
-  const [, kvHeads, , headSize] = dims;
-  if (dims.length === 4 && typeof kvHeads === 'number' && typeof headSize === 'number')
-    return { cacheType, kvHeads, headSize };
+  const kvHeads = dims[1];
+  const headSize = typeof dims[3] === 'number' ? dims[3] : configuredHeadSize;
+  if (dims.length === 4 && typeof kvHeads === 'number' && headSize !== null) return { cacheType, kvHeads, headSize };
   throw new ModelLoadError(
     modelFile,
-    `input "${name}" is [${dims.join(', ')}]; it must be [batch, kvHeads, past, headSize] with fixed heads.`,
+    `input "${name}" is [${dims.join(', ')}]; it must be [batch, kvHeads, past, headSize] with fixed heads, or ` +
+      'config.json or genai_config.json beside it must give head_dim or head_size.',
   );
 }

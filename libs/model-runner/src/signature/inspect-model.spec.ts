@@ -119,7 +119,31 @@ it('accepts the lengths that onnxruntime-genai feeds directly', async () => {
   expect(sideInputs).toEqual([{ kind: 'seqlens_k' }, { kind: 'total_sequence_length', rank: 0 }]);
 });
 
+it('takes a head size that the graph only names from the configuration beside it', async () => {
+  const named = (name: string): Record<string, Value> => ({ [name]: [name, FLOAT32, ['b', 2, 'p', 'kv_cache_dim']] });
+  const change = { ...named('past_key_values.0.key'), ...named('past_key_values.0.value') };
+  await expect(inspect(change)).rejects.toThrow(/must give head_dim or head_size/);
+  const genai = join(folder, 'genai_config.json');
+  await writeFile(genai, '{"model": {"decoder": {"head_size": 16}}}');
+  expect(await inspect(change)).toMatchObject({ headSize: 16, kvHeads: 2, maxPositions: 512 });
+  await writeFile(genai, '{"model": {"decoder": {"head_size": 16, "sliding_window": {"window_size": 24}}}}');
+  expect(await inspect(change)).toMatchObject({ maxPositions: 24 });
+  await rm(genai);
+});
+
+it('asks for the last position alone where the graph lets it choose', async () => {
+  const { sideInputs, logits } = await inspect({ '+': ['num_logits_to_keep', INT64, []] });
+  expect(sideInputs).toContainEqual({ kind: 'num_logits_to_keep', rank: 0 });
+  expect(logits.positions).toBe('last');
+});
+
+it('gives rows runs of their own where one scale for a step would let them change each other', async () => {
+  const { sharesCache, rowsShareScales } = await inspect({}, { node: [{ opType: 'DynamicQuantizeLinear' }] });
+  expect({ sharesCache, rowsShareScales }).toEqual({ sharesCache: false, rowsShareScales: true });
+});
+
 it.each<[string, Record<string, Value | null>, RegExp]>([
+  ['two branches', { '+': ['use_cache_branch', 9, [1]] }, /decoder of two branches/],
   ['no tokens', { input_ids: null }, /no input "input_ids"/],
   ['int32 tokens', { input_ids: ['input_ids', INT32, ['b', 's']] }, /"input_ids" is int32; export it as int64/],
   ['no cache', { 'past_key_values.0.key': null, 'past_key_values.0.value': null }, /with its KV cache/],

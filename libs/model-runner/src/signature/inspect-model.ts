@@ -1,16 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import onnxProto from 'onnx-proto';
 import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { cacheInputs } from './cache-inputs.ts';
+import { type ConfiguredSizes, configuredSizes } from './configured-sizes.ts';
 import { assertExternalData } from './external-data.ts';
+import { cosineRows, keepsRings, sharesActivationScales, shortRotaryRows, slidingWindow } from './graph-traits.ts';
 import type { ModelSignature } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
-
-/** Operators whose input of this index is a [positions, …] table of cosines. */
-const COSINE_TABLES: Readonly<Record<string, number>> = { GroupQueryAttention: 7, RotaryEmbedding: 2 };
 
 /**
  * Reads a decoder's inputs, outputs and sizes from its ONNX file and checks that its external data is complete.
@@ -29,21 +27,35 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   if (elementTypeName(tokenIds) !== 'int64')
     throw new ModelLoadError(modelFile, `input "input_ids" is ${elementTypeName(tokenIds)}; export it as int64.`);
 
-  const caches = cacheInputs(modelFile, inputs, graph.output ?? []);
+  const configured = await configuredSizes(modelFile);
+  const caches = cacheInputs(modelFile, inputs, graph.output ?? [], configured.headSize);
   const understood = new Set(['input_ids', ...caches.cache.map((pair) => pair.past)]);
   const layers = caches.cache.length / 2;
+  if (keepsRings(graph))
+    throw new ModelLoadError(
+      modelFile,
+      "its sliding-window layers keep a ring of the window's size (GroupQueryAttention's sliding_window_cache), which is " +
+        'not supported; export it again with --extra_options windowed_kv_cache=false.',
+    );
   const sharingNodes = (graph.node ?? []).filter((node) => node.opType === 'GroupQueryAttention');
+  const side = sideInputs(
+    modelFile,
+    inputs.filter((input) => !understood.has(input.name ?? '')),
+  );
+  const { vocabularySize, logits } = logitsOutput(modelFile, graph);
+  const keepsLast = side.some(({ kind }) => kind === 'num_logits_to_keep');
+  const rowsShareScales = sharesActivationScales(graph);
   return {
     modelFile,
-    ...logitsOutput(modelFile, graph),
+    vocabularySize,
+    logits: keepsLast ? { ...logits, positions: 'last' } : logits,
     ...caches,
     layers,
-    maxPositions: cosineRows(graph) ?? (await configuredPositions(modelFile)),
-    sharesCache: sharingNodes.length === layers,
-    sideInputs: sideInputs(
-      modelFile,
-      inputs.filter((input) => !understood.has(input.name ?? '')),
-    ),
+    maxPositions: maxPositions(modelFile, graph, configured),
+    slidingWindow: slidingWindow(graph),
+    rowsShareScales,
+    sharesCache: sharingNodes.length === layers && !rowsShareScales,
+    sideInputs: side,
   };
 }
 
@@ -86,23 +98,21 @@ function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vo
   return { vocabularySize, logits: { positions: rank === 2 || dims[1] === 1 ? 'last' : 'all', rank, type } };
 }
 
-function cosineRows(graph: Graph): number | null {
-  const initializers = new Map((graph.initializer ?? []).map((tensor) => [tensor.name, tensor]));
-  let fewest: number | null = null;
-  for (const node of graph.node ?? []) {
-    const table = initializers.get(node.input?.[COSINE_TABLES[node.opType ?? ''] ?? -1] ?? '');
-    const rows = table?.dims?.[0];
-    if (rows != null) fewest = Math.min(fewest ?? Number.POSITIVE_INFINITY, Number(rows));
-  }
-  return fewest;
-}
-
-async function configuredPositions(modelFile: string): Promise<number | null> {
-  try {
-    const config: unknown = JSON.parse(await readFile(join(dirname(modelFile), 'config.json'), 'utf8'));
-    const positions = (config as { max_position_embeddings?: unknown }).max_position_embeddings;
-    return typeof positions === 'number' ? positions : null;
-  } catch {
-    return null; // no config.json, or a broken one, about which the model folder's reader complains
-  }
+/**
+ * How far the graph computes what the model does. Two rotary tables are chosen by the longest row of a step, so only the
+ * first one's length is exact; and a window that the graph leaves to its runtime is right as long as all fits into it.
+ */
+function maxPositions(modelFile: string, graph: Graph, configured: ConfiguredSizes): number | null {
+  const bounds = [cosineRows(graph) ?? configured.maxPositions];
+  if (slidingWindow(graph) === null) bounds.push(configured.cacheWindow);
+  const shortRows = shortRotaryRows(graph);
+  if (shortRows === 0 && configured.shortRopePositions === null)
+    throw new ModelLoadError(
+      modelFile,
+      'it has two rotary tables (LongRoPE), and neither they nor original_max_position_embeddings of a config.json beside ' +
+        'it tell up to which length the first one holds; copy the config.json of the model into the folder.',
+    );
+  if (shortRows !== null) bounds.push(shortRows || configured.shortRopePositions);
+  const known = bounds.filter((bound) => bound !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }

@@ -9,7 +9,9 @@ export type SideInput =
   /** [batch] int32, tokens that a row has after this step, minus one. */
   | { readonly kind: 'seqlens_k' }
   /** Scalar or [1] int32, tokens of the longest row after this step. */
-  | { readonly kind: 'total_sequence_length'; readonly rank: 0 | 1 };
+  | { readonly kind: 'total_sequence_length'; readonly rank: 0 | 1 }
+  /** Scalar or [1] int64, the last positions whose logits are wanted: 1. */
+  | { readonly kind: 'num_logits_to_keep'; readonly rank: 0 | 1 };
 
 /** One layer's key or value cache, [batch, kvHeads, tokens, headSize]: its input and its output. */
 export interface CachePair {
@@ -24,9 +26,13 @@ export interface ModelSignature {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headSize: number;
-  /** From the rotary tables in the graph, else from `config.json` beside it; null when neither tells. */
+  /** From the rotary tables in the graph, else from the configuration beside it; null when neither tells. */
   readonly maxPositions: number | null;
-  /** True when every layer is a GroupQueryAttention node, which takes one buffer as past and present. */
+  /** Widest window of the GroupQueryAttention layers that have one, in tokens; null where none has. */
+  readonly slidingWindow: number | null;
+  /** True when activations are quantized with one scale for a whole step: then each row needs a run of its own. */
+  readonly rowsShareScales: boolean;
+  /** True when every layer is a GroupQueryAttention node, which takes one buffer as past and present, and rows are independent. */
   readonly sharesCache: boolean;
   /** `input_ids` [batch, sequence] int64 */
   readonly sideInputs: readonly SideInput[];

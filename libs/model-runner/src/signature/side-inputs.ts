@@ -7,6 +7,7 @@ const ELEMENT_TYPES = {
   position_ids: 'int64',
   seqlens_k: 'int32',
   total_sequence_length: 'int32',
+  num_logits_to_keep: 'int64',
 } as const;
 
 /**
@@ -16,6 +17,12 @@ const ELEMENT_TYPES = {
 export function sideInputs(modelFile: string, inputs: readonly ValueInfo[]): SideInput[] {
   return inputs.map((input): SideInput => {
     const name = input.name ?? '';
+    if (name === 'use_cache_branch')
+      throw new ModelLoadError(
+        modelFile,
+        'input "use_cache_branch" marks a decoder of two branches, as optimum made before 1.14; such are not supported, ' +
+          'export the model again for text-generation-with-past or take a newer export.',
+      );
     if (!isKnown(name))
       throw new ModelLoadError(
         modelFile,
@@ -25,7 +32,7 @@ export function sideInputs(modelFile: string, inputs: readonly ValueInfo[]): Sid
     const type = elementTypeName(input);
     if (type !== ELEMENT_TYPES[name])
       throw new ModelLoadError(modelFile, `input "${name}" is ${type}; export it as ${ELEMENT_TYPES[name]}.`);
-    if (name !== 'total_sequence_length') return { kind: name };
+    if (name !== 'total_sequence_length' && name !== 'num_logits_to_keep') return { kind: name };
     return { kind: name, rank: dimensions(input).length === 0 ? 0 : 1 };
   });
 }

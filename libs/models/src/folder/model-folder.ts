@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ModelCard, TokenTable } from '#contracts';
 import { endOfTurnTokenId } from '../prompt/end-of-turn.ts';
 import { PromptRenderer } from '../prompt/prompt-renderer.ts';
@@ -13,6 +13,7 @@ import {
   modelConfig,
   TokenizerConfigJson,
 } from './model-config.ts';
+import { modelPlace, onnxFilesOf } from './model-files.ts';
 import { ModelFolderError } from './model-folder-error.ts';
 
 type CardFromFolder = Pick<
@@ -71,10 +72,11 @@ export class ModelFolder {
 
 /**
  * Reads and checks a model folder as Hugging Face, onnx-community and onnxruntime-genai's builder write it.
+ * @param path of the folder, or of one of its ONNX files (`onnx/model_q4.onnx`) where it holds several
  * @throws ModelFolderError with every missing, short or wrong file
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
-  const folder = resolve(path);
+  const { folder, named } = await modelPlace(path);
   const reader = new FolderReader(folder);
   const genai = await reader.json('genai_config.json', GenaiConfigJson, false);
   const config = await reader.json('config.json', ConfigJson, genai === null);
@@ -82,11 +84,9 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const tokenizerConfig = await reader.json('tokenizer_config.json', TokenizerConfigJson, true);
   const tokenizerJson = await reader.text('tokenizer.json', true);
   const chatTemplate = (await reader.text('chat_template.jinja', false)) ?? tokenizerConfig?.chatTemplate ?? null;
-  const modelFile = await reader.firstOf(modelFileNames(genai));
+  const modelFile = await chooseModelFile(reader, named, genai);
 
-  if (modelFile === null) {
-    reader.note('model.onnx', 'it is missing');
-  } else {
+  if (modelFile !== null) {
     await reader.checkWeights(modelFile);
   }
   if (chatTemplate === null) {
@@ -118,10 +118,10 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     config?.text_config?.eos_token_id,
     genai?.model.eos_token_id,
   ];
-  const named = templateTokens.eos_token === undefined ? null : tokenId(tokenizerJson, templateTokens.eos_token);
+  const endToken = templateTokens.eos_token === undefined ? null : tokenId(tokenizerJson, templateTokens.eos_token);
   const eosTokenIds = new Set([
     ...configured.flatMap((ids) => ids ?? []),
-    ...[named, prompt.endOfTurn].filter((id) => id !== null),
+    ...[endToken, prompt.endOfTurn].filter((id) => id !== null),
   ]);
   return new ModelFolder(
     folder,
@@ -135,9 +135,26 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   );
 }
 
-function modelFileNames(genai: GenaiConfigJson | null): string[] {
-  const named = genai?.model.decoder?.filename;
-  return [...(named === undefined ? [] : [named]), 'model.onnx', 'onnx/model.onnx'];
+/** The file that was named, else the usual ones, else the only one there is; a problem is noted when none can be chosen. */
+async function chooseModelFile(
+  reader: FolderReader,
+  named: string | null,
+  genai: GenaiConfigJson | null,
+): Promise<string | null> {
+  const decoder = genai?.model.decoder?.filename;
+  const usual = [...(decoder === undefined ? [] : [decoder]), 'model.onnx', 'onnx/model.onnx'];
+  const chosen = await reader.firstOf(named === null ? usual : [named]);
+  if (chosen !== null) return chosen;
+  const there = await onnxFilesOf(reader.folder);
+  if (named === null && there.length === 1) return there[0] ?? null;
+  if (there.length === 0) reader.note('model.onnx', 'it is missing');
+  else
+    reader.note(
+      named ?? 'model.onnx',
+      `it is missing, but there are ${there.join(', ')}`,
+      `name one of them: ${join(reader.folder, there[0] ?? '')}`,
+    );
+  return null;
 }
 
 /** Builds what a request would need, so that a tokenizer or template that cannot work is found now. */

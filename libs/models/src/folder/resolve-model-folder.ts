@@ -3,7 +3,7 @@ import { basename, isAbsolute, join, resolve } from 'node:path';
 import { ModelFolderError } from './model-folder-error.ts';
 
 /**
- * Finds a model's folder: a path is taken as it is (relative to the working directory), a bare name is looked for in
+ * Finds a model's folder, or the ONNX file in one that was named: a path is taken as it is (relative to the working directory), a bare name is looked for in
  * `roots` in order.
  * @throws ModelFolderError naming the places tried and the models that are there
  */
@@ -13,7 +13,7 @@ export async function resolveModelFolder(nameOrPath: string, roots: readonly str
     ? [resolve(nameOrPath)]
     : [...roots.map((root) => resolve(root, nameOrPath)), resolve(nameOrPath)];
   for (const candidate of candidates) {
-    if (await isFolder(candidate)) {
+    if (await isModelPath(candidate)) {
       return candidate;
     }
   }
@@ -27,9 +27,9 @@ export async function resolveModelFolder(nameOrPath: string, roots: readonly str
   ]);
 }
 
-async function isFolder(path: string): Promise<boolean> {
+async function isModelPath(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => null);
-  return stats?.isDirectory() ?? false;
+  return stats?.isDirectory() === true || (stats?.isFile() === true && path.endsWith('.onnx'));
 }
 
 async function foldersIn(root: string): Promise<string[]> {

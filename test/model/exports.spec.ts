@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GREEDY, type ModelRunner } from '#contracts';
+import { Engine, type EngineRequest } from '#engine';
+import { openModelRunner } from '#model-runner';
+import { openModelFolder } from '#models';
+import { numberedTokenTable } from '../../libs/engine/src/testing/token-tables.ts';
+import { exportedModel, exportReference } from './exported-model.ts';
+import { differingValues, generateAlone, largestDifference, prefillInChunks } from './runner-driver.ts';
+
+const SLOTS = 4;
+const CHUNK_TOKENS = 32;
+const STEPS = 16;
+/** Sums in another order; half precision; activations rounded to 8 bits beside quantized weights, by block or by step. */
+const TOLERANCE = { exact: 1e-2, half: 0.15, rounded: 0.6, shared: 1.5 };
+
+type Export = readonly [
+  path: string,
+  family: string,
+  kvCache: 'in-place' | 'copying',
+  precision: keyof typeof TOLERANCE,
+  positions?: number,
+];
+
+const EXPORTS: readonly Export[] = [
+  ['llama-builder-fp32', 'llama', 'in-place', 'exact'],
+  ['llama-builder-fp16', 'llama', 'in-place', 'half'],
+  ['llama-builder-int4', 'llama', 'in-place', 'rounded'],
+  ['llama-builder-int8', 'llama', 'in-place', 'rounded'],
+  ['llama-builder-int4-fp16', 'llama', 'in-place', 'rounded'],
+  ['smollm2-builder-fp32', 'smollm2', 'in-place', 'exact'],
+  ['mistral-builder-int4', 'mistral', 'in-place', 'rounded'],
+  ['mistral-window-builder-fp32', 'mistral-window', 'in-place', 'exact', 24],
+  ['qwen2-builder-int4', 'qwen2', 'in-place', 'rounded'],
+  ['qwen3-builder-fp32', 'qwen3', 'in-place', 'exact'],
+  ['phi3-builder-fp32', 'phi3', 'in-place', 'exact'],
+  ['phi4-mini-builder-int4', 'phi4-mini', 'in-place', 'rounded', 64],
+  ['gemma-builder-fp32', 'gemma', 'in-place', 'exact'],
+  ['gemma2-builder-fp32', 'gemma2', 'in-place', 'exact'],
+  ['smollm3-optimum', 'smollm3', 'copying', 'exact'],
+  ['llama-community/onnx/model_fp16.onnx', 'llama', 'copying', 'half'],
+  ['llama-community/onnx/model_q4.onnx', 'llama', 'copying', 'rounded'],
+  ['llama-community/onnx/model_q4f16.onnx', 'llama', 'copying', 'rounded'],
+  ['llama-community/onnx/model_quantized.onnx', 'llama', 'copying', 'shared'],
+  ['qwen3-community', 'qwen3', 'copying', 'rounded'],
+];
+
+/** What cannot be served, and what the user is told. */
+const REFUSED: readonly (readonly [path: string, message: RegExp])[] = [
+  ['gemma2-builder-ring', /keep a ring.*windowed_kv_cache=false/],
+  ['qwen3-builder-int4-fp16', /q_norm_weight.*only on the CUDA and WebGPU/],
+  ['llama-builder-fp16-cpu', /cannot go on from its own cache.*GroupQueryAttention/],
+];
+
+for (const [path, family, kvCache, precision, positions] of EXPORTS)
+  describe(`the export ${path}`, () => {
+    const matches = precision === 'exact' || precision === 'half';
+    const reference = exportReference(family);
+    let runner: ModelRunner;
+    let prompts: typeof reference.prompts;
+
+    beforeAll(async () => {
+      const { modelFile, config } = await openModelFolder(exportedModel(path));
+      expect(config.vocabularySize).toBe(reference.vocabularySize);
+      runner = await openModelRunner({
+        modelFile,
+        slots: SLOTS,
+        slotTokens: positions ?? 128,
+        threads: 1,
+        binding: 'auto',
+        maxChunkTokens: CHUNK_TOKENS,
+      });
+      prompts = reference.prompts.filter(({ promptIds }) => promptIds.length + STEPS <= runner.slotTokens);
+    });
+    afterAll(async () => {
+      await runner?.close();
+    });
+
+    it('is run as it should be', () => {
+      expect(runner.description).toMatchObject({ kvCache, binding: 'c-api' });
+      expect(runner.description.fallbacks).toEqual([]);
+      expect(prompts.length).toBeGreaterThanOrEqual(3);
+    });
+
+    it('gives the logits and greedy tokens of transformers', async () => {
+      let worst = 0;
+      for (const { promptIds, generatedIds, logits } of prompts) {
+        const { tokens } = await generateAlone(runner, promptIds, STEPS, CHUNK_TOKENS);
+        for (const { generatedIndex, values } of logits) {
+          const before = [...promptIds, ...generatedIds.slice(0, generatedIndex)];
+          worst = Math.max(worst, largestDifference(await prefillInChunks(runner, 0, before, CHUNK_TOKENS), values));
+        }
+        if (matches) expect(tokens).toEqual(generatedIds);
+      }
+      expect(worst).toBeLessThanOrEqual(TOLERANCE[precision]);
+    });
+
+    it('gives an engine the same answers alone and in ragged batches', async () => {
+      const alone = [];
+      for (const { promptIds } of prompts) alone.push((await answers(runner, [promptIds]))[0]);
+      expect(
+        await answers(
+          runner,
+          prompts.map(({ promptIds }) => promptIds),
+        ),
+      ).toEqual(alone);
+      if (matches) expect(alone).toEqual(prompts.map(({ generatedIds }) => generatedIds));
+    });
+
+    const cut =
+      precision === 'shared'
+        ? 'gives a prompt the same bits every time'
+        : 'gives a prompt the same bits however it is cut';
+    it(cut, async () => {
+      const prompt = prompts.at(-1)!.promptIds;
+      const whole = await prefillInChunks(runner, 0, prompt, prompt.length);
+      for (const chunks of precision === 'shared' ? [prompt.length] : [[2], [20, 10], 16, 7])
+        expect(differingValues(await prefillInChunks(runner, 2, prompt, chunks), whole)).toBe(0);
+    });
+  });
+
+describe('what cannot be served', () => {
+  it.each(REFUSED)('refuses %s and says why', async (path, message) => {
+    const { modelFile } = await openModelFolder(exportedModel(path));
+    const opening = openModelRunner({
+      modelFile,
+      slots: 1,
+      slotTokens: 64,
+      threads: 1,
+      binding: 'auto',
+      maxChunkTokens: CHUNK_TOKENS,
+    });
+    await expect(opening).rejects.toThrow(message);
+  });
+
+  it('refuses a folder of several variants with their names, and takes the one that is named', async () => {
+    await expect(openModelFolder(exportedModel('llama-community'))).rejects.toThrow(
+      /onnx\/model_fp16.onnx, onnx\/model_q4.onnx, .*name one of them: .*llama-community\/onnx\/model_fp16.onnx/,
+    );
+    expect((await openModelFolder(exportedModel('llama-community/onnx/model_q4.onnx'))).name).toBe('llama-community');
+  });
+});
+
+/** Greedy answers of one engine that has all the prompts at once. */
+async function answers(runner: ModelRunner, promptIds: readonly (readonly number[])[]): Promise<number[][]> {
+  const engine = new Engine({
+    runner,
+    tokenTable: numberedTokenTable(runner.shape.vocabularySize),
+    prefillChunkTokens: CHUNK_TOKENS,
+  });
+  const tokens = new Map<string, number[]>();
+  const failures: string[] = [];
+  engine.onStep(({ deltas, failed }) => {
+    for (const { requestId, tokenIds } of deltas)
+      tokens.set(requestId, [...(tokens.get(requestId) ?? []), ...tokenIds]);
+    for (const { message } of failed) failures.push(message);
+  });
+  promptIds.forEach((prompt, index) => {
+    const request: EngineRequest = {
+      requestId: `p${index}`,
+      epoch: 1,
+      promptTokenIds: Int32Array.from(prompt),
+      choices: 1,
+      sampling: GREEDY,
+      stop: { tokenIds: [], strings: [], maxTokens: STEPS },
+      topLogprobs: null,
+    };
+    engine.submit(request);
+  });
+  await engine.runUntilIdle();
+  expect(failures).toEqual([]);
+  return promptIds.map((_, index) => tokens.get(`p${index}`) ?? []);
+}

@@ -1,0 +1,145 @@
+"""Tiny seeded decoders of the families that people export, in transformers, and what transformers computes with them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import transformers
+
+VOCABULARY = 384
+POSITIONS = 256
+LAYERS = 2
+BLOCK = 32
+GENERATED_TOKENS = 16
+PROMPT_LENGTHS = [1, 2, 7, 17, 31, 33, 40, 66, 90]
+LOGITS_AT = {(17, 0), (40, 0), (40, 9), (90, 0)}  # prompt's length, index of the generated token
+CANDIDATES = 12
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family by transformers' model type; `changes` are fields of its configuration."""
+
+    name: str
+    model_type: str
+    seed: int
+    changes: dict = field(default_factory=dict)
+    layers: int = LAYERS
+
+
+_LONG_ROPE = {
+    "rope_parameters": {
+        "rope_type": "longrope", "type": "longrope", "rope_theta": 10_000.0, "partial_rotary_factor": 0.5,
+        "short_factor": [1.0 + 0.05 * i for i in range(8)], "long_factor": [1.5 + 0.3 * i for i in range(8)],
+        "original_max_position_embeddings": 64,
+    },
+    "original_max_position_embeddings": 64, "partial_rotary_factor": 0.5, "sliding_window": None,
+}  # fmt: skip
+
+FAMILIES = [
+    Family("llama", "llama", 101),
+    Family("smollm2", "llama", 102, {"tie_word_embeddings": True, "num_attention_heads": 2}),
+    Family("mistral", "mistral", 103, {"sliding_window": None}),
+    Family("mistral-window", "mistral", 104, {"sliding_window": 24}),
+    Family("qwen2", "qwen2", 105, {"tie_word_embeddings": True}),
+    Family("qwen3", "qwen3", 106),
+    Family("smollm3", "smollm3", 107, {"no_rope_layers": [1, 0], "no_rope_layer_interval": 2, "tie_word_embeddings": True}),
+    Family("phi3", "phi3", 108, {"num_attention_heads": 2, "num_key_value_heads": 1, "original_max_position_embeddings": POSITIONS, "sliding_window": None}),
+    Family("phi4-mini", "phi3", 109, {
+        "tie_word_embeddings": True, "hidden_size": 64, "head_dim": 32, "num_attention_heads": 2, "num_key_value_heads": 1,
+    } | _LONG_ROPE),
+    Family("gemma", "gemma", 110, {"num_key_value_heads": 1}),
+    Family("gemma2", "gemma2", 111, {
+        "sliding_window": 24, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 16,
+        "attn_logit_softcapping": 5.0, "final_logit_softcapping": 20.0,
+    }),
+]  # fmt: skip
+
+
+def make_model(family: Family) -> torch.nn.Module:
+    """
+    Seeded weights that 4 bits in blocks of 32 hold exactly (a block's largest value is 8 steps, which is where the
+    symmetric quantizer puts its scale) and that float16 holds exactly, so every export has the very same weights.
+    """
+    config_class = type(transformers.AutoConfig.for_model(family.model_type))
+    heads = family.changes.get("num_attention_heads", 4)
+    settings = dict(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64,
+        num_hidden_layers=family.layers, num_attention_heads=heads, num_key_value_heads=2, head_dim=16,
+        max_position_embeddings=POSITIONS, tie_word_embeddings=False,
+        bos_token_id=0, eos_token_id=2, pad_token_id=0,
+    )  # fmt: skip
+    config = config_class(**(settings | family.changes))
+    config._attn_implementation = "eager"
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").to(torch.float32).eval()
+    random = np.random.Generator(np.random.PCG64(family.seed))
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            parameter.copy_(torch.from_numpy(_weights(name, tuple(parameter.shape), random, family)))
+    model.config.architectures = [type(model).__name__]
+    return model
+
+
+def _weights(name: str, shape: tuple[int, ...], random: np.random.Generator, family: Family) -> np.ndarray:
+    noise = random.standard_normal(shape)
+    if "norm" in name:
+        centre = 0.0 if family.model_type.startswith("gemma") else 1.0
+        return _half(centre + 0.2 * noise)
+    if len(shape) == 1 or name.endswith("bias"):
+        return _half(0.4 * noise)
+    gain = 1.8
+    for part, value in {"q_proj": 1.6, "k_proj": 1.6, "v_proj": 2.0, "o_proj": 2.0, "qkv_proj": 1.7}.items():
+        gain = value if f".{part}." in name else gain
+    deviation = gain / np.sqrt(shape[-1])
+    if "embed_tokens" in name or "lm_head" in name:
+        deviation = 0.5
+    return _on_the_grid(noise, deviation, random)
+
+
+def _on_the_grid(noise: np.ndarray, deviation: float, random: np.random.Generator) -> np.ndarray:
+    rows, width = int(np.prod(noise.shape[:-1])), noise.shape[-1]
+    blocks = noise.reshape(rows, width // BLOCK, BLOCK)
+    steps = np.clip(np.round(blocks * 3), -7, 7)
+    largest = random.integers(0, BLOCK, size=(rows, width // BLOCK))
+    np.put_along_axis(steps, largest[..., None], -8, axis=-1)
+    # Six bits for the scale and four for the step: the product is exact in float16.
+    size = deviation / 3.2 * (0.8 + 0.4 * random.random((rows, width // BLOCK)))
+    exponent = np.floor(np.log2(size))
+    scale = np.round(size / 2**exponent * 32) / 32 * 2**exponent
+    scale *= random.choice([-1, 1], size=scale.shape)
+    return (steps * scale[..., None]).reshape(noise.shape).astype(np.float32)
+
+
+def _half(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float16).astype(np.float32)
+
+
+def references(family: Family, model: torch.nn.Module) -> dict:
+    """For each length, of many random prompts the one whose 16 greedy tokens are decided most clearly."""
+    random = np.random.Generator(np.random.PCG64(family.seed + 1000))
+    prompts = []
+    for length in PROMPT_LENGTHS:
+        start = random.integers(3, VOCABULARY, size=(CANDIDATES, length))
+        ids = torch.from_numpy(start)
+        margins, steps = np.full(CANDIDATES, np.inf), []
+        with torch.no_grad():
+            for _ in range(GENERATED_TOKENS):
+                logits = model(ids, use_cache=False).logits[:, -1].float()
+                best = logits.topk(2, dim=-1)
+                margins = np.minimum(margins, (best.values[:, 0] - best.values[:, 1]).numpy())
+                ids = torch.cat([ids, best.indices[:, :1]], dim=1)
+                steps.append(logits.numpy())
+        chosen = int(margins.argmax())
+        prompts.append({
+            "promptIds": start[chosen].tolist(),
+            "generatedIds": ids[chosen, length:].tolist(),
+            "leastMargin": round(float(margins[chosen]), 4),
+            "logits": [
+                {"generatedIndex": at, "values": base64.b64encode(steps[at][chosen].astype("<f4").tobytes()).decode()}
+                for of, at in sorted(LOGITS_AT) if of == length
+            ],
+        })  # fmt: skip
+    return {"family": family.name, "modelType": family.model_type, "vocabularySize": VOCABULARY, "prompts": prompts}

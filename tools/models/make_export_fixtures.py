@@ -1,0 +1,131 @@
+"""
+Makes the tiny exports under test/fixtures/exports with the tools that people export with (onnxruntime-genai's model
+builder, optimum, and what onnx-community does to optimum's output), and their references from transformers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from export_families import FAMILIES, POSITIONS, make_model, references
+from fixture_tokenizer import make_fixture_tokenizer, write_tokenizer
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MOST_BYTES = 310_000  # of one ONNX file and what is around it
+TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]
+
+# Sliding-window layers keep their whole past instead of a ring of the window's size.
+WHOLE = ["windowed_kv_cache=false"]
+# Builder folders: fixture's suffix, precision, execution provider (it decides the types of inputs and the attention used), options.
+BUILDER = {
+    "llama": [("fp32", "fp32", "cpu"), ("fp16-cpu", "fp16", "cpu"), ("fp16", "fp16", "webgpu"), ("int4", "int4", "cpu"),
+              ("int8", "int8", "cpu"), ("int4-fp16", "int4", "webgpu")],
+    "smollm2": [("fp32", "fp32", "cpu")],
+    "mistral": [("int4", "int4", "cpu")],
+    "mistral-window": [("fp32", "fp32", "cpu")],
+    "qwen2": [("int4", "int4", "cpu")],
+    "qwen3": [("fp32", "fp32", "cpu"), ("int4-fp16", "int4", "webgpu")],
+    "phi3": [("fp32", "fp32", "cpu")],
+    "phi4-mini": [("int4", "int4", "cpu")],
+    "gemma": [("fp32", "fp32", "cpu")],
+    "gemma2": [("fp32", "fp32", "cpu", *WHOLE), ("ring", "int4", "cpu")],
+}  # fmt: skip
+# Families exported by optimum, and the variants that onnx-community makes of them.
+OPTIMUM = {
+    "llama": ["fp16", "q4", "q4f16", "quantized"], "smollm3": [], "qwen3": ["q4"],
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "test/fixtures/exports")
+    parser.add_argument("--work", type=Path, help="keep checkpoints here")
+    parser.add_argument("--optimum-packages", type=Path, help="folder with what requirements-optimum.txt names; none: no optimum exports")
+    parser.add_argument("names", nargs="*", help="only these families")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        families = [family for family in FAMILIES if not arguments.names or family.name in arguments.names]
+        for family in families:
+            make_checkpoint(family, work / family.name, arguments.out / "references")
+        for family in families:
+            for suffix, *options in BUILDER.get(family.name, []):
+                attempt(f"{family.name}-builder-{suffix}", builder_export, work / family.name, arguments.out, *options)
+        if arguments.optimum_packages is not None:
+            with_optimum([family.name for family in families if family.name in OPTIMUM], work, arguments)
+
+
+def attempt(name: str, export, checkpoint: Path, out: Path, *options: str) -> None:
+    folder = out / name
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        export(checkpoint, folder, *options)
+    except Exception as error:  # the exporter's own refusal: told, and no fixture of it
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"{name}: not exported: {type(error).__name__}: {error}", flush=True)
+        return
+    finish(folder, checkpoint)
+
+
+def finish(folder: Path, checkpoint: Path) -> None:
+    for file in TOKENIZER_FILES:
+        shutil.copyfile(checkpoint / file, folder / file)
+    for extra in folder.glob("special_tokens_map.json"):
+        extra.unlink()
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"{folder.name}: {size} bytes", flush=True)
+    limit = MOST_BYTES * len(list(folder.rglob("*.onnx")))
+    if size > limit:
+        raise ValueError(f"{folder.name} has {size} bytes, the limit is {limit}")
+
+
+def make_checkpoint(family, folder: Path, references_folder: Path) -> None:
+    if (folder / "config.json").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    references_folder.mkdir(parents=True, exist_ok=True)
+    model = make_model(family)
+    reference = references(family, model)
+    model.generation_config = type(model.generation_config)(eos_token_id=2, pad_token_id=0)
+    model.save_pretrained(folder)
+    write_tokenizer(folder, make_fixture_tokenizer(), POSITIONS)
+    (references_folder / f"{family.name}.json").write_text(json.dumps(reference) + "\n")
+    margin = min(prompt["leastMargin"] for prompt in reference["prompts"])
+    print(f"{family.name}: least margin {margin}", flush=True)
+
+
+def builder_export(checkpoint: Path, folder: Path, precision: str, provider: str, *extra: str) -> None:
+    import onnxruntime_genai.models as package
+
+    sys.path.insert(0, str(Path(package.__file__).parent))
+    import builder
+
+    with tempfile.TemporaryDirectory() as cache:
+        options = builder.parse_extra_options(None, str(checkpoint), str(folder), precision, provider, cache, list(extra))
+        builder.create_model(None, str(checkpoint), str(folder), precision, provider, cache, **options)
+
+
+def with_optimum(names: list[str], work: Path, arguments) -> None:
+    """optimum needs an older transformers, so its exports are made by another process."""
+    plan = [{"checkpoint": str(work / name), "folder": str(arguments.out / f"{name}-optimum"), "variants": OPTIMUM[name]} for name in names]
+    environment = os.environ | {"PYTHONPATH": str(arguments.optimum_packages), "OMP_NUM_THREADS": "1"}
+    script = Path(__file__).with_name("optimum_exports.py")
+    subprocess.run([sys.executable, str(script), json.dumps(plan)], env=environment, check=True)
+    for entry in plan:
+        for folder in (Path(entry["folder"]), Path(entry["folder"].replace("-optimum", "-community"))):
+            if folder.exists():
+                finish(folder, Path(entry["checkpoint"]))
+
+
+if __name__ == "__main__":
+    main()
