@@ -60,4 +60,16 @@ describe('inspectFolder', () => {
     expect(path).toBeNull();
     expect(problems.map(({ problem }) => problem).join()).toMatch(/not a whole ONNX/);
   });
+
+  it('tells which file of several is meant, and what windows and activations of 8 bits mean', async () => {
+    const shared = await inspectFolder(fixture('../exports/llama-community/onnx/model_quantized.onnx'), OPTIONS);
+    expect(shared).toMatchObject({ name: 'llama-community', problems: [], path: { kvCache: 'copying' } });
+    expect(shared.path?.reasons.join()).toMatch(/one scale for a whole step.*run of its own/);
+    const half = await inspectFolder(fixture('../exports/llama-community/onnx/model_fp16.onnx'), OPTIONS);
+    expect(half.memory?.kvBytes).toBe((shared.memory?.kvBytes ?? 0) / 2);
+    const gemma = await inspectFolder(fixture('../exports/gemma2-builder-fp32'), OPTIONS);
+    expect(inspectionText(gemma)).toMatch(/some layers see 24 tokens back/);
+    const ring = await inspectFolder(fixture('../exports/gemma2-builder-ring'), OPTIONS);
+    expect(ring.problems.map(({ problem }) => problem).join()).toMatch(/windowed_kv_cache=false/);
+  });
 });
