@@ -39,8 +39,12 @@ export class ReplicaPresence implements Disposable {
     });
   }
 
-  /** Whether a replica has said so lately. @throws MillraceError unavailable */
+  /**
+   * Whether a replica has said so lately; this one lives, even where Redis was away for so long that it could not say so.
+   * @throws MillraceError unavailable
+   */
   async isAlive(replicaId: string): Promise<boolean> {
+    if (replicaId === this.replicaId) return true;
     if (replicaId === '') return false;
     const found = await redisCall(this.#redis, 'look for a replica', () =>
       this.#redis.exists(redisKeys.replicaBeat(replicaId)),
@@ -48,11 +52,12 @@ export class ReplicaPresence implements Disposable {
     return found === 1;
   }
 
-  /** Those that were there within the last hour and have gone without taking leave. @throws MillraceError unavailable */
+  /** Others that were there within the last hour and have gone without taking leave. @throws MillraceError unavailable */
   async dead(): Promise<string[]> {
     return redisCall(this.#redis, 'look for dead replicas', async () => {
       await this.#redis.zremrangebyscore(redisKeys.replicas, '-inf', (await this.#nowMs()) - FORGOTTEN_MS);
-      const all = await this.#redis.zrange(redisKeys.replicas, 0, -1);
+      const known = await this.#redis.zrange(redisKeys.replicas, 0, -1);
+      const all = known.filter((replicaId) => replicaId !== this.replicaId);
       if (all.length === 0) return [];
       const beats = await this.#redis.mget(all.map(redisKeys.replicaBeat));
       return all.filter((_, index) => beats[index] === null);

@@ -147,6 +147,15 @@ describe('replicas', () => {
     await living.forget('dying');
     expect(await living.dead()).toEqual([]);
   });
+
+  it('do not take themselves for dead, even where they could not say for long that they live', async () => {
+    using silent = new ReplicaPresence(redis, { replicaId: 'silent', deadAfterMs: 60_000 });
+    using other = new ReplicaPresence(redis, { replicaId: 'other', deadAfterMs: 60_000 });
+    await silent.beat();
+    await redis.del(redisKeys.replicaBeat('silent'));
+    expect([await silent.isAlive('silent'), await other.isAlive('silent')]).toEqual([true, false]);
+    expect([await silent.dead(), await other.dead()]).toEqual([[], ['silent']]);
+  });
 });
 
 describe('refused requests', () => {
