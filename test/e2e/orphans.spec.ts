@@ -134,16 +134,22 @@ describe('a job that the queue delivers twice', () => {
   it('is run once: who had it hung for a moment, and another worker that gets it is refused', async () => {
     const whole = await ask(cluster.api);
     await whole.done;
+    await expectNothingHeld();
     const before = await denied();
-    const asked = await ask(cluster.api);
-    const worker = await cluster.busyWorker();
     // Longer than its lock lasts, shorter than the keepalive: the queue takes it for dead, its API replica does not.
-    worker.freeze();
+    // It is looked for from before the request on: an answer may take no longer than a look.
+    const frozen = cluster.busyWorker().then((busy) => {
+      busy.freeze();
+      return busy;
+    });
+    const asking = ask(cluster.api);
+    const worker = await frozen;
     const others = cluster.workers.filter((other) => other !== worker);
     const refused = async () => (await others[0]!.stats()).jobs.denied;
     const refusedBefore = await refused();
     for (let waitedMs = 0; waitedMs < 1_400 && (await refused()) === refusedBefore; waitedMs += 50) await sleep(50);
     worker.thaw();
+    const asked = await asking;
     await asked.done;
     expect(asked.received.events).toEqual(whole.received.events);
     await expectNothingHeld();
