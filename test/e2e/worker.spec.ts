@@ -238,7 +238,8 @@ describe('the life of a worker process', () => {
 
   it('ends what still runs after the grace time with a clear error', async () => {
     await using worker = await ProductProcess.start('worker', settings({ MILLRACE_GRACE_MS: '1' }));
-    const { sink } = await submit(worker, { promptTokenIds: [4, 5, 6], ...endless });
+    // So many that none is over before the signal comes.
+    const { sink } = await submit(worker, { promptTokenIds: [4, 5, 6], choices: 8, ...endless });
     await vi.waitFor(() => expect(sink.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 2 });
     worker.child.kill('SIGINT');
     await sink.ended;
