@@ -4,17 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { Cluster } from '../../test/support/cluster.ts';
 import { type ProductProcess, TEST_KEY } from '../../test/support/product-process.ts';
 import { median, quantile } from '../report/statistics.ts';
-import { differenceRow, type Row } from '../report/suite-report.ts';
+import { differenceRow, limitRow, type Row } from '../report/suite-report.ts';
 
-const MODEL = 'tiny-llama';
+/** The shipped model: a fixture's steps are so short that 32 streams keep the API's loop busy with their text. */
+const MODEL = 'smollm2-135m-instruct';
 const STREAMS = 32;
 /** What is allowed on top of one step of the engine. */
 const ALLOWED_MS = 50;
-const PROBES = 100;
-const QUICK_PROBES = 15;
+const PROBES = 60;
+const QUICK_PROBES = 10;
 /** Chunks of a prompt, so that a cancel can come between two of them. */
 const PREFILL_CHUNK_TOKENS = 32;
 const PAUSE_MS = 20;
+/** Until all streams have their prompts behind them. */
+const SETTLE_MS = 6_000;
 const ANSWER_WAIT_MS = 5_000;
 
 /** What is asked for, so that a cancel a little later meets the request in a phase. */
@@ -26,10 +29,10 @@ interface Probe {
 }
 
 const PROBED: Readonly<Record<string, Probe>> = {
-  rendering: { content: 'mill race '.repeat(5_000), stayMs: 5, beside: STREAMS - 1 },
+  rendering: { content: 'mill race '.repeat(2_000), stayMs: 5, beside: STREAMS - 1 },
   queued: { content: 'Tell me about mills.', stayMs: 100, beside: STREAMS },
-  prefill: { content: 'mill '.repeat(90), stayMs: 30, beside: STREAMS - 1 },
-  decode: { content: 'Tell me about mills.', stayMs: 300, beside: STREAMS - 1 },
+  prefill: { content: 'mill '.repeat(200), stayMs: 250, beside: STREAMS - 1 },
+  decode: { content: 'Tell me about mills.', stayMs: 1_500, beside: STREAMS - 1 },
 };
 
 /**
@@ -40,49 +43,72 @@ const PROBED: Readonly<Record<string, Probe>> = {
 export async function cancelSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   const probes = quick ? QUICK_PROBES : PROBES;
   await using cluster = await Cluster.start({
-    modelFolder: fileURLToPath(new URL(`../../test/fixtures/models/${MODEL}`, import.meta.url)),
+    modelFolder: fileURLToPath(new URL(`../../models/${MODEL}`, import.meta.url)),
     api: { MILLRACE_LOG_LEVEL: 'debug' },
     worker: {
       MILLRACE_SLOTS: String(STREAMS),
       MILLRACE_SLOT_TOKENS: '512',
-      MILLRACE_THREADS: '1',
       MILLRACE_PREFILL_CHUNK: String(PREFILL_CHUNK_TOKENS),
       MILLRACE_PREFIX_CACHE_MB: '0',
       MILLRACE_PARKING_SLOTS: '0',
     },
   });
+  await warmUp(cluster.api);
   const log = new CancelLog(cluster.api);
-  const steps = new StepClock(cluster.workers[0]);
-  for (const { content, stayMs, beside } of Object.values(PROBED)) {
+  /** p99 of the engine's steps while a phase was probed. */
+  const stepMs: Record<string, number> = {};
+  for (const [phase, { content, stayMs, beside }] of Object.entries(PROBED)) {
+    const stepsMs: number[] = [];
     const over = new AbortController();
-    const others = Array.from({ length: beside }, () => streamOn(cluster.api, over.signal));
-    await sleep(500);
+    const others = Array.from({ length: beside }, () => streamOn(cluster.api, over.signal, stepsMs));
+    await sleep(SETTLE_MS);
+    stepsMs.length = 0;
     for (let count = 0; count < probes; count++) {
       const client = await openClient(cluster.api, content);
       await sleep(stayMs * (0.5 + Math.random()));
       await leave(cluster.api, log, client, count % 2 === 0);
       await sleep(PAUSE_MS);
     }
+    stepMs[phase] = quantile(stepsMs, 0.99);
     over.abort();
     await Promise.all(others);
   }
-  const stepMs = await steps.meanMs();
   await whileNobodyWorks(cluster, log);
   return Object.entries(Object.groupBy(log.cancelled, ({ phase }) => phase)).map(([phase, all = []]) => {
     const latencies = all.map(({ latencyMs }) => latencyMs);
     const name = `${phase}, p99 of ${all.length} (median ${median(latencies).toFixed(1)} ms)`;
-    return differenceRow(name, quantile(latencies, 0.99), 'ms', 'one step of the engine', stepMs, ALLOWED_MS);
+    const oneStepMs = stepMs[phase];
+    // No engine is left to wait for.
+    if (oneStepMs === undefined) return limitRow(name, quantile(latencies, 0.99), 'ms', ALLOWED_MS);
+    const peer = 'p99 of a step meanwhile';
+    return differenceRow(name, quantile(latencies, 0.99), 'ms', peer, oneStepMs, ALLOWED_MS);
   });
 }
 
-/** One answer after another. */
-async function streamOn(api: ProductProcess, over: AbortSignal): Promise<void> {
+/** The thread that renders long prompts compiles its code. */
+async function warmUp(api: ProductProcess): Promise<void> {
+  for (let count = 0; count < 5; count++) {
+    const { socket } = await openClient(api, PROBED.rendering?.content ?? '');
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.destroy();
+  }
+}
+
+/** One answer after another. @param stepsMs gets the times between their tokens: each is a step of the engine */
+async function streamOn(api: ProductProcess, over: AbortSignal, stepsMs: number[]): Promise<void> {
   while (!over.aborted) {
     const { socket } = await openClient(api, 'Tell me about rivers.');
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const leave = () => socket.destroy();
     over.addEventListener('abort', leave, { once: true });
-    socket.on('data', (bytes: Buffer) => bytes.includes('[DONE]') && leave());
+    let lastMs: number | null = null;
+    socket.on('data', (bytes: Buffer) => {
+      const now = performance.now();
+      const isToken = bytes.includes('"content"');
+      if (isToken && lastMs !== null) stepsMs.push(now - lastMs);
+      lastMs = isToken ? now : null;
+      if (bytes.includes('[DONE]')) leave();
+    });
     await closed;
     over.removeEventListener('abort', leave);
   }
@@ -145,26 +171,6 @@ class CancelLog {
     if (phase === 'rendering') this.cancelled.push({ phase, latencyMs });
     else if (wanted !== undefined) this.cancelled.push({ phase, latencyMs: performance.now() - wanted.sinceMs });
     wanted?.ended();
-  }
-}
-
-/** Steps of an engine since the clock was made. */
-class StepClock {
-  readonly #worker: ProductProcess | undefined;
-  readonly #beganMs = performance.now();
-  readonly #before: Promise<number>;
-
-  constructor(worker: ProductProcess | undefined) {
-    this.#worker = worker;
-    this.#before = this.#steps();
-  }
-
-  async meanMs(): Promise<number> {
-    return (performance.now() - this.#beganMs) / ((await this.#steps()) - (await this.#before));
-  }
-
-  async #steps(): Promise<number> {
-    return (await this.#worker?.stats())?.engine.stepsTotal ?? Number.NaN;
   }
 }
 
