@@ -136,24 +136,27 @@ describe('a job that the queue delivers twice', () => {
     await whole.done;
     await expectNothingHeld();
     const before = await denied();
-    // Longer than its lock lasts, shorter than the keepalive: the queue takes it for dead, its API replica does not.
-    // It is looked for from before the request on: an answer may take no longer than a look.
-    const frozen = cluster.busyWorker().then((busy) => {
-      busy.freeze();
-      return busy;
-    });
-    const asking = ask(cluster.api);
-    const worker = await frozen;
-    const others = cluster.workers.filter((other) => other !== worker);
-    const refused = async () => (await others[0]!.stats()).jobs.denied;
-    const refusedBefore = await refused();
-    for (let waitedMs = 0; waitedMs < 1_400 && (await refused()) === refusedBefore; waitedMs += 50) await sleep(50);
-    worker.thaw();
-    const asked = await asking;
-    await asked.done;
-    expect(asked.received.events).toEqual(whole.received.events);
-    await expectNothingHeld();
-    expect((await settlementsOf(asked.id)).map(({ outcome }) => outcome)).toEqual(['completed']);
+    // Whether the queue notices within the time is its affair: what comes of it has to be right each time.
+    for (let tries = 0; tries < 6 && (await denied()) === before; tries += 1) {
+      // It is looked for from before the request on: an answer may take no longer than a look.
+      const frozen = cluster.busyWorker().then((busy) => {
+        busy.freeze();
+        return busy;
+      });
+      const asking = ask(cluster.api);
+      const worker = await frozen;
+      const others = cluster.workers.filter((other) => other !== worker);
+      const refused = async () => (await others[0]!.stats()).jobs.denied;
+      const refusedBefore = await refused();
+      // Longer than its lock lasts, shorter than the keepalive: the queue takes it for dead, its API replica does not.
+      for (let waitedMs = 0; waitedMs < 1_400 && (await refused()) === refusedBefore; waitedMs += 50) await sleep(50);
+      worker.thaw();
+      const asked = await asking;
+      await asked.done;
+      expect(asked.received.events).toEqual(whole.received.events);
+      await expectNothingHeld();
+      expect((await settlementsOf(asked.id)).map(({ outcome }) => outcome)).toEqual(['completed']);
+    }
     expect(await denied()).toBeGreaterThan(before);
   }, 60_000);
 });
