@@ -60,7 +60,8 @@ describe('a worker whose engine', () => {
     await expect.poll(() => replaced(worker), { timeout: 20_000 }).toBe(1);
     expect((await ScrapedMetrics.of(worker.managementUrl)).sum('millrace:engines_replaced_total')).toBe(1);
     await expect.poll(() => readiness(worker), { timeout: 20_000 }).toBe(200);
-    expect(worker.output).toContain('it exited with code 7');
+    // What it prints comes through a pipe.
+    await expect.poll(() => worker.output, { timeout: 5_000 }).toContain('it exited with code 7');
   });
 
   it('hangs is found out by its silence, with the same end', async () => {
