@@ -35,7 +35,11 @@ const runner = await openModelRunner({
   maxChunkTokens,
 });
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
-process.on('exit', () => void runner.close());
+process.on('exit', (code) => {
+  // The run that the close interrupts must not be told as the reason.
+  if (code !== 0) parentPort?.close();
+  void runner.close();
+});
 const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
