@@ -10,8 +10,11 @@ import { differingValues, generateAlone, largestDifference, prefillInChunks } fr
 const SLOTS = 4;
 const CHUNK_TOKENS = 32;
 const STEPS = 16;
-/** Sums in another order; half precision; activations rounded to 8 bits beside quantized weights, by block or by step. */
-const TOLERANCE = { exact: 1e-2, half: 0.15, rounded: 0.6, shared: 1.5 };
+/**
+ * Of logits with a standard deviation near 3: sums in another order; the builder's Gemma, which rounds the embedding's scale to
+ * two decimals; half precision; activations rounded to 8 bits beside quantized weights, by block or by step.
+ */
+const TOLERANCE = { exact: 1e-3, gemma: 1e-2, half: 0.15, rounded: 0.6, shared: 1.5 };
 
 type Export = readonly [
   path: string,
@@ -34,8 +37,8 @@ const EXPORTS: readonly Export[] = [
   ['qwen3-builder-fp32', 'qwen3', 'in-place', 'exact'],
   ['phi3-builder-fp32', 'phi3', 'in-place', 'exact'],
   ['phi4-mini-builder-int4', 'phi4-mini', 'in-place', 'rounded', 64],
-  ['gemma-builder-fp32', 'gemma', 'in-place', 'exact'],
-  ['gemma2-builder-fp32', 'gemma2', 'in-place', 'exact'],
+  ['gemma-builder-fp32', 'gemma', 'in-place', 'gemma'],
+  ['gemma2-builder-fp32', 'gemma2', 'in-place', 'gemma'],
   ['smollm3-optimum', 'smollm3', 'copying', 'exact'],
   ['llama-community/onnx/model_fp16.onnx', 'llama', 'copying', 'half'],
   ['llama-community/onnx/model_q4.onnx', 'llama', 'copying', 'rounded'],
@@ -53,7 +56,7 @@ const REFUSED: readonly (readonly [path: string, message: RegExp])[] = [
 
 for (const [path, family, kvCache, precision, positions] of EXPORTS)
   describe(`the export ${path}`, () => {
-    const matches = precision === 'exact' || precision === 'half';
+    const matches = precision === 'exact' || precision === 'gemma' || precision === 'half';
     const reference = exportReference(family);
     let runner: ModelRunner;
     let prompts: typeof reference.prompts;
@@ -82,16 +85,21 @@ for (const [path, family, kvCache, precision, positions] of EXPORTS)
     });
 
     it('gives the logits and greedy tokens of transformers', async () => {
-      let worst = 0;
-      for (const { promptIds, generatedIds, logits } of prompts) {
-        const { tokens } = await generateAlone(runner, promptIds, STEPS, CHUNK_TOKENS);
+      const differences: number[] = [];
+      // Also of prompts behind which there is no place for all their tokens.
+      for (const { promptIds, generatedIds, logits } of reference.prompts) {
         for (const { generatedIndex, values } of logits) {
           const before = [...promptIds, ...generatedIds.slice(0, generatedIndex)];
-          worst = Math.max(worst, largestDifference(await prefillInChunks(runner, 0, before, CHUNK_TOKENS), values));
+          if (before.length > runner.slotTokens) continue;
+          differences.push(largestDifference(await prefillInChunks(runner, 0, before, CHUNK_TOKENS), values));
         }
+      }
+      expect(differences).not.toEqual([]);
+      expect(Math.max(...differences)).toBeLessThanOrEqual(TOLERANCE[precision]);
+      for (const { promptIds, generatedIds } of prompts) {
+        const { tokens } = await generateAlone(runner, promptIds, STEPS, CHUNK_TOKENS);
         if (matches) expect(tokens).toEqual(generatedIds);
       }
-      expect(worst).toBeLessThanOrEqual(TOLERANCE[precision]);
     });
 
     it('gives an engine the same answers alone and in ragged batches', async () => {
