@@ -1,143 +1,73 @@
-import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { SessionBinding } from '../binding/session-binding.ts';
 import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import {
-  assertBlockCopy,
-  assertCopy,
-  assertDecode,
-  assertPrefill,
-  assertTrim,
-  type RunnerLimits,
-} from './call-arguments.ts';
-import { decoderShape } from './decoder-shape.ts';
+import { assertDecode, assertPrefill } from './call-arguments.ts';
 import { evenInputs } from './even-inputs.ts';
 import { HostKvCache } from './host-kv-cache.ts';
 import { rowsByPast } from './rows-by-past.ts';
-import { runnerDescription } from './runner-description.ts';
+import { SlotRunner } from './slot-runner.ts';
 
 /**
  * Any decoder whose present is its past with the new tokens appended, in memory of its own. The past is gathered from the
  * slots before a run and the new tokens' part of the present is put back after it. Only rows of equal past length share a
  * run: padding would change the sums over a row's keys, and with them its bits.
  */
-export class CopyingRunner implements ModelRunner {
-  readonly description: RunnerDescription;
-  readonly shape: DecoderShape;
-  readonly slots: number;
-  readonly parkingSlots: number;
-  readonly slotTokens: number;
-  readonly blocks: number;
-  readonly logits: Float32Array;
-  readonly #binding: SessionBinding;
-  readonly #signature: ModelSignature;
-  readonly #limits: RunnerLimits;
-  readonly #cache: HostKvCache;
+export class CopyingRunner extends SlotRunner<HostKvCache> {
   /** Per cache buffer, [rows, kvHeads, tokens, headSize] of the largest step so far. */
   readonly #past: FloatArray[];
   readonly #present: FloatArray[];
   #stepLogits: FloatArray;
 
   constructor(binding: SessionBinding, signature: ModelSignature, size: CacheSize, fallbacks: readonly string[] = []) {
-    const { slots, parkingSlots, slotTokens } = size;
-    const { vocabularySize } = signature;
-    this.#binding = binding;
-    this.#signature = signature;
-    this.slots = slots;
-    this.parkingSlots = parkingSlots;
-    this.slotTokens = slotTokens;
-    this.blocks = size.blocks ?? 0;
-    this.#limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
-    this.shape = decoderShape(signature, slotTokens);
-    this.logits = new Float32Array(slots * vocabularySize);
-    this.#cache = new HostKvCache(binding, signature, size);
+    super(binding, signature, new HostKvCache(binding, signature, size), size, { kvCache: 'copying', fallbacks });
     this.#past = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#present = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#stepLogits = floatArray(signature.logits.type, 0);
-    const { memory, kvBytes, parkingBytes, blocks } = this.#cache;
-    this.description = runnerDescription(
-      binding,
-      signature,
-      { kvCache: 'copying', memory, kvBytes, parkingBytes, blocks },
-      fallbacks,
-    );
-  }
-
-  get interruptAddress(): bigint | null {
-    return this.#binding.interruptAddress;
   }
 
   /** The cache itself, for the self-test. */
   get cacheBuffers(): readonly FloatArray[] {
-    return this.#cache.buffers;
+    return this.cache.buffers;
   }
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
-    assertPrefill(this.#limits, slot, tokenIds, pastTokens);
+    assertPrefill(this.limits, slot, tokenIds, pastTokens);
     return this.#step([slot], [0], tokenIds, pastTokens);
   }
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
-    assertDecode(this.#limits, rows, tokenIds, pastTokens);
-    return forEachInTurn(rowsByPast(rows, pastTokens, this.#signature.rowsShareScales), (group) => {
+    assertDecode(this.limits, rows, tokenIds, pastTokens);
+    return forEachInTurn(rowsByPast(rows, pastTokens, this.signature.rowsShareScales), (group) => {
       const groupTokens = Int32Array.from(group.rows, (row) => tokenIds[row] ?? 0);
       return this.#step(group.rows, group.rows, groupTokens, group.pastTokens);
     });
-  }
-
-  copySlot(from: number, to: number, tokens: number): void {
-    assertCopy(this.#limits, from, to, tokens);
-    this.#cache.copySlot(from, to, tokens);
-  }
-
-  get residentTokens(): number | null {
-    return this.#cache.residentTokens;
-  }
-
-  trimSlot(slot: number, tokens: number): void {
-    assertTrim(this.#limits, slot, tokens);
-    this.#cache.trimSlot(slot, tokens);
-  }
-
-  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
-    assertBlockCopy(this.#limits, { block, slot, firstToken: fromToken, tokens });
-    this.#cache.saveBlock(slot, fromToken, block, tokens);
-  }
-
-  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
-    assertBlockCopy(this.#limits, { block, slot, firstToken: toToken, tokens });
-    this.#cache.loadBlock(block, slot, toToken, tokens);
-  }
-
-  close(): void | Promise<void> {
-    return this.#binding.close();
   }
 
   /** Appends `tokenIds` [slots, tokensPerRow] to slots of equal past; their last logits go to `logitsRows`. */
   #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number) {
     const rows = slots.length;
     const tokensPerRow = tokenIds.length / rows;
-    const { kvHeads, headSize, vocabularySize, sideInputs, cacheType } = this.#signature;
-    const { positions, rank } = this.#signature.logits;
-    const run = this.#binding.newRun();
-    const tensors = evenInputs(this.#binding, this.#signature, { rows, tokensPerRow, tokenIds, pastTokens });
+    const { kvHeads, headSize, vocabularySize, sideInputs, cacheType } = this.signature;
+    const { positions, rank } = this.signature.logits;
+    const run = this.binding.newRun();
+    const tensors = evenInputs(this.binding, this.signature, { rows, tokensPerRow, tokenIds, pastTokens });
     tensors.forEach((tensor, i) => {
       run.setInput(i, tensor);
     });
 
     const logitsPerRow = positions === 'all' ? tokensPerRow : 1;
     const logitsLength = rows * logitsPerRow * vocabularySize;
-    this.#stepLogits = atLeast(this.#stepLogits, logitsLength, this.#signature.logits.type);
+    this.#stepLogits = atLeast(this.#stepLogits, logitsLength, this.signature.logits.type);
     const logitsDims = rank === 2 ? [rows, vocabularySize] : [rows, logitsPerRow, vocabularySize];
-    const logits = this.#binding.tensor(this.#stepLogits.subarray(0, logitsLength), logitsDims);
+    const logits = this.binding.tensor(this.#stepLogits.subarray(0, logitsLength), logitsDims);
     tensors.push(logits);
     run.setOutput(0, logits);
 
     const total = pastTokens + tokensPerRow;
-    for (const slot of slots) this.#cache.touch(slot, total);
-    this.#cache.buffers.forEach((buffer, i) => {
+    for (const slot of slots) this.cache.touch(slot, total);
+    this.cache.buffers.forEach((buffer, i) => {
       const pastLength = rows * kvHeads * pastTokens * headSize;
       const presentLength = rows * kvHeads * total * headSize;
       const past = atLeast(this.#past[i], pastLength, cacheType);
@@ -145,8 +75,8 @@ export class CopyingRunner implements ModelRunner {
       this.#past[i] = past;
       this.#present[i] = present;
       this.#gather(buffer, slots, pastTokens, past);
-      const input = this.#binding.tensor(past.subarray(0, pastLength), [rows, kvHeads, pastTokens, headSize]);
-      const output = this.#binding.tensor(present.subarray(0, presentLength), [rows, kvHeads, total, headSize]);
+      const input = this.binding.tensor(past.subarray(0, pastLength), [rows, kvHeads, pastTokens, headSize]);
+      const output = this.binding.tensor(present.subarray(0, presentLength), [rows, kvHeads, total, headSize]);
       tensors.push(input, output);
       run.setInput(1 + sideInputs.length + i, input);
       run.setOutput(1 + i, output);
@@ -158,7 +88,7 @@ export class CopyingRunner implements ModelRunner {
         for (const tensor of tensors) tensor.release();
       },
       () => {
-        this.#cache.buffers.forEach((buffer, i) => {
+        this.cache.buffers.forEach((buffer, i) => {
           this.#putBack(buffer, slots, pastTokens, total, this.#present[i] ?? buffer);
         });
         logitsRows.forEach((logitsRow, row) => {
@@ -170,22 +100,22 @@ export class CopyingRunner implements ModelRunner {
   }
 
   #gather(buffer: FloatArray, slots: readonly number[], pastTokens: number, past: FloatArray): void {
-    const length = pastTokens * this.#cache.headSize;
+    const length = pastTokens * this.cache.headSize;
     slots.forEach((slot, row) => {
-      for (let head = 0; head < this.#cache.kvHeads; head++) {
-        const source = this.#cache.headOffset(slot, head);
-        past.set(buffer.subarray(source, source + length), (row * this.#cache.kvHeads + head) * length);
+      for (let head = 0; head < this.cache.kvHeads; head++) {
+        const source = this.cache.headOffset(slot, head);
+        past.set(buffer.subarray(source, source + length), (row * this.cache.kvHeads + head) * length);
       }
     });
   }
 
   #putBack(buffer: FloatArray, slots: readonly number[], pastTokens: number, total: number, present: FloatArray): void {
-    const { kvHeads, headSize } = this.#cache;
+    const { kvHeads, headSize } = this.cache;
     slots.forEach((slot, row) => {
       for (let head = 0; head < kvHeads; head++) {
         const source = (row * kvHeads + head) * total * headSize;
         const added = present.subarray(source + pastTokens * headSize, source + total * headSize);
-        buffer.set(added, this.#cache.headOffset(slot, head) + pastTokens * headSize);
+        buffer.set(added, this.cache.headOffset(slot, head) + pastTokens * headSize);
       }
     });
   }

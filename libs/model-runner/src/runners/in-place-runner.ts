@@ -1,23 +1,14 @@
-import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import { type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import {
-  assertBlockCopy,
-  assertCopy,
-  assertDecode,
-  assertPrefill,
-  assertTrim,
-  type RunnerLimits,
-} from './call-arguments.ts';
+import { assertDecode, assertPrefill } from './call-arguments.ts';
 import { DecodeInputs } from './decode-inputs.ts';
-import { decoderShape } from './decoder-shape.ts';
 import { evenInputs } from './even-inputs.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
-import { runnerDescription } from './runner-description.ts';
 import { runsOfChunk } from './runs-of-chunk.ts';
+import { SlotRunner } from './slot-runner.ts';
 
 export interface InPlaceSize extends CacheSize {
   /** Longest chunk that is usual. */
@@ -32,18 +23,7 @@ export interface InPlaceSize extends CacheSize {
  * keys and values into the slots and touches nothing else. Decode runs over the first rows of every buffer, prefill over
  * one place of the cache. Tensors over those are made once for each number of rows and each place.
  */
-export class InPlaceRunner implements ModelRunner {
-  readonly description: RunnerDescription;
-  readonly shape: DecoderShape;
-  readonly slots: number;
-  readonly parkingSlots: number;
-  readonly slotTokens: number;
-  readonly blocks: number;
-  readonly logits: Float32Array;
-  readonly #binding: SessionBinding;
-  readonly #signature: ModelSignature;
-  readonly #limits: RunnerLimits;
-  readonly #cache: InPlaceCache;
+export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   readonly #maxRunTokens: number;
   readonly #decodeInputs: DecodeInputs;
   readonly #decodeRuns: BoundRun[] = [];
@@ -54,41 +34,21 @@ export class InPlaceRunner implements ModelRunner {
   #chunkLogits: FloatArray;
 
   constructor(binding: SessionBinding, signature: ModelSignature, cache: InPlaceCache, size: InPlaceSize) {
-    const { slots, parkingSlots, slotTokens, maxRunTokens } = size;
+    super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks: size.fallbacks ?? [] });
+    const { slots, slotTokens, maxRunTokens } = size;
     const { vocabularySize, logits } = signature;
-    this.#binding = binding;
-    this.#signature = signature;
-    this.slots = slots;
-    this.parkingSlots = parkingSlots;
-    this.slotTokens = slotTokens;
-    this.blocks = cache.blocks?.count ?? 0;
-    this.#limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
-    this.shape = decoderShape(signature, slotTokens);
-    this.logits = new Float32Array(slots * vocabularySize);
     this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, slots * vocabularySize);
     this.#chunkLogits = floatArray(logits.type, logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0);
-    this.#cache = cache;
     this.#maxRunTokens = maxRunTokens;
     this.#decodeInputs = new DecodeInputs(binding, signature, slots, slotTokens);
-    const { memory, kvBytes, parkingBytes, blocks } = cache;
-    this.description = runnerDescription(
-      binding,
-      signature,
-      { kvCache: 'in-place', memory, kvBytes, parkingBytes, blocks },
-      size.fallbacks,
-    );
-  }
-
-  get interruptAddress(): bigint | null {
-    return this.#binding.interruptAddress;
   }
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
-    assertDecode(this.#limits, rows, tokenIds, pastTokens);
+    assertDecode(this.limits, rows, tokenIds, pastTokens);
     const run = this.#decodeRuns[rows] ?? this.#newDecodeRun(rows);
     this.#decodeInputs.fill(run, rows, tokenIds, pastTokens);
-    for (let row = 0; row < rows; row++) this.#cache.touch(row, (pastTokens[row] ?? 0) + 1);
-    this.#cache.beginDecode(rows);
+    for (let row = 0; row < rows; row++) this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
+    this.cache.beginDecode(rows);
     if (this.#rowLogits === this.logits) return run.run();
     return finallyAfter(
       () => run.run(),
@@ -98,10 +58,10 @@ export class InPlaceRunner implements ModelRunner {
   }
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
-    assertPrefill(this.#limits, slot, tokenIds, pastTokens);
-    this.#cache.touch(slot, pastTokens + tokenIds.length);
+    assertPrefill(this.limits, slot, tokenIds, pastTokens);
+    this.cache.touch(slot, pastTokens + tokenIds.length);
     let from = 0;
-    const parts = runsOfChunk(tokenIds.length, this.#signature.headSize, this.#maxRunTokens).map((length) => {
+    const parts = runsOfChunk(tokenIds.length, this.signature.headSize, this.#maxRunTokens).map((length) => {
       from += length;
       return { tokenIds: tokenIds.subarray(from - length, from), pastTokens: pastTokens + from - length };
     });
@@ -109,10 +69,10 @@ export class InPlaceRunner implements ModelRunner {
   }
 
   #prefillRun(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
-    const place = this.#cache.beginPrefill(slot, pastTokens);
+    const place = this.cache.beginPrefill(slot, pastTokens);
     const run = this.#prefillRuns[place] ?? this.#newPrefillRun(place);
     const step = { rows: 1, tokensPerRow: tokenIds.length, tokenIds, pastTokens };
-    const inputs = evenInputs(this.#binding, this.#signature, step);
+    const inputs = evenInputs(this.binding, this.signature, step);
     inputs.forEach((tensor, i) => {
       run.setInput(i, tensor);
     });
@@ -132,53 +92,25 @@ export class InPlaceRunner implements ModelRunner {
     );
   }
 
-  copySlot(from: number, to: number, tokens: number): void {
-    assertCopy(this.#limits, from, to, tokens);
-    this.#cache.copySlot(from, to, tokens);
-  }
-
-  get residentTokens(): number | null {
-    return this.#cache.residentTokens;
-  }
-
-  trimSlot(slot: number, tokens: number): void {
-    assertTrim(this.#limits, slot, tokens);
-    this.#cache.trimSlot(slot, tokens);
-  }
-
-  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
-    assertBlockCopy(this.#limits, { block, slot, firstToken: fromToken, tokens });
-    this.#cache.saveBlock(slot, fromToken, block, tokens);
-  }
-
-  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
-    assertBlockCopy(this.#limits, { block, slot, firstToken: toToken, tokens });
-    this.#cache.loadBlock(block, slot, toToken, tokens);
-  }
-
-  close(): void | Promise<void> {
-    return this.#binding.close();
-  }
-
   #newDecodeRun(rows: number): BoundRun {
-    const run = this.#binding.newRun();
+    const run = this.binding.newRun();
     this.#decodeInputs.attach(run, rows);
-    this.#attachCache(run, this.#cache.rowTensors(rows));
+    this.#attachCache(run, this.cache.rowTensors(rows));
     run.setOutput(0, this.#logitsTensor(rows));
     this.#decodeRuns[rows] = run;
     return run;
   }
 
   #newPrefillRun(place: number): BoundRun {
-    const run = this.#binding.newRun();
-    this.#attachCache(run, this.#cache.placeTensors(place));
-    if (this.#signature.logits.positions === 'last') run.setOutput(0, this.#logitsTensor(1));
+    const run = this.binding.newRun();
+    this.#attachCache(run, this.cache.placeTensors(place));
+    if (this.signature.logits.positions === 'last') run.setOutput(0, this.#logitsTensor(1));
     this.#prefillRuns[place] = run;
     return run;
   }
 
   #attachCache(run: BoundRun, tensors: readonly BoundTensor[]): void {
-    const firstInput = 1 + this.#signature.sideInputs.length;
+    const firstInput = 1 + this.signature.sideInputs.length;
     tensors.forEach((tensor, i) => {
       run.setInput(firstInput + i, tensor);
       run.setOutput(1 + i, tensor);
@@ -186,28 +118,28 @@ export class InPlaceRunner implements ModelRunner {
   }
 
   #logitsTensor(rows: number): BoundTensor {
-    const { vocabularySize, logits } = this.#signature;
+    const { vocabularySize, logits } = this.signature;
     const dims = logits.rank === 2 ? [rows, vocabularySize] : [rows, 1, vocabularySize];
-    return this.#binding.tensor(this.#rowLogits.subarray(0, rows * vocabularySize), dims);
+    return this.binding.tensor(this.#rowLogits.subarray(0, rows * vocabularySize), dims);
   }
 
   #chunkLogitsTensor(chunkTokens: number): BoundTensor | null {
-    const { vocabularySize, logits } = this.#signature;
+    const { vocabularySize, logits } = this.signature;
     if (logits.positions === 'last') return null;
     const length = chunkTokens * vocabularySize;
     if (this.#chunkLogits.length < length) this.#chunkLogits = floatArray(logits.type, length);
-    return this.#binding.tensor(this.#chunkLogits.subarray(0, length), [1, chunkTokens, vocabularySize]);
+    return this.binding.tensor(this.#chunkLogits.subarray(0, length), [1, chunkTokens, vocabularySize]);
   }
 
   #keepLastRow(chunkTokens: number): void {
-    const { vocabularySize } = this.#signature;
+    const { vocabularySize } = this.signature;
     this.logits.set(this.#chunkLogits.subarray((chunkTokens - 1) * vocabularySize, chunkTokens * vocabularySize));
   }
 
   /** Half-precision logits become what callers read. */
   #widen(rows: number): void {
     if (this.#rowLogits !== this.logits)
-      this.logits.set(this.#rowLogits.subarray(0, rows * this.#signature.vocabularySize));
+      this.logits.set(this.#rowLogits.subarray(0, rows * this.signature.vocabularySize));
   }
 }
 
