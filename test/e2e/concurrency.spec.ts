@@ -86,8 +86,10 @@ describe('a client that goes away', () => {
 
   it('frees its slot also when it did not stream', async () => {
     const abort = new AbortController();
-    const pending = cluster.post(body(2, { max_tokens: 450 }), { signal: abort.signal }).catch(() => null);
-    await statsWhen((engine) => engine.running === 1, 'one request running');
+    // Eight choices, so that it lasts long enough to be seen on any machine.
+    const long = body(2, { max_tokens: 450, n: 8, temperature: 1 });
+    const pending = cluster.post(long, { signal: abort.signal }).catch(() => null);
+    await statsWhen((engine) => engine.running === 8, 'all eight choices running');
     abort.abort();
     await pending;
     await statsWhen((engine) => engine.running === 0 && engine.freeSlots === SLOTS, 'all slots free');
