@@ -19,12 +19,13 @@ function startThread(prefillUntilInterrupted: boolean): Worker {
 
 it('stops a run from another thread, and the runner works afterwards', async () => {
   const thread = startThread(true);
+  const exit = once(thread, 'exit'); // may come in the same turn as the last message
   const [{ interruptAddress }] = await once(thread, 'message');
   expect(typeof interruptAddress).toBe('bigint');
   interruptRun(interruptAddress);
   const [ending] = await once(thread, 'message');
   expect(ending).toEqual({ outcome: 'run_interrupted', works: true });
-  await once(thread, 'exit');
+  await exit;
 });
 
 it('stops the next run when none is running, once', async () => {
