@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
+import { changedModel } from './edits/changed-model.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import { openSession } from './open-session.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
@@ -61,7 +62,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   const { parkingSlots = 0 } = options;
   if (!Number.isInteger(parkingSlots) || parkingSlots < 0)
     throw new RunnerArgumentError(`parkingSlots is ${parkingSlots}; it must be 0 or more.`);
-  const signature = await inspectModel(options.modelFile);
+  const signature = signatureFor(await inspectModel(options.modelFile), options.slotTokens);
   if (signature.maxPositions !== null && options.slotTokens > signature.maxPositions)
     throw new ModelLoadError(
       options.modelFile,
@@ -73,7 +74,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     options.onFallback?.(reason);
   };
   const binding = await openSession({
-    model: options.modelFile,
+    model: signature.edits.length === 0 ? options.modelFile : await changedModel(options.modelFile, signature.edits),
     binding: options.binding,
     providers: options.providers ?? ['cpu'],
     inputNames: [
@@ -91,6 +92,16 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     await binding.close();
     throw error;
   }
+}
+
+/**
+ * Slots that are longer than the shorter of two rotary tables take the longer one for all their rows (LongRoPE), so that a
+ * row's keys are all turned by one table, and never by what else is in the batch.
+ */
+function signatureFor(signature: ModelSignature, slotTokens: number): ModelSignature {
+  const { maxPositions, longRotary, edits } = signature;
+  if (longRotary === null || maxPositions === null || slotTokens <= maxPositions) return signature;
+  return { ...signature, maxPositions: longRotary.maxPositions, edits: [...edits, longRotary.edit] };
 }
 
 async function runnerFor(

@@ -34,13 +34,17 @@ export function inspectionText(inspection: Inspection): string {
         ? unknown
         : `${decoder.layers} layers of ${inspection.hidden ?? '?'}, ${inspection.heads ?? '?'} heads, ${decoder.kvHeads} for keys and values, of ${decoder.headSize}`,
     ],
-    ['context', inspection.contextLength === null ? unknown : `${inspection.contextLength} tokens`],
+    [
+      'context',
+      inspection.contextLength === null ? unknown : `${inspection.contextLength} tokens${longContext(inspection)}`,
+    ],
     ['vocabulary', inspection.vocabularySize === null ? unknown : `${inspection.vocabularySize} tokens`],
     ['tokenizer', tokenizer === null ? unknown : `${tokenizer.kind}, ${tokenizer.controlTokens} control tokens`],
     ['template', inspection.templateCharacters === null ? unknown : `${inspection.templateCharacters} characters`],
     ['ends at', inspection.eosTokens.map(({ id, text }) => `${id} ${text}`.trim()).join(', ') || unknown],
     ['inputs', decoder === null ? unknown : `${decoder.inputs.join(', ')}; logits of the ${decoder.logits}`],
     ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
+    ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
@@ -54,6 +58,12 @@ export function inspectionText(inspection: Inspection): string {
   if (problems.length === 0) return [...shown, '', 'A worker can serve it.'].join('\n');
   const found = problems.map(({ file, problem, remedy }) => `  - ${file}: ${problem}. Remedy: ${remedy}`);
   return [...shown, '', 'A worker cannot serve it as it is:', ...found].join('\n');
+}
+
+function longContext({ longContextLength }: Inspection): string {
+  return longContextLength === null
+    ? ''
+    : `; with longer slots ${longContextLength}, all with the longer of two rotary tables (LongRoPE)`;
 }
 
 function window(tokens: number | null): string {

@@ -70,6 +70,13 @@ describe('inspectFolder', () => {
     const gemma = await inspectFolder(fixture('../exports/gemma2-builder-fp32'), OPTIONS);
     expect(inspectionText(gemma)).toMatch(/some layers see 24 tokens back/);
     const ring = await inspectFolder(fixture('../exports/gemma2-builder-ring'), OPTIONS);
-    expect(ring.problems.map(({ problem }) => problem).join()).toMatch(/windowed_kv_cache=false/);
+    expect(ring).toMatchObject({ problems: [], path: { kvCache: 'in-place' } });
+    expect(inspectionText(ring)).toMatch(/changed as it is loaded: .*keep their whole past instead of a ring/);
+    const windowed = await inspectFolder(fixture('../exports/mistral-window-builder-fp32'), OPTIONS);
+    expect(inspectionText(windowed)).toMatch(/a window of 24 tokens is put into attention/);
+    const twoTables = await inspectFolder(fixture('../exports/phi4-mini-builder-int4'), OPTIONS);
+    expect(inspectionText(twoTables)).toMatch(
+      /context +64 tokens; with longer slots 256, all with the longer .*rotary/,
+    );
   });
 });

@@ -26,6 +26,8 @@ export interface Inspection {
   readonly name: string | null;
   readonly architecture: string | null;
   readonly contextLength: number | null;
+  /** Context where slots are longer than the shorter of two rotary tables (LongRoPE); null with one table. */
+  readonly longContextLength: number | null;
   readonly vocabularySize: number | null;
   readonly decoder: {
     readonly modelFile: string;
@@ -39,6 +41,8 @@ export interface Inspection {
     readonly cacheType: 'float32' | 'float16';
     /** Tokens that the widest sliding-window layer sees; null where every layer sees all. */
     readonly slidingWindow: number | null;
+    /** What is changed in the graph as it is loaded, in words. */
+    readonly changes: readonly string[];
   } | null;
   readonly heads: number | null;
   readonly hidden: number | null;
@@ -82,6 +86,7 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
     name: folder?.name ?? null,
     architecture: folder?.config.modelType ?? null,
     contextLength,
+    longContextLength: signature?.longRotary?.maxPositions ?? null,
     vocabularySize: signature?.vocabularySize ?? folder?.config.vocabularySize ?? null,
     decoder: signature === null ? null : decoderOf(signature),
     heads: numberOf(config, 'num_attention_heads'),
@@ -110,8 +115,16 @@ function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']
     logits: logits.positions === 'last' ? 'last position' : 'every position',
     cacheType,
     slidingWindow,
+    changes: signature.edits.map(changeText),
     inputs: ['input_ids', ...sideInputs.map(({ kind }) => kind)],
   };
+}
+
+function changeText(edit: ModelSignature['edits'][number]): string {
+  if (edit.kind === 'whole-cache') return 'sliding-window layers keep their whole past instead of a ring';
+  if (edit.kind === 'rotary-table') return 'the longer of two rotary tables is taken always';
+  const where = edit.layers === null ? 'all layers' : `layers ${edit.layers.join(', ')}`;
+  return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;
 }
 
 function memoryOf({ layers, kvHeads, headSize, cacheType }: ModelSignature, slots: number, slotTokens: number) {

@@ -19,7 +19,7 @@ import type {
   SessionOptions,
   TensorData,
 } from './session-binding.ts';
-import { LOG_FATAL_ONLY, OPTIMIZE_ALL, SESSION_CONFIG } from './session-config.ts';
+import { LOG_FATAL_ONLY, modelName, OPTIMIZE_ALL, sessionConfig } from './session-config.ts';
 
 /**
  * Run options of closed sessions. They are used again and never freed, because another thread may still hold an
@@ -150,18 +150,16 @@ function openSession(api: OrtApi, env: Handle, { model, provider, threads }: Ses
     api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
     api.setGraphOptimizationLevel(sessionOptions, OPTIMIZE_ALL);
     api.setIntraOpNumThreads(sessionOptions, threads);
-    for (const [key, value] of Object.entries(SESSION_CONFIG)) api.addSessionConfigEntry(sessionOptions, key, value);
+    for (const [key, value] of Object.entries(sessionConfig(model)))
+      api.addSessionConfigEntry(sessionOptions, key, value);
     appendProvider(api, sessionOptions, provider);
-    return created((out) =>
-      typeof model === 'string'
-        ? api.createSession(env, model, sessionOptions, out)
-        : api.createSessionFromArray(env, model, model.byteLength, sessionOptions, out),
-    );
+    if (typeof model === 'string') return created((out) => api.createSession(env, model, sessionOptions, out));
+    const bytes = model instanceof Uint8Array ? model : model.bytes;
+    return created((out) => api.createSessionFromArray(env, bytes, bytes.byteLength, sessionOptions, out));
   } catch (cause) {
     if (cause instanceof ProviderUnavailableError) throw cause;
-    const name = typeof model === 'string' ? model : 'a graph of ours';
     const message = (cause as Error).message;
-    throw new ModelLoadError(name, `ONNX Runtime ${api.version} refuses it: ${message}`, { cause });
+    throw new ModelLoadError(modelName(model), `ONNX Runtime ${api.version} refuses it: ${message}`, { cause });
   } finally {
     api.releaseSessionOptions(sessionOptions);
   }

@@ -3,7 +3,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ModelLoadError } from '../model-load-error.ts';
 import { RunFailedError } from '../run-failed-error.ts';
 import type { BoundRun, BoundTensor, SessionBinding, SessionOptions, TensorData } from './session-binding.ts';
-import { LOG_FATAL_ONLY, SESSION_CONFIG } from './session-config.ts';
+import { LOG_FATAL_ONLY, modelName, sessionConfig } from './session-config.ts';
 
 /**
  * A session reached through onnxruntime-node's own API: the fallback and the reference. After each run it copies every
@@ -27,19 +27,22 @@ export class JsApiSession implements SessionBinding {
 
   /** @throws ModelLoadError */
   static async open(options: SessionOptions): Promise<JsApiSession> {
-    const modelFile = String(options.model);
+    const { model, threads } = options;
     try {
-      const session = await InferenceSession.create(modelFile, {
+      const settings: InferenceSession.SessionOptions = {
         executionProviders: ['cpu'],
         graphOptimizationLevel: 'all',
-        intraOpNumThreads: options.threads,
+        intraOpNumThreads: threads,
         logSeverityLevel: LOG_FATAL_ONLY,
-        extra: SESSION_CONFIG,
-      });
+        extra: sessionConfig(model),
+      };
+      const session = await (typeof model === 'string'
+        ? InferenceSession.create(model, settings)
+        : InferenceSession.create(model instanceof Uint8Array ? model : model.bytes, settings));
       return new JsApiSession(session, options);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      throw new ModelLoadError(modelFile, `ONNX Runtime refuses it: ${message}`, { cause });
+      throw new ModelLoadError(modelName(model), `ONNX Runtime refuses it: ${message}`, { cause });
     }
   }
 

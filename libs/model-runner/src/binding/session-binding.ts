@@ -50,9 +50,15 @@ export interface DeviceAccess {
   openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding;
 }
 
+/** What a model file holds after changes; its external data lies beside the file. */
+export interface ChangedModel {
+  readonly file: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface SessionOptions {
-  /** A file's path, or the bytes of a model without external data. */
-  readonly model: string | Uint8Array;
+  /** A file's path, what one holds after changes, or the bytes of a model without external data. */
+  readonly model: string | ChangedModel | Uint8Array;
   readonly provider: ExecutionProvider;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];

@@ -7,8 +7,16 @@ export interface ConfiguredSizes {
   readonly maxPositions: number | null;
   /** Longest sequence for the first of two sets of rotary factors (LongRoPE); null where there is one set. */
   readonly shortRopePositions: number | null;
-  /** Tokens that the exporter's own runtime keeps in the cache while the graph knows no window; null where it keeps all. */
-  readonly cacheWindow: number | null;
+  /** The window that the exporter's own runtime is told of; null where there is none. */
+  readonly cacheWindow: CacheWindow | null;
+}
+
+export interface CacheWindow {
+  readonly tokens: number;
+  /** Layers that have it; null for all. */
+  readonly layers: readonly number[] | null;
+  /** True where it is the model's attention that sees no further, rather than a runtime that cuts prompts into such pieces. */
+  readonly ofAttention: boolean;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -33,9 +41,17 @@ export async function configuredSizes(modelFile: string): Promise<ConfiguredSize
       numberAt(text, 'head_dim') ??
       (hidden !== null && heads !== null ? hidden / heads : null),
     maxPositions: numberAt(text, 'max_position_embeddings') ?? numberAt(model, 'context_length'),
-    cacheWindow: numberAt(objectAt(objectAt(model, 'decoder'), 'sliding_window'), 'window_size'),
+    cacheWindow: cacheWindow(objectAt(objectAt(model, 'decoder'), 'sliding_window')),
     shortRopePositions: numberAt(text, 'original_max_position_embeddings'),
   };
+}
+
+function cacheWindow(window: Fields): CacheWindow | null {
+  const tokens = numberAt(window, 'window_size');
+  if (tokens === null) return null;
+  // The builder leaves the list empty where the model's configuration names no layers: then all have the window.
+  const layers = Array.isArray(window.layers) ? window.layers.filter((layer) => typeof layer === 'number') : [];
+  return { tokens, layers: layers.length === 0 ? null : layers, ofAttention: window.slide_inputs === false };
 }
 
 async function fields(folder: string, file: string): Promise<Fields | null> {

@@ -1,37 +1,55 @@
-import type { Graph } from './value-info.ts';
+import { type Graph, integerAttribute, type Node } from './value-info.ts';
 
 /** Operators whose input of this index is a [positions, …] table of cosines. */
 const COSINE_TABLES: Readonly<Record<string, number>> = { GroupQueryAttention: 7, RotaryEmbedding: 2 };
+const PAST_KEY_INPUT = 3;
 
 /** Rows of the shortest rotary table that the graph holds as a constant; null when it holds none. */
 export function cosineRows(graph: Graph): number | null {
   const initializers = new Map((graph.initializer ?? []).map((tensor) => [tensor.name, tensor]));
   let fewest: number | null = null;
   for (const node of graph.node ?? []) {
-    const table = initializers.get(node.input?.[COSINE_TABLES[node.opType ?? ''] ?? -1] ?? '');
+    const table = initializers.get(cosineTable(node));
     const rows = table?.dims?.[0];
     if (rows != null) fewest = Math.min(fewest ?? Number.POSITIVE_INFINITY, Number(rows));
   }
   return fewest;
 }
 
+/** Two rotary tables between which a graph chooses by the longest row of a step. */
+export interface RotaryChoice {
+  /** Positions in each; 0 where they cannot be read. */
+  readonly shortRows: number;
+  readonly longRows: number;
+  /** An output of the If that chooses. */
+  readonly output: string;
+  /** What its condition is for the longer table. */
+  readonly longCondition: boolean;
+}
+
 /**
- * Length of the shorter of two rotary tables, where the graph chooses between them by the longest row of a step (LongRoPE);
- * beyond it the keys that are cached and the rows of a batch would be turned by different tables. Null with one table, 0
- * where the tables' lengths cannot be read.
+ * The choice of LongRoPE; null with one table. Beyond the shorter table the keys that are cached and the rows of a batch
+ * would be turned by different ones.
  */
-export function shortRotaryRows(graph: Graph): number | null {
-  const choices = (graph.node ?? []).filter(({ opType }) => opType === 'If');
-  const read = new Set((graph.node ?? []).map((node) => node.input?.[COSINE_TABLES[node.opType ?? ''] ?? -1] ?? ''));
-  const choice = choices.find(({ output }) => output?.some((name) => read.has(name)));
-  if (choice === undefined) return null;
-  const branches = (choice.attribute ?? []).flatMap(({ g }) => (g ? [g] : []));
-  const tables = branches.flatMap(({ initializer, node }) => [
-    ...(initializer ?? []),
-    ...(node ?? []).flatMap(({ attribute }) => (attribute ?? []).flatMap(({ t }) => (t ? [t] : []))),
-  ]);
-  const rows = tables.filter(({ dims }) => dims?.length === 2).map(({ dims }) => Number(dims?.[0]));
-  return rows.length === 0 ? 0 : Math.min(...rows);
+export function rotaryChoice(graph: Graph): RotaryChoice | null {
+  const read = new Set((graph.node ?? []).map(cosineTable));
+  for (const node of graph.node ?? []) {
+    const output = node.opType === 'If' ? node.output?.find((name) => read.has(name)) : undefined;
+    if (output === undefined) continue;
+    const rows = (branch: string) =>
+      tableRows((node.attribute ?? []).find(({ name }) => name === branch)?.g ?? { node: [], initializer: [] });
+    const [whenTrue, whenFalse] = [rows('then_branch'), rows('else_branch')];
+    const longCondition = whenTrue >= whenFalse;
+    return { shortRows: Math.min(whenTrue, whenFalse), longRows: Math.max(whenTrue, whenFalse), output, longCondition };
+  }
+  return null;
+}
+
+/** Rows of the matrices that a branch gives; 0 without one. */
+function tableRows({ initializer, node }: Graph): number {
+  const constants = (node ?? []).flatMap(({ attribute }) => (attribute ?? []).flatMap(({ t }) => (t ? [t] : [])));
+  const tables = [...(initializer ?? []), ...constants].filter(({ dims }) => dims?.length === 2);
+  return tables.length === 0 ? 0 : Math.min(...tables.map(({ dims }) => Number(dims?.[0])));
 }
 
 /** True where activations are quantized with one scale for all rows of a step, so that a row's result depends on the others. */
@@ -44,15 +62,23 @@ export function sharesActivationScales(graph: Graph): boolean {
 /** The widest sliding window of the graph's attention in tokens, null where every layer sees the whole past. */
 export function slidingWindow(graph: Graph): number | null {
   const windows = (graph.node ?? [])
-    .filter(({ opType }) => opType === 'GroupQueryAttention')
-    .map(({ attribute }) => Number(attribute?.find(({ name }) => name === 'local_window_size')?.i ?? -1))
+    .filter((node) => attentionLayer(node) !== null)
+    .map((node) => integerAttribute(node, 'local_window_size') ?? -1)
     .filter((window) => window > 0);
   return windows.length === 0 ? null : Math.max(...windows);
 }
 
 /** True where sliding-window layers overwrite the oldest tokens of a cache of the window's size. */
 export function keepsRings(graph: Graph): boolean {
-  return (graph.node ?? []).some(({ attribute }) =>
-    attribute?.some(({ name, i }) => name === 'sliding_window_cache' && Number(i ?? 0) === 1),
-  );
+  return (graph.node ?? []).some((node) => integerAttribute(node, 'sliding_window_cache') === 1);
+}
+
+/** The layer of a GroupQueryAttention node by the cache it reads, −1 where its name does not tell; null for other nodes. */
+export function attentionLayer(node: Node): number | null {
+  if (node.opType !== 'GroupQueryAttention') return null;
+  return Number(/\.(\d+)\./.exec(node.input?.[PAST_KEY_INPUT] ?? '')?.[1] ?? -1);
+}
+
+function cosineTable(node: Node): string {
+  return node.input?.[COSINE_TABLES[node.opType ?? ''] ?? -1] ?? '';
 }

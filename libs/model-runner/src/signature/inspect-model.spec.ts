@@ -126,9 +126,54 @@ it('takes a head size that the graph only names from the configuration beside it
   const genai = join(folder, 'genai_config.json');
   await writeFile(genai, '{"model": {"decoder": {"head_size": 16}}}');
   expect(await inspect(change)).toMatchObject({ headSize: 16, kvHeads: 2, maxPositions: 512 });
-  await writeFile(genai, '{"model": {"decoder": {"head_size": 16, "sliding_window": {"window_size": 24}}}}');
-  expect(await inspect(change)).toMatchObject({ maxPositions: 24 });
   await rm(genai);
+});
+
+it('puts a window that only the configuration tells into attention, or stops at it where it cannot', async () => {
+  const genai = join(folder, 'genai_config.json');
+  const configure = (window: object) =>
+    writeFile(genai, JSON.stringify({ model: { decoder: { sliding_window: { window_size: 24, ...window } } } }));
+  await configure({ slide_inputs: false, layers: [] });
+  const edits = [{ kind: 'window', tokens: 24, layers: null }];
+  expect(await inspect()).toMatchObject({ maxPositions: 512, slidingWindow: 24, edits });
+  expect(await inspect({}, { node: [{ opType: 'MatMul' }] })).toMatchObject({ maxPositions: 24, edits: [] });
+  await configure({ slide_inputs: false, layers: [0] });
+  expect(await inspect()).toMatchObject({ edits: [{ kind: 'window', tokens: 24, layers: [0] }] });
+  await configure({ slide_inputs: true });
+  expect(await inspect()).toMatchObject({ maxPositions: 24, slidingWindow: null, edits: [] });
+  await rm(genai);
+});
+
+it('keeps the whole past of layers that would keep rings, with the window that they have', async () => {
+  const attribute = [
+    { name: 'local_window_size', i: 8, type: 2 },
+    { name: 'sliding_window_cache', i: 1, type: 2 },
+  ];
+  const rings = await inspect({}, { node: [{ opType: 'GroupQueryAttention', attribute }] });
+  expect(rings).toMatchObject({ slidingWindow: 8, edits: [{ kind: 'whole-cache' }], sharesCache: true });
+});
+
+it('tells how far each of two rotary tables goes, and what takes the longer one', async () => {
+  const table = (rows: number) => ({
+    g: { name: 'b', initializer: [{ name: 't', dims: [rows, 8], dataType: FLOAT32 }] },
+  });
+  const node = [
+    {
+      opType: 'If',
+      input: ['long'],
+      output: ['cos', 'sin'],
+      attribute: [
+        { name: 'else_branch', ...table(64) },
+        { name: 'then_branch', ...table(256) },
+      ],
+    },
+    { opType: 'GroupQueryAttention', input: ['', '', '', '', '', '', '', 'cos'] },
+  ];
+  expect(await inspect({}, { node })).toMatchObject({
+    maxPositions: 64,
+    longRotary: { maxPositions: 256, edit: { kind: 'rotary-table', output: 'cos', condition: true } },
+    edits: [],
+  });
 });
 
 it('asks for the last position alone where the graph lets it choose', async () => {

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import onnxProto from 'onnx-proto';
+import type { GraphEdit } from '../edits/graph-edit.ts';
 import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { cacheInputs } from './cache-inputs.ts';
 import { type ConfiguredSizes, configuredSizes } from './configured-sizes.ts';
 import { assertExternalData } from './external-data.ts';
-import { cosineRows, keepsRings, sharesActivationScales, shortRotaryRows, slidingWindow } from './graph-traits.ts';
+import { cosineRows, keepsRings, rotaryChoice, sharesActivationScales, slidingWindow } from './graph-traits.ts';
 import type { ModelSignature } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
@@ -31,12 +32,6 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   const caches = cacheInputs(modelFile, inputs, graph.output ?? [], configured.headSize);
   const understood = new Set(['input_ids', ...caches.cache.map((pair) => pair.past)]);
   const layers = caches.cache.length / 2;
-  if (keepsRings(graph))
-    throw new ModelLoadError(
-      modelFile,
-      "its sliding-window layers keep a ring of the window's size (GroupQueryAttention's sliding_window_cache), which is " +
-        'not supported; export it again with --extra_options windowed_kv_cache=false.',
-    );
   const sharingNodes = (graph.node ?? []).filter((node) => node.opType === 'GroupQueryAttention');
   const side = sideInputs(
     modelFile,
@@ -45,14 +40,16 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   const { vocabularySize, logits } = logitsOutput(modelFile, graph);
   const keepsLast = side.some(({ kind }) => kind === 'num_logits_to_keep');
   const rowsShareScales = sharesActivationScales(graph);
+  const windows = windowEdits(graph, configured, sharingNodes.length === layers);
   return {
     modelFile,
     vocabularySize,
     logits: keepsLast ? { ...logits, positions: 'last' } : logits,
     ...caches,
     layers,
-    maxPositions: maxPositions(modelFile, graph, configured),
-    slidingWindow: slidingWindow(graph),
+    ...positions(modelFile, graph, windows.bound, configured),
+    edits: windows.edits,
+    slidingWindow: windows.slidingWindow,
     rowsShareScales,
     sharesCache: sharingNodes.length === layers && !rowsShareScales,
     sideInputs: side,
@@ -99,20 +96,42 @@ function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vo
 }
 
 /**
- * How far the graph computes what the model does. Two rotary tables are chosen by the longest row of a step, so only the
- * first one's length is exact; and a window that the graph leaves to its runtime is right as long as all fits into it.
+ * Sliding windows as a cache of the whole past needs them: in attention itself. A window that only the configuration tells,
+ * of a graph that cannot be changed so, bounds what is exact: up to it nothing has slid yet.
  */
-function maxPositions(modelFile: string, graph: Graph, configured: ConfiguredSizes): number | null {
-  const bounds = [cosineRows(graph) ?? configured.maxPositions];
-  if (slidingWindow(graph) === null) bounds.push(configured.cacheWindow);
-  const shortRows = shortRotaryRows(graph);
+function windowEdits(graph: Graph, { cacheWindow }: ConfiguredSizes, sharesCache: boolean) {
+  const edits: GraphEdit[] = keepsRings(graph) ? [{ kind: 'whole-cache' }] : [];
+  const inGraph = slidingWindow(graph);
+  if (inGraph !== null || cacheWindow === null) return { edits, slidingWindow: inGraph, bound: null };
+  const { tokens, layers, ofAttention } = cacheWindow;
+  if (!ofAttention || !sharesCache) return { edits, slidingWindow: null, bound: tokens };
+  return { edits: [...edits, { kind: 'window', tokens, layers } as const], slidingWindow: tokens, bound: null };
+}
+
+/**
+ * How far the graph computes what the model does. Two rotary tables are chosen by the longest row of a step, so only the
+ * first one's length is exact; or the second one's, if that is taken always.
+ */
+function positions(modelFile: string, graph: Graph, windowBound: number | null, configured: ConfiguredSizes) {
+  const bounds = [cosineRows(graph) ?? configured.maxPositions, windowBound];
+  const choice = rotaryChoice(graph);
+  if (choice === null) return { maxPositions: least(bounds), longRotary: null };
+  const { shortRows, longRows, output, longCondition } = choice;
   if (shortRows === 0 && configured.shortRopePositions === null)
     throw new ModelLoadError(
       modelFile,
       'it has two rotary tables (LongRoPE), and neither they nor original_max_position_embeddings of a config.json beside ' +
         'it tell up to which length the first one holds; copy the config.json of the model into the folder.',
     );
-  if (shortRows !== null) bounds.push(shortRows || configured.shortRopePositions);
+  const long = shortRows === 0 ? null : least([...bounds, longRows]);
+  const edit: GraphEdit = { kind: 'rotary-table', output, condition: longCondition };
+  return {
+    maxPositions: least([...bounds, shortRows || configured.shortRopePositions]),
+    longRotary: long === null ? null : { maxPositions: long, edit },
+  };
+}
+
+function least(bounds: readonly (number | null)[]): number | null {
   const known = bounds.filter((bound) => bound !== null);
   return known.length === 0 ? null : Math.min(...known);
 }

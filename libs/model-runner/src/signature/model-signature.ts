@@ -1,3 +1,4 @@
+import type { GraphEdit } from '../edits/graph-edit.ts';
 import type { ElementType } from '../element-type.ts';
 
 /** What the graph wants to be told besides the tokens and the cache. */
@@ -28,7 +29,11 @@ export interface ModelSignature {
   readonly headSize: number;
   /** From the rotary tables in the graph, else from the configuration beside it; null when neither tells. */
   readonly maxPositions: number | null;
-  /** Widest window of the GroupQueryAttention layers that have one, in tokens; null where none has. */
+  /** The same where the longer of two rotary tables is taken for all (LongRoPE), and what that takes; null with one table. */
+  readonly longRotary: { readonly maxPositions: number; readonly edit: GraphEdit } | null;
+  /** What is changed in the graph when it is loaded. */
+  readonly edits: readonly GraphEdit[];
+  /** Widest window of the GroupQueryAttention layers that have one after the edits, in tokens; null where none has. */
   readonly slidingWindow: number | null;
   /** True when activations are quantized with one scale for a whole step: then each row needs a run of its own. */
   readonly rowsShareScales: boolean;

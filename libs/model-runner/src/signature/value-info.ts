@@ -2,6 +2,7 @@ import type { onnx } from 'onnx-proto';
 
 export type Graph = onnx.IGraphProto;
 export type ValueInfo = onnx.IValueInfoProto;
+export type Node = onnx.INodeProto;
 
 /** By ONNX's TensorProto.DataType numbers. */
 const ELEMENT_TYPE_NAMES =
@@ -18,4 +19,10 @@ export function elementTypeName(value: ValueInfo): string {
 export function dimensions(value: ValueInfo): (number | string)[] {
   const dims = value.type?.tensorType?.shape?.dim ?? [];
   return dims.map((dim) => (dim.dimValue && Number(dim.dimValue) > 0 ? Number(dim.dimValue) : dim.dimParam || '?'));
+}
+
+/** An integer attribute of a node; null where it has none of this name. */
+export function integerAttribute(node: Node, name: string): number | null {
+  const value = node.attribute?.find((attribute) => attribute.name === name)?.i;
+  return value == null ? null : Number(value);
 }

@@ -1,0 +1,82 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import onnxProto from 'onnx-proto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { changedModel } from './changed-model.ts';
+import type { GraphEdit } from './graph-edit.ts';
+
+const { ModelProto } = onnxProto.onnx;
+const INT = 2;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'changed-model-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const attention = (layer: number, window: number) => ({
+  opType: 'GroupQueryAttention',
+  input: ['q', '', '', `past_key_values.${layer}.key`],
+  attribute: [
+    { name: 'local_window_size', i: window, type: INT },
+    { name: 'sliding_window_cache', i: 1, type: INT },
+  ],
+});
+
+async function change(...edits: GraphEdit[]) {
+  const file = join(folder, 'model.onnx');
+  const model = ModelProto.fromObject({
+    irVersion: 10,
+    producerName: 'a tool',
+    graph: {
+      name: 'g',
+      node: [
+        { opType: 'If', input: ['long'], output: ['cos', 'sin'] },
+        attention(0, -1),
+        attention(1, 24),
+        { opType: 'MatMul', input: ['a', 'b'] },
+      ],
+      initializer: [{ name: 'w', dims: [200], dataType: 1, rawData: new Uint8Array(800).fill(7) }],
+    },
+  });
+  await writeFile(file, Buffer.concat([ModelProto.encode(model).finish(), Uint8Array.of(0xfa, 0x3f, 1, 9)])); // field 1023
+  const { bytes } = await changedModel(file, edits);
+  return { before: model, bytes, after: ModelProto.decode(bytes) };
+}
+
+const integers = (model: Awaited<ReturnType<typeof change>>['after']) =>
+  (model.graph?.node ?? []).map(({ attribute }) =>
+    Object.fromEntries((attribute ?? []).map(({ name, i }) => [name, Number(i)])),
+  );
+
+it('keeps the whole past of ring layers, and their windows', async () => {
+  const { after } = await change({ kind: 'whole-cache' });
+  expect(integers(after)).toEqual([
+    {},
+    { local_window_size: -1, sliding_window_cache: 0 },
+    { local_window_size: 24, sliding_window_cache: 0 },
+    {},
+  ]);
+});
+
+it('gives attention a window in all layers or in some', async () => {
+  const all = await change({ kind: 'window', tokens: 8, layers: null });
+  expect(integers(all.after).slice(1, 3)).toMatchObject([{ local_window_size: 8 }, { local_window_size: 8 }]);
+  const second = await change({ kind: 'window', tokens: 8, layers: [1] });
+  expect(integers(second.after).slice(1, 3)).toMatchObject([{ local_window_size: -1 }, { local_window_size: 8 }]);
+});
+
+it('makes the condition between two rotary tables a constant', async () => {
+  const { after } = await change({ kind: 'rotary-table', output: 'cos', condition: true });
+  expect(after.graph?.node?.[0]?.input).toEqual(['millrace.true']);
+  expect(after.graph?.initializer?.at(-1)).toMatchObject({ name: 'millrace.true', dims: [], rawData: Buffer.of(1) });
+});
+
+it('copies everything else byte by byte, fields that it does not know among them', async () => {
+  const { before, after, bytes } = await change({ kind: 'whole-cache' });
+  expect(after).toMatchObject({ producerName: 'a tool' });
+  expect(after.graph?.node?.[3]).toEqual(before.graph?.node?.[3]);
+  expect(Buffer.from(after.graph?.initializer?.[0]?.rawData ?? [])).toEqual(Buffer.alloc(800, 7));
+  expect(Buffer.from(bytes).subarray(-4)).toEqual(Buffer.of(0xfa, 0x3f, 1, 9));
+});

@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import onnxProto from 'onnx-proto';
+import type { ChangedModel } from '../binding/session-binding.ts';
+import { attentionLayer } from '../signature/graph-traits.ts';
+import type { Node } from '../signature/value-info.ts';
+import type { GraphEdit } from './graph-edit.ts';
+import { encodedField, protoFields } from './proto-fields.ts';
+
+const { AttributeProto, NodeProto, TensorProto } = onnxProto.onnx;
+/** Field numbers of onnx.proto's ModelProto and GraphProto. */
+const GRAPH = 7;
+const NODE = 1;
+const INITIALIZER = 5;
+/** Constants that edits give to the graph, by their value. */
+const CONDITIONS = { true: 'millrace.true', false: 'millrace.false' } as const;
+
+/**
+ * Reads a model and changes it; the file stays as it is. Only the nodes that edits are about are written anew, everything
+ * else is copied byte by byte, whatever newer exporters put there.
+ */
+export async function changedModel(file: string, edits: readonly GraphEdit[]): Promise<ChangedModel> {
+  const model = await readFile(file);
+  const parts: Uint8Array[] = [];
+  for (const { number, start, valueStart, end } of protoFields(model))
+    if (number === GRAPH) parts.push(...encodedField(GRAPH, changedGraph(model.subarray(valueStart, end), edits)));
+    else parts.push(model.subarray(start, end));
+  return { file, bytes: Buffer.concat(parts) };
+}
+
+function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const { number, start, valueStart, end } of protoFields(graph)) {
+    const node = number === NODE ? NodeProto.decode(graph.subarray(valueStart, end)) : null;
+    if (node !== null && edits.map((edit) => change(node, edit)).includes(true))
+      parts.push(...encodedField(NODE, NodeProto.encode(node).finish()));
+    else parts.push(graph.subarray(start, end));
+  }
+  for (const edit of edits) if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
+  return Buffer.concat(parts);
+}
+
+/** @returns whether the edit is about this node, which it then has changed */
+function change(node: Node, edit: GraphEdit): boolean {
+  if (edit.kind === 'rotary-table') {
+    if (node.opType !== 'If' || !node.output?.includes(edit.output)) return false;
+    node.input = [CONDITIONS[`${edit.condition}`]];
+    return true;
+  }
+  const layer = attentionLayer(node);
+  if (layer === null) return false;
+  if (edit.kind === 'whole-cache') setInteger(node, 'sliding_window_cache', 0);
+  else if (edit.layers?.includes(layer) ?? true) setInteger(node, 'local_window_size', edit.tokens);
+  return true;
+}
+
+function setInteger(node: Node, name: string, i: number): void {
+  const others = (node.attribute ?? []).filter((attribute) => attribute.name !== name);
+  node.attribute = [...others, { name, i, type: AttributeProto.AttributeType.INT }];
+}
+
+/** A scalar; ONNX Runtime folds what hangs on a constant, and drops the other branch with its table. */
+function condition(value: boolean): Uint8Array[] {
+  const dataType = TensorProto.DataType.BOOL;
+  const tensor = { name: CONDITIONS[`${value}`], dataType, rawData: Uint8Array.of(value ? 1 : 0) };
+  return encodedField(INITIALIZER, TensorProto.encode(tensor).finish());
+}

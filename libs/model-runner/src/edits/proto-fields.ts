@@ -1,0 +1,59 @@
+/** Protocol buffers' wire types: https://protobuf.dev/programming-guides/encoding/ */
+const VARINT = 0;
+const EIGHT_BYTES = 1;
+const LENGTH_DELIMITED = 2;
+const FOUR_BYTES = 5;
+
+/** One field of an encoded message: its number, and where it and its value are in the message's bytes. */
+export interface ProtoField {
+  readonly number: number;
+  readonly start: number;
+  /** Where the value begins: behind the tag, and behind the length of one that has a length. */
+  readonly valueStart: number;
+  readonly end: number;
+}
+
+/** The fields of an encoded message in order. @throws RangeError where the bytes end too early or are no message */
+export function* protoFields(message: Uint8Array): Generator<ProtoField> {
+  for (let start = 0; start < message.length; ) {
+    const tag = varint(message, start);
+    const wireType = tag.value % 8;
+    let valueStart = tag.end;
+    let end = tag.end;
+    if (wireType === VARINT) end = varint(message, tag.end).end;
+    else if (wireType === EIGHT_BYTES) end += 8;
+    else if (wireType === FOUR_BYTES) end += 4;
+    else if (wireType === LENGTH_DELIMITED) {
+      const length = varint(message, tag.end);
+      valueStart = length.end;
+      end = length.end + length.value;
+    } else throw new RangeError(`wire type ${wireType} at byte ${start}`);
+    if (end > message.length) throw new RangeError(`a field that ends at byte ${end} of ${message.length}`);
+    yield { number: Math.floor(tag.value / 8), start, valueStart, end };
+    start = end;
+  }
+}
+
+/** An encoded field with a length: a message, a string, bytes. */
+export function encodedField(number: number, value: Uint8Array): Uint8Array[] {
+  return [Uint8Array.from([...encodedVarint(number * 8 + LENGTH_DELIMITED), ...encodedVarint(value.length)]), value];
+}
+
+/** Exact below 2^53; a longer value (a negative one) is told too large, which its reader here never needs. */
+function varint(bytes: Uint8Array, start: number): { value: number; end: number } {
+  let value = 0;
+  for (let end = start, weight = 1; end < bytes.length; weight *= 128) {
+    const byte = bytes[end++] ?? 0;
+    value += (byte % 128) * weight;
+    if (byte < 128) return { value, end };
+  }
+  throw new RangeError(`a number without end at byte ${start}`);
+}
+
+function encodedVarint(value: number): number[] {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return [...bytes, rest];
+    bytes.push((rest % 128) + 128);
+  }
+}
