@@ -33,6 +33,8 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       decodeStretch: 3,
       replayLimitTokens: 16_384,
       threads: 0,
+      cpus: null,
+      spinUs: 100,
       providers: ['cpu'],
       binding: 'auto',
       tokenTable: folder.tokenTable(),

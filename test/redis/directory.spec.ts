@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cardHash, JOB_VERSION, type ModelCard, type WorkerRecord } from '#contracts';
 import { CardCorruptError, CardStore, connectRedis, redisKeys, WorkerDirectory } from '#queue';
+import { WorkerRecordV1 } from '../support/previous-release/records-v1.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 let server: RedisServer;
@@ -64,6 +65,23 @@ describe('CardStore', () => {
 });
 
 describe('WorkerDirectory', () => {
+  it('tells all models of a worker beside its record, which readers of the previous release take as it was', async () => {
+    const directory = new WorkerDirectory(redis);
+    const loading = {
+      ...{ model: 'n', folder: '/models/n', state: 'loading' as const, slots: 4, threads: 2, running: 0, waiting: 0 },
+      ...{ memoryBytes: 5, problem: null },
+    };
+    const holding = { models: [loading], memoryLimitBytes: null, rssBytes: 9 };
+    await directory.publish(record({ holding }), 60_000);
+    expect((await directory.workers())[0]?.holding).toEqual(holding);
+    expect(WorkerRecordV1.parse(JSON.parse((await redis.get(redisKeys.workerRecord('w1'))) ?? ''))).toBeTruthy();
+    // A worker of a later release, which says it in another way.
+    const abilities = { startedAtMs: 1, jobVersion: 2, holding: { models: 7 } };
+    await redis.set(redisKeys.workerAbilities('w1'), JSON.stringify(abilities));
+    expect((await directory.workers())[0]).toMatchObject({ jobVersion: 2, workerId: 'w1' });
+    expect((await directory.workers())[0]?.holding).toBeUndefined();
+  });
+
   it('shows what live workers serve, and forgets a worker whose heartbeat stops but not its model', async () => {
     const directory = new WorkerDirectory(redis);
     await directory.publish(record(), 60_000);

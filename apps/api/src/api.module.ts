@@ -5,6 +5,7 @@ import { AdminController } from './admin/admin.controller.ts';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { RefusedAdmin } from './admin/refused-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
+import { WorkersAdmin } from './admin/workers-admin.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import { LOGGER } from './api-tokens.ts';
 import { MODEL_ACCESS, type ModelAccess } from './catalogue/model-access.ts';
@@ -29,6 +30,7 @@ export interface ApiParts {
   readonly admin: TenancyAdmin;
   readonly ledger: LedgerAdmin;
   readonly refused: RefusedAdmin;
+  readonly workers: WorkersAdmin;
   readonly lifecycle: ApiLifecycle;
 }
 
@@ -49,6 +51,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
       { provide: TenancyAdmin, useValue: parts.admin },
       { provide: LedgerAdmin, useValue: parts.ledger },
       { provide: RefusedAdmin, useValue: parts.refused },
+      { provide: WorkersAdmin, useValue: parts.workers },
       { provide: Readiness, useValue: parts.readiness },
       { provide: ApiLifecycle, useValue: parts.lifecycle },
       { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },

@@ -13,7 +13,7 @@ import {
   startTracing,
   tracingOptionsOf,
 } from '#observability';
-import { CardStore, migrateKeys, RedisHealth, WorkerDirectory } from '#queue';
+import { askWorker, CardStore, migrateKeys, RedisHealth, WorkerDirectory } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import {
   askToCancel,
@@ -28,6 +28,7 @@ import {
 import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { RefusedAdmin } from './admin/refused-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
+import { WorkersAdmin } from './admin/workers-admin.ts';
 import { type ApiParts, apiModule } from './api.module.ts';
 import { addApiHooks, requestIdOf } from './api-hooks.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
@@ -304,6 +305,10 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       admin: new TenancyAdmin(redis),
       ledger: new LedgerAdmin(redis),
       refused: new RefusedAdmin(refused),
+      workers: new WorkersAdmin({
+        workers: () => sources.directory.workers(),
+        ask: (workerId, command) => askWorker(redis, workerId, command),
+      }),
       lifecycle,
     };
     const app = await createApp(settings, parts, authenticator, openRequests, observers);

@@ -1,7 +1,7 @@
 /** Entry of the engine's thread: loads the model, then serves until its owner closes it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine, serveEngine } from '#engine';
-import { openModelRunner } from '#model-runner';
+import { openModelRunner, runOnProcessors } from '#model-runner';
 import { GrammarConstraints } from '#models';
 import type { EngineThreadData } from './model/engine-thread-data.ts';
 
@@ -13,6 +13,8 @@ const {
   kvBytes,
   prefixCacheBytes,
   threads,
+  cpus,
+  spinUs,
   providers,
   binding,
   prefillChunkTokens,
@@ -22,6 +24,8 @@ const {
 } = workerData as EngineThreadData;
 if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
 
+// Before the session's threads are made, which inherit it.
+if (cpus !== null) runOnProcessors(cpus);
 const maxChunkTokens = prefillChunkTokens;
 const runner = await openModelRunner({
   modelFile,
@@ -30,6 +34,7 @@ const runner = await openModelRunner({
   slotTokens,
   prefixCacheBytes,
   threads,
+  spinUs,
   providers,
   binding,
   maxChunkTokens,

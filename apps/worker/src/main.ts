@@ -11,7 +11,7 @@ import { compileWorkerOptions, type WorkerOptions } from './worker-options.ts';
 const STOP_MARGIN_MS = 8_000;
 /** A worker whose supervisor is gone has nobody to report to; it keeps its clients only this long. */
 const ORPHAN_GRACE_MS = 2_000;
-/** After a failure of the engine nothing runs any more; only the last words to clients are to be sent. */
+/** After a failure of the only engine nothing runs any more; only the last words to clients are to be sent. */
 const FAILURE_GRACE_MS = 0;
 
 try {
@@ -53,7 +53,7 @@ async function run(options: WorkerOptions, logger: Logger): Promise<void> {
     process.on(signal, () => endOn(0, options.graceMs, `${signal} received`));
   }
   process.on('disconnect', () => endOn(0, Math.min(options.graceMs, ORPHAN_GRACE_MS), 'the supervisor is gone'));
-  worker.onFatal(() => endOn(1, FAILURE_GRACE_MS, 'the engine failed'));
+  worker.onFatal(() => endOn(1, worker.serves ? options.graceMs : FAILURE_GRACE_MS, 'an engine failed'));
   try {
     await worker.start();
   } catch (error) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { findPackageJSON } from 'node:module';
 import { availableParallelism, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { redisTargetOf, type WorkerSettings } from '#config';
+import { type ModelEntry, redisTargetOf, type WorkerSettings } from '#config';
 import type { ExecutionProvider } from '#contracts';
 import { releaseVersion, type TracingOptions, tracingOptionsOf } from '#observability';
 import type { RelayDialerTls } from '#relay';
@@ -10,15 +10,10 @@ import type { PrefixSharing } from './jobs/engine-request-of.ts';
 
 const BYTES_PER_MB = 1024 * 1024;
 
-/** A worker's settings with every default filled in. */
-export interface WorkerOptions {
-  readonly workerId: string;
-  readonly redisUrl: string;
-  /** PEM; the system's authorities when undefined. */
-  readonly redisCa: string | undefined;
+/** How one model is served, with every default filled in. */
+export interface ModelOptions {
   /** Folder, or name of a folder below one of `modelRoots`. */
-  readonly model: string;
-  readonly modelRoots: readonly string[];
+  readonly folder: string;
   /** Null takes the folder's name. */
   readonly modelId: string | null;
   /** Null takes what the chat template tells. */
@@ -32,13 +27,32 @@ export interface WorkerOptions {
   readonly kvBytes: number;
   /** Memory for computed beginnings of prompts; 0 for none. */
   readonly prefixCacheBytes: number;
+  readonly threads: number;
+  /** Processors on which it runs; any when null. */
+  readonly cpus: readonly number[] | null;
+}
+
+/** A worker's settings with every default filled in. */
+export interface WorkerOptions {
+  readonly workerId: string;
+  readonly redisUrl: string;
+  /** PEM; the system's authorities when undefined. */
+  readonly redisCa: string | undefined;
+  /** Those that are loaded at the start; at least one. */
+  readonly models: readonly ModelOptions[];
+  /** How a model is served that is asked for later. */
+  readonly modelOptionsOf: (entry: ModelEntry) => ModelOptions;
+  readonly modelRoots: readonly string[];
+  /** What all models may take together; 0 for what the container or the machine has. */
+  readonly memoryLimitBytes: number;
   readonly prefixSharing: PrefixSharing;
   readonly prefillChunkTokens: number;
   /** How many times as long as a decode run the next token may take while prompts are computed; 0 for any. */
   readonly decodeStretch: number;
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
-  readonly threads: number;
+  /** How long an idle thread of a forward pass spins before it sleeps. */
+  readonly spinUs: number;
   readonly providers: readonly ExecutionProvider[];
   readonly binding: 'auto' | 'c-api' | 'js-api';
   /** Silence of the engine above which it counts as hung, where no step took a 20th of it. */
@@ -61,20 +75,15 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     workerId,
     redisUrl: redis.url,
     redisCa: redis.ca,
-    model: settings.MILLRACE_MODEL,
+    models: settings.MILLRACE_MODEL.map((entry) => modelOptionsOf(entry, settings, settings.MILLRACE_MODEL_ID)),
+    modelOptionsOf: (entry) => modelOptionsOf(entry, settings),
     modelRoots: modelRoots(),
-    modelId: settings.MILLRACE_MODEL_ID ?? null,
-    outputFormat: settings.MILLRACE_OUTPUT_FORMAT ?? null,
-    slots: settings.MILLRACE_SLOTS,
-    parkingSlots: settings.MILLRACE_PARKING_SLOTS,
-    slotTokens: settings.MILLRACE_SLOT_TOKENS,
-    kvBytes: settings.MILLRACE_KV_MB * BYTES_PER_MB,
-    prefixCacheBytes: settings.MILLRACE_PREFIX_CACHE_MB * BYTES_PER_MB,
+    memoryLimitBytes: settings.MILLRACE_MEMORY_LIMIT_MB * BYTES_PER_MB,
     prefixSharing: settings.MILLRACE_PREFIX_CACHE_SHARING,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     decodeStretch: settings.MILLRACE_DECODE_STRETCH,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
-    threads: settings.MILLRACE_THREADS === 0 ? availableParallelism() : settings.MILLRACE_THREADS,
+    spinUs: settings.MILLRACE_SPIN_US,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,
@@ -89,6 +98,25 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     }),
     healthHost: settings.MILLRACE_MANAGEMENT_HOST,
     healthPort: settings.MILLRACE_WORKER_PORT,
+  };
+}
+
+function modelOptionsOf(entry: ModelEntry, settings: WorkerSettings, onlyId?: string): ModelOptions {
+  const { folder, id, overrides } = entry;
+  const cpus = overrides.cpus ?? settings.MILLRACE_CPUS ?? null;
+  const kvMb = overrides.kvMb ?? settings.MILLRACE_KV_MB;
+  const prefixCacheMb = overrides.prefixCacheMb ?? settings.MILLRACE_PREFIX_CACHE_MB;
+  return {
+    folder,
+    modelId: id ?? onlyId ?? null,
+    outputFormat: overrides.outputFormat ?? settings.MILLRACE_OUTPUT_FORMAT ?? null,
+    slots: overrides.slots ?? settings.MILLRACE_SLOTS,
+    parkingSlots: overrides.parkingSlots ?? settings.MILLRACE_PARKING_SLOTS,
+    slotTokens: overrides.slotTokens ?? settings.MILLRACE_SLOT_TOKENS,
+    kvBytes: kvMb * BYTES_PER_MB,
+    prefixCacheBytes: prefixCacheMb * BYTES_PER_MB,
+    threads: (overrides.threads ?? settings.MILLRACE_THREADS) || (cpus?.length ?? availableParallelism()),
+    cpus,
   };
 }
 

@@ -48,6 +48,7 @@ export class WorkerModule implements OnApplicationShutdown {
               logger: workerLogger,
               cards,
               directory,
+              connection: redis,
               dueOf: (model: string) => new DueRequests(redis, model),
               redis: new RedisHealth(redis),
               accountOf: (tenantId) => new TenantAccount(redis, tenantId),

@@ -7,6 +7,7 @@
  * const settings = readSettings(WorkerSettings); // throws ConfigurationError with one line per problem
  */
 export { ConfigurationError } from './configuration-error.ts';
+export { formatModelEntry, type ModelEntry, modelEntry } from './model-entry.ts';
 export { readSettings } from './read-settings.ts';
 export { type RedisTarget, redisTargetOf } from './redis-target.ts';
 export { ApiSettings, CliSettings, HubSettings, UpSettings, WorkerSettings } from './settings.ts';

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { EXECUTION_PROVIDERS } from '#contracts';
+import { cpuList } from './cpu-list.ts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
+import { type ModelEntry, modelEntries } from './model-entry.ts';
 import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
@@ -113,11 +115,24 @@ const apiSettings = z.object({
 /** What an API replica reads. */
 export const ApiSettings = apiSettings.superRefine(checkRelayOfApi).superRefine(checkLedgerWebhook);
 
+/** Model folders, or names of folders below `models/`, separated by commas: `[name=]folder[?option=value&…]`. */
+const models = z.string().default('smollm2-135m-instruct').pipe(modelEntries);
+
+interface ModelNames {
+  readonly MILLRACE_MODEL: readonly ModelEntry[];
+  readonly MILLRACE_MODEL_ID?: string | undefined;
+}
+
+function checkModelId({ MILLRACE_MODEL, MILLRACE_MODEL_ID }: ModelNames, context: z.RefinementCtx): void {
+  if (MILLRACE_MODEL_ID === undefined || MILLRACE_MODEL.length === 1) return;
+  const message = 'is for one model, and MILLRACE_MODEL has several: unset it, and write name=folder there';
+  context.addIssue({ code: 'custom', path: ['MILLRACE_MODEL_ID'], message });
+}
+
 const workerSettings = z.object({
   ...shared,
-  /** Model folder, or the name of a folder below `models/`. */
-  MILLRACE_MODEL: z.string().min(1).default('smollm2-135m-instruct'),
-  /** Name under which clients ask for the model; the folder's name when unset. */
+  MILLRACE_MODEL: models,
+  /** Name under which clients ask for the one model; the folder's name when unset. */
   MILLRACE_MODEL_ID: z.string().min(1).optional(),
   /** Name for which the relay's certificate must be made; replicas are dialled by address, which no certificate holds. */
   MILLRACE_RELAY_SERVER_NAME: z.string().min(1).default('millrace-relay'),
@@ -168,8 +183,21 @@ const workerSettings = z.object({
    * quicker and may change the last bits.
    */
   MILLRACE_REPLAY_TOKENS: z.coerce.number().int().min(0).max(1_048_576).default(16_384),
-  /** Intra-op threads of ONNX Runtime; 0 takes the number of cores. */
+  /** Intra-op threads of ONNX Runtime, for each model; 0 takes the number of cores that the process may use. */
   MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
+  /** Processors on which forward passes run, as `0-3,8` (Linux): one worker per NUMA node, say. Any when unset. */
+  MILLRACE_CPUS: cpuList.optional(),
+  /**
+   * How long an idle thread of a forward pass looks for the next operator before it sleeps. 0 sleeps at once; much more keeps
+   * cores from the worker's other threads.
+   */
+  MILLRACE_SPIN_US: z.coerce.number().int().min(0).max(1_000_000).default(100),
+  /**
+   * Memory, in MiB, that all models of the worker may take together: 1.3 times their weights, their keys and values and prefix
+   * caches as configured, and 250 MiB for the process. One that does not fit is not loaded. 0 for what the container or the
+   * machine has, keys and values not counted, since they are taken as they fill.
+   */
+  MILLRACE_MEMORY_LIMIT_MB: z.coerce.number().int().min(0).max(16_777_216).default(0),
   /**
    * An engine that ends no step for this long, and for 20 times as long as its longest step so far, counts as hung: the run
    * is interrupted, then its thread is replaced, and its requests go on elsewhere.
@@ -197,9 +225,9 @@ const workerSettings = z.object({
   MILLRACE_JOB_LOCK_MS: count(30_000, 600_000),
 });
 /** What a worker reads. */
-export const WorkerSettings = workerSettings.superRefine(checkRelayOfWorker);
+export const WorkerSettings = workerSettings.superRefine(checkRelayOfWorker).superRefine(checkModelId);
 
-export const UpSettings = z.object({
+const upSettings = z.object({
   MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 picks a free port. */
   MILLRACE_HTTP_PORT: port(8000),
@@ -207,7 +235,7 @@ export const UpSettings = z.object({
   MILLRACE_MANAGEMENT_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   /** A generated key, kept in the state folder, when unset. */
   MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
-  MILLRACE_MODEL: z.string().min(1).default('smollm2-135m-instruct'),
+  MILLRACE_MODEL: models,
   MILLRACE_MODEL_ID: z.string().min(1).optional(),
   /** Uses this Redis and starts none. */
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
@@ -218,6 +246,8 @@ export const UpSettings = z.object({
   /** Copies the processes' logs to the terminal. */
   MILLRACE_VERBOSE: flag,
 });
+/** What `millrace up` reads. */
+export const UpSettings = upSettings.superRefine(checkModelId);
 
 export const CliSettings = z.object({
   /** Any API replica. */

@@ -17,6 +17,8 @@ export const ERROR_CODES = {
   idempotency_conflict: { http: 409, grpc: 'ABORTED', type: 'invalid_request_error', retryable: true },
   /** The key stands for another request. */
   idempotency_key_reused: { http: 422, grpc: 'INVALID_ARGUMENT', type: 'invalid_request_error', retryable: false },
+  /** A worker has no room for a model beside those that it holds. */
+  insufficient_memory: { http: 409, grpc: 'RESOURCE_EXHAUSTED', type: 'invalid_request_error', retryable: false },
   request_too_large: { http: 413, grpc: 'INVALID_ARGUMENT', type: 'invalid_request_error', retryable: false },
   unsupported_media_type: { http: 415, grpc: 'INVALID_ARGUMENT', type: 'invalid_request_error', retryable: false },
   rate_limit_exceeded: { http: 429, grpc: 'RESOURCE_EXHAUSTED', type: 'rate_limit_error', retryable: true },

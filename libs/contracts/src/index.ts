@@ -24,4 +24,5 @@ export { OutputConstraint } from './output-constraint.ts';
 export { GREEDY, SamplingParameters } from './sampling-parameters.ts';
 export { StopConditions } from './stop-conditions.ts';
 export type { TokenTable } from './token-table.ts';
-export { WorkerRecord, WorkerState } from './worker-record.ts';
+export { CommandAnswer, WorkerCommand } from './worker-command.ts';
+export { HostedModelRecord, WorkerHolding, WorkerRecord, WorkerState } from './worker-record.ts';

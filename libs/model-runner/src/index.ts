@@ -20,6 +20,7 @@ export { probeProvider } from './probe-provider.ts';
 export { ProviderUnavailableError } from './provider-unavailable-error.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';
+export { runOnProcessors } from './run-on-processors.ts';
 export { RunnerArgumentError } from './runner-argument-error.ts';
 export { inspectModel } from './signature/inspect-model.ts';
 export type { CachePair, ModelSignature, SideInput } from './signature/model-signature.ts';

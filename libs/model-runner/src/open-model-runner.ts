@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
 import type { SessionBinding } from './binding/session-binding.ts';
+import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { ModelLoadError } from './model-load-error.ts';
@@ -34,6 +35,8 @@ export interface OpenModelRunnerOptions {
   prefixCacheBytes?: number;
   /** Threads of a forward pass, the caller's among them; 0 takes one per core. */
   threads: number;
+  /** How long an idle thread spins for the next operator before it sleeps; 100 µs by default, 0 for not at all. */
+  spinUs?: number;
   /** `auto`: the C API, or the JS API where the library cannot be used. */
   binding: 'auto' | 'c-api' | 'js-api';
   /**
@@ -84,6 +87,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     ],
     outputNames: ['logits', ...signature.cache.map((pair) => pair.present)],
     threads: options.threads === 0 ? availableParallelism() : options.threads,
+    spinUs: options.spinUs ?? DEFAULT_SPIN_US,
     onFallback,
   });
   try {

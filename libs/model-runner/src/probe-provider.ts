@@ -28,6 +28,7 @@ export function probeProvider(provider: ExecutionProvider): void {
     inputNames: ['x'],
     outputNames: ['y'],
     threads: 1,
+    spinUs: 0,
   });
   try {
     const sum = new Float32Array(2);

@@ -32,6 +32,12 @@ export const redisKeys = {
   workerBeats: `${PREFIX}:{workers}:beats`,
   /** hash: model → JSON { cardHash, seenAtMs } of every model served before */
   knownModels: `${PREFIX}:{workers}:models`,
+  /** list with TTL: what a worker is asked to do, as JSON */
+  workerCommands: (workerId: string) => `${PREFIX}:{workers}:commands:${escaped(workerId)}`,
+  /** string with TTL: what a worker answered */
+  workerAnswer: (commandId: string) => `${PREFIX}:{workers}:answer:${escaped(commandId)}`,
+  /** channel: a worker has something in its list */
+  workerNotice: (workerId: string) => `${PREFIX}:{workers}:notice:${escaped(workerId)}`,
   /** channel: a worker came, changed its state or left */
   workersChanged: `${PREFIX}:{workers}:changed`,
 

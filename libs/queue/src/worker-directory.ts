@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { JOB_VERSION, WorkerRecord } from '#contracts';
+import { JOB_VERSION, WorkerHolding, WorkerRecord } from '#contracts';
 import { redisCall } from './redis-call.ts';
 import { redisKeys } from './redis-keys.ts';
 import { type KnownModel, type ServedModel, servedModels } from './served-models.ts';
@@ -27,8 +27,8 @@ export class WorkerDirectory {
   /** Worker's side: the heartbeat. A new worker, state or model is announced to `watch`ers at once. */
   async publish(record: WorkerRecord, ttlMs: number): Promise<void> {
     // Readers of the previous release refuse a record with a field that they do not know.
-    const { jobVersion = JOB_VERSION, ...said } = record;
-    const abilities: WorkerAbilities = { startedAtMs: record.startedAtMs, jobVersion };
+    const { jobVersion = JOB_VERSION, holding, ...said } = record;
+    const abilities: WorkerAbilities = { startedAtMs: record.startedAtMs, jobVersion, holding };
     const announcement = announcementOf(record);
     const changed = this.#announced.get(record.workerId) !== announcement;
     await redisCall(this.#redis, `take the heartbeat of worker ${record.workerId}`, async () => {
@@ -113,11 +113,15 @@ interface WorkerAbilities {
   /** Whose they are: a worker of the previous release may have come back under the same id. */
   readonly startedAtMs: number;
   readonly jobVersion: number;
+  /** Unchecked: it was said by a worker of some release. */
+  readonly holding?: unknown;
 }
 
 function withAbilities(record: WorkerRecord, text: string | null): WorkerRecord {
   const abilities = text === null ? null : (JSON.parse(text) as WorkerAbilities);
-  return abilities?.startedAtMs === record.startedAtMs ? { ...record, jobVersion: abilities.jobVersion } : record;
+  if (abilities?.startedAtMs !== record.startedAtMs) return record;
+  const holding = WorkerHolding.safeParse(abilities.holding);
+  return { ...record, jobVersion: abilities.jobVersion, ...(holding.success && { holding: holding.data }) };
 }
 
 function announcementOf(record: WorkerRecord): string {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { KeyRecord, KeyRole, TenantRecord } from '#admission';
+import { HostedModelRecord, WorkerState } from '#contracts';
 
 const amount = z.number();
 const unixMs = z.int().min(0);
@@ -137,3 +138,32 @@ export const LedgerConfirmBody = z.strictObject({
     .max(1_000),
 });
 export const LedgerGroup = memberName;
+
+/** A worker and all that it has of models. */
+export const WorkerView = z.strictObject({
+  workerId: z.string(),
+  state: WorkerState,
+  startedAtMs: unixMs,
+  memoryLimitBytes: z.int().nullable().describe('What its models may take together; null where none was set.'),
+  rssBytes: z.int().nullable().describe('Memory of its process.'),
+  models: z.array(
+    z.strictObject({
+      ...HostedModelRecord.shape,
+      threads: z.int().nullable(),
+      memoryBytes: z.int().nullable().describe('What it may take at most.'),
+      problem: z.string().nullable().describe('Why it failed.'),
+    }),
+  ),
+});
+export type WorkerView = z.infer<typeof WorkerView>;
+
+export const LoadBody = z.strictObject({
+  model: z.string().min(1).describe('As in MILLRACE_MODEL of the worker: [name=]folder[?option=value&…].'),
+});
+
+/** The worker's own grace time when left out. */
+export const UnloadQuery = z.strictObject({ graceMs: z.coerce.number().int().min(0).max(3_600_000).optional() });
+
+/** The worker has begun with it. */
+export const BegunView = z.strictObject({ workerId: z.string(), model: z.string() });
+export type BegunView = z.infer<typeof BegunView>;

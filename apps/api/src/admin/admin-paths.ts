@@ -3,6 +3,7 @@ import { PriceList, TenancyDocument, TenantRecord } from '#admission';
 import type { NamedSchema } from '../dialects/dialect.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import {
+  BegunView,
   GrantBody,
   ImportView,
   KeyBody,
@@ -10,12 +11,14 @@ import {
   LedgerConfirmBody,
   LedgerReadBody,
   LedgerRow,
+  LoadBody,
   NewKeyView,
   RefusedRow,
   RotateBody,
   TenantBody,
   TenantView,
   UsageRow,
+  WorkerView,
 } from './admin-bodies.ts';
 
 /** Bodies of the admin API, for the OpenAPI document. */
@@ -35,6 +38,9 @@ export const ADMIN_SCHEMAS = {
   ledger: { name: 'LedgerEntries', schema: z.strictObject({ entries: z.array(LedgerRow) }) },
   refused: { name: 'RefusedList', schema: z.strictObject({ refused: z.array(RefusedRow) }) },
   ledgerRead: { name: 'LedgerReadBody', schema: LedgerReadBody },
+  workers: { name: 'WorkerList', schema: z.strictObject({ workers: z.array(WorkerView) }) },
+  load: { name: 'LoadBody', schema: LoadBody },
+  begun: { name: 'BegunView', schema: BegunView },
   ledgerConfirm: { name: 'LedgerConfirmBody', schema: LedgerConfirmBody },
 } as const satisfies Record<string, NamedSchema>;
 
@@ -49,9 +55,11 @@ interface Route {
   readonly answer?: NamedSchema;
   readonly query?: readonly string[];
   readonly created?: boolean;
+  /** It goes on after the answer. */
+  readonly begun?: boolean;
 }
 
-function operation(operationId: string, path: string, { summary, body, answer, query = [], created }: Route) {
+function operation(operationId: string, path: string, { summary, body, answer, query = [], created, begun }: Route) {
   const failure = (description: string) => ({ description, ...refer(OPENAI_CHAT.schemas.error) });
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true }));
   return {
@@ -65,11 +73,15 @@ function operation(operationId: string, path: string, { summary, body, answer, q
     })),
     ...(body !== undefined && { requestBody: { required: true, ...refer(body) } }),
     responses: {
-      [created === true ? 201 : 200]: { description: 'Done.', ...(answer !== undefined && refer(answer)) },
+      [created === true ? 201 : begun === true ? 202 : 200]: {
+        description: begun === true ? 'Begun.' : 'Done.',
+        ...(answer !== undefined && refer(answer)),
+      },
       400: failure('The request is not valid.'),
       401: failure('No valid key.'),
       403: failure('The key may not do this.'),
-      404: failure('There is no such tenant or key.'),
+      404: failure('There is no such tenant, key, worker or model.'),
+      ...(begun === true && { 409: failure('The worker has no room for it.') }),
       503: failure('Redis is away.'),
     },
   };
@@ -132,6 +144,34 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
         summary: 'Requests that were not tried again because they may be what ends workers, the newest first',
         answer: S.refused,
         query: ['count'],
+      },
+    ],
+  },
+  '/admin/v1/workers': {
+    get: [
+      'listWorkers',
+      { summary: 'Live workers, their models in whatever state, and their memory', answer: S.workers },
+    ],
+  },
+  '/admin/v1/workers/{workerId}/models': {
+    post: [
+      'loadModel',
+      {
+        summary: 'Has a worker load one more model; the list of workers tells when it is ready, or why it failed',
+        body: S.load,
+        answer: S.begun,
+        begun: true,
+      },
+    ],
+  },
+  '/admin/v1/workers/{workerId}/models/{model}': {
+    delete: [
+      'unloadModel',
+      {
+        summary: 'Has a worker drain and unload a model; it is gone from the list of workers when that is done',
+        answer: S.begun,
+        query: ['graceMs'],
+        begun: true,
       },
     ],
   },

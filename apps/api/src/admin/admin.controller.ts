@@ -18,6 +18,7 @@ import { callerOf } from '../auth/caller-of.ts';
 import { LedgerAdmin } from './ledger-admin.ts';
 import { RefusedAdmin } from './refused-admin.ts';
 import { TenancyAdmin } from './tenancy-admin.ts';
+import { WorkersAdmin } from './workers-admin.ts';
 
 /** Routes of the admin API; what they call checks who may. */
 @Controller('admin/v1')
@@ -25,15 +26,18 @@ export class AdminController {
   readonly #admin: TenancyAdmin;
   readonly #ledger: LedgerAdmin;
   readonly #refused: RefusedAdmin;
+  readonly #workers: WorkersAdmin;
 
   constructor(
     @Inject(TenancyAdmin) admin: TenancyAdmin,
     @Inject(LedgerAdmin) ledger: LedgerAdmin,
     @Inject(RefusedAdmin) refused: RefusedAdmin,
+    @Inject(WorkersAdmin) workers: WorkersAdmin,
   ) {
     this.#admin = admin;
     this.#ledger = ledger;
     this.#refused = refused;
+    this.#workers = workers;
   }
 
   @Get('tenants')
@@ -125,6 +129,28 @@ export class AdminController {
   @Get('refused-requests')
   refusedRequests(@Req() request: FastifyRequest, @Query() query: unknown) {
     return this.#refused.list(callerOf(request), query);
+  }
+
+  @Get('workers')
+  workers(@Req() request: FastifyRequest) {
+    return this.#workers.list(callerOf(request));
+  }
+
+  @Post('workers/:workerId/models')
+  @HttpCode(202)
+  loadModel(@Req() request: FastifyRequest, @Param('workerId') workerId: string, @Body() body: unknown) {
+    return this.#workers.load(callerOf(request), workerId, body);
+  }
+
+  @Delete('workers/:workerId/models/:model')
+  @HttpCode(202)
+  unloadModel(
+    @Req() request: FastifyRequest,
+    @Param('workerId') workerId: string,
+    @Param('model') model: string,
+    @Query() query: unknown,
+  ) {
+    return this.#workers.unload(callerOf(request), workerId, model, query);
   }
 
   @Get('prices')

@@ -6,7 +6,7 @@ import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { findOnPath, findRedisServer } from '../redis/find-redis.ts';
 import { StartError } from '../start-error.ts';
 import { requireFreePort } from '../up/ports.ts';
-import { completeModelFolder } from '../up/up-plan.ts';
+import { completeModels } from '../up/up-plan.ts';
 
 interface Check {
   readonly name: string;
@@ -26,7 +26,10 @@ export async function doctor(environment: Readonly<Record<string, string | undef
     { name: 'Millrace', run: async () => packageVersion() },
     { name: 'Node', run: async () => `${process.versions.node} on ${process.platform} ${process.arch}` },
     { name: 'Redis', run: () => redisFinding(givenRedis(settings), environment.PATH ?? '') },
-    { name: 'Model', run: () => completeModelFolder(settings.MILLRACE_MODEL) },
+    ...settings.MILLRACE_MODEL.map((entry) => ({
+      name: 'Model',
+      run: async () => (await completeModels([entry])).map(({ folder }) => folder).join(),
+    })),
     { name: 'CPU', run: async () => providerFinding('cpu') },
     { name: 'CUDA', optional: true, run: async () => providerFinding('cuda') },
     { name: 'WebGPU', optional: true, run: async () => providerFinding('webgpu') },

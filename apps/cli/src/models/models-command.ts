@@ -1,11 +1,16 @@
 import { type Command, Option } from 'commander';
-import { type ImportFlags, importCommand, positiveInteger } from './import-command.ts';
+import { CliSettings, readSettings } from '#config';
+import { AdminClient } from '../admin/admin-client.ts';
+import { type ImportFlags, importCommand, positiveInteger, wholeNumber } from './import-command.ts';
 import { type InspectFlags, inspectCommand } from './inspect-command.ts';
+import { type LiveFlags, LiveModels, liveModelsText } from './live-models.ts';
 import { type PullFlags, pullCommand } from './pull-command.ts';
 
 /** Adds `millrace models …`; `finish` runs a command and leaves with its exit code. */
 export function addModelsCommand(program: Command, finish: (command: () => Promise<number>) => Promise<void>): void {
-  const models = program.command('models').description('model folders: make, download, inspect them');
+  const models = program
+    .command('models')
+    .description('model folders: make, download, inspect them; models of running workers: list, load, unload them');
   models
     .command('import')
     .description('makes a model folder of a GGUF (Llama, Qwen2 and Qwen3 architectures)')
@@ -39,5 +44,43 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
     .option('--subfolder <path>', 'folder of the repository that holds the model')
     .action((repo: string, folder: string | undefined, flags: PullFlags) =>
       finish(() => pullCommand(repo, folder, flags)),
+    );
+  addLiveCommands(models, finish);
+}
+
+/** Those that ask a running API (MILLRACE_URL). */
+function addLiveCommands(models: Command, finish: (command: () => Promise<number>) => Promise<void>): void {
+  /** @param work what is done with the models of running workers */
+  const live = (work: (models: LiveModels) => Promise<void>) =>
+    finish(async () => {
+      const client = new AdminClient(readSettings(CliSettings));
+      await work(new LiveModels((method, path, body) => client.call(method, path, body), console.log));
+      return 0;
+    });
+  const onWorker = (command: Command) =>
+    command
+      .option('--worker <id>', 'which one; `all` for every one. Not needed where there is one')
+      .option('--no-wait', 'return when it has begun');
+
+  models
+    .command('ps')
+    .description('the models that running workers have, in whatever state, through a running API (MILLRACE_URL)')
+    .option('--json', 'as JSON')
+    .action(({ json }: { json?: boolean }) =>
+      live(async (running) => {
+        const workers = await running.workers();
+        console.log(json === true ? JSON.stringify({ workers }, null, 2) : liveModelsText(workers));
+      }),
+    );
+  onWorker(models.command('load'))
+    .description('has a running worker load one more model, and waits until it serves it')
+    .argument('<model>', "as in the worker's MILLRACE_MODEL: [name=]folder[?slots=8&…], a folder on its machine")
+    .action((entry: string, flags: LiveFlags) => live((running) => running.load(entry, flags)));
+  onWorker(models.command('unload'))
+    .description('has a running worker drain and unload a model, and waits until its memory is free')
+    .argument('<model>', 'the name under which clients ask for it')
+    .option('--grace-ms <ms>', "time for requests that run; the worker's MILLRACE_GRACE_MS when left out", wholeNumber)
+    .action((model: string, flags: LiveFlags & { graceMs?: number }) =>
+      live((running) => running.unload(model, flags)),
     );
 }

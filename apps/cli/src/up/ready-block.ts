@@ -1,7 +1,8 @@
 export interface ReadyFacts {
   readonly url: string;
   readonly key: string;
-  readonly model: string;
+  /** Names under which clients ask for them; at least one. */
+  readonly models: readonly string[];
   readonly managementUrl: string;
   readonly redis: string;
   readonly logFolder: string;
@@ -11,7 +12,7 @@ export interface ReadyFacts {
 /** The one block that `millrace up` ends with: everything needed for a first request. */
 export function readyBlock(facts: ReadyFacts): string {
   const body = JSON.stringify({
-    model: facts.model,
+    model: facts.models[0],
     messages: [{ role: 'user', content: 'What is the capital of France?' }],
     temperature: 0,
     max_tokens: 64,
@@ -23,7 +24,7 @@ export function readyBlock(facts: ReadyFacts): string {
     `  URL       ${facts.url}`,
     `  Base URL  ${facts.url}/v1  (for OpenAI clients)`,
     `  Key       ${facts.key}`,
-    `  Model     ${facts.model}`,
+    `  Model     ${facts.models.join(', ')}`,
     `  Docs      ${facts.url}/docs`,
     `  Health    ${facts.managementUrl}/readyz`,
     `  Redis     ${facts.redis}`,

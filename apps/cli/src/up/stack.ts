@@ -60,7 +60,7 @@ export class Stack {
       MILLRACE_HTTP_PORT: String(plan.httpPort),
       MILLRACE_MANAGEMENT_PORT: String(plan.managementPort),
     });
-    const worker = this.#process('worker', { ...shared, MILLRACE_MODEL: plan.modelFolder });
+    const worker = this.#process('worker', { ...shared, MILLRACE_MODEL: plan.models });
     onProgress('Starting the API and loading the model …');
     const [apiReady, workerReady] = await Promise.all([api.start(), worker.start()]);
     const url = apiReady.url ?? `http://${plan.httpHost}:${plan.httpPort}`;
@@ -69,7 +69,7 @@ export class Stack {
     return {
       url,
       key,
-      model: workerReady.models?.[0] ?? settings.MILLRACE_MODEL_ID ?? settings.MILLRACE_MODEL,
+      models: workerReady.models ?? [],
       managementUrl: apiReady.managementUrl ?? `http://${plan.httpHost}:${plan.managementPort}`,
       redis:
         this.#redis === null

@@ -56,7 +56,7 @@ describe('readyBlock', () => {
     const block = readyBlock({
       url: 'http://127.0.0.1:8000',
       key,
-      model: 'tiny',
+      models: ['tiny', 'other'],
       managementUrl: 'http://127.0.0.1:8001',
       redis: 'own',
       logFolder: '/logs',

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { UpSettings } from '#config';
+import { formatModelEntry, type ModelEntry, type UpSettings } from '#config';
 import { openModelFolder, resolveModelFolder } from '#models';
 import { packageRoot } from '../package-root.ts';
 import { freePort, isPortFree, requireFreePort } from './ports.ts';
@@ -8,7 +8,8 @@ import { freePort, isPortFree, requireFreePort } from './ports.ts';
 export interface UpPlan {
   readonly stateFolder: string;
   readonly logFolder: string;
-  readonly modelFolder: string;
+  /** MILLRACE_MODEL of the worker, with every folder's whole path. */
+  readonly models: string;
   readonly httpHost: string;
   /** 0 where the API is to choose. */
   readonly httpPort: number;
@@ -31,15 +32,22 @@ export async function planUp(settings: UpSettings): Promise<UpPlan> {
   return {
     stateFolder,
     logFolder: join(stateFolder, 'logs'),
-    modelFolder: await completeModelFolder(settings.MILLRACE_MODEL),
+    models: (await completeModels(settings.MILLRACE_MODEL)).map(formatModelEntry).join(','),
     httpHost: host,
     httpPort: settings.MILLRACE_HTTP_PORT,
     managementPort: await managementPort(settings),
   };
 }
 
+/** The models with their folders' whole paths. @throws ModelFolderError of the first that can not be served */
+export async function completeModels(entries: readonly ModelEntry[]): Promise<ModelEntry[]> {
+  const complete: ModelEntry[] = [];
+  for (const entry of entries) complete.push({ ...entry, folder: await completeModelFolder(entry.folder) });
+  return complete;
+}
+
 /** The model's folder, with every file in place. */
-export async function completeModelFolder(nameOrPath: string): Promise<string> {
+async function completeModelFolder(nameOrPath: string): Promise<string> {
   const folder = await resolveModelFolder(nameOrPath, [join(packageRoot(), 'models')]);
   await openModelFolder(folder);
   return folder;

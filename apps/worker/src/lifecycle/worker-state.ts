@@ -2,8 +2,8 @@ import type { WorkerState } from '#contracts';
 import type { Logger } from '#observability';
 
 /**
- * `loading → ready → draining → stopped`; back to `loading` when the engine's thread has to be replaced. A worker may stop
- * from any state, and `stopped` is the only end.
+ * `loading → ready → draining → stopped`; back to `loading` when an engine's thread has to be replaced. A worker, and each of
+ * its models, may stop from any state, and `stopped` is the only end.
  */
 const NEXT: Record<WorkerState, readonly WorkerState[]> = {
   loading: ['ready', 'draining', 'stopped'],
@@ -12,13 +12,16 @@ const NEXT: Record<WorkerState, readonly WorkerState[]> = {
   stopped: [],
 };
 
-/** Where the worker stands; the only place that changes it, and logs it. */
+/** Where a worker, or one of its models, stands; the only place that changes it, and logs it. */
 export class WorkerStateMachine {
   readonly #logger: Logger;
+  readonly #subject: string;
   #state: WorkerState = 'loading';
 
-  constructor(logger: Logger) {
+  /** @param subject whose state it is, for logs */
+  constructor(logger: Logger, subject: string) {
     this.#logger = logger;
+    this.#subject = subject;
   }
 
   get current(): WorkerState {
@@ -28,7 +31,7 @@ export class WorkerStateMachine {
   /** @returns false, and changes nothing, where the step is not allowed */
   become(state: WorkerState): boolean {
     if (!NEXT[this.#state].includes(state)) return false;
-    this.#logger.info({ from: this.#state, state }, `worker is ${state}`);
+    this.#logger.info({ from: this.#state, state }, `${this.#subject} is ${state}`);
     this.#state = state;
     return true;
   }

@@ -16,6 +16,10 @@ export interface EngineThreadData {
   readonly decodeStretch: number;
   readonly replayLimitTokens: number;
   readonly threads: number;
+  /** Processors on which the thread and those of its forward passes run; any when null. */
+  readonly cpus: readonly number[] | null;
+  /** How long an idle thread of a forward pass spins before it sleeps. */
+  readonly spinUs: number;
   /** In the order in which they are tried. */
   readonly providers: readonly ExecutionProvider[];
   readonly binding: 'auto' | 'c-api' | 'js-api';

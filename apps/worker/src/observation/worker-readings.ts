@@ -1,59 +1,75 @@
-import type { EngineReady, EngineStats } from '#engine';
-import { METRICS, type Metrics } from '#observability';
+import type { EngineSupervisor } from '#engine';
+import { METRICS, type MetricDefinition, type Metrics } from '#observability';
+import type { JobConsumer } from '#queue';
 import type { RelayDialerStats } from '#relay';
 
-/** What a serving worker can be asked at any time. */
+/** What a model can be asked at any time once it is loaded. */
+interface ReadModel {
+  readonly name: string;
+  readonly serving: {
+    readonly engine: Pick<EngineSupervisor, 'stats' | 'ready' | 'replacedTotal'>;
+    readonly consumer: Pick<JobConsumer, 'consuming' | 'lockLosses' | 'lockRenewals' | 'stalledJobs' | 'expressTotal'>;
+  } | null;
+}
+type Loaded = NonNullable<ReadModel['serving']>;
+type OfModel = MetricDefinition<'counter' | 'gauge', 'model_name'>;
+
+/** What a worker can be asked at any time. */
 export interface WorkerSources {
-  readonly model: string;
-  readonly ready: Pick<EngineReady, 'slots' | 'slotTokens'>;
-  readonly engine: () => EngineStats;
-  /** Threads of the engine that were lost and replaced. */
-  readonly enginesReplaced: () => number;
-  readonly consumer: () => {
-    readonly consuming: boolean;
-    readonly lockLosses: number;
-    readonly lockRenewals: number;
-    readonly stalledJobs: number;
-    readonly expressTotal: number;
-  };
+  readonly models: () => Iterable<ReadModel>;
   readonly relay: () => RelayDialerStats;
 }
 
 /** Shows counters that the worker's parts keep anyway; they are read when somebody scrapes. */
-export function exposeWorker(metrics: Metrics, sources: WorkerSources): void {
-  const { engine, consumer, relay, ready } = sources;
-  const labels = { model_name: sources.model };
-  const one = (value: number) => [{ labels, value }];
+export function exposeWorker(metrics: Metrics, { models, relay }: WorkerSources): void {
+  /** One sample of each model that is loaded. */
+  const each = (definition: OfModel, value: (loaded: Loaded) => number) =>
+    metrics.read(definition, () =>
+      [...models()].flatMap(({ name, serving }) =>
+        serving === null ? [] : [{ labels: { model_name: name }, value: value(serving) }],
+      ),
+    );
+  const engine = (definition: OfModel, value: (stats: ReturnType<Loaded['engine']['stats']>) => number) =>
+    each(definition, (loaded) => value(loaded.engine.stats()));
   const plain = (value: number) => [{ labels: {}, value }];
 
-  metrics.read(METRICS.numRequestsRunning, () => one(engine().running));
-  metrics.read(METRICS.engineRequestsWaiting, () => one(engine().waiting));
-  metrics.read(METRICS.engineParked, () => one(engine().parked));
-  metrics.read(METRICS.engineParks, () => one(engine().parksTotal));
-  metrics.read(METRICS.engineFairnessLag, () => one(engine().fairnessLagSteps));
-  metrics.read(METRICS.engineSlots, () => one(ready.slots));
-  metrics.read(METRICS.engineSlotTokens, () => one(ready.slotTokens));
-  metrics.read(METRICS.kvCacheUsage, () => one(engine().kvTokens / engine().kvBudgetTokens));
-  metrics.read(METRICS.kvCacheBudget, () => one(engine().kvBudgetTokens));
-  metrics.read(METRICS.kvCacheResident, () => one(engine().kvResidentTokens ?? ready.slots * ready.slotTokens));
-  metrics.read(METRICS.preemptions, () => one(engine().preemptionsTotal));
-  metrics.read(METRICS.prefixCacheQueries, () => one(engine().prefixQueriedTokensTotal));
-  metrics.read(METRICS.prefixCacheHits, () => one(engine().prefixHitTokensTotal));
-  metrics.read(METRICS.prefixCacheTokens, () => one(engine().prefixTokens));
-  metrics.read(METRICS.prefixCacheEvictions, () => one(engine().prefixEvictionsTotal));
-  metrics.read(METRICS.promptTokens, () => one(engine().prefilledTokensTotal));
-  metrics.read(METRICS.decodedTokens, () => one(engine().decodedTokensTotal));
-  metrics.read(METRICS.engineRuns, () => [
-    { labels: { ...labels, kind: 'prefill' }, value: engine().prefillRunsTotal },
-    { labels: { ...labels, kind: 'decode' }, value: engine().decodeRunsTotal },
-  ]);
-  metrics.read(METRICS.enginesReplaced, () => one(sources.enginesReplaced()));
+  engine(METRICS.numRequestsRunning, ({ running }) => running);
+  engine(METRICS.engineRequestsWaiting, ({ waiting }) => waiting);
+  engine(METRICS.engineParked, ({ parked }) => parked);
+  engine(METRICS.engineParks, ({ parksTotal }) => parksTotal);
+  engine(METRICS.engineFairnessLag, ({ fairnessLagSteps }) => fairnessLagSteps);
+  each(METRICS.engineSlots, ({ engine: { ready } }) => ready.slots);
+  each(METRICS.engineSlotTokens, ({ engine: { ready } }) => ready.slotTokens);
+  engine(METRICS.kvCacheUsage, ({ kvTokens, kvBudgetTokens }) => kvTokens / kvBudgetTokens);
+  engine(METRICS.kvCacheBudget, ({ kvBudgetTokens }) => kvBudgetTokens);
+  each(METRICS.kvCacheResident, ({ engine: loaded }) => {
+    const { slots, slotTokens } = loaded.ready;
+    return loaded.stats().kvResidentTokens ?? slots * slotTokens;
+  });
+  engine(METRICS.preemptions, ({ preemptionsTotal }) => preemptionsTotal);
+  engine(METRICS.prefixCacheQueries, ({ prefixQueriedTokensTotal }) => prefixQueriedTokensTotal);
+  engine(METRICS.prefixCacheHits, ({ prefixHitTokensTotal }) => prefixHitTokensTotal);
+  engine(METRICS.prefixCacheTokens, ({ prefixTokens }) => prefixTokens);
+  engine(METRICS.prefixCacheEvictions, ({ prefixEvictionsTotal }) => prefixEvictionsTotal);
+  engine(METRICS.promptTokens, ({ prefilledTokensTotal }) => prefilledTokensTotal);
+  engine(METRICS.decodedTokens, ({ decodedTokensTotal }) => decodedTokensTotal);
+  metrics.read(METRICS.engineRuns, () =>
+    [...models()].flatMap(({ name, serving }) => {
+      if (serving === null) return [];
+      const { prefillRunsTotal, decodeRunsTotal } = serving.engine.stats();
+      return [
+        { labels: { model_name: name, kind: 'prefill' }, value: prefillRunsTotal },
+        { labels: { model_name: name, kind: 'decode' }, value: decodeRunsTotal },
+      ];
+    }),
+  );
+  each(METRICS.enginesReplaced, ({ engine: { replacedTotal } }) => replacedTotal);
 
-  metrics.read(METRICS.expressJobs, () => one(consumer().expressTotal));
-  metrics.read(METRICS.consuming, () => one(consumer().consuming ? 1 : 0));
-  metrics.read(METRICS.jobLocksLost, () => one(consumer().lockLosses));
-  metrics.read(METRICS.jobLocksRenewed, () => one(consumer().lockRenewals));
-  metrics.read(METRICS.jobsStalled, () => one(consumer().stalledJobs));
+  each(METRICS.expressJobs, ({ consumer }) => consumer.expressTotal);
+  each(METRICS.consuming, ({ consumer }) => (consumer.consuming ? 1 : 0));
+  each(METRICS.jobLocksLost, ({ consumer }) => consumer.lockLosses);
+  each(METRICS.jobLocksRenewed, ({ consumer }) => consumer.lockRenewals);
+  each(METRICS.jobsStalled, ({ consumer }) => consumer.stalledJobs);
 
   metrics.read(METRICS.relayStreams, () => plain(relay().streams));
   metrics.read(METRICS.relayMessages, () => plain(relay().messagesTotal));

@@ -144,13 +144,13 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 }
 
 /** @throws ProviderUnavailableError, ModelLoadError */
-function openSession(api: OrtApi, env: Handle, { model, provider, threads }: SessionOptions): Handle {
+function openSession(api: OrtApi, env: Handle, { model, provider, threads, spinUs }: SessionOptions): Handle {
   const sessionOptions = created((out) => api.createSessionOptions(out));
   try {
     api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
     api.setGraphOptimizationLevel(sessionOptions, OPTIMIZE_ALL);
     api.setIntraOpNumThreads(sessionOptions, threads);
-    for (const [key, value] of Object.entries(sessionConfig(model)))
+    for (const [key, value] of Object.entries(sessionConfig(model, spinUs)))
       api.addSessionConfigEntry(sessionOptions, key, value);
     appendProvider(api, sessionOptions, provider);
     if (typeof model === 'string') return created((out) => api.createSession(env, model, sessionOptions, out));

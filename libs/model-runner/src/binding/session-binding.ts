@@ -64,4 +64,6 @@ export interface SessionOptions {
   readonly outputNames: readonly string[];
   /** Threads of one operator, the calling thread among them; at least 1. */
   readonly threads: number;
+  /** How long an idle one of them spins before it sleeps; 0 for not at all. */
+  readonly spinUs: number;
 }

@@ -7,21 +7,24 @@ export const LOG_FATAL_ONLY = 4;
 /** All graph optimizations. */
 export const OPTIMIZE_ALL = 99;
 
-/**
- * onnxruntime_session_options_config_keys.h. A pass's idle threads spin for 100 µs, longer than the gaps between operators,
- * and then sleep. Spinning without that bound keeps the cores from the worker's main thread (relay, queue locks, health) and
- * from other processes, and the pass then waits for a thread that cannot run; never spinning costs a quarter of the speed
- * where cores are free (README.md has the measurements).
- */
-const SESSION_CONFIG = {
-  'session.intra_op.allow_spinning': '1',
-  'session.intra_op.spin_duration_us': '100',
-} as const;
+/** Longer than the gaps between operators. */
+export const DEFAULT_SPIN_US = 100;
 
-/** The entries for a model, and where a changed one's external data is. */
-export function sessionConfig(model: SessionOptions['model']): Readonly<Record<string, string>> {
-  if (typeof model === 'string' || model instanceof Uint8Array) return SESSION_CONFIG;
-  return { ...SESSION_CONFIG, 'session.model_external_initializers_file_folder_path': dirname(model.file) };
+/**
+ * The entries for a model (onnxruntime_session_options_config_keys.h), and where a changed one's external data is.
+ *
+ * A pass's idle threads spin, by default for 100 µs, longer than the gaps between operators, and then sleep. Spinning without
+ * that bound keeps the cores from the worker's main thread (relay, queue locks, health) and from other processes, and the pass
+ * then waits for a thread that cannot run; never spinning costs a quarter of the speed where cores are free (README.md has the
+ * measurements).
+ */
+export function sessionConfig(model: SessionOptions['model'], spinUs: number): Readonly<Record<string, string>> {
+  const spinning: Record<string, string> =
+    spinUs === 0
+      ? { 'session.intra_op.allow_spinning': '0' }
+      : { 'session.intra_op.allow_spinning': '1', 'session.intra_op.spin_duration_us': String(spinUs) };
+  if (typeof model === 'string' || model instanceof Uint8Array) return spinning;
+  return { ...spinning, 'session.model_external_initializers_file_folder_path': dirname(model.file) };
 }
 
 /** As errors name it. */

@@ -8,9 +8,10 @@ const EXTERNAL = 1;
 
 /**
  * Checks that every file of external weights is there and long enough; ONNX Runtime says neither clearly.
+ * @returns their bytes all together
  * @throws ModelLoadError naming every missing or short file and the bytes it should have
  */
-export async function assertExternalData(modelFile: string, tensors: readonly onnx.ITensorProto[]): Promise<void> {
+export async function assertExternalData(modelFile: string, tensors: readonly onnx.ITensorProto[]): Promise<number> {
   const bytesNeeded = new Map<string, number>();
   for (const tensor of tensors) {
     if (tensor.dataLocation !== EXTERNAL) continue;
@@ -28,7 +29,7 @@ export async function assertExternalData(modelFile: string, tensors: readonly on
     if (size === null) problems.push(`${location} is missing (at least ${bytes} bytes)`);
     else if (size < bytes) problems.push(`${location} has ${size} bytes, at least ${bytes} are needed`);
   }
-  if (problems.length === 0) return;
+  if (problems.length === 0) return [...bytesNeeded.values()].reduce((sum, bytes) => sum + bytes, 0);
   throw new ModelLoadError(
     modelFile,
     `its weights are incomplete: ${problems.join('; ')}. Copy the whole folder again.`,

@@ -17,8 +17,8 @@ import { dimensions, elementTypeName, type Graph } from './value-info.ts';
  * @throws ModelLoadError naming what is missing or not supported
  */
 export async function inspectModel(modelFile: string): Promise<ModelSignature> {
-  const graph = await readGraph(modelFile);
-  await assertExternalData(modelFile, graph.initializer ?? []);
+  const { graph, fileBytes } = await readGraph(modelFile);
+  const externalBytes = await assertExternalData(modelFile, graph.initializer ?? []);
 
   const initializers = new Set((graph.initializer ?? []).map((tensor) => tensor.name));
   const inputs = (graph.input ?? []).filter((input) => !initializers.has(input.name));
@@ -43,6 +43,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
   return {
     modelFile,
+    weightBytes: fileBytes + externalBytes,
     vocabularySize,
     logits: keepsLast ? { ...logits, positions: 'last' } : logits,
     ...caches,
@@ -56,7 +57,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   };
 }
 
-async function readGraph(modelFile: string): Promise<Graph> {
+async function readGraph(modelFile: string): Promise<{ graph: Graph; fileBytes: number }> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(modelFile);
@@ -71,7 +72,7 @@ async function readGraph(modelFile: string): Promise<Graph> {
   } catch (cause) {
     throw new ModelLoadError(modelFile, 'it is not a whole ONNX file; copy or download it again.', { cause });
   }
-  if (graph?.node?.length) return graph;
+  if (graph?.node?.length) return { graph, fileBytes: bytes.byteLength };
   throw new ModelLoadError(modelFile, 'it holds no graph, so it is no ONNX model; copy or download it again.');
 }
 

@@ -23,6 +23,8 @@ export interface CachePair {
 /** A decoder's inputs and outputs, read from its ONNX file. Inputs are fed in the order tokens, side inputs, cache. */
 export interface ModelSignature {
   readonly modelFile: string;
+  /** Of the file and of the external data that it names. */
+  readonly weightBytes: number;
   readonly vocabularySize: number;
   readonly layers: number;
   readonly kvHeads: number;

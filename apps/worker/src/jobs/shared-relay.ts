@@ -1,0 +1,47 @@
+import type { RelayDialer } from '#relay';
+import type { JobRunnerParts } from './job-runner.ts';
+
+type Port = JobRunnerParts['dialer'];
+type CancelListener = Parameters<Port['onCancel']>[0];
+type LostListener = Parameters<Port['onLost']>[0];
+
+/**
+ * One worker's streams to the API replicas, shared by all its models: each has a port of its own, hears of every cancel and
+ * loss, knows its own requests, and is forgotten with its model.
+ */
+export class SharedRelay {
+  readonly #dialer: Pick<RelayDialer, 'claim' | 'publish' | 'onCancel' | 'onLost'>;
+  readonly #cancels = new Set<CancelListener>();
+  readonly #losses = new Set<LostListener>();
+
+  constructor(dialer: Pick<RelayDialer, 'claim' | 'publish' | 'onCancel' | 'onLost'>) {
+    this.#dialer = dialer;
+    dialer.onCancel((...cancel) => {
+      for (const listener of this.#cancels) listener(...cancel);
+    });
+    dialer.onLost((...loss) => {
+      for (const listener of this.#losses) listener(...loss);
+    });
+  }
+
+  port(): Port & Disposable {
+    const cancels: CancelListener[] = [];
+    const losses: LostListener[] = [];
+    return {
+      claim: (job) => this.#dialer.claim(job),
+      publish: (frames) => this.#dialer.publish(frames),
+      onCancel: (listener) => {
+        cancels.push(listener);
+        this.#cancels.add(listener);
+      },
+      onLost: (listener) => {
+        losses.push(listener);
+        this.#losses.add(listener);
+      },
+      [Symbol.dispose]: () => {
+        for (const listener of cancels) this.#cancels.delete(listener);
+        for (const listener of losses) this.#losses.delete(listener);
+      },
+    };
+  }
+}

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelOptions } from '../worker-options.ts';
+import { memoryLimitOf, requireFit } from './memory-limit.ts';
+import { type MemorySizes, memoryNeedOf } from './memory-need.ts';
+
+const MIB = 1024 * 1024;
+/** 1 MiB of keys and values for 1024 tokens. */
+const sizes: MemorySizes = {
+  weightBytes: 100 * MIB,
+  layers: 2,
+  kvHeads: 2,
+  headSize: 32,
+  cacheType: 'float32',
+  sharesCache: true,
+};
+const options = (more: Partial<ModelOptions> = {}) =>
+  ({ slots: 8, parkingSlots: 0, kvBytes: 0, prefixCacheBytes: 0, ...more }) as ModelOptions;
+
+describe('memoryNeedOf', () => {
+  it('counts weights, and keys and values of all seats as configured', () => {
+    expect(memoryNeedOf(sizes, options(), 1024)).toMatchObject({ kvBytes: 8 * MIB, certainBytes: 230 * MIB });
+    expect(memoryNeedOf(sizes, options({ parkingSlots: 3 }), 1024).kvBytes).toBe(12 * MIB);
+    expect(memoryNeedOf(sizes, options({ kvBytes: 5 * MIB }), 1024).kvBytes).toBe(5 * MIB);
+    expect(memoryNeedOf(sizes, options({ kvBytes: 500 * MIB }), 1024).kvBytes).toBe(8 * MIB);
+    expect(memoryNeedOf({ ...sizes, sharesCache: false }, options(), 1024).kvBytes).toBe(16 * MIB);
+    expect(memoryNeedOf(sizes, options({ prefixCacheBytes: 7 * MIB }), 1024).mostBytes).toBe(245 * MIB);
+  });
+});
+
+describe('requireFit', () => {
+  const need = memoryNeedOf(sizes, options({ prefixCacheBytes: 12 * MIB }), 1024); // 250 MiB, 230 without caches
+
+  it('refuses what does not fit beside the others, and names the model, the need, the limit and the remedy', () => {
+    const limit = memoryLimitOf(600 * MIB);
+    expect(() => requireFit('a', need, [], limit)).not.toThrow();
+    expect(() => requireFit('b', need, [need], limit)).toThrow(
+      /"b" does not fit: it needs 230 MiB for its weights of 100 MiB and its thread, 8 MiB for keys and values, 12 MiB for its prefix cache; the worker has 400 MiB taken of 600 MiB \(MILLRACE_MEMORY_LIMIT_MB\), so 200 MiB are left\. Unload another/,
+    );
+    expect(() => requireFit('b', need, [need], memoryLimitOf(650 * MIB))).not.toThrow();
+  });
+
+  it('does not count caches where no limit was set, since they are taken as they fill', () => {
+    const limit = { bytes: 620 * MIB, countsCaches: false, source: "the container's memory" };
+    expect(() => requireFit('b', need, [need], limit)).not.toThrow();
+    expect(() => requireFit('b', need, [need, need], limit)).toThrow(/"b" does not fit.*the container's memory/);
+  });
+});
