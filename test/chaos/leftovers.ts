@@ -24,8 +24,8 @@ export async function requestKeysIn(redis: Redis): Promise<string[]> {
   const left: string[] = [];
   for (const key of await redis.keys('*')) {
     if (KEPT.some((pattern) => pattern.test(key))) continue;
-    // What is remembered of a request that is over has an end; what is held for a running one has none.
-    if ((await redis.pttl(key)) < 0) left.push(key);
+    // What is remembered of a request that is over has an end, or had one just now; what is held for a running one has none.
+    if ((await redis.pttl(key)) === -1) left.push(key);
   }
   return left;
 }
