@@ -237,7 +237,7 @@ export class Engine implements EnginePort {
   #updateFromOutput(work: SchedulerOutput): boolean {
     const { pace } = this.#scheduler;
     const runMs = performance.now() - this.#runBeganAtMs;
-    if (work.kind === 'prefill') pace.prefilled(work.chunkTokens, runMs);
+    if (work.kind === 'prefill') pace.prefilled(work.chunkTokens, work.sequence.computedTokens, runMs);
     else if (work.kind === 'decode') pace.decoded(runMs);
     this.#runEnded();
     this.#steps += 1;

@@ -5,7 +5,7 @@ import type { Sequence } from '../sequences/sequence.ts';
 import type { KvBudget } from '../slots/kv-budget.ts';
 import { ParkingLot } from '../slots/parking-lot.ts';
 import { SlotPool } from '../slots/slot-pool.ts';
-import { MIN_PREFILL_CHUNK_TOKENS, nextPrefillChunk } from './prefill-chunk.ts';
+import { MIN_PREFILL_CHUNK_TOKENS } from './prefill-chunk.ts';
 import { PrefillPace } from './prefill-pace.ts';
 import type { SchedulerOutput } from './scheduler-output.ts';
 import { WaitingLine } from './waiting-line.ts';
@@ -45,7 +45,6 @@ export class Scheduler {
   readonly parking: ParkingLot;
   readonly shares = new SeatShares();
   readonly pace: PrefillPace;
-  readonly #prefillChunkTokens: number;
   readonly #budget: KvBudget;
   readonly #copySlot: CopySlot;
   readonly #loadPrefix: (sequence: Sequence) => void;
@@ -53,10 +52,6 @@ export class Scheduler {
   readonly #shareOf = new Map<ActiveRequest, TenantShare>();
   /** Inherited a slot with their prompt in it, and have no token yet. */
   readonly #heirs: Sequence[] = [];
-  /** Prompt tokens that may still be computed before the next decode run. */
-  #prefillBudgetTokens: number;
-  /** What the budget is after each decode run. */
-  #paceTokens: number;
   #arrivals = 0;
   #parks = 0;
   #preemptions = 0;
@@ -75,9 +70,6 @@ export class Scheduler {
     }
     this.slots = new SlotPool(slots, (sequence, from, to) => copySlot(from, to, sequence.computedTokens));
     this.parking = new ParkingLot(parkingSlots, slots);
-    this.#prefillChunkTokens = prefillChunkTokens;
-    this.#prefillBudgetTokens = prefillChunkTokens;
-    this.#paceTokens = prefillChunkTokens;
     this.pace = new PrefillPace({ maxTokens: prefillChunkTokens, stretch: decodeStretch });
     this.#budget = budget;
     this.#copySlot = copySlot;
@@ -125,16 +117,15 @@ export class Scheduler {
     const sequence = this.slots.prefilling;
     const rows = this.slots.rows;
     if (sequence !== null) {
-      const chunkTokens = this.#chunkOf(sequence, rows.length === 0 ? this.#prefillChunkTokens : this.#paceTokens);
-      if (rows.length === 0 || chunkTokens <= this.#prefillBudgetTokens) {
-        this.#prefillBudgetTokens -= chunkTokens;
+      const remainingTokens = sequence.prefillTokenIds.length - sequence.computedTokens;
+      const chunkTokens = this.pace.nextChunk(remainingTokens, sequence.computedTokens, rows.length > 0);
+      if (chunkTokens > 0) {
         this.shares.charge();
         return { kind: 'prefill', sequence, chunkTokens };
       }
     }
     if (rows.length === 0) return IDLE;
-    this.#paceTokens = this.pace.budgetTokens();
-    this.#prefillBudgetTokens = this.#paceTokens;
+    this.pace.beginDecode();
     this.shares.charge();
     return { kind: 'decode', rows };
   }
@@ -179,10 +170,6 @@ export class Scheduler {
     }
     this.#shareOf.delete(request);
     return aborted;
-  }
-
-  #chunkOf(sequence: Sequence, mostTokens: number): number {
-    return nextPrefillChunk(sequence.prefillTokenIds.length - sequence.computedTokens, mostTokens);
   }
 
   /** Gives one seat to whom it is due, if anybody; others may lose theirs for it. */
