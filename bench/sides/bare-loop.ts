@@ -3,6 +3,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ModelRunner } from '#contracts';
 import { inspectModel, openModelRunner } from '#model-runner';
 import { serveSide } from '../side.ts';
+import { type BareLoopTask, BENCH_CHUNK_TOKENS, benchPrompt } from './bare-loop-task.ts';
 
 /**
  * The limits the engine is held against: nothing but runs of the model, no scheduling, no sampling.
@@ -15,35 +16,52 @@ interface Settings {
   slots: number;
   slotTokens: number;
 }
-interface Task {
-  rows: number;
-  pastTokens: number;
-  steps: number;
-}
-
 /** In the engine rows join one a step, so the first has the longest context: the same here. */
 const joinedBefore = (row: number, rows: number): number => rows - 1 - row;
+
+const prefillChunks = async (runner: ModelRunner, slot: number, prompt: Int32Array, from = 0): Promise<void> => {
+  for (let past = from; past < prompt.length; past += BENCH_CHUNK_TOKENS)
+    await runner.prefill(slot, prompt.subarray(past, past + BENCH_CHUNK_TOKENS), past);
+};
 
 /**
  * Memory that was never written is one page of zeros over and over, which stays in the processor's cache: a loop over it
  * would not read what a real context makes it read (6 MB a step and row for the shipped model at 128 tokens).
  */
-async function fillSlots(runner: ModelRunner, tokens: number): Promise<void> {
-  await runner.prefill(
-    0,
-    Int32Array.from({ length: tokens }, (_, i) => (i * 37 + 300) % 4000),
-    0,
-  );
-  for (let slot = 1; slot < runner.slots; slot++) runner.copySlot(0, slot, tokens);
+class FilledSlots {
+  readonly #runner: ModelRunner;
+  readonly #tokens: number[];
+
+  constructor(runner: ModelRunner) {
+    this.#runner = runner;
+    this.#tokens = new Array<number>(runner.slots).fill(0);
+  }
+
+  async fill(rows: number, tokens: number): Promise<void> {
+    const first = this.#tokens[0] ?? 0;
+    // A chunk of one token would be computed another way.
+    const from = Math.max(0, Math.min(first, tokens - 2));
+    if (first < tokens) await prefillChunks(this.#runner, 0, benchPrompt(tokens, 0), from);
+    for (let slot = 1; slot < rows; slot++)
+      if ((this.#tokens[slot] ?? 0) < tokens) this.#runner.copySlot(0, slot, tokens);
+    for (let slot = 0; slot < rows; slot++) this.#tokens[slot] = Math.max(tokens, this.#tokens[slot] ?? 0);
+  }
 }
 
-async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<number[]>> {
-  const runner = await openModelRunner({ ...settings, threads: 0, binding: 'c-api', maxChunkTokens: 128 });
-  let filledTokens = 0;
-  return async ({ rows, pastTokens, steps }) => {
-    const longest = pastTokens + rows + steps;
-    if (filledTokens < longest) await fillSlots(runner, longest);
-    filledTokens = Math.max(filledTokens, longest);
+async function runnerLoop(settings: Settings): Promise<(task: BareLoopTask) => Promise<number[]>> {
+  const { modelFile, slots, slotTokens } = settings;
+  const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
+  const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
+  const filled = new FilledSlots(runner);
+  return async (task) => {
+    if (task.kind === 'prefill') {
+      const prompts = Array.from({ length: task.prompts }, (_, id) => benchPrompt(task.promptTokens, id));
+      const begin = performance.now();
+      for (const [id, prompt] of prompts.entries()) await prefillChunks(runner, id % slots, prompt);
+      return [performance.now() - begin];
+    }
+    const { rows, pastTokens, steps } = task;
+    await filled.fill(rows, pastTokens + rows + steps);
     const tokenIds = Int32Array.from({ length: rows }, (_, row) => (row * 13 + 7) % runner.shape.vocabularySize);
     const past = new Int32Array(rows);
     const stepMs: number[] = [];
@@ -57,7 +75,7 @@ async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<n
   };
 }
 
-async function sessionLoop(settings: Settings): Promise<(task: Task) => Promise<number[]>> {
+async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask) => Promise<number[]>> {
   const shape = await inspectModel(settings.modelFile);
   const session = await InferenceSession.create(settings.modelFile, {
     intraOpNumThreads: availableParallelism(),
@@ -70,7 +88,9 @@ async function sessionLoop(settings: Settings): Promise<(task: Task) => Promise<
     // [slots, kvHeads, slotTokens, headSize]
     data: new Float32Array(settings.slots * rowElements).fill(0.01),
   }));
-  return async ({ rows, pastTokens, steps }) => {
+  return async (task) => {
+    if (task.kind !== 'decode') throw new Error('the loop session-run decodes only');
+    const { rows, pastTokens, steps } = task;
     const inputIds = BigInt64Array.from({ length: rows }, (_, row) => BigInt((row * 13 + 7) % shape.vocabularySize));
     const feeds: Record<string, Tensor> = { input_ids: new Tensor('int64', inputIds, [rows, 1]) };
     const fetches: Record<string, Tensor> = {
@@ -97,6 +117,6 @@ async function sessionLoop(settings: Settings): Promise<(task: Task) => Promise<
   };
 }
 
-serveSide<Settings, Task, number[]>((settings) =>
+serveSide<Settings, BareLoopTask, number[]>((settings) =>
   settings.loop === 'runner' ? runnerLoop(settings) : sessionLoop(settings),
 );

@@ -17,14 +17,18 @@ interface Settings {
 interface Task {
   /** Answers that run all the time. */
   streams: number;
-  /** Steps of them that are measured. */
+  /** Steps of them that are measured before a prompt arrives, and as many after it. */
   steps: number;
-  /** One after another, so that one is being computed all the time; 0 for none. */
+  /** Of the prompt that arrives; all of their steps are measured until it is computed. */
   promptTokens: number;
 }
 
 export interface ServingGaps {
-  gapsMs: number[];
+  aloneMs: number[];
+  /** In order, from the prompt's arrival until its first token. */
+  besideMs: number[];
+  /** Of these, the ones while the prompt's last quarter was computed. */
+  lastQuarterMs: number[];
   prefillTokensPerSecond: number;
   /** Peak since the side started. */
   peakBytes: number;
@@ -53,42 +57,48 @@ serveSide<Settings, Task, ServingGaps>(async (settings) => {
   };
   let lastMs: number | null = null;
   let gapsMs: number[] = [];
-  engine.onStep(({ deltas }) => {
+  let promptEnded = false;
+  engine.onStep(({ deltas, finished }) => {
+    promptEnded ||= finished.some(({ requestId }) => requestId.startsWith('prompt'));
     if (!deltas.some(({ requestId }) => requestId.startsWith('stream'))) return;
     const now = performance.now();
     if (lastMs !== null) gapsMs.push(now - lastMs);
     lastMs = now;
   });
+  const gapsOf = async (goesOn: () => boolean): Promise<number[]> => {
+    [gapsMs, lastMs] = [[], performance.now()];
+    while (goesOn()) await engine.step();
+    return gapsMs;
+  };
   const kvBytes = (runner.description.kvBytes / (slots * slotTokens)) * kvTokens + prefixCacheBytes;
 
   return async ({ streams, steps, promptTokens }) => {
     for (let stream = 0; stream < streams; stream++) submit('stream', 64, slotTokens - 100);
     while (engine.stats().running < streams || engine.stats().waiting > 0) await engine.step();
     for (let step = 0; step < 10; step++) await engine.step();
-    let prompt = promptTokens > 0 ? submit('prompt', promptTokens, 1) : null;
-    let finished = false;
-    engine.onStep((output) => {
-      finished ||= output.finished.some(({ requestId }) => requestId === prompt?.requestId);
-    });
-    // Until the pace knows both kinds of runs.
-    for (let step = 0; step < 20; step++) await engine.step();
-    [gapsMs, lastMs] = [[], null];
+    const alone = () => gapsOf(() => gapsMs.length < steps);
+    const before = await alone();
+    promptEnded = false;
     const prefilledBefore = engine.stats().prefilledTokensTotal;
+    const computed = () => engine.stats().prefilledTokensTotal - prefilledBefore;
+    submit('prompt', promptTokens, 1);
     const begin = performance.now();
-    while (gapsMs.length < steps) {
-      await engine.step();
-      if (finished && promptTokens > 0) {
-        finished = false;
-        prompt = submit('prompt', promptTokens, 1);
-      }
-    }
+    const first = await gapsOf(() => computed() < promptTokens * 0.75);
+    const lastQuarterMs = await gapsOf(() => !promptEnded);
     const seconds = (performance.now() - begin) / 1_000;
-    const prefillTokensPerSecond = (engine.stats().prefilledTokensTotal - prefilledBefore) / seconds;
-    const measured = gapsMs;
+    const aloneMs = [...before, ...(await alone())];
     for (let id = 0; id < serial; id++) for (const kind of ['stream', 'prompt']) engine.cancel(`${kind}-${id}`, 1);
     await engine.runUntilIdle();
     const peakBytes = 1_024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-    return { gapsMs: measured, prefillTokensPerSecond, peakBytes, weightBytes: weightsOf(modelFile), kvBytes };
+    return {
+      aloneMs,
+      besideMs: [...first, ...lastQuarterMs],
+      lastQuarterMs,
+      prefillTokensPerSecond: promptTokens / seconds,
+      peakBytes,
+      weightBytes: weightsOf(modelFile),
+      kvBytes,
+    };
   };
 });
 
