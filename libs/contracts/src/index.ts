@@ -18,6 +18,7 @@ export {
   type ExecutionProvider,
   KV_BLOCK_TOKENS,
   type ModelRunner,
+  type PrefillParts,
   type RunnerDescription,
 } from './model-runner.ts';
 export { OutputConstraint } from './output-constraint.ts';

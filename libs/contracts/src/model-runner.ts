@@ -37,6 +37,17 @@ export interface RunnerDescription {
 export const KV_BLOCK_TOKENS = 16;
 
 /**
+ * A chunk of a prompt computed in parts that take about as long as each other (some layers each), with other calls between them: decode runs
+ * of other slots, copies. After the last part all is as after `prefill`. Until then the chunk's tokens are not the slot's yet:
+ * copies and trims of the slot lose what was computed of them, and part 0, of whatever chunk, drops it.
+ */
+export interface PrefillParts {
+  readonly count: number;
+  /** Parts are run in order, 0 … count − 1, each with the same chunk. */
+  run(part: number, slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
+}
+
+/**
  * One decoder with its KV cache, seen as `slots` seats of `slotTokens` tokens each.
  *
  * Decode covers the rows 0 … rows−1, so whoever schedules keeps the decoding sequences in the first slots; prefill works
@@ -66,6 +77,9 @@ export interface ModelRunner {
    * @param tokenIds [chunkTokens], read during the call only
    */
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
+
+  /** Null or left out where `prefill` can only be made whole. */
+  readonly prefillParts?: PrefillParts | null;
 
   /**
    * Appends one token to each of the slots 0 … rows−1.

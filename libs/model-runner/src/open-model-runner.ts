@@ -5,7 +5,8 @@ import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { ModelLoadError } from './model-load-error.ts';
-import { openSession } from './open-session.ts';
+import { type OpenSessionOptions, openSession } from './open-session.ts';
+import { openParts } from './parts/open-parts.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
 import type { CacheSize } from './runners/cache-size.ts';
 import { CopyingRunner } from './runners/copying-runner.ts';
@@ -48,6 +49,11 @@ export interface OpenModelRunnerOptions {
   kvMemory?: 'auto' | 'device';
   /** Longest prompt chunk that is usual; longer ones work, and cost one allocation. */
   maxChunkTokens: number;
+  /**
+   * Parts of some layers each in which a prompt's chunk can be computed, with decode runs between them; 1 by default. Only on the CPU
+   * through the C API, with the cache in place.
+   */
+  prefillParts?: number;
   /** Told why, when another provider, binding or kind of cache is used than the first choice. */
   onFallback?: (reason: string) => void;
 }
@@ -76,7 +82,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     fallbacks.push(reason);
     options.onFallback?.(reason);
   };
-  const binding = await openSession({
+  const session: OpenSessionOptions = {
     model: signature.edits.length === 0 ? options.modelFile : await changedModel(options.modelFile, signature.edits),
     binding: options.binding,
     providers: options.providers ?? ['cpu'],
@@ -89,13 +95,26 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     threads: options.threads === 0 ? availableParallelism() : options.threads,
     spinUs: options.spinUs ?? DEFAULT_SPIN_US,
     onFallback,
-  });
-  try {
-    return await runnerFor(binding, signature, { ...options, onFallback, fallbacks });
-  } catch (error) {
-    await binding.close();
-    throw error;
+  };
+  const open = async (binding: SessionBinding): Promise<ModelRunner> => {
+    try {
+      return await runnerFor(binding, signature, { ...options, onFallback, fallbacks });
+    } catch (error) {
+      await binding.close();
+      throw error;
+    }
+  };
+  const { prefillParts = 1 } = options;
+  const mayCut = session.binding !== 'js-api' && session.providers[0] === 'cpu' && options.kvMemory !== 'device';
+  if (prefillParts > 1 && mayCut && signature.sharesCache) {
+    try {
+      return await open(await openParts(session, prefillParts, signature.cacheType));
+    } catch (error) {
+      if (!(error instanceof ModelLoadError)) throw error;
+      onFallback(`prompts are not computed in parts: ${error.message}`);
+    }
   }
+  return open(await openSession(session));
 }
 
 /**

@@ -43,10 +43,14 @@ export class CApiSession implements SessionBinding, DeviceAccess {
   readonly #tensors = new Set<CApiTensor>();
   readonly #graphs: CApiSession[] = [];
   #memory: DeviceMemory | null = null;
+  readonly #interruptedWith: CApiSession | null;
   #closed = false;
 
-  /** @throws OrtLibraryError, ProviderUnavailableError, ModelLoadError */
-  constructor(options: SessionOptions) {
+  /**
+   * @param interruptedWith a session whose `interruptAddress` stops runs of this one as well; it must be closed later
+   * @throws OrtLibraryError, ProviderUnavailableError, ModelLoadError
+   */
+  constructor(options: SessionOptions, interruptedWith: CApiSession | null = null) {
     const api = ortApi();
     this.#api = api;
     this.#options = options;
@@ -60,7 +64,9 @@ export class CApiSession implements SessionBinding, DeviceAccess {
       throw error;
     }
     this.#hostInfo = created((out) => api.createCpuMemoryInfo(0, 0, out));
-    this.#runOptions = spareRunOptions.pop() ?? created((out) => api.createRunOptions(out));
+    this.#interruptedWith = interruptedWith;
+    this.#runOptions =
+      interruptedWith?.interruptAddress ?? spareRunOptions.pop() ?? created((out) => api.createRunOptions(out));
     api.unsetTerminate(this.#runOptions);
     api.setRunLogSeverityLevel(this.#runOptions, LOG_FATAL_ONLY);
     this.#inputNames = new NativeStrings(options.inputNames);
@@ -80,8 +86,9 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     return CApiTensor.overHost(this.#api, this.#hostInfo, data, dims, this.#tensors);
   }
 
-  newRun(): BoundRun {
-    return new CApiRun(this.#inputNames.count, this.#outputNames.count, (run) => this.#run(run));
+  newRun(): CApiRun {
+    const owned = (handle: Handle) => CApiTensor.owned(this.#api, handle, this.#tensors);
+    return new CApiRun(this.#inputNames.count, this.#outputNames.count, (run) => this.#run(run), owned);
   }
 
   allocate(bytes: number): DeviceBuffer {
@@ -139,7 +146,7 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     this.#api.releaseMemoryInfo(this.#hostInfo);
     this.#api.releaseSession(this.#session);
     this.#api.releaseEnv(this.#env);
-    spareRunOptions.push(this.#runOptions);
+    if (this.#interruptedWith === null) spareRunOptions.push(this.#runOptions);
   }
 }
 
@@ -165,18 +172,25 @@ function openSession(api: OrtApi, env: Handle, { model, provider, threads, spinU
   }
 }
 
-class CApiRun implements BoundRun {
+export class CApiRun implements BoundRun {
   readonly inputHandles: BigUint64Array;
   readonly outputHandles: BigUint64Array;
   /** Tensors, and through them their memory, live as long as a run may use them. */
   readonly #inputs: BoundTensor[] = [];
   readonly #outputs: BoundTensor[] = [];
   readonly #execute: (run: CApiRun) => void;
+  readonly #owned: (handle: Handle) => BoundTensor;
 
-  constructor(inputs: number, outputs: number, execute: (run: CApiRun) => void) {
+  constructor(
+    inputs: number,
+    outputs: number,
+    execute: (run: CApiRun) => void,
+    owned: (handle: Handle) => BoundTensor,
+  ) {
     this.inputHandles = new BigUint64Array(inputs);
     this.outputHandles = new BigUint64Array(outputs);
     this.#execute = execute;
+    this.#owned = owned;
   }
 
   setInput(index: number, tensor: BoundTensor): void {
@@ -187,6 +201,13 @@ class CApiRun implements BoundRun {
   setOutput(index: number, tensor: BoundTensor): void {
     this.#outputs[index] = tensor;
     this.outputHandles[index] = (tensor as CApiTensor).handle;
+  }
+
+  /** An output that was not set, for which the run has made memory: the caller releases it. The next run makes another. */
+  takeOutput(index: number): BoundTensor {
+    const tensor = this.#owned(this.outputHandles[index] ?? 0n);
+    this.outputHandles[index] = 0n;
+    return tensor;
   }
 
   run(): void {

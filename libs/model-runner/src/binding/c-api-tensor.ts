@@ -6,7 +6,7 @@ import type { BoundTensor, TensorData } from './session-binding.ts';
 /** ONNX Runtime wants an address for an empty tensor too. */
 const NOTHING = new Float32Array(1);
 
-/** An OrtValue over memory that is not its own; a session keeps those of its own that were not released. */
+/** An OrtValue, mostly over memory that is not its own; a session keeps those of its own that were not released. */
 export class CApiTensor implements BoundTensor {
   readonly handle: Handle;
   /** Keeps host memory from being collected. */
@@ -50,6 +50,11 @@ export class CApiTensor implements BoundTensor {
     const handle = created((out) =>
       api.createTensorWithAddress(memory.info, address, bytes, nativeDims, dims.length, onnxTypeOf(type), out),
     );
+    return new CApiTensor(api, handle, null, siblings);
+  }
+
+  /** A value that ONNX Runtime made, with memory of its own. */
+  static owned(api: OrtApi, handle: Handle, siblings: Set<CApiTensor>): CApiTensor {
     return new CApiTensor(api, handle, null, siblings);
   }
 

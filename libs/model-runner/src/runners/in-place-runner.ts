@@ -1,6 +1,9 @@
+import type { PrefillParts } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import { type FloatArray, floatArray } from '../element-type.ts';
+import { PartedRun, PartedSession } from '../parts/parted-session.ts';
+import { RunnerArgumentError } from '../runner-argument-error.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { assertDecode, assertPrefill } from './call-arguments.ts';
@@ -18,6 +21,15 @@ export interface InPlaceSize extends CacheSize {
   readonly fallbacks?: readonly string[];
 }
 
+/** A prefill run whose inputs are set. */
+interface BegunPrefill {
+  readonly run: () => void | Promise<void>;
+  readonly runPart: (part: number) => void;
+  readonly release: () => void;
+  /** After its last part: the logits are where callers look for them. */
+  readonly end: () => void;
+}
+
 /**
  * A decoder of GroupQueryAttention layers whose past and present are the same memory: each step writes the new tokens'
  * keys and values into the slots and touches nothing else. Decode runs over the first rows of every buffer, prefill over
@@ -32,6 +44,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   readonly #rowLogits: FloatArray;
   /** [chunkTokens, vocabulary] of the longest chunk so far, for graphs that give every position's logits. */
   #chunkLogits: FloatArray;
+  /** A chunk of which some parts are computed. */
+  #begun: BegunPrefill | null = null;
 
   constructor(binding: SessionBinding, signature: ModelSignature, cache: InPlaceCache, size: InPlaceSize) {
     super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks: size.fallbacks ?? [] });
@@ -68,7 +82,40 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     return forEachInTurn(parts, (part) => this.#prefillRun(slot, part.tokenIds, part.pastTokens));
   }
 
+  /** Sessions of parts block their thread, so their runs make no promises. */
+  get prefillParts(): PrefillParts | null {
+    const { binding } = this;
+    if (!(binding instanceof PartedSession)) return null;
+    return { count: binding.count, run: (part, ...chunk) => this.#prefillPart(part, binding.count, ...chunk) };
+  }
+
+  #prefillPart(part: number, parts: number, slot: number, tokenIds: Int32Array, pastTokens: number): void {
+    if (part === 0) {
+      assertPrefill(this.limits, slot, tokenIds, pastTokens);
+      this.cache.touch(slot, pastTokens + tokenIds.length);
+      this.#begun?.release();
+      this.#begun = null;
+      const last = runsOfChunk(tokenIds.length, this.signature.headSize, this.#maxRunTokens).at(-1) ?? 0;
+      const whole = tokenIds.length - last;
+      if (whole > 0) this.prefill(slot, tokenIds.subarray(0, whole), pastTokens);
+      this.#begun = this.#beginPrefill(slot, tokenIds.subarray(whole), pastTokens + whole);
+    }
+    const begun = this.#begun;
+    if (begun === null) throw new RunnerArgumentError(`part ${part} of a chunk whose part 0 was not run.`);
+    if (part < parts - 1) {
+      begun.runPart(part);
+      return;
+    }
+    this.#begun = null;
+    finallyAfter(() => begun.runPart(part), begun.release, begun.end);
+  }
+
   #prefillRun(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    const begun = this.#beginPrefill(slot, tokenIds, pastTokens);
+    return finallyAfter(begun.run, begun.release, begun.end);
+  }
+
+  #beginPrefill(slot: number, tokenIds: Int32Array, pastTokens: number): BegunPrefill {
     const place = this.cache.beginPrefill(slot, pastTokens);
     const run = this.#prefillRuns[place] ?? this.#newPrefillRun(place);
     const step = { rows: 1, tokensPerRow: tokenIds.length, tokenIds, pastTokens };
@@ -78,18 +125,19 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     });
     const logits = this.#chunkLogitsTensor(tokenIds.length);
     if (logits !== null) run.setOutput(0, logits);
-    const release = () => {
-      for (const tensor of inputs) tensor.release();
-      logits?.release();
-    };
-    return finallyAfter(
-      () => run.run(),
-      release,
-      () => {
+    return {
+      run: () => run.run(),
+      runPart: (part) => (run instanceof PartedRun ? run.runPart(part) : undefined),
+      release: () => {
+        if (run instanceof PartedRun) run.drop();
+        for (const tensor of inputs) tensor.release();
+        logits?.release();
+      },
+      end: () => {
         if (logits !== null) this.#keepLastRow(tokenIds.length);
         else this.#widen(1);
       },
-    );
+    };
   }
 
   #newDecodeRun(rows: number): BoundRun {
