@@ -121,6 +121,7 @@ function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']
 }
 
 function changeText(edit: ModelSignature['edits'][number]): string {
+  if (edit.kind === 'last-logits') return "logits are computed for a prompt's last position only";
   if (edit.kind === 'whole-cache') return 'sliding-window layers keep their whole past instead of a ring';
   if (edit.kind === 'rotary-table') return 'the longer of two rotary tables is taken always';
   const where = edit.layers === null ? 'all layers' : `layers ${edit.layers.join(', ')}`;

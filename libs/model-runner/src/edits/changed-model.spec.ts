@@ -35,7 +35,7 @@ async function change(...edits: GraphEdit[]) {
         { opType: 'If', input: ['long'], output: ['cos', 'sin'] },
         attention(0, -1),
         attention(1, 24),
-        { opType: 'MatMul', input: ['a', 'b'] },
+        { opType: 'MatMul', input: ['a', 'b'], output: ['logits'] },
       ],
       initializer: [{ name: 'w', dims: [200], dataType: 1, rawData: new Uint8Array(800).fill(7) }],
     },
@@ -71,6 +71,19 @@ it('makes the condition between two rotary tables a constant', async () => {
   const { after } = await change({ kind: 'rotary-table', output: 'cos', condition: true });
   expect(after.graph?.node?.[0]?.input).toEqual(['millrace.true']);
   expect(after.graph?.initializer?.at(-1)).toMatchObject({ name: 'millrace.true', dims: [], rawData: Buffer.of(1) });
+});
+
+it('gives the product with the vocabulary the last position only', async () => {
+  const { after } = await change({ kind: 'last-logits', output: 'logits' });
+  const nodes = after.graph?.node ?? [];
+  expect(nodes.slice(3)).toMatchObject([
+    { opType: 'Slice', input: ['a', 'millrace.last', 'millrace.end', 'millrace.sequence_axis'] },
+    { opType: 'MatMul', input: [nodes[3]?.output?.[0], 'b'], output: ['logits'] },
+  ]);
+  const integers = (after.graph?.initializer ?? [])
+    .slice(1)
+    .map(({ rawData }) => Buffer.from(rawData ?? []).readBigInt64LE());
+  expect(integers).toEqual([-1n, 2n ** 63n - 1n, 1n]);
 });
 
 it('copies everything else byte by byte, fields that it does not know among them', async () => {

@@ -13,6 +13,9 @@ const NODE = 1;
 const INITIALIZER = 5;
 /** Constants that edits give to the graph, by their value. */
 const CONDITIONS = { true: 'millrace.true', false: 'millrace.false' } as const;
+/** [batch, sequence, hidden] → [batch, 1, hidden]: the positions from the last one on, along the second axis. */
+const LAST_POSITION = 'millrace.last_position';
+const LAST_SLICE = { 'millrace.last': -1n, 'millrace.end': 2n ** 63n - 1n, 'millrace.sequence_axis': 1n } as const;
 
 /**
  * Reads a model and changes it; the file stays as it is. Only the nodes that edits are about are written anew, everything
@@ -31,11 +34,17 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
   const parts: Uint8Array[] = [];
   for (const { number, start, valueStart, end } of protoFields(graph)) {
     const node = number === NODE ? NodeProto.decode(graph.subarray(valueStart, end)) : null;
+    if (node !== null && edits.some((edit) => edit.kind === 'last-logits' && node.output?.includes(edit.output)))
+      parts.push(...encodedField(NODE, lastPosition(node.input?.[0] ?? '')));
     if (node !== null && edits.map((edit) => change(node, edit)).includes(true))
       parts.push(...encodedField(NODE, NodeProto.encode(node).finish()));
     else parts.push(graph.subarray(start, end));
   }
-  for (const edit of edits) if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
+  for (const edit of edits) {
+    if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
+    if (edit.kind === 'last-logits')
+      for (const [name, value] of Object.entries(LAST_SLICE)) parts.push(...integer(name, value));
+  }
   return Buffer.concat(parts);
 }
 
@@ -44,6 +53,11 @@ function change(node: Node, edit: GraphEdit): boolean {
   if (edit.kind === 'rotary-table') {
     if (node.opType !== 'If' || !node.output?.includes(edit.output)) return false;
     node.input = [CONDITIONS[`${edit.condition}`]];
+    return true;
+  }
+  if (edit.kind === 'last-logits') {
+    if (!node.output?.includes(edit.output)) return false;
+    node.input = [LAST_POSITION, ...(node.input ?? []).slice(1)];
     return true;
   }
   const layer = attentionLayer(node);
@@ -62,5 +76,17 @@ function setInteger(node: Node, name: string, i: number): void {
 function condition(value: boolean): Uint8Array[] {
   const dataType = TensorProto.DataType.BOOL;
   const tensor = { name: CONDITIONS[`${value}`], dataType, rawData: Uint8Array.of(value ? 1 : 0) };
+  return encodedField(INITIALIZER, TensorProto.encode(tensor).finish());
+}
+
+function lastPosition(hidden: string): Uint8Array {
+  const input = [hidden, ...Object.keys(LAST_SLICE)];
+  return NodeProto.encode({ opType: 'Slice', name: LAST_POSITION, input, output: [LAST_POSITION] }).finish();
+}
+
+/** [1] */
+function integer(name: string, value: bigint): Uint8Array[] {
+  const rawData = new Uint8Array(BigInt64Array.of(value).buffer);
+  const tensor = { name, dims: [1], dataType: TensorProto.DataType.INT64, rawData };
   return encodedField(INITIALIZER, TensorProto.encode(tensor).finish());
 }

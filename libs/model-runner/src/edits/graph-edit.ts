@@ -1,8 +1,13 @@
-/** What is changed in a graph as it is loaded, so that it computes what the model does with a cache of a row's whole past. */
+/**
+ * What is changed in a graph as it is loaded, so that it computes what the model does with a cache of a row's whole past, and
+ * nothing that nobody reads.
+ */
 export type GraphEdit =
   /** Layers that would keep a ring of their window's size keep all; the window stays, as attention's local_window_size. */
   | { readonly kind: 'whole-cache' }
   /** A window that the graph leaves to its runtime becomes attention's own, in these layers or in all. */
   | { readonly kind: 'window'; readonly tokens: number; readonly layers: readonly number[] | null }
   /** The If that gives `output`, and chooses between two rotary tables, always takes the same one. */
-  | { readonly kind: 'rotary-table'; readonly output: string; readonly condition: boolean };
+  | { readonly kind: 'rotary-table'; readonly output: string; readonly condition: boolean }
+  /** The node that gives `output`, the product with the vocabulary's weights, gets each row's last position only. */
+  | { readonly kind: 'last-logits'; readonly output: string };

@@ -6,10 +6,20 @@ import { ModelLoadError } from '../model-load-error.ts';
 import { cacheInputs } from './cache-inputs.ts';
 import { type ConfiguredSizes, configuredSizes } from './configured-sizes.ts';
 import { assertExternalData } from './external-data.ts';
-import { cosineRows, keepsRings, rotaryChoice, sharesActivationScales, slidingWindow } from './graph-traits.ts';
+import {
+  cosineRows,
+  keepsRings,
+  rotaryChoice,
+  sharesActivationScales,
+  slidingWindow,
+  vocabularyProduct,
+} from './graph-traits.ts';
 import type { ModelSignature } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
+
+/** A changed model is in memory twice while it is loaded; with weights inside that is more than logits of all positions cost. */
+const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
 
 /**
  * Reads a decoder's inputs, outputs and sizes from its ONNX file and checks that its external data is complete.
@@ -39,17 +49,19 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   );
   const { vocabularySize, logits } = logitsOutput(modelFile, graph);
   const keepsLast = side.some(({ kind }) => kind === 'num_logits_to_keep');
+  const product =
+    logits.positions === 'last' || keepsLast || fileBytes > MOST_BYTES_CHANGED ? null : vocabularyProduct(graph);
   const rowsShareScales = sharesActivationScales(graph);
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
     vocabularySize,
-    logits: keepsLast ? { ...logits, positions: 'last' } : logits,
+    logits: keepsLast || product !== null ? { ...logits, positions: 'last' } : logits,
     ...caches,
     layers,
     ...positions(modelFile, graph, windows.bound, configured),
-    edits: windows.edits,
+    edits: product === null ? windows.edits : [...windows.edits, { kind: 'last-logits', output: product }],
     slidingWindow: windows.slidingWindow,
     rowsShareScales,
     sharesCache: sharingNodes.length === layers && !rowsShareScales,
