@@ -19,7 +19,7 @@ export async function openParts(
   count: number,
   hiddenType: ElementType,
 ): Promise<SessionBinding> {
-  const { model, inputNames, outputNames, threads } = options;
+  const { model, inputNames, outputNames } = options;
   const cannot = (problem: string) => new ModelLoadError(modelName(model), problem);
   if (model instanceof Uint8Array) throw cannot('it is in no file.');
   const whole: ChangedModel = typeof model === 'string' ? { file: model, bytes: await readFile(model) } : model;
@@ -37,7 +37,7 @@ export async function openParts(
       const first: CApiSession | null = opened[0]?.session ?? null;
       opened.push({
         ...part,
-        session: new CApiSession({ model: part.model, provider: 'cpu', threads, ...names }, first),
+        session: new CApiSession({ ...options, ...names, model: part.model, provider: 'cpu' }, first),
       });
     }
   } catch (error) {
