@@ -24,13 +24,14 @@ describe('inspectFolder', () => {
       vocabularySize: 384,
       heads: 4,
       hidden: 64,
-      decoder: { layers: 2, kvHeads: 2, headSize: 16, attention: 'GroupQueryAttention', logits: 'every position' },
+      decoder: { layers: 2, kvHeads: 2, headSize: 16, attention: 'GroupQueryAttention', logits: 'last position' },
       tokenizer: { kind: 'byte-level BPE', controlTokens: 3 },
       eosTokens: [{ id: 2, text: '<|im_end|>' }],
       path: { kvCache: 'in-place', provider: 'cpu' },
       memory: { slots: 4, slotTokens: 256, kvBytes: 2 * 2 * 2 * 16 * 4 * 4 * 256 },
       problems: [],
     });
+    expect(inspection.decoder?.changes).toEqual(["logits are computed for a prompt's last position only"]);
     expect(inspectionText(inspection)).toMatch(/KV cache +in-place: every layer.*\n(.*\n)*A worker can serve it\.$/);
   });
 
