@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
+import { INSPECTABLE, inEngineThread } from '../support/inspector.ts';
 import { TEST_KEY } from '../support/product-process.ts';
 import { ScrapedMetrics } from '../support/scraped-metrics.ts';
 
@@ -13,6 +14,7 @@ const QWEN = folder('tiny-qwen3');
 
 /** Two fit, a third one does not: 150 MiB for the process, 102 for each with its weights and caches. */
 const settings = {
+  ...INSPECTABLE,
   MILLRACE_MODEL: `${LLAMA}?slots=6,org/qwen=${QWEN}`,
   MILLRACE_WORKER_ID: 'both',
   MILLRACE_SLOTS: '8',
@@ -119,6 +121,25 @@ describe('a worker with several models', () => {
     expect(await admin('POST', 'workers/nobody/models', third)).toMatchObject({ status: 404 });
     expect(await admin('DELETE', 'workers/both/models/third')).toMatchObject({ status: 404 });
     expect(await answerOf('tiny-llama')).toHaveLength(1);
+  });
+
+  it('loses the engine of one, whose requests go on with another thread, and the other hears nothing of it', {
+    timeout: 90_000,
+  }, async () => {
+    const both = () => Promise.all([answerOf('tiny-llama', LONG), answerOf('org/qwen', LONG)]);
+    const undisturbed = await both();
+    const disturbed = both();
+    const [worker] = cluster.workers;
+    await inEngineThread(worker!, 'process.exit(7)');
+    expect(await disturbed).toEqual(undisturbed);
+    const replacements = async () => {
+      const metrics = await ScrapedMetrics.of(worker!.managementUrl);
+      const of = (model_name: string) => metrics.sum('millrace:engines_replaced_total', { model_name });
+      return [of('tiny-llama'), of('org/qwen')].sort();
+    };
+    await expect.poll(replacements, { timeout: 20_000 }).toEqual([0, 1]);
+    const ready = async () => (await fetch(`${worker!.managementUrl}/readyz`)).status;
+    await expect.poll(ready, { timeout: 20_000 }).toBe(200);
   });
 
   it('unloads one: what runs of it ends whole, new requests are refused, and the other is not disturbed; loads it again', {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { ConfigurationError } from '#config';
 import { HubError, ModelFolderError, ModelImportError } from '#models';
 import { addAdminCommands } from './admin/admin-commands.ts';
+import { type BenchFlags, benchCommand, secondsToMeasure } from './bench/bench-command.ts';
 import { doctor } from './doctor/doctor.ts';
 import { addModelsCommand } from './models/models-command.ts';
 import { packageVersion } from './package-root.ts';
@@ -50,6 +51,19 @@ program
   .command('doctor')
   .description('says what `up` would stumble over')
   .action(() => finish(() => doctor(process.env)));
+
+program
+  .command('bench')
+  .description('how fast the configured model is on this machine: the engine beside bare runs of the model')
+  .option('--model <folder>', 'model folder or name (MILLRACE_MODEL)')
+  .option(
+    '--tune',
+    'tries threads, spinning, chunks and slots, and writes the best to a file that `up` and workers read',
+  )
+  .option('--seconds <count>', 'time for all of it, at most 180; 20, with --tune 120, when left out', secondsToMeasure)
+  .option('--output <file>', 'where --tune writes; .millrace/tuned.env when left out (MILLRACE_TUNED_FILE)')
+  .option('--json', 'as JSON')
+  .action((flags: BenchFlags) => finish(() => benchCommand(flags, process.env)));
 
 program
   .command('redis')

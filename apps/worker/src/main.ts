@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
-import { readSettings, WorkerSettings } from '#config';
+import { readSettings, readTunedFile, type TunedFile, WorkerSettings } from '#config';
 import { createLogger, type Logger } from '#observability';
 import { MillraceWorker } from './lifecycle/millrace-worker.ts';
 import { tellParent } from './lifecycle/parent-channel.ts';
@@ -16,12 +16,21 @@ const FAILURE_GRACE_MS = 0;
 
 try {
   const settings = readSettings(WorkerSettings);
-  await run(compileWorkerOptions(settings), createLogger('worker', settings.MILLRACE_LOG_LEVEL));
+  const logger = createLogger('worker', settings.MILLRACE_LOG_LEVEL);
+  logTuned(readTunedFile(), logger);
+  await run(compileWorkerOptions(settings), logger);
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`millrace worker: ${message}\n`);
   await tellParent({ type: 'failed', message });
   process.exit(1);
+}
+
+function logTuned(tuned: TunedFile | null, logger: Logger): void {
+  if (tuned === null) return;
+  const { file, values, unused } = tuned;
+  if (unused === null) logger.info({ file, values }, 'measured settings are used where the environment says nothing');
+  else logger.warn({ file, unused }, 'measured settings are not used; run millrace bench --tune anew');
 }
 
 async function run(options: WorkerOptions, logger: Logger): Promise<void> {

@@ -30,6 +30,8 @@ export interface ModelOptions {
   readonly threads: number;
   /** Processors on which it runs; any when null. */
   readonly cpus: readonly number[] | null;
+  /** How long an idle thread of a forward pass spins before it sleeps; null for what suits the number of models. */
+  readonly spinUs: number | null;
 }
 
 /** A worker's settings with every default filled in. */
@@ -51,8 +53,6 @@ export interface WorkerOptions {
   readonly decodeStretch: number;
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
-  /** How long an idle thread of a forward pass spins before it sleeps. */
-  readonly spinUs: number;
   readonly providers: readonly ExecutionProvider[];
   readonly binding: 'auto' | 'c-api' | 'js-api';
   /** Silence of the engine above which it counts as hung, where no step took a 20th of it. */
@@ -83,7 +83,6 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     decodeStretch: settings.MILLRACE_DECODE_STRETCH,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
-    spinUs: settings.MILLRACE_SPIN_US,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,
@@ -117,6 +116,7 @@ function modelOptionsOf(entry: ModelEntry, settings: WorkerSettings, onlyId?: st
     prefixCacheBytes: prefixCacheMb * BYTES_PER_MB,
     threads: (overrides.threads ?? settings.MILLRACE_THREADS) || (cpus?.length ?? availableParallelism()),
     cpus,
+    spinUs: settings.MILLRACE_SPIN_US ?? null,
   };
 }
 

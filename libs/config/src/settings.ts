@@ -189,9 +189,11 @@ const workerSettings = z.object({
   MILLRACE_CPUS: cpuList.optional(),
   /**
    * How long an idle thread of a forward pass looks for the next operator before it sleeps. 0 sleeps at once; much more keeps
-   * cores from the worker's other threads.
+   * cores from the worker's other threads. When unset: 100 for a model that is alone in its worker, 0 for one that shares it.
    */
-  MILLRACE_SPIN_US: z.coerce.number().int().min(0).max(1_000_000).default(100),
+  MILLRACE_SPIN_US: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  /** File of `millrace bench --tune`: what it says is used where the environment says nothing. None when unset. */
+  MILLRACE_TUNED_FILE: z.string().min(1).optional(),
   /**
    * Memory, in MiB, that all models of the worker may take together: 1.3 times their weights, their keys and values and prefix
    * caches as configured, and 250 MiB for the process. One that does not fit is not loaded. 0 for what the container or the
@@ -243,11 +245,25 @@ const upSettings = z.object({
   REDIS_CA: shared.REDIS_CA,
   /** Where `up` keeps logs, the generated key and the Redis data; `.millrace` in the repository when unset. */
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
+  /** For the worker; `tuned.env` of the state folder when unset and there. */
+  MILLRACE_TUNED_FILE: z.string().min(1).optional(),
   /** Copies the processes' logs to the terminal. */
   MILLRACE_VERBOSE: flag,
 });
 /** What `millrace up` reads. */
 export const UpSettings = upSettings.superRefine(checkModelId);
+
+/** What `millrace bench` reads. */
+export const BenchSettings = z.object({
+  MILLRACE_MODEL: models,
+  MILLRACE_THREADS: workerSettings.shape.MILLRACE_THREADS,
+  MILLRACE_CPUS: workerSettings.shape.MILLRACE_CPUS,
+  MILLRACE_SPIN_US: workerSettings.shape.MILLRACE_SPIN_US,
+  MILLRACE_PREFILL_CHUNK: workerSettings.shape.MILLRACE_PREFILL_CHUNK,
+  MILLRACE_SLOTS: workerSettings.shape.MILLRACE_SLOTS,
+  MILLRACE_TUNED_FILE: workerSettings.shape.MILLRACE_TUNED_FILE,
+  MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
+});
 
 export const CliSettings = z.object({
   /** Any API replica. */

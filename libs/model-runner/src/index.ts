@@ -18,6 +18,7 @@ export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runne
 export { OrtLibraryError } from './ort/ort-library-error.ts';
 export { probeProvider } from './probe-provider.ts';
 export { ProviderUnavailableError } from './provider-unavailable-error.ts';
+export { returnFreeMemory } from './return-free-memory.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';
 export { runOnProcessors } from './run-on-processors.ts';

@@ -1,12 +1,13 @@
 import { type RedisTarget, readSettings, redisTargetOf, UpSettings } from '#config';
 import type { ExecutionProvider } from '#contracts';
 import { probeProvider } from '#model-runner';
+import { describeProcessors, processors } from '../bench/processors.ts';
 import { packageVersion } from '../package-root.ts';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { findOnPath, findRedisServer } from '../redis/find-redis.ts';
 import { StartError } from '../start-error.ts';
 import { requireFreePort } from '../up/ports.ts';
-import { completeModels } from '../up/up-plan.ts';
+import { completeModels, tunedOf, tunedText } from '../up/up-plan.ts';
 
 interface Check {
   readonly name: string;
@@ -30,6 +31,11 @@ export async function doctor(environment: Readonly<Record<string, string | undef
       name: 'Model',
       run: async () => (await completeModels([entry])).map(({ folder }) => folder).join(),
     })),
+    {
+      name: 'Processors',
+      run: async () => describeProcessors(processors()),
+    },
+    { name: 'Tuned', optional: true, run: async () => tunedFinding(settings) },
     { name: 'CPU', run: async () => providerFinding('cpu') },
     { name: 'CUDA', optional: true, run: async () => providerFinding('cuda') },
     { name: 'WebGPU', optional: true, run: async () => providerFinding('webgpu') },
@@ -53,6 +59,13 @@ export async function doctor(environment: Readonly<Record<string, string | undef
   }
   console.log(problems === 0 ? '\nNothing is wrong.' : `\n${problems} problem${problems === 1 ? '' : 's'} found.`);
   return problems === 0 ? 0 : 1;
+}
+
+function tunedFinding(settings: UpSettings): string {
+  const tuned = tunedOf(settings);
+  if (tuned === null) throw new StartError('`millrace bench --tune` measures the settings that are best here');
+  if (tuned.unused !== null) throw new StartError(`${tunedText(tuned)}; run \`millrace bench --tune\` anew`);
+  return tunedText(tuned);
 }
 
 function providerFinding(provider: ExecutionProvider): string {

@@ -5,6 +5,8 @@ export interface ReadyFacts {
   readonly models: readonly string[];
   readonly managementUrl: string;
   readonly redis: string;
+  /** Measured settings that the worker uses; null where there are none. */
+  readonly tuned: string | null;
   readonly logFolder: string;
   readonly tookMs: number;
 }
@@ -28,6 +30,7 @@ export function readyBlock(facts: ReadyFacts): string {
     `  Docs      ${facts.url}/docs`,
     `  Health    ${facts.managementUrl}/readyz`,
     `  Redis     ${facts.redis}`,
+    ...(facts.tuned === null ? [] : [`  Tuned     ${facts.tuned}`]),
     `  Logs      ${facts.logFolder}`,
     '',
     '  Try it:',

@@ -11,7 +11,7 @@ import { OrphanGuard } from '../supervise/orphan-guard.ts';
 import { SupervisedProcess } from '../supervise/supervised-process.ts';
 import { devKey } from './dev-key.ts';
 import type { ReadyFacts } from './ready-block.ts';
-import type { UpPlan } from './up-plan.ts';
+import { tunedText, type UpPlan } from './up-plan.ts';
 
 export interface StackOptions {
   readonly settings: UpSettings;
@@ -60,7 +60,11 @@ export class Stack {
       MILLRACE_HTTP_PORT: String(plan.httpPort),
       MILLRACE_MANAGEMENT_PORT: String(plan.managementPort),
     });
-    const worker = this.#process('worker', { ...shared, MILLRACE_MODEL: plan.models });
+    const worker = this.#process('worker', {
+      ...shared,
+      MILLRACE_MODEL: plan.models,
+      ...(plan.tuned !== null && { MILLRACE_TUNED_FILE: plan.tuned.file }),
+    });
     onProgress('Starting the API and loading the model …');
     const [apiReady, workerReady] = await Promise.all([api.start(), worker.start()]);
     const url = apiReady.url ?? `http://${plan.httpHost}:${plan.httpPort}`;
@@ -75,6 +79,7 @@ export class Stack {
         this.#redis === null
           ? `${new URL(redisUrl).host} (REDIS_URL)`
           : `${new URL(redisUrl).host} (own, data in ${plan.stateFolder})`,
+      tuned: plan.tuned === null ? null : tunedText(plan.tuned),
       logFolder: plan.logFolder,
     };
   }

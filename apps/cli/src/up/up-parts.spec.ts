@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { formatTunedFile, readSettings, UpSettings } from '#config';
 import { devKey } from './dev-key.ts';
 import { freePort, requireFreePort } from './ports.ts';
 import { readyBlock, shellQuote } from './ready-block.ts';
 import { RunLock } from './run-lock.ts';
+import { planUp, tunedText } from './up-plan.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -49,6 +51,26 @@ describe('RunLock', () => {
   });
 });
 
+describe('planUp', () => {
+  it('finds all models, and what was measured on this machine', async () => {
+    const models = 'test/fixtures/models';
+    const settings = (more = {}) =>
+      readSettings(UpSettings, {
+        ...{ MILLRACE_STATE_FOLDER: folder, MILLRACE_HTTP_PORT: '0', MILLRACE_MANAGEMENT_PORT: '0' },
+        ...{ MILLRACE_MODEL: `./${models}/tiny-llama?slots=4,b=./${models}/tiny-qwen3`, ...more },
+      });
+    const bare = await planUp(settings());
+    expect(bare.tuned).toBeNull();
+    expect(bare.models).toBe(`${resolve(models)}/tiny-llama?slots=4,b=${resolve(models)}/tiny-qwen3`);
+    const file = join(folder, 'tuned.env');
+    writeFileSync(file, formatTunedFile({ MILLRACE_THREADS: '2' }, availableParallelism(), []));
+    const { tuned } = await planUp(settings());
+    expect(tuned && tunedText(tuned)).toBe(`${file} (threads 2)`);
+    writeFileSync(file, 'MILLRACE_THREADS 2');
+    await expect(planUp(settings())).rejects.toThrow(/tuned\.env.*is none of MILLRACE_THREADS/);
+  });
+});
+
 describe('readyBlock', () => {
   it('holds a line that a shell takes as it is, whatever the key holds', () => {
     const key = `it's "a" $key`;
@@ -59,9 +81,11 @@ describe('readyBlock', () => {
       models: ['tiny', 'other'],
       managementUrl: 'http://127.0.0.1:8001',
       redis: 'own',
+      tuned: '/state/tuned.env (threads 2)',
       logFolder: '/logs',
       tookMs: 1_234,
     });
+    expect(block).toContain('Tuned     /state/tuned.env (threads 2)');
     const line = block.split('\n').find((each) => each.startsWith('curl '))!;
     const words = execFileSync('/bin/sh', ['-c', line.replace(/^curl/, "printf '%s\\n'")], { encoding: 'utf8' }).split(
       '\n',

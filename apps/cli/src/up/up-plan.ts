@@ -1,8 +1,16 @@
 import { join, resolve } from 'node:path';
-import { formatModelEntry, type ModelEntry, type UpSettings } from '#config';
+import {
+  ConfigurationError,
+  formatModelEntry,
+  type ModelEntry,
+  readTunedFile,
+  type TunedFile,
+  type UpSettings,
+} from '#config';
 import { openModelFolder, resolveModelFolder } from '#models';
 import { packageRoot } from '../package-root.ts';
 import { freePort, isPortFree, requireFreePort } from './ports.ts';
+import { tunedFileIn } from './tuned-file-in.ts';
 
 /** Everything that `up` has found out before it starts anything. */
 export interface UpPlan {
@@ -10,6 +18,8 @@ export interface UpPlan {
   readonly logFolder: string;
   /** MILLRACE_MODEL of the worker, with every folder's whole path. */
   readonly models: string;
+  /** Measured settings that the worker uses; null where there are none. */
+  readonly tuned: TunedFile | null;
   readonly httpHost: string;
   /** 0 where the API is to choose. */
   readonly httpPort: number;
@@ -17,7 +27,7 @@ export interface UpPlan {
 }
 
 /** Where `up` keeps its state. */
-export function stateFolderOf(settings: UpSettings): string {
+export function stateFolderOf(settings: Pick<UpSettings, 'MILLRACE_STATE_FOLDER'>): string {
   return resolve(packageRoot(), settings.MILLRACE_STATE_FOLDER ?? '.millrace');
 }
 
@@ -33,10 +43,25 @@ export async function planUp(settings: UpSettings): Promise<UpPlan> {
     stateFolder,
     logFolder: join(stateFolder, 'logs'),
     models: (await completeModels(settings.MILLRACE_MODEL)).map(formatModelEntry).join(','),
+    tuned: tunedOf(settings),
     httpHost: host,
     httpPort: settings.MILLRACE_HTTP_PORT,
     managementPort: await managementPort(settings),
   };
+}
+
+/** @throws ConfigurationError with what is wrong in the file */
+export function tunedOf(settings: UpSettings): TunedFile | null {
+  const file = settings.MILLRACE_TUNED_FILE ?? tunedFileIn(stateFolderOf(settings));
+  const tuned = file === null ? null : readTunedFile({ MILLRACE_TUNED_FILE: resolve(file) });
+  if (tuned !== null && tuned.problems.length > 0) throw new ConfigurationError(tuned.problems);
+  return tuned;
+}
+
+/** In one line: which file, and what it says. */
+export function tunedText({ file, values, unused }: TunedFile): string {
+  const said = Object.entries(values).map(([name, value]) => `${name.replace('MILLRACE_', '').toLowerCase()} ${value}`);
+  return unused === null ? `${file} (${said.join(', ')})` : `${file} is not used: ${unused}`;
 }
 
 /** The models with their folders' whole paths. @throws ModelFolderError of the first that can not be served */

@@ -1,5 +1,6 @@
 import { modelEntry } from '#config';
 import { type CommandAnswer, type HostedModelRecord, MillraceError, type WorkerCommand } from '#contracts';
+import { returnFreeMemory } from '#model-runner';
 import type { Logger } from '#observability';
 import type { HostedModel } from '../model/hosted-model.ts';
 import { type MemoryLimit, requireFit } from '../model/memory-limit.ts';
@@ -103,6 +104,7 @@ export class HostedModels implements Iterable<HostedModel> {
     await model.close();
     // One whose thread can not be ended still holds its memory.
     if (!model.stuck && this.#models.get(model.name) === model) this.#models.delete(model.name);
+    returnFreeMemory();
     await this.#parts.onChange();
   }
 

@@ -164,6 +164,7 @@ export class MillraceWorker {
       reportUsage: async ({ tenantId, requestId, promptTokens }, made) => {
         await this.#parts.accountOf(tenantId).reportUsage(requestId, { promptTokens, ...made });
       },
+      isAlone: () => [...this.#models].length === 1,
       due: this.#parts.dueOf(served.model),
       onChange: () => this.#changed(),
       onFatal: (error) => {

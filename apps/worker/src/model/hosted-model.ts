@@ -18,6 +18,8 @@ export interface HostedModelParts {
   readonly relay: SharedRelay;
   readonly observer: JobRunnerParts['observer'];
   readonly reportUsage: JobRunnerParts['reportUsage'];
+  /** Whether the worker has no other model. */
+  readonly isAlone: () => boolean;
   /** Requests that are due a seat although none is free. */
   readonly due: ExpressSource;
   /** It begins or stops taking jobs: everybody shall know. Settles when they do. */
@@ -176,7 +178,7 @@ export class HostedModel {
     const { served, logger, options, worker } = this.#parts;
     let engine: EngineSupervisor;
     try {
-      engine = await startEngine(served, options, worker);
+      engine = await startEngine(served, options, worker, this.#parts.isAlone());
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
       this.#state.become('stopped');

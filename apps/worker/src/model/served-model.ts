@@ -41,14 +41,19 @@ export async function openServedModel(options: ModelOptions, modelRoots: readonl
   return { model, card, cardHash: cardHash(card), modelFile: folder.modelFile, tokenTable, slotTokens, need };
 }
 
+/** Models that share their cores take them from each other by spinning (decision 0033). */
+const SPIN_ALONE_US = 100;
+
 /**
  * Loads the weights in a thread of their own, which is replaced when it crashes or hangs.
+ * @param alone whether the worker has no other model
  * @throws EngineThreadError, caused by ModelLoadError
  */
 export function startEngine(
   served: ServedModel,
   options: ModelOptions,
   worker: WorkerOptions,
+  alone: boolean,
 ): Promise<EngineSupervisor> {
   const data: EngineThreadData = {
     modelFile: served.modelFile,
@@ -60,7 +65,7 @@ export function startEngine(
     prefixCacheBytes: options.prefixCacheBytes,
     threads: options.threads,
     cpus: options.cpus,
-    spinUs: worker.spinUs,
+    spinUs: options.spinUs ?? (alone ? SPIN_ALONE_US : 0),
     prefillChunkTokens: worker.prefillChunkTokens,
     decodeStretch: worker.decodeStretch,
     replayLimitTokens: worker.replayLimitTokens,
