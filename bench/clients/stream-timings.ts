@@ -1,17 +1,28 @@
 import { Agent, request } from 'node:http';
 import type { StreamTimings } from '../suites/path.ts';
+import { openLoop } from './arrivals.ts';
 
-interface Load {
+interface Server {
   url: string;
   key: string;
   model: string;
-  streams: number;
-  requests: number;
-  answerTokens: number;
+}
+
+/** Open loop: a request at each of the times, whatever became of those before. */
+export async function arrivingTimings(
+  load: Server & { arrivalsMs: readonly number[]; answerTokens: number },
+): Promise<StreamTimings> {
+  const agent = new Agent({ keepAlive: true });
+  const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
+  await openLoop(load.arrivalsMs, (ask) => stream(load, agent, `bench prompt ${ask}`, timings));
+  agent.destroy();
+  return timings;
 }
 
 /** Closed loop: `streams` clients, each sending its next request when its last answer has ended. */
-export async function streamTimings(load: Load): Promise<StreamTimings> {
+export async function streamTimings(
+  load: Server & { streams: number; requests: number; answerTokens: number },
+): Promise<StreamTimings> {
   const agent = new Agent({ keepAlive: true, maxSockets: load.streams });
   const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
   let sent = 0;
@@ -26,7 +37,12 @@ export async function streamTimings(load: Load): Promise<StreamTimings> {
   return timings;
 }
 
-function stream(load: Load, agent: Agent, prompt: string, timings: StreamTimings): Promise<void> {
+function stream(
+  load: Server & { answerTokens: number },
+  agent: Agent,
+  prompt: string,
+  timings: StreamTimings,
+): Promise<void> {
   const body = JSON.stringify({
     model: load.model,
     messages: [{ role: 'user', content: prompt }],

@@ -2,6 +2,7 @@ import { GREEDY } from '#contracts';
 import { EngineThread } from '#engine';
 import { openModelFolder, PromptRenderer } from '#models';
 import type { EngineThreadData } from '../../apps/worker/src/model/engine-thread-data.ts';
+import { openLoop } from '../clients/arrivals.ts';
 import { serveSide } from '../side.ts';
 import type { StreamTimings } from '../suites/path.ts';
 
@@ -10,12 +11,9 @@ interface Settings {
   modelFolder: string;
   slots: number;
   slotTokens: number;
+  threads: number;
 }
-interface Task {
-  streams: number;
-  requests: number;
-  answerTokens: number;
-}
+type Task = { answerTokens: number } & ({ streams: number; requests: number } | { arrivalsMs: readonly number[] });
 
 serveSide<Settings, Task, StreamTimings>(async (settings) => {
   const folder = await openModelFolder(settings.modelFolder);
@@ -32,7 +30,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       prefillChunkTokens: 128,
       decodeStretch: 3,
       replayLimitTokens: 16_384,
-      threads: 0,
+      threads: settings.threads,
       cpus: null,
       spinUs: 100,
       providers: ['cpu'],
@@ -58,26 +56,30 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
   let serial = 0;
   return async (task) => {
     timings = { ttftMs: [], interTokenMs: [] };
+    const ask = async (number: number): Promise<void> => {
+      const requestId = `bench-${serial++}`;
+      const { tokenIds } = renderer.render([{ role: 'user', content: `bench prompt ${number}` }]);
+      await new Promise<void>((end) => {
+        waiting.set(requestId, { begin: performance.now(), lastMs: undefined, end });
+        engine.submit({
+          requestId,
+          epoch: 1,
+          promptTokenIds: tokenIds,
+          choices: 1,
+          sampling: GREEDY,
+          stop: { tokenIds: [], strings: [], maxTokens: task.answerTokens },
+          topLogprobs: null,
+        });
+      });
+      waiting.delete(requestId);
+    };
+    if ('arrivalsMs' in task) {
+      await openLoop(task.arrivalsMs, ask);
+      return timings;
+    }
     let sent = 0;
     const client = async (): Promise<void> => {
-      while (sent < task.requests) {
-        sent++;
-        const requestId = `bench-${serial++}`;
-        const { tokenIds } = renderer.render([{ role: 'user', content: `bench prompt ${sent}` }]);
-        await new Promise<void>((end) => {
-          waiting.set(requestId, { begin: performance.now(), lastMs: undefined, end });
-          engine.submit({
-            requestId,
-            epoch: 1,
-            promptTokenIds: tokenIds,
-            choices: 1,
-            sampling: GREEDY,
-            stop: { tokenIds: [], strings: [], maxTokens: task.answerTokens },
-            topLogprobs: null,
-          });
-        });
-        waiting.delete(requestId);
-      }
+      while (sent < task.requests) await ask(++sent);
     };
     await Promise.all(Array.from({ length: task.streams }, client));
     return timings;

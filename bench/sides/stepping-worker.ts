@@ -9,8 +9,9 @@ interface Settings {
   slots: number;
 }
 interface Task {
-  /** How many requests are waited for before the first step. */
+  /** How many requests are waited for. */
   requests: number;
+  /** Steps that they then get; none yet when 0. */
   steps: number;
   stepMs: number;
 }
@@ -31,6 +32,7 @@ serveSide<Settings, Task, number>(async ({ redisUrl, card, slots }) => {
   });
   return async ({ requests, steps, stepMs }) => {
     while (running.length < requests) await new Promise<void>((resolve) => (joined = resolve));
+    if (steps === 0) return 0;
     const began = performance.now();
     for (let step = 1; step <= steps; step++) {
       worker.publish(running.map(({ job }) => job.delta(' token')));
