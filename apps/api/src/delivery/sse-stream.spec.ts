@@ -54,14 +54,86 @@ describe('SseStream', () => {
     serve = async (response) => {
       const stream = streamOn(response, { keepaliveMs: 20 });
       stream.silence = 'queued';
-      stream.open();
+      stream.comment('begin');
       await sleep(70);
       stream.silence = 'keepalive';
       await sleep(70);
       stream.done();
     };
     const text = await (await fetch(url)).text();
-    expect(text).toMatch(/^(: queued\n\n)+(: keepalive\n\n)+data: \[DONE\]\n\n$/);
+    expect(text).toMatch(/^: begin\n\n(: queued\n\n)+(: keepalive\n\n)+data: \[DONE\]\n\n$/);
+  });
+
+  it('sends what is written in one turn as one chunk, the first with the headers, in characters of any length', async () => {
+    serve = async (response) => {
+      const stream = streamOn(response);
+      for (const texts of [['a', 'b'], ['ü', '漢字', '🙂'], ['c']]) {
+        for (const text of texts) stream.events([text]);
+        await sleep(5);
+      }
+      stream.events(['d']);
+      stream.done();
+    };
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    await once(socket, 'close');
+    const chunk = (...events: string[]) => {
+      const body = events.map((event) => `data: ${event}\n\n`).join('');
+      return `${Buffer.byteLength(body).toString(16)}\r\n${body}\r\n`;
+    };
+    const chunks = [
+      chunk('"a"', '"b"'),
+      chunk('"ü"', '"漢字"', '"🙂"'),
+      chunk('"c"'),
+      chunk('"d"', '[DONE]'),
+      '0\r\n\r\n',
+    ];
+    expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toBe(chunks.join(''));
+  });
+
+  it('answers one after another where requests came together', async () => {
+    const streams: SseStream[] = [];
+    serve = async (response) => {
+      streams.push(streamOn(response));
+      if (streams.length < 2) return;
+      for (const [place, stream] of streams.entries()) {
+        stream.events([`first of ${place}`]);
+        await sleep(5);
+        stream.events([`second of ${place}`]);
+        stream.done();
+      }
+    };
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    await once(socket, 'close');
+    expect(text.match(/(first|second) of \d|DONE/g)).toEqual([
+      'first of 0',
+      'second of 0',
+      'DONE',
+      'first of 1',
+      'second of 1',
+      'DONE',
+    ]);
+  });
+
+  it('writes without chunks to a client of HTTP/1.0', async () => {
+    serve = async (response) => {
+      const stream = streamOn(response);
+      stream.events([1]);
+      await sleep(5);
+      stream.events([2]);
+      stream.done();
+    };
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    socket.write('GET / HTTP/1.0\r\n\r\n');
+    await once(socket, 'close');
+    expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toBe('data: 1\n\ndata: 2\n\ndata: [DONE]\n\n');
   });
 
   it('disconnects a client that leaves more than the bound unread, and holds no more than that', async () => {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { ChunkedBody } from './chunked-body.ts';
 import type { NumberedEvent } from './event-numbers.ts';
 
 export interface SseStreamOptions {
@@ -11,11 +12,12 @@ export interface SseStreamOptions {
 }
 
 /**
- * Server-sent events straight to the socket of one response. Events leave at once (no Nagle delay); a client that does not
- * read is disconnected when `maxBufferedBytes` wait for it.
+ * Server-sent events straight to the socket of one response. Events leave at once (no Nagle delay), those of one turn as one
+ * write; a client that does not read is disconnected when `maxBufferedBytes` wait for it.
  */
 export class SseStream {
   readonly #response: ServerResponse;
+  readonly #body: ChunkedBody;
   readonly #options: SseStreamOptions;
   #keepalive: NodeJS.Timeout | null = null;
   #silence = 'keepalive';
@@ -24,6 +26,7 @@ export class SseStream {
 
   constructor(response: ServerResponse, options: SseStreamOptions) {
     this.#response = response;
+    this.#body = new ChunkedBody(response);
     this.#options = options;
   }
 
@@ -31,8 +34,8 @@ export class SseStream {
     return this.#opened;
   }
 
-  /** Sends the headers; from here on no other status is possible. */
-  open(): void {
+  /** Sets the headers, which leave with the first event; from here on no other status is possible. */
+  #open(): void {
     if (this.#opened) return;
     this.#opened = true;
     this.#response.socket?.setNoDelay(true);
@@ -42,7 +45,6 @@ export class SseStream {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
     });
-    this.#response.flushHeaders();
     this.#response.once('close', () => this.#stopKeepalive());
     this.#keepalive = setInterval(() => this.comment(this.#silence), this.#options.keepaliveMs);
   }
@@ -54,7 +56,9 @@ export class SseStream {
 
   /** Sends several events as one write. */
   events(events: readonly unknown[]): void {
-    if (events.length > 0) this.#write(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+    let text = '';
+    for (const event of events) text += `data: ${JSON.stringify(event)}\n\n`;
+    if (text !== '') this.#write(text);
   }
 
   /** The same for events that a client can come back behind. */
@@ -77,18 +81,18 @@ export class SseStream {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopKeepalive();
-    this.#response.end();
+    this.#body.end();
   }
 
   #write(text: string): void {
     if (this.#ended || this.#response.destroyed) return;
-    this.open();
-    // Looked at before the write, since Node holds back what is written until the end of this tick for everybody.
+    this.#open();
+    // Looked at before the write, since what is written is held back until the end of this tick for everybody.
     if (this.#response.writableLength > this.#options.maxBufferedBytes) {
       this.#response.destroy();
       return;
     }
-    this.#response.write(text);
+    this.#body.write(text);
     this.#keepalive?.refresh();
   }
 
