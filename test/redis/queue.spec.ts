@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type GenerateJob, MillraceError } from '#contracts';
@@ -169,6 +169,24 @@ describe('JobConsumer', () => {
     expect(started).toHaveLength(2);
     started[0]!.finish();
     await until(() => expect(started).toHaveLength(3));
+  });
+
+  it('begins a job before Redis has said whether there is another one', async () => {
+    const prototype = Worker.prototype as unknown as { moveToActive(...args: unknown[]): Promise<unknown> };
+    const fetch = prototype.moveToActive;
+    const asked = Promise.withResolvers<void>();
+    let fetched = 0;
+    const spy = vi.spyOn(prototype, 'moveToActive').mockImplementation(async function (this: unknown, ...args) {
+      if (fetched > 0) await asked.promise;
+      const job = await fetch.apply(this, args);
+      if (job !== undefined) fetched += 1;
+      return job;
+    });
+    const { started } = consume();
+    await queue.add(generateJob({ requestId: 'only' }));
+    await until(() => expect(started).toHaveLength(1));
+    asked.resolve();
+    spy.mockRestore();
   });
 
   it('counts choices also when many jobs wait before it starts', async () => {

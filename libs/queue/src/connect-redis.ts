@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { corkTurns } from './cork-turns.ts';
 import { RedisPulse } from './redis-pulse.ts';
 import { redisTarget } from './redis-target.ts';
 
@@ -37,7 +38,10 @@ export function connectRedis(url: string, role: RedisRole, options: ConnectRedis
       : { ...shared, maxRetriesPerRequest: null, connectTimeout: 5_000 };
   const target = redisTarget(url);
   const redis = 'url' in target ? new Redis(target.url, behaviour) : new Redis({ ...target.sentinel, ...behaviour });
-  if (role === 'producer') RedisPulse.watch(redis);
+  if (role === 'producer') {
+    RedisPulse.watch(redis);
+    corkTurns(redis);
+  }
   // Without a listener ioredis prints the error itself.
   redis.on('error', (error: Error) => options.onError?.(error));
   return redis;

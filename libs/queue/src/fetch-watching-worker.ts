@@ -1,4 +1,5 @@
 import { type Job, Worker } from 'bullmq';
+import { afterThisTurn } from './after-this-turn.ts';
 
 /**
  * BullMQ's worker, which also tells when it last really asked Redis for work. Only that shows that its loop is alive:
@@ -6,6 +7,7 @@ import { type Job, Worker } from 'bullmq';
  */
 export class FetchWatchingWorker extends Worker {
   #lastFetchMs = 0;
+  #hasFetched = false;
   #nothingFetched: (() => void) | null = null;
 
   /** `performance.now()` of the last answer from Redis to this worker's loop; 0 before the first and after a lost connection. */
@@ -33,7 +35,10 @@ export class FetchWatchingWorker extends Worker {
   }
 
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    // What the job before has begun goes first: its client waits, and there may be no other job.
+    if (this.#hasFetched) await afterThisTurn();
     const job = await super.moveToActive(token, name);
+    this.#hasFetched = job !== undefined;
     this.noteContact();
     if (job === undefined) this.#nothingFetched?.();
     return job;

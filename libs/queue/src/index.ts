@@ -9,6 +9,7 @@
  * await queue.add(job); // MillraceError `unavailable` when Redis is away
  * await queue.remove(job.requestId, job.epoch); // true when no worker had taken it
  */
+export { afterThisTurn } from './after-this-turn.ts';
 export { CardCorruptError } from './card-corrupt-error.ts';
 export { CardStore } from './card-store.ts';
 export { type ConnectRedisOptions, connectRedis, type RedisRole } from './connect-redis.ts';

@@ -54,6 +54,8 @@ export class JobConsumer {
   /** Fetched without a slot for them: they go back into the queue. */
   readonly #surplus = new Set<string>();
   readonly #running = new Map<string, { controller: AbortController; settled: Promise<void> }>();
+  /** What was begun when its job was fetched. */
+  readonly #begun = new WeakMap<Job, Promise<void>>();
   #state: 'created' | 'started' | 'paused' | 'closed' = 'created';
   #look: NodeJS.Timeout | null = null;
   #lateLooks = 0;
@@ -213,10 +215,16 @@ export class JobConsumer {
     worker.on('stalled', () => {
       this.#stalledJobs += 1;
     });
-    // BullMQ fetches several jobs before it hands the first one over, so slots are counted when a job is fetched.
+    // BullMQ asks for another job before it hands one over, so slots are counted, and work is begun, when a job is fetched.
     worker.on('active', (job) => {
       worker.noteContact();
       if (!this.#ledger.hold(job.id ?? '', heldJobOf(job.data))) this.#surplus.add(job.id ?? '');
+      else if (this.#state === 'started') {
+        const work = this.#begin(job);
+        // BullMQ hears of its end when it hands the job over.
+        work.catch(noop);
+        this.#begun.set(job, work);
+      }
       this.#applyConcurrency();
       this.#lookForDue();
     });
@@ -233,13 +241,18 @@ export class JobConsumer {
   }
 
   async #process(job: Job, token: string | undefined): Promise<void> {
+    const begun = this.#begun.get(job);
+    if (begun !== undefined) return begun;
+    // Fetched without a slot for it, or while the consumer was being paused: another worker shall have it.
     const jobId = job.id ?? '';
-    if (this.#surplus.delete(jobId) || this.#state !== 'started') {
-      // Fetched without a slot for it, or while the consumer was being paused: another worker shall have it.
-      this.#release(jobId);
-      await job.moveToWait(token);
-      throw new WaitingError();
-    }
+    this.#surplus.delete(jobId);
+    this.#release(jobId);
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+
+  async #begin(job: Job): Promise<void> {
+    const jobId = job.id ?? '';
     const controller = new AbortController();
     const work = this.#runDecoded(jobId, job.data, controller.signal);
     const entry = { controller, settled: work.then(noop, noop) };

@@ -16,10 +16,11 @@ export class RedisScript {
 
   /** @param folder where the script and its `includes/` are, with a slash at its end */
   constructor(folder: URL, name: string, keyCount: number) {
-    const read = (path: string) => readFileSync(new URL(`${path}.lua`, folder), 'utf8');
+    const read = (path: string): string =>
+      readFileSync(new URL(`${path}.lua`, folder), 'utf8').replaceAll(INCLUDE, (_, part) => read(`includes/${part}`));
     this.name = name;
     this.#keyCount = keyCount;
-    this.#source = read(`${name}-${keyCount}`).replaceAll(INCLUDE, (_, part: string) => read(`includes/${part}`));
+    this.#source = read(`${name}-${keyCount}`);
     this.#hash = createHash('sha1').update(this.#source).digest('hex');
   }
 

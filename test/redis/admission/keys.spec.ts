@@ -112,6 +112,31 @@ describe('API keys', () => {
     expect(performance.now() - startedMs).toBeLessThan(1_000);
   });
 
+  it('are read anew in the background while they are asked for, so that no request waits for Redis', async () => {
+    const { key } = await keys.create({ tenantId: 'team-a' });
+    // The notice of it makes replicas forget what they have read.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await directory.byKey(key);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const read = redis.hget.bind(redis);
+    let answer = () => {};
+    const late = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    vi.spyOn(redis, 'hget').mockImplementation(async (hash, field) => {
+      await late;
+      return read(hash, field);
+    });
+    expect(await directory.byKey(key)).not.toBeNull();
+    expect(redis.hget).toHaveBeenCalledTimes(2);
+    answer();
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    // By now the first reading is too old, and the second is not.
+    vi.mocked(redis.hget).mockImplementation(() => new Promise(() => {}));
+    expect(await directory.byKey(key)).not.toBeNull();
+    vi.restoreAllMocks();
+  });
+
   it('rotate with and without a time in which both are valid', async () => {
     const first = await keys.create({ tenantId: 'team-a', role: 'operator', note: 'n' });
     const second = await keys.rotate(first.record.keyId, 60_000);

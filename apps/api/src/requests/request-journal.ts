@@ -1,5 +1,6 @@
 import { type GenerateJob, MillraceError } from '#contracts';
 import type { Logger } from '#observability';
+import { afterThisTurn } from '#queue';
 import type { RequestRecord, RequestRecords } from '#requests';
 import type { Answer } from '../generate/answer.ts';
 import { OUTCOME_OF, outcomeOf } from '../generate/outcome.ts';
@@ -143,6 +144,7 @@ export class RequestJournal {
   }
 
   async #quietly(call: () => Promise<unknown>): Promise<void> {
+    await afterThisTurn();
     try {
       await call();
     } catch (error) {

@@ -3,7 +3,7 @@ import { redisCall, redisKeys } from '#queue';
 import { type Clock, systemClock } from '../clock.ts';
 import { microcreditsOf } from '../credits/credits.ts';
 import type { ModelPrice, TokenCounts } from '../credits/price-list.ts';
-import { LuaScript } from '../lua/lua-script.ts';
+import { LuaScript, type ScriptCall } from '../lua/lua-script.ts';
 
 const reserve = new LuaScript('reserve', 4);
 const release = new LuaScript('release', 4);
@@ -15,7 +15,7 @@ const grantCredits = new LuaScript('grant-credits', 3);
 const setGranted = new LuaScript('set-granted', 2);
 
 /** How long the end of a request is remembered, so that late duplicates find it. */
-const REMEMBER_MS = 3_600_000;
+export const REMEMBER_MS = 3_600_000;
 const GRANT_REMEMBER_MS = 30 * 24 * 3_600_000;
 /** About 2 MB of ledger per tenant; a reader that exports keeps it for longer. */
 const LEDGER_ENTRIES_KEPT = 10_000;
@@ -85,10 +85,15 @@ export class TenantAccount {
 
   /** Takes all that the request needs, or nothing. The same id twice is one reservation. */
   async reserve(wanted: Reservation): Promise<ReserveAnswer> {
-    const answer = await this.#run(
-      reserve,
-      [...this.#windowAndLeases(), this.#account, redisKeys.reservation(this.tenantId, wanted.requestId)],
-      [
+    const { keys, args } = this.reserveCall(wanted);
+    return this.reserveAnswerOf(await this.#run(reserve, keys, args), wanted);
+  }
+
+  /** For a script that reserves among other things. */
+  reserveCall(wanted: Reservation): ScriptCall {
+    return {
+      keys: [...this.#windowAndLeases(), this.#account, redisKeys.reservation(this.tenantId, wanted.requestId)],
+      args: [
         wanted.requestId,
         wanted.requestsPerMinute ?? -1,
         wanted.tokensPerMinute ?? -1,
@@ -103,7 +108,11 @@ export class TenantAccount {
         microcreditsOf(wanted.bill?.price.cachedPrompt ?? 0),
         microcreditsOf(wanted.bill?.price.completion ?? 0),
       ],
-    );
+    };
+  }
+
+  /** What such a script returned for it. */
+  reserveAnswerOf(answer: unknown, wanted: Pick<Reservation, 'requestsPerMinute' | 'tokensPerMinute'>): ReserveAnswer {
     const [verdict, retryAfterMs, balance, requestsLeft, requestsResetMs, tokensLeft, tokensResetMs] = answer as [
       ReserveAnswer['verdict'],
       ...number[],

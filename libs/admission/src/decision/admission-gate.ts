@@ -1,14 +1,15 @@
 import type { Redis } from 'ioredis';
 import { MillraceError } from '#contracts';
 import { redisCall, redisKeys } from '#queue';
-import { type ReserveAnswer, TenantAccount } from '../accounts/tenant-account.ts';
+import { type Reservation, TenantAccount } from '../accounts/tenant-account.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { holdOf } from '../credits/price-list.ts';
-import { ModelPlaces, type PlaceAnswer } from '../places/model-places.ts';
+import { ModelPlaces, type PlaceRequest } from '../places/model-places.ts';
 import { DueRequests } from '../seats/due-requests.ts';
 import { AdmissionHandle, type HandleParts } from './admission-handle.ts';
 import type { AdmissionTerms } from './admission-terms.ts';
 import type { AdmissionRequest, Decision, RateStandings } from './decision.ts';
+import { JointAdmission, type JointAnswer } from './joint-admission.ts';
 import { refusalBefore, refusalOfPlace, refusalOfReserve } from './refusals.ts';
 import { UnfinishedCalls } from './unfinished-calls.ts';
 
@@ -38,6 +39,7 @@ export class AdmissionGate implements AsyncDisposable {
   readonly #onError: (error: unknown) => void;
   readonly #open = new Set<AdmissionHandle>();
   readonly #unfinished: UnfinishedCalls;
+  readonly #joint: JointAdmission;
   readonly #activeNoted = new Map<string, number>();
   readonly #beat: NodeJS.Timeout;
   readonly #sweep: NodeJS.Timeout;
@@ -49,6 +51,7 @@ export class AdmissionGate implements AsyncDisposable {
     this.#leaseMs = options.leaseMs ?? 15_000;
     this.#onError = options.onError ?? (() => {});
     this.#unfinished = new UnfinishedCalls(this.#onError);
+    this.#joint = new JointAdmission(this.#redis, this.#clock);
     this.#beat = setInterval(() => void this.heartbeat().catch(this.#onError), this.#leaseMs / 3).unref();
     this.#sweep = setInterval(() => void this.sweep().catch(this.#onError), this.#leaseMs).unref();
   }
@@ -151,38 +154,12 @@ export class AdmissionGate implements AsyncDisposable {
     const hold = holdOf(request.price, request.promptTokens, request.completionTokensLimit);
     const account = new TenantAccount(this.#redis, tenant.id, this.#clock);
     await this.#noteActive(tenant.id);
-    const answer = await this.#reserve(account, request, hold);
-    const rates: RateStandings = { requests: answer.requests, tokens: answer.tokens };
-    if (answer.verdict !== 'reserved') {
-      return { admitted: false, error: refusalOfReserve(request, answer, hold), rates };
-    }
     const places = new ModelPlaces(this.#redis, request.model, this.#clock);
     const costTokens = request.promptTokens + request.completionTokensLimit;
-    let place: PlaceAnswer;
-    try {
-      place = await places.take({
-        requestId,
-        tenantId: tenant.id,
-        places: this.#queuePlaces,
-        placesOfTenant: Math.max(1, Math.ceil(tenant.queueShare * this.#queuePlaces)),
-        mostJobs: 2 * this.#queuePlaces,
-        slots: request.slots,
-        costTokens,
-        weight: tenant.weight,
-        ...(request.priorityClass === undefined ? {} : { priorityClass: request.priorityClass }),
-        leaseMs: this.#leaseMs,
-        longestWaitMs: request.longestWaitMs,
-        refusedBefore: request.refusedBefore,
-      });
-    } catch (error) {
-      await this.#release(account, requestId);
-      // The place may have been taken although the answer was lost.
-      const holder = { requestId, tenantId: tenant.id, costTokens, weight: tenant.weight };
-      this.#unfinished.keep(`leave ${requestId}`, () => places.leave(holder));
-      throw error;
-    }
+    const { reserved, place } = await this.#admit(account, places, request, hold);
+    const rates: RateStandings = { requests: reserved.requests, tokens: reserved.tokens };
+    if (place === null) return { admitted: false, error: refusalOfReserve(request, reserved, hold), rates };
     if (place.verdict !== 'placed') {
-      await this.#release(account, requestId);
       return { admitted: false, error: refusalOfPlace(request, place), rates: givenBack(rates, costTokens) };
     }
     const handle = this.#handle({
@@ -229,30 +206,69 @@ export class AdmissionGate implements AsyncDisposable {
     return handle;
   }
 
-  async #reserve(account: TenantAccount, request: AdmissionRequest, hold: number): Promise<ReserveAnswer> {
-    const { tenant } = request;
-    const reserve = () =>
-      account.reserve({
-        requestId: request.requestId,
-        requestsPerMinute: tenant.requestsPerMinute,
-        tokensPerMinute: tenant.tokensPerMinute,
-        concurrency: tenant.concurrency,
-        tokens: request.promptTokens + request.completionTokensLimit,
-        holdMicrocredits: hold,
-        unlimitedCredits: tenant.credits === 'unlimited',
-        leaseMs: this.#leaseMs,
-        bill: { model: request.model, keyId: request.keyId, price: request.price },
-      });
+  /** @throws MillraceError unavailable; what may have been taken all the same is given back */
+  async #admit(
+    account: TenantAccount,
+    places: ModelPlaces,
+    request: AdmissionRequest,
+    hold: number,
+  ): Promise<JointAnswer> {
+    const { tenant, requestId } = request;
+    const costTokens = request.promptTokens + request.completionTokensLimit;
+    const wanted: Reservation = {
+      requestId,
+      requestsPerMinute: tenant.requestsPerMinute,
+      tokensPerMinute: tenant.tokensPerMinute,
+      concurrency: tenant.concurrency,
+      tokens: costTokens,
+      holdMicrocredits: hold,
+      unlimitedCredits: tenant.credits === 'unlimited',
+      leaseMs: this.#leaseMs,
+      bill: { model: request.model, keyId: request.keyId, price: request.price },
+    };
+    const wantedPlace: PlaceRequest = {
+      requestId,
+      tenantId: tenant.id,
+      places: this.#queuePlaces,
+      placesOfTenant: Math.max(1, Math.ceil(tenant.queueShare * this.#queuePlaces)),
+      mostJobs: 2 * this.#queuePlaces,
+      slots: request.slots,
+      costTokens,
+      weight: tenant.weight,
+      ...(request.priorityClass === undefined ? {} : { priorityClass: request.priorityClass }),
+      leaseMs: this.#leaseMs,
+      longestWaitMs: request.longestWaitMs,
+      refusedBefore: request.refusedBefore,
+    };
+    const ask = async (): Promise<JointAnswer> =>
+      (await this.#joint.admit(account, wanted, places, wantedPlace)) ??
+      this.#admitApart(account, wanted, places, wantedPlace);
     try {
-      const answer = await reserve();
+      const answer = await ask();
       // A dead replica may still hold the credits; only then is there something to find.
-      if (answer.verdict !== 'credits' || (await this.#expireDead(tenant.id)) === 0) return answer;
-      return await reserve();
+      if (answer.reserved.verdict !== 'credits' || (await this.#expireDead(tenant.id)) === 0) return answer;
+      return await ask();
     } catch (error) {
-      // The reservation may have been made although the answer was lost.
-      this.#unfinished.keep(`release ${request.requestId}`, () => account.release(request.requestId));
+      // Both may have been taken although the answer was lost.
+      this.#unfinished.keep(`release ${requestId}`, () => account.release(requestId));
+      const holder = { requestId, tenantId: tenant.id, costTokens, weight: tenant.weight };
+      this.#unfinished.keep(`leave ${requestId}`, () => places.leave(holder));
       throw error;
     }
+  }
+
+  /** One after the other, the first taken back when the second refuses. */
+  async #admitApart(
+    account: TenantAccount,
+    wanted: Reservation,
+    places: ModelPlaces,
+    wantedPlace: PlaceRequest,
+  ): Promise<JointAnswer> {
+    const reserved = await account.reserve(wanted);
+    if (reserved.verdict !== 'reserved') return { reserved, place: null };
+    const place = await places.take(wantedPlace);
+    if (place.verdict !== 'placed') await this.#release(account, wanted.requestId);
+    return { reserved, place };
   }
 
   #release(account: TenantAccount, requestId: string): Promise<void> {

@@ -1,10 +1,12 @@
+import { afterThisTurn } from '#queue';
+
 /** Bound on what is kept while Redis is away; leases end the rest. */
 const MOST_CALLS = 100_000;
 /** Calls sent together when Redis is back. */
 const BATCH = 100;
 
 /**
- * Idempotent calls that must reach Redis some time: tried at once, kept while Redis is away, tried again in order.
+ * Idempotent calls that must reach Redis some time: tried after the turn of the event loop in hand, kept while Redis is away, tried again in order.
  * A call that has failed is never lost before it succeeds, as long as the process lives.
  */
 export class UnfinishedCalls {
@@ -21,6 +23,7 @@ export class UnfinishedCalls {
 
   /** Never rejects. */
   async run(name: string, call: () => Promise<unknown>): Promise<void> {
+    await afterThisTurn();
     try {
       await call();
     } catch (error) {

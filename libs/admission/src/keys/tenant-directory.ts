@@ -8,6 +8,8 @@ import { KeyRecord } from './key-record.ts';
 
 /** Nothing is believed for longer, so a revocation works within this time even when its notice is lost. */
 const BELIEVED_MS = 500;
+/** What is asked for at this age is read anew in the background, so that no request waits where they follow each other. */
+const READ_ANEW_MS = 200;
 /** Bound on what a flood of unknown keys can make a replica remember. */
 const MOST_ENTRIES = 20_000;
 /** Last uses are written once per key and minute. */
@@ -15,7 +17,9 @@ const USE_NOTED_MS = 60_000;
 
 interface Entry {
   readonly value: Promise<unknown>;
-  readonly untilMs: number;
+  readonly readAtMs: number;
+  /** Somebody reads it anew. */
+  renewing: boolean;
 }
 
 /** A key that is valid now, and whose it is. */
@@ -85,15 +89,32 @@ export class TenantDirectory implements Disposable {
   #read<Value>(name: string, read: () => Promise<Value>): Promise<Value> {
     const nowMs = performance.now();
     const known = this.#entries.get(name);
-    if (known !== undefined && known.untilMs > nowMs) return known.value as Promise<Value>;
+    if (known !== undefined && nowMs - known.readAtMs < BELIEVED_MS) {
+      if (nowMs - known.readAtMs >= READ_ANEW_MS && !known.renewing) this.#renew(name, known, read, nowMs);
+      return known.value as Promise<Value>;
+    }
     if (this.#entries.size >= MOST_ENTRIES) this.#entries.clear();
     const value = read();
-    const entry = { value, untilMs: nowMs + BELIEVED_MS };
+    const entry = { value, readAtMs: nowMs, renewing: false };
     this.#entries.set(name, entry);
     value.catch(() => {
       if (this.#entries.get(name) === entry) this.#entries.delete(name);
     });
     return value;
+  }
+
+  /** What was read takes the entry's place, unless that was forgotten meanwhile; a failed read leaves it to its end. */
+  #renew(name: string, known: Entry, read: () => Promise<unknown>, readAtMs: number): void {
+    known.renewing = true;
+    read().then(
+      (value) => {
+        if (this.#entries.get(name) !== known) return;
+        this.#entries.set(name, { value: Promise.resolve(value), readAtMs, renewing: false });
+      },
+      () => {
+        known.renewing = false;
+      },
+    );
   }
 
   #noteUse(keyId: string): void {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { redisCall, redisKeys } from '#queue';
 import { type Clock, systemClock } from '../clock.ts';
-import { LuaScript } from '../lua/lua-script.ts';
+import { LuaScript, type ScriptCall } from '../lua/lua-script.ts';
 import { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './fair-tags.ts';
 import { PRIORITY_CLASSES, type PriorityClass } from './priority-class.ts';
 
@@ -87,6 +87,12 @@ export class ModelPlaces {
 
   /** Takes a place, or none. The same id twice is one place. */
   async take(wanted: PlaceRequest): Promise<PlaceAnswer> {
+    const { keys, args } = this.takeCall(wanted);
+    return this.answerOf(await this.#run(takePlace, keys, [this.#clock.scriptTime(), ...args]));
+  }
+
+  /** For a script that takes a place among other things. */
+  takeCall(wanted: PlaceRequest): ScriptCall {
     const keys = [
       ...this.#places(wanted.tenantId),
       redisKeys.drain(this.model),
@@ -97,8 +103,7 @@ export class ModelPlaces {
       redisKeys.appointmentsOf(this.model, wanted.tenantId),
       ...this.#lines(),
     ];
-    const answer = await this.#run(takePlace, keys, [
-      this.#clock.scriptTime(),
+    const args = [
       wanted.requestId,
       wanted.tenantId,
       wanted.places,
@@ -114,7 +119,12 @@ export class ModelPlaces {
       HIGHEST_PRIORITY,
       wanted.refusedBefore === null ? '' : Number(wanted.refusedBefore),
       PRIORITY_CLASSES.indexOf(wanted.priorityClass ?? 'normal'),
-    ]);
+    ];
+    return { keys, args };
+  }
+
+  /** What such a script returned for it. */
+  answerOf(answer: unknown): PlaceAnswer {
     const [verdict, ...figures] = answer as [PlaceAnswer['verdict'], ...(string | number)[]];
     const [
       priority = 1,

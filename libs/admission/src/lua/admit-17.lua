@@ -1,0 +1,74 @@
+--[[
+  Admits a request or refuses it: `reserve` in its tenant's account, then `take-place` in its model's queue, and `release`
+  where there is no place. For a Redis that has the keys of both; on a cluster the three are called one by one.
+
+  Guarantee: atomic; those of the three scripts; a refusal for want of a place leaves nothing reserved at any moment that
+  another request could see.
+
+  KEYS[1…4] those of `reserve` and `release`   KEYS[5…17] those of `take-place`
+  KEYS[1] rate window   KEYS[2] leases   KEYS[3] account   KEYS[4] reservation   KEYS[5] waiting   KEYS[6] waiting of the tenant
+  KEYS[7] start tags   KEYS[8] finish tags   KEYS[9] fair clock   KEYS[10] drain   KEYS[11] prioritized   KEYS[12] wait
+  KEYS[13] active   KEYS[14] appointments   KEYS[15] appointments of the tenant   KEYS[16] lines   KEYS[17] waiters
+  ARGV[1] now in ms or ''   ARGV[2] ms for which a release is remembered   ARGV[3] number of arguments of `reserve` after now
+  ARGV[4…] those of `reserve` after now, then those of `take-place` after now
+  Returns { what `reserve` returns, what `take-place` returns; nil when it was not asked }
+]]
+local rateWindow = KEYS[1]
+local leases = KEYS[2]
+local account = KEYS[3]
+local reservation = KEYS[4]
+local waiting = KEYS[5]
+local waitingOfTenant = KEYS[6]
+local startTags = KEYS[7]
+local finishTags = KEYS[8]
+local fairClock = KEYS[9]
+local drain = KEYS[10]
+local prioritizedJobs = KEYS[11]
+local waitJobs = KEYS[12]
+local activeJobs = KEYS[13]
+local appointments = KEYS[14]
+local appointmentsOfTenant = KEYS[15]
+local lines = KEYS[16]
+local waiters = KEYS[17]
+local now = ARGV[1]
+local rememberMs = ARGV[2]
+local reserveCount = tonumber(ARGV[3])
+local reserveArgs = { now, unpack(ARGV, 4, 3 + reserveCount) }
+local takePlaceArgs = { now, unpack(ARGV, 4 + reserveCount) }
+
+local function reserve(KEYS, ARGV)
+--@include ../reserve-4
+end
+
+local function takePlace(KEYS, ARGV)
+--@include ../take-place-13
+end
+
+local function release(KEYS, ARGV)
+--@include ../release-4
+end
+
+local ofTenant = { rateWindow, leases, account, reservation }
+local reserved = reserve(ofTenant, reserveArgs)
+if reserved[1] ~= 'reserved' then
+  return { reserved }
+end
+local placed = takePlace({
+  waiting,
+  waitingOfTenant,
+  startTags,
+  finishTags,
+  fairClock,
+  drain,
+  prioritizedJobs,
+  waitJobs,
+  activeJobs,
+  appointments,
+  appointmentsOfTenant,
+  lines,
+  waiters,
+}, takePlaceArgs)
+if placed[1] ~= 'placed' then
+  release(ofTenant, { now, reserveArgs[2], rememberMs })
+end
+return { reserved, placed }
