@@ -8,6 +8,7 @@ import { connectRedis } from '#queue';
 import { ALERTS, ruleOf } from '../../tools/observability/alerts.ts';
 import { DASHBOARDS } from '../../tools/observability/dashboards.ts';
 import { Cluster } from '../support/cluster.ts';
+import { type LengthenedModel, lengthenedModel } from '../support/lengthened-model.ts';
 import { figuresOf, isRight, type LoadTruth } from '../support/load-truth.ts';
 import { TEST_KEY } from '../support/product-process.ts';
 import { PrometheusServer } from '../support/prometheus-server.ts';
@@ -34,14 +35,19 @@ const queries = [
   kedaQuery(),
 ].map((query) => query.replaceAll('$__rate_interval', '1m').replaceAll('$model', '.*'));
 
+/** Its answers last long enough to be seen on any machine. */
+let long: LengthenedModel;
+const LONG_TOKENS = 1_500;
+const SLOT_TOKENS = 2_048;
 let cluster: Cluster;
 let prometheus: PrometheusServer | null = null;
 
 beforeAll(async () => {
+  long = await lengthenedModel(modelFolder, SLOT_TOKENS);
   cluster = await Cluster.start({
-    modelFolder,
+    modelFolder: long.folder,
     workers: 2,
-    worker: { MILLRACE_SLOTS: '2', MILLRACE_SLOT_TOKENS: '512', MILLRACE_JOB_LOCK_MS: '2000' },
+    worker: { MILLRACE_SLOTS: '2', MILLRACE_SLOT_TOKENS: String(SLOT_TOKENS), MILLRACE_JOB_LOCK_MS: '2000' },
   });
   if (!PrometheusServer.isInstalled()) return;
   const jobs = {
@@ -56,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await prometheus?.[Symbol.asyncDispose]();
   await cluster?.[Symbol.asyncDispose]();
+  await long?.[Symbol.asyncDispose]();
 });
 
 const chat = (fields: object, init: RequestInit = {}) =>
@@ -108,7 +115,7 @@ describe('metrics after a load', () => {
     });
     expect(read.status).toBe(200);
     const truth: LoadTruth = {
-      ...{ tenant: 'dev', requests: 7, choices: 8, mostTokens: 65, slots: 4, slotTokens: 512, seconds },
+      ...{ tenant: 'dev', requests: 7, choices: 8, mostTokens: 65, slots: 4, slotTokens: SLOT_TOKENS, seconds },
       promptTokens: sum(({ prompt_tokens }) => prompt_tokens),
       cachedTokens: sum(({ prompt_tokens_details }) => prompt_tokens_details.cached_tokens),
       completionTokens: sum(({ completion_tokens }) => completion_tokens),
@@ -130,7 +137,7 @@ describe('metrics after a load', () => {
     expect((await chat({}, { headers: { authorization: 'Bearer wrong' } })).status).toBe(401);
 
     const leaving = new AbortController();
-    const left = await chat({ max_tokens: 400, stream: true }, { signal: leaving.signal });
+    const left = await chat({ max_tokens: LONG_TOKENS, stream: true }, { signal: leaving.signal });
     await left.body?.getReader().read();
     const busy = await cluster.busyWorker();
     const seen = await ScrapedMetrics.of(busy.managementUrl);
@@ -143,7 +150,7 @@ describe('metrics after a load', () => {
 
     // Prometheus shall see what the worker that is about to be killed has counted.
     if (prometheus !== null) await sleep(1_500);
-    const cut = await chat({ max_tokens: 400, stream: true });
+    const cut = await chat({ max_tokens: LONG_TOKENS, stream: true });
     const victim = await cluster.busyWorker();
     await victim.stop('SIGKILL');
     cluster.takeOut(victim);
@@ -172,7 +179,7 @@ describe('metrics after a load', () => {
 
     const [worker] = cluster.workers;
     const leaving = new AbortController();
-    const held = [1, 2].map(() => chat({ max_tokens: 400, stream: true }, { signal: leaving.signal }));
+    const held = [1, 2].map(() => chat({ max_tokens: LONG_TOKENS, stream: true }, { signal: leaving.signal }));
     for (const response of held) await (await response).body?.getReader().read();
     await expect.poll(() => sumOfWorkers('millrace:num_requests_running')).toBe(2);
     const queued = Array.from({ length: 30 }, () =>

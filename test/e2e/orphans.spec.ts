@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LedgerEntry, ledgerPage, TenantAccount } from '#admission';
 import { connectRedis, ModelQueue, redisKeys } from '#queue';
 import { Cluster } from '../support/cluster.ts';
+import { type LengthenedModel, lengthenedModel } from '../support/lengthened-model.ts';
 import type { ProductProcess } from '../support/product-process.ts';
 import { ReceivedEvents } from '../support/timed-stream.ts';
 
@@ -13,20 +14,22 @@ const TENANT = 'dev';
 const SLOTS = 2;
 const modelFolder = fileURLToPath(new URL(`../fixtures/models/${MODEL}`, import.meta.url));
 
+let long: LengthenedModel;
 let cluster: Cluster;
 let redis: Redis;
 let queue: ModelQueue;
 
 beforeAll(async () => {
+  long = await lengthenedModel(modelFolder, 2_048);
   cluster = await Cluster.start({
-    modelFolder,
+    modelFolder: long.folder,
     apis: 2,
     workers: 2,
     api: { MILLRACE_LEASE_MS: '3000' },
     worker: {
       MILLRACE_SLOTS: String(SLOTS),
       MILLRACE_PARKING_SLOTS: '0',
-      MILLRACE_SLOT_TOKENS: '512',
+      MILLRACE_SLOT_TOKENS: '2048',
       MILLRACE_THREADS: '1',
       MILLRACE_JOB_LOCK_MS: '300',
     },
@@ -43,6 +46,7 @@ afterAll(async () => {
   await queue?.close();
   redis?.disconnect();
   await cluster?.[Symbol.asyncDispose]();
+  await long?.[Symbol.asyncDispose]();
 }, 60_000);
 
 interface Asked {
@@ -132,7 +136,9 @@ describe('requests whose API replica is killed, and that nobody wants to come ba
 
 describe('a job that the queue delivers twice', () => {
   it('is run once: who had it hung for a moment, and another worker that gets it is refused', async () => {
-    const whole = await ask(cluster.api);
+    // It lasts long enough to be seen on any machine.
+    const long = { max_tokens: 1_500 };
+    const whole = await ask(cluster.api, long);
     await whole.done;
     await expectNothingHeld();
     const before = await denied();
@@ -143,7 +149,7 @@ describe('a job that the queue delivers twice', () => {
         busy.freeze();
         return busy;
       });
-      const asking = ask(cluster.api);
+      const asking = ask(cluster.api, long);
       const worker = await frozen;
       const others = cluster.workers.filter((other) => other !== worker);
       const refused = async () => (await others[0]!.stats()).jobs.denied;

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster, RELAY_TOKEN } from '../support/cluster.ts';
+import { type LengthenedModel, lengthenedModel } from '../support/lengthened-model.ts';
 import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.ts';
 import { TEST_KEY } from '../support/product-process.ts';
 
@@ -10,23 +11,27 @@ const SECRET = 'a-word-of-the-prompt';
 const WRONG_KEY = 'sk-nobodys-key-123456';
 
 let receiver: OtlpReceiver;
+/** Its answers last long enough to be seen on any machine. */
+let long: LengthenedModel;
 let cluster: Cluster;
 
 beforeAll(async () => {
   receiver = await OtlpReceiver.start();
   // The lowest level, so that nothing that any level writes can hide.
   const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, MILLRACE_LOG_LEVEL: 'trace' };
+  long = await lengthenedModel(modelFolder, 2_048);
   cluster = await Cluster.start({
-    modelFolder,
+    modelFolder: long.folder,
     workers: 2,
     api: environment,
-    worker: { ...environment, MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: '512' },
+    worker: { ...environment, MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: '2048' },
   });
 }, 60_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
   await receiver?.[Symbol.asyncDispose]();
+  await long?.[Symbol.asyncDispose]();
 });
 
 /** All spans of a trace, once its root and every child have come. */
@@ -124,7 +129,7 @@ describe('a trace of one streamed request', () => {
     const body = {
       model: MODEL,
       messages: [{ role: 'user', content: 'go on' }],
-      max_tokens: 420,
+      max_tokens: 1_500,
       ignore_eos: true,
       stream: true,
     };

@@ -6,6 +6,7 @@ import { type GenerateJob, GREEDY, relay } from '#contracts';
 import { CardStore, connectRedis, ModelQueue, WorkerDirectory } from '#queue';
 import { RelayServer } from '#relay';
 import { generateJob } from '../support/generate-job.ts';
+import { type LengthenedModel, lengthenedModel } from '../support/lengthened-model.ts';
 import { ProductProcess } from '../support/product-process.ts';
 import { RecordingSink } from '../support/recording-sink.ts';
 import { RedisServer } from '../support/redis-server.ts';
@@ -20,6 +21,7 @@ const reference = JSON.parse(readFileSync(`${FOLDER}/reference.json`, 'utf8')) a
 const prompts = reference.prompts;
 const { FINISH_REASON_CANCELLED, FINISH_REASON_LENGTH } = relay.FinishReason;
 
+let long: LengthenedModel;
 let redisServer: RedisServer;
 let redis: Redis;
 let relayServer: RelayServer;
@@ -27,6 +29,7 @@ let queue: ModelQueue;
 let requests = 0;
 
 beforeAll(async () => {
+  long = await lengthenedModel(FOLDER, 4_096);
   redisServer = await RedisServer.start();
   redis = connectRedis(redisServer.url, 'producer');
   queue = new ModelQueue({ model: MODEL, redis });
@@ -37,6 +40,7 @@ afterAll(async () => {
   redis.disconnect();
   await relayServer.close(0);
   await redisServer[Symbol.asyncDispose]();
+  await long[Symbol.asyncDispose]();
 });
 
 function settings(overrides: Record<string, string> = {}): Record<string, string> {
@@ -75,6 +79,11 @@ const greedy = (prompt: Prompt, maxTokens = prompt.generatedIds.length): Partial
   stop: { tokenIds: [], strings: [], maxTokens },
 });
 const endless = { stop: { tokenIds: [], strings: [], maxTokens: 500 } };
+
+/** For answers that last long enough to be seen on any machine. */
+const LONG_TOKENS = 3_500;
+const lasting = { stop: { tokenIds: [], strings: [], maxTokens: LONG_TOKENS } };
+const roomy = () => ({ MILLRACE_MODEL: long.folder, MILLRACE_SLOT_TOKENS: '4096' });
 
 describe('a worker process', () => {
   let worker: ProductProcess;
@@ -138,13 +147,13 @@ describe('a worker process', () => {
   });
 
   it('frees the slot of a cancelled request while it decodes', async () => {
-    const { sink, subscription } = await submit(worker, { promptTokenIds: [5, 6, 7], ...endless });
+    // Eight choices, so that it lasts long enough to be seen.
+    const { sink, subscription } = await submit(worker, { promptTokenIds: [5, 6, 7], choices: 8, ...endless });
     await vi.waitFor(() => expect(sink.tokenIds[0]?.length).toBeGreaterThan(3), { interval: 2 });
-    const before = await worker.stats();
-    expect(before.engine.running).toBe(1);
+    expect((await worker.stats()).engine.running).toBe(8);
     subscription.cancel('the client is gone');
     await sink.ended;
-    expect(sink.finishes).toMatchObject([{ reason: FINISH_REASON_CANCELLED }]);
+    expect(sink.finishes).toMatchObject(Array(8).fill({ reason: FINISH_REASON_CANCELLED }));
     const after = await worker.stats();
     expect(after.engine).toMatchObject({ running: 0, waiting: 0, freeSlots: 8 });
     const stepsAfterCancel = after.engine.stepsTotal;
@@ -185,7 +194,10 @@ describe('a worker process', () => {
 describe('a worker with one slot and small chunks', () => {
   let worker: ProductProcess;
   beforeAll(async () => {
-    worker = await ProductProcess.start('worker', settings({ MILLRACE_SLOTS: '1', MILLRACE_PREFILL_CHUNK: '3' }));
+    worker = await ProductProcess.start(
+      'worker',
+      settings({ ...roomy(), MILLRACE_SLOTS: '1', MILLRACE_PREFILL_CHUNK: '3' }),
+    );
   });
   afterAll(() => worker[Symbol.asyncDispose]());
 
@@ -202,7 +214,7 @@ describe('a worker with one slot and small chunks', () => {
   });
 
   it('takes no second job while its slot is held, and a queued job can be removed', async () => {
-    const first = await submit(worker, { promptTokenIds: [4, 5, 6], ...endless });
+    const first = await submit(worker, { promptTokenIds: [4, 5, 6], ...lasting });
     await vi.waitFor(() => expect(first.sink.grantedTo).not.toBeNull(), { interval: 2 });
     const second = await submit(worker, greedy(prompts[0]!));
     const { granted } = (await worker.stats()).jobs;
@@ -220,15 +232,15 @@ describe('the life of a worker process', () => {
   it('finishes what runs on SIGTERM, leaves the rest in the queue, withdraws itself and exits with 0', async () => {
     await using worker = await ProductProcess.start(
       'worker',
-      settings({ MILLRACE_SLOTS: '1', MILLRACE_WORKER_ID: 'drained' }),
+      settings({ ...roomy(), MILLRACE_SLOTS: '1', MILLRACE_WORKER_ID: 'drained' }),
     );
-    const first = await submit(worker, { promptTokenIds: [4, 5, 6], ...endless });
+    const first = await submit(worker, { promptTokenIds: [4, 5, 6], ...lasting });
     await vi.waitFor(() => expect(first.sink.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 2 });
     const second = await submit(worker, greedy(prompts[0]!));
     worker.child.kill('SIGTERM');
     await first.sink.ended;
     expect(first.sink.error).toBeNull();
-    expect(first.sink.tokenIds[0]).toHaveLength(500);
+    expect(first.sink.tokenIds[0]).toHaveLength(LONG_TOKENS);
     expect(await worker.exit).toEqual({ code: 0, signal: null });
     expect(second.sink.grantedTo).toBeNull();
     expect(await queue.remove(second.job.requestId, 1)).toBe(true);
