@@ -43,6 +43,19 @@ describe('PrefillPace', () => {
     expect(pace.nextChunk(LONG, 0, true)).toBe(28);
   });
 
+  it('lets a chunk of a tenant that is due more seats take two decode runs, whatever others have taken', () => {
+    const pace = paceOf(40, perToken(1));
+    expect(pace.nextChunk(50, 0, true)).toBe(50);
+    expect(pace.nextChunk(70, 0, true)).toBe(0);
+    expect(pace.nextChunk(70, 0, true, true)).toBe(70);
+    expect(pace.nextChunk(LONG, 0, true, true)).toBe(0);
+    pace.beginDecode();
+    expect(pace.nextChunk(LONG, 0, true, true)).toBe(80);
+    // Where others get more it gets as much.
+    expect(paceOf(20, perToken(1), 5).nextChunk(LONG, 0, true, true)).toBe(60);
+    expect(paceOf(20, perToken(1), 5).nextChunk(LONG, 0, true)).toBe(60);
+  });
+
   it('computes whole chunks, one after another, while no row waits', () => {
     const pace = paceOf(10, perToken(50));
     for (let chunk = 0; chunk < 3; chunk++) expect(pace.nextChunk(LONG, 128 * chunk, false)).toBe(128);

@@ -36,8 +36,8 @@ const IDLE: SchedulerOutput = { kind: 'idle' };
  * it (`SeatShares`): what it has computed is copied to a parking slot and back when its turn comes, in whatever seat.
  *
  * The first of a request computes the prompt, in chunks, in the slot behind the decode rows; between two decode runs
- * prefill gets at most `prefillChunkTokens` tokens, so no running answer waits longer than one chunk. Siblings
- * (`choices > 1`) copy the prompt's keys and values, which some slot of their request still holds: when a row ends while
+ * prefill gets at most `prefillChunkTokens` tokens, so no running answer waits longer than one chunk, or two where one is of a
+ * tenant that is due more seats than it has. Siblings (`choices > 1`) copy the prompt's keys and values, which some slot of their request still holds: when a row ends while
  * a sibling waits, the sibling inherits the slot.
  */
 export class Scheduler {
@@ -118,7 +118,8 @@ export class Scheduler {
     const rows = this.slots.rows;
     if (sequence !== null) {
       const remainingTokens = sequence.prefillTokenIds.length - sequence.computedTokens;
-      const chunkTokens = this.pace.nextChunk(remainingTokens, sequence.computedTokens, rows.length > 0);
+      const due = this.shares.giverFor(this.#share(sequence.request)) !== null;
+      const chunkTokens = this.pace.nextChunk(remainingTokens, sequence.computedTokens, rows.length > 0, due);
       if (chunkTokens > 0) {
         this.shares.charge();
         return { kind: 'prefill', sequence, chunkTokens };

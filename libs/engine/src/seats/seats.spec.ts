@@ -47,12 +47,15 @@ class Seating {
   readonly #texts = new TokenTexts(numberedTokenTable(VOCABULARY));
   /** Requests in the scheduler, by tenant. */
   readonly open = new Map<string, number>();
+  /** What each run was. */
+  readonly chunks: string[] = [];
 
-  constructor(slots: number, parkingSlots: number) {
+  constructor(slots: number, parkingSlots: number, prefillChunkTokens = 8) {
     this.scheduler = new Scheduler({
       slots,
       parkingSlots,
-      prefillChunkTokens: 8,
+      prefillChunkTokens,
+      decodeStretch: 3,
       budget: new KvBudget(Number.POSITIVE_INFINITY, SLOT_TOKENS),
       copySlot: () => {},
       loadPrefix: () => {},
@@ -68,6 +71,8 @@ class Seating {
   /** One run. @returns seats of each tenant during it */
   step(): Map<string, number> {
     const work = this.scheduler.schedule();
+    if (work.kind === 'prefill') this.chunks.push(`${work.sequence.request.input.tenantId} ${work.chunkTokens}`);
+    else this.chunks.push(work.kind);
     const { rows, prefilling } = this.scheduler.slots;
     const seats = new Map<string, number>();
     for (const { request } of prefilling === null ? rows : [...rows, prefilling]) {
@@ -128,6 +133,24 @@ describe('seats', () => {
       .filter((line) => line.startsWith('prefill'))
       .map((line) => Number(/tokens=(\d+)/.exec(line)?.[1]));
     expect(computed.reduce((sum, tokens) => sum + tokens, 0)).toBe(64);
+  });
+
+  it('come with the time for a whole prompt that lasts two decode runs, and never with more between two of them', () => {
+    const seating = new Seating(4, 4, 128);
+    const { pace } = seating.scheduler;
+    for (let run = 0; run < 60; run += 1) pace.prefilled(8 * (1 + (run % 4)), 0, 8 * (1 + (run % 4)));
+    const prompt = (tokens: number) => ({ promptTokenIds: new Int32Array(tokens).fill(1) });
+    for (let index = 0; index < 8; index += 1) seating.submit(from('flood', 3 + 10 * index, prompt(10)));
+    for (let step = 0; step < 20; step += 1) {
+      pace.decoded(20);
+      seating.step();
+    }
+    seating.chunks.length = 0;
+    // 20 ms × (3 − 1) × 0.75 = 30 ms, in which others compute 28 tokens; for who is due a seat 2 × 20 ms.
+    seating.submit(from('light', 2, prompt(34)));
+    seating.submit(from('second', 2, prompt(80)));
+    for (let step = 0; step < 6; step += 1) seating.step();
+    expect(seating.chunks).toEqual(['light 34', 'decode', 'second 40', 'decode', 'second 40', 'decode']);
   });
 
   it('are taken from the newest sequence, and come back to the oldest', async () => {
