@@ -38,6 +38,8 @@ export const GenerateJob = z.object({
   topLogprobs: z.int().min(0).max(20).nullable(),
   /** `fast`: another attempt prefills what was delivered: quicker, and not bit for bit the same. Left out for `exact`. */
   resume: z.literal('fast').optional(),
+  /** Nobody reads the answer before it is complete: its tokens may come several at a time. Left out where somebody does. */
+  whole: z.literal(true).optional(),
   /** Relay address, host:port, of the API replica that holds the client. */
   relayAddress: z.string().min(1),
   replicaId: z.string().min(1),

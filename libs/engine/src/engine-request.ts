@@ -31,4 +31,6 @@ export interface EngineRequest {
   readonly resume?: readonly ResumedChoice[] | null;
   /** What was delivered is prefilled instead of decoded anew: quicker, and not bit for bit the same. */
   readonly resumeFast?: boolean;
+  /** Nobody reads the answer before it is complete: its tokens may be published several at a time. */
+  readonly whole?: boolean;
 }

@@ -46,6 +46,7 @@ const plannedRequest = (
       repetitionPenalty: fc.constantFrom(1, 1.3),
       tenantId: fc.constantFrom('a', 'b', 'c'),
       weight: fc.constantFrom(0.5, 1, 4),
+      whole: fc.boolean(),
       gapSteps: fc.nat(6),
       cancelAfterSteps: fc.option(fc.nat(12), { freq: 3 }),
     })
@@ -63,6 +64,7 @@ const plannedRequest = (
         cancelAfterSteps,
         tenantId,
         weight,
+        whole,
         ...sampling
       }) => ({
         gapSteps,
@@ -73,6 +75,7 @@ const plannedRequest = (
             choices,
             tenantId,
             weight,
+            whole,
             sampling: { ...GREEDY, ...sampling },
             stop: { tokenIds: stopTokenIds, strings: stopStrings, maxTokens },
           }),
@@ -173,7 +176,7 @@ describe('Engine under random load', () => {
           expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
           expect(collected.failures.size).toBe(0);
           for (const { request, cancelAfterSteps } of planned) {
-            const alone = await solo(request, slots, prefillChunkTokens);
+            const alone = await solo({ ...request, whole: false }, slots, prefillChunkTokens);
             for (let choice = 0; choice < request.choices; choice++) {
               const expected = alone.answer(request.requestId, choice);
               const actual = collected.answer(request.requestId, choice);

@@ -87,6 +87,32 @@ describe('Engine scheduling', () => {
     await engine.step();
     expect(collected.outputs).toHaveLength(2);
   });
+
+  it('publishes the first token of an answer that is delivered whole at once, and the others together, in any case before its end', async () => {
+    const { engine, collected } = setUp({ slotTokens: 500 });
+    engine.submit(requestOf('whole', tokens(3), { whole: true, stop: { ...endless, maxTokens: 300 } }));
+    engine.submit(requestOf('cut', tokens(4), { whole: true, stop: endless }));
+    engine.submit(requestOf('streamed', tokens(5), { stop: { ...endless, maxTokens: 300 } }));
+    for (let step = 0; step < 40; step++) await engine.step();
+    engine.cancel('cut', 1);
+    await engine.runUntilIdle();
+    const deltas = collected.outputs.flatMap((output) => output.deltas);
+    const tokensPerDelta = (id: string) =>
+      deltas.filter(({ requestId }) => requestId === id).map(({ tokenIds }) => tokenIds.length);
+    expect(tokensPerDelta('streamed')).toEqual(Array(300).fill(1));
+    for (const [id, reason] of [
+      ['whole', 'length'],
+      ['cut', 'cancelled'],
+    ] as const) {
+      expect(tokensPerDelta(id)[0]).toBe(1);
+      expect(tokensPerDelta(id).length).toBeLessThan(collected.answer(id).tokenIds.length / 2);
+      expect(collected.answer(id).finish?.reason).toBe(reason);
+    }
+    const { tokenIds, text } = await answerOf(requestOf('whole', tokens(3), { stop: { ...endless, maxTokens: 300 } }), {
+      slotTokens: 500,
+    });
+    expect(collected.answer('whole')).toMatchObject({ tokenIds, text });
+  });
 });
 
 describe('Engine cancellation', () => {

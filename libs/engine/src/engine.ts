@@ -294,7 +294,8 @@ export class Engine implements EnginePort {
     const { tokenId, logprobs } = chosen;
     sequence.accept(tokenId);
     const text = sequence.newText;
-    this.#outbox.delta({ requestId, epoch, choice, firstIndex, tokenIds: [tokenId], text, logprobs });
+    const delta = { requestId, epoch, choice, firstIndex, tokenIds: [tokenId], text, logprobs };
+    this.#outbox.delta(delta, request.input.whole === true);
     if (sequence.finishReason !== null) this.#ended.push(sequence);
   }
 

@@ -1,3 +1,4 @@
+import { HeldDeltas } from './held-deltas.ts';
 import type {
   EngineStats,
   RequestFailure,
@@ -14,6 +15,7 @@ export class StepOutbox {
   #deltas: SequenceDelta[] = [];
   #finished: SequenceFinish[] = [];
   #failed: RequestFailure[] = [];
+  readonly #held = new HeldDeltas();
   #published: EngineStats | null = null;
 
   addListener(listener: (output: StepOutput) => void): void {
@@ -24,20 +26,25 @@ export class StepOutbox {
     this.#seated.push(seat);
   }
 
-  delta(delta: SequenceDelta): void {
-    this.#deltas.push(delta);
+  /** @param whole the answer is delivered when it is complete: all but its first token may wait a moment for others */
+  delta(delta: SequenceDelta, whole: boolean): void {
+    if (whole && delta.firstIndex > 0) this.#held.add(delta);
+    else this.#deltas.push(delta);
   }
 
   finished(finish: SequenceFinish): void {
+    this.#deltas.push(...this.#held.takeChoice(finish));
     this.#finished.push(finish);
   }
 
   failed(failure: RequestFailure): void {
+    this.#deltas.push(...this.#held.takeRequest(failure));
     this.#failed.push(failure);
   }
 
   /** Publishes what was collected; also when there is nothing but changed counters. */
   publish(step: number, stats: EngineStats): void {
+    this.#deltas.push(...this.#held.takeDue());
     const collected = this.#seated.length + this.#deltas.length + this.#finished.length + this.#failed.length > 0;
     if (!collected && this.#published !== null && sameStats(stats, this.#published)) return;
     this.#published = stats;

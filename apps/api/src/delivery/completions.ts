@@ -99,7 +99,8 @@ export class Completions {
     reply: FastifyReply,
     onQueued: () => void = () => {},
   ): Promise<void> {
-    const prepared = await this.#generation.prepare(parsed.request, context);
+    const whole = !isStreamed(dialect, parsed);
+    const prepared = await this.#generation.prepare(parsed.request, { ...context, whole });
     const work: Work = (target, heard) =>
       this.#generation.run(prepared, heard, {
         listener: new OutputReader(prepared.reading, target.listener),
@@ -141,7 +142,7 @@ export class Completions {
 
   async #deliver(asked: Asked, context: RequestContext, reply: FastifyReply, work: Work): Promise<void> {
     const { dialect, parsed } = asked;
-    if (parsed.delivery.stream && dialect.chunks !== null)
+    if (dialect.chunks !== null && isStreamed(dialect, parsed))
       await this.#stream(asked, dialect.chunks, context, reply, work);
     else await this.#collect(asked, context, reply, work);
   }
@@ -200,6 +201,10 @@ interface Asked {
 
 /** Nothing is kept a second time; but its events are numbered. */
 const KEPT_ALREADY: KeepWish = { keyHash: null, path: '', body: null, paidMicrocredits: 0 };
+
+function isStreamed({ chunks }: Dialect, { delivery }: ParsedBody): boolean {
+  return delivery.stream && chunks !== null;
+}
 
 function elsewhere(): MillraceError {
   return new MillraceError('unavailable', 'This server is stopping. Send the request again.', { retryAfterMs: 1_000 });

@@ -44,6 +44,7 @@ export function requestContext(request: FastifyRequest, reply: FastifyReply): Re
     refusedBefore: refusedBefore(request.headers['x-stainless-retry-count']),
     tell: (standing) => void reply.headers(admissionHeaders(standing)),
     keep: null,
+    whole: false,
     gone: gone.signal,
   };
 }

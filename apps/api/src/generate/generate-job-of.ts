@@ -16,6 +16,8 @@ export interface JobOrigin {
   /** Longest wait in the queue; null for any. */
   readonly longestWaitMs: number | null;
   readonly resumeBy: 'exact' | 'fast';
+  /** Nobody reads the answer before it is complete. */
+  readonly whole: boolean;
 }
 
 /**
@@ -58,6 +60,7 @@ export function generateJobOf(
     ...(request.constraint === null ? {} : { constraint: request.constraint }),
     topLogprobs: request.topLogprobs,
     ...(origin.resumeBy === 'fast' ? { resume: 'fast' as const } : {}),
+    ...(origin.whole ? { whole: true as const } : {}),
     relayAddress: origin.relayAddress,
     replicaId: origin.replicaId,
     enqueuedAtMs,

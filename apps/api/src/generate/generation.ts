@@ -128,6 +128,7 @@ export class Generation {
     const prompt = await prompts.render(model.cardHash, conversation, ended);
     const constraint = plannedConstraint(adapted, model, prompt);
     if (constraint !== null) await this.#check(model, constraint, adapted);
+    const reading = plannedReading(context.requestId, adapted, model, prompt);
     const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
     const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
       requestId: context.requestId,
@@ -137,9 +138,11 @@ export class Generation {
       traceparent: context.observer.traceparent,
       longestWaitMs: context.longestWaitMs,
       resumeBy: context.resumeBy ?? this.#parts.resumeBy,
+      // Tokens of reasoning are counted one by one, as they come.
+      whole: context.whole && reading.reasoning === 'off',
     });
     const { priorityClass } = adapted;
-    return { model, job, priorityClass, reading: plannedReading(context.requestId, adapted, model, prompt) };
+    return { model, job, priorityClass, reading };
   }
 
   async #admitted(prepared: PreparedGeneration, context: RequestContext): Promise<AdmissionTicket> {

@@ -30,6 +30,8 @@ export interface RequestContext {
   readonly refusedBefore: boolean | null;
   /** The answer is to outlive the connection; null for one that ends with it. */
   readonly keep: KeepWish | null;
+  /** The answer is sent when it is complete, not while it is made. */
+  readonly whole: boolean;
   /** Hears how the tenant's limits stand. */
   tell(standing: AdmissionStanding): void;
   /** Aborted when the client closes its connection. */

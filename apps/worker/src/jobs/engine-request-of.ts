@@ -25,5 +25,6 @@ export function engineRequestOf(
     topLogprobs,
     resume,
     resumeFast: job.resume === 'fast',
+    whole: job.whole === true,
   };
 }
