@@ -70,7 +70,7 @@ serveSide<Settings, LoadTask, TenantServed[]>(async ({ url, model, answerTokens,
     });
 
   const serve = async ({ key, loop }: TenantLoad, endsMs: number): Promise<TenantServed> => {
-    const served: TenantServed = { asked: 0, refused: 0, whole: 0, tokens: 0, different: 0 };
+    const served: TenantServed = { asked: 0, refused: 0, whole: 0, tokens: 0, compared: 0, different: 0 };
     const open = new Set<ClientRequest>();
     const one = async () => {
       const kind = served.asked++ % KINDS.length;
@@ -78,6 +78,7 @@ serveSide<Settings, LoadTask, TenantServed[]>(async ({ url, model, answerTokens,
       if (status === 429) served.refused += 1;
       if (status !== 200) return;
       const right = undisturbed[kind] ?? [];
+      if (events.length > 0) served.compared += 1;
       if (events.some((event, index) => event !== right[index])) served.different += 1;
       if (whole) served.whole += 1;
       served.tokens += tokens;
