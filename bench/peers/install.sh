@@ -14,5 +14,5 @@ tools=../../tools/models
 for shape in 0.5b; do
   [ -f "models/random-$shape.gguf" ] || .venv/bin/python $tools/make_random_gguf.py "$shape" "models/random-$shape.gguf"
   [ -d "models/random-$shape" ] ||
-    ../../node_modules/.bin/node --conditions=source ../../apps/cli/src/main.ts models import "models/random-$shape.gguf" "models/random-$shape"
+    ../../node_modules/.bin/node --conditions=source ../../apps/cli/src/main.ts models import "models/random-$shape.gguf" "models/random-$shape" --layout quick
 done

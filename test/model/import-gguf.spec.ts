@@ -24,6 +24,16 @@ const fixture = (file: string) => fileURLToPath(new URL(`../fixtures/gguf/${file
 const referenceOf = (name: string): Reference => JSON.parse(readFileSync(fixture(`${name}.json`), 'utf8'));
 const openRunner = (modelFile: string) =>
   openModelRunner({ modelFile, slots: SLOTS, slotTokens: 256, threads: 1, binding: 'auto', maxChunkTokens: 32 });
+const openInParts = (modelFile: string) =>
+  openModelRunner({
+    modelFile,
+    slots: SLOTS,
+    slotTokens: 256,
+    threads: 1,
+    binding: 'auto',
+    maxChunkTokens: 32,
+    prefillParts: 2,
+  });
 
 let root: string;
 beforeAll(() => {
@@ -99,14 +109,30 @@ describe.each([
 });
 
 describe.each([
-  { name: 'llama-q4_1', layouts: { nb8: 6, nb4_sums: 2 } },
-  { name: 'qwen2-q8_0', layouts: { 'nb8 symmetric': 9 } },
-  { name: 'qwen3-q4_0', layouts: { nb4: 6, 'nb8 symmetric': 7 } },
-])('GGUF $name, imported', ({ name, layouts }) => {
+  { name: 'llama-q4_1', layout: 'near' as const, layouts: { nb8: 6, nb4_sums: 2 } },
+  { name: 'qwen2-q8_0', layout: 'near' as const, layouts: { 'nb8 symmetric': 9 } },
+  { name: 'qwen3-q4_0', layout: 'near' as const, layouts: { nb4: 6, 'nb8 symmetric': 7 } },
+  {
+    name: 'llama-q4_1',
+    layout: 'quick' as const,
+    layouts: { 'nb8, wide for prompts': 2, rows: 4, 'nb4_sums, wide for prompts': 2 },
+  },
+  {
+    name: 'qwen2-q8_0',
+    layout: 'quick' as const,
+    layouts: { 'nb8 symmetric, wide for prompts': 4, rows: 4, 'nb8 symmetric': 1 },
+  },
+  {
+    name: 'qwen3-q4_0',
+    layout: 'quick' as const,
+    layouts: { 'nb4, wide for prompts': 4, 'nb8 symmetric, wide for prompts': 4, rows: 4, 'nb8 symmetric': 1 },
+  },
+])('GGUF $name, imported with its weights laid out $layout', ({ name, layout, layouts }) => {
   let runner: ModelRunner;
   let imported: ImportedModel;
   beforeAll(async () => {
-    imported = await importGguf({ file: fixture(`${name}.gguf`), folder: join(root, name), pieceBytes: 20_000 });
+    const folder = join(root, `${name}-${layout}`);
+    imported = await importGguf({ file: fixture(`${name}.gguf`), folder, layout, pieceBytes: 20_000 });
     runner = await openRunner(join(imported.folder, 'model.onnx'));
   });
   afterAll(async () => runner?.close());
@@ -120,13 +146,19 @@ describe.each([
   it('keeps the bits of a row in any batch and for any chunks', async () => {
     const prompt = referenceOf(name).prompts[3]!.promptIds.slice(0, 96); // 32 k + 1 would leave attention a query alone
     const whole = await prefillInChunks(runner, 0, prompt, prompt.length);
-    for (const chunk of [16, 32])
+    for (const chunk of [2, 16, 32])
       expect(differingValues(await prefillInChunks(runner, 1, prompt, chunk), whole)).toBe(0);
     for (const [slot, length] of [5, 33, 20].entries())
       await prefillInChunks(runner, slot + 1, prompt.slice(0, length), 64);
     await runner.decode(1, Int32Array.of(7), Int32Array.of(prompt.length));
     const alone = logitsRow(runner);
-    await runner.decode(4, Int32Array.of(7, 8, 9, 10), Int32Array.of(prompt.length, 5, 33, 20));
-    expect(differingValues(logitsRow(runner), alone)).toBe(0);
+    const parted = await openInParts(join(imported.folder, 'model.onnx'));
+    expect(parted.description.fallbacks).toEqual([]);
+    expect(differingValues(await prefillInChunks(parted, 0, prompt, 32), whole)).toBe(0);
+    await parted.close();
+    for (const rows of [2, 3, 4]) {
+      await runner.decode(rows, Int32Array.of(7, 8, 9, 10), Int32Array.of(prompt.length, 5, 33, 20));
+      expect(differingValues(logitsRow(runner), alone)).toBe(0);
+    }
   });
 });

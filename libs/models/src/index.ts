@@ -18,6 +18,7 @@ export { SchemaGrammar } from './grammar/schema-grammar.ts';
 export { SchemaRefusedError } from './grammar/schema-refused-error.ts';
 export { type ImportedModel, type ImportOptions, type ImportProgress, importGguf } from './import/import-gguf.ts';
 export { ModelImportError } from './import/model-import-error.ts';
+export { LAYOUTS, type Layout } from './import/weights/choose-product.ts';
 export { answerTokenTable } from './output-formats/answer-token-table.ts';
 export { callIds } from './output-formats/call-ids.ts';
 export { chooseOutputFormat, OUTPUT_FORMATS } from './output-formats/choose-format.ts';

@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from 'commander';
-import { importGguf } from '#models';
+import { importGguf, LAYOUTS } from '#models';
 import { Progress } from './progress.ts';
 
 export interface ImportFlags {
   readonly quantize?: string;
+  readonly layout?: string;
   readonly positions?: number;
   readonly tokenizer?: string;
   readonly chatTemplate?: string;
@@ -19,6 +20,7 @@ export async function importCommand(file: string, folder: string, flags: ImportF
     file,
     folder,
     quantize: flags.quantize === 'q8' ? 'q8' : 'keep',
+    layout: LAYOUTS.find((layout) => layout === flags.layout) ?? 'near',
     ...(flags.positions !== undefined && { positions: flags.positions }),
     ...(flags.tokenizer !== undefined && { tokenizerFolder: flags.tokenizer }),
     ...(flags.chatTemplate !== undefined && { chatTemplateFile: flags.chatTemplate }),

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { CliSettings, readSettings } from '#config';
+import { LAYOUTS } from '#models';
 import { AdminClient } from '../admin/admin-client.ts';
 import { type ImportFlags, importCommand, positiveInteger, wholeNumber } from './import-command.ts';
 import { type InspectFlags, inspectCommand } from './inspect-command.ts';
@@ -20,6 +21,14 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
       new Option('--quantize <how>', 'F32, F16 and BF16 weights: keep them exact, or 8 bits')
         .choices(['keep', 'q8'])
         .default('keep'),
+    )
+    .addOption(
+      new Option(
+        '--layout <how>',
+        "quantized weights: near to the file's, or quick for prompts and batches (coarser activations, more memory)",
+      )
+        .choices(LAYOUTS)
+        .default('near'),
     )
     .option('--positions <count>', "longest sequence, at most the model's own", positiveInteger)
     .option('--tokenizer <folder>', 'take tokenizer.json and tokenizer_config.json from here, not from the GGUF')

@@ -1,6 +1,6 @@
 import { CONTRIB, ELEMENT, OnnxGraph } from '../onnx/onnx-graph.ts';
 import type { DecoderDescription } from './decoder-description.ts';
-import type { DecoderWeights } from './decoder-weights.ts';
+import { type DecoderWeights, MANY_TOKENS } from './decoder-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
 
 /**
@@ -17,6 +17,12 @@ export function decoderGraph(decoder: DecoderDescription, weights: DecoderWeight
   const lengths = addLengths(graph, mask);
   graph.constant('cos_cache', 'float32', [positions, headSize / 2], rotary.cosine);
   graph.constant('sin_cache', 'float32', [positions, headSize / 2], rotary.sine);
+
+  if (weights.hasPrefillProducts) {
+    const one = graph.int64('one', [1], true);
+    const tokens = graph.node('Gather', [graph.node('Shape', [ids]), one], { axis: 0 });
+    graph.node('Greater', [tokens, one], {}, MANY_TOKENS);
+  }
 
   let residual = weights.embed(graph, ids);
   let branch: string | null = null; // what the last block adds to the residual; the next norm adds it

@@ -1,7 +1,7 @@
 import type { GgufFile, GgufTensor } from '../gguf/gguf-file.ts';
 import { ModelImportError } from '../model-import-error.ts';
 import type { OnnxGraph } from '../onnx/onnx-graph.ts';
-import { chooseProduct, type ProductChoice } from '../weights/choose-product.ts';
+import { type ChoiceOptions, chooseProduct, type ProductChoice } from '../weights/choose-product.ts';
 import { embeddingHead, embeddingLookup } from '../weights/embedding.ts';
 import { halvesApart, type MatrixPart, WeightMatrix } from '../weights/weight-matrix.ts';
 import type { DecoderDescription } from './decoder-description.ts';
@@ -17,6 +17,9 @@ const TENSOR_NAMES: Readonly<Record<string, string>> = {
   down: 'ffn_down',
 };
 const FUSED: Readonly<Record<string, readonly string[]>> = { qkv: ['q', 'k', 'v'], gate_up: ['gate', 'up'] };
+
+/** The graph's bool that says whether a run has several tokens a row: prefill, whatever the batch. */
+export const MANY_TOKENS = 'many_tokens';
 
 interface ChosenMatrix extends ProductChoice {
   readonly matrix: WeightMatrix;
@@ -42,15 +45,14 @@ export class DecoderWeights {
   }
 
   /** @throws ModelImportError for tensors that are missing, of the wrong size, or not understood */
-  static async of(file: GgufFile, decoder: DecoderDescription, eightBitDense: boolean): Promise<DecoderWeights> {
+  static async of(file: GgufFile, decoder: DecoderDescription, options: ChoiceOptions): Promise<DecoderWeights> {
     const tensors = new TensorPicker(file);
     const embedding = new WeightMatrix(file, [{ tensor: tensors.matrix('token_embd.weight', null, decoder.hidden) }]);
     const tied = !file.tensors.has('output.weight');
-    const denseEmbedding = embedding.type.form === 'dense' && (!eightBitDense || embedding.columns % 32 !== 0);
+    const denseEmbedding = embedding.type.form === 'dense' && (!options.eightBitDense || embedding.columns % 32 !== 0);
     const weights = new DecoderWeights(embedding, denseEmbedding, tied);
     const choose = async (name: string, parts: readonly [MatrixPart, ...MatrixPart[]], bias: Float32Array | null) => {
       const matrix = new WeightMatrix(file, parts);
-      const options = { eightBitDense, sums: name.endsWith('.down') };
       weights.#add(name, { ...(await chooseProduct(file.path, name, matrix, options)), matrix, bias });
     };
     for (let layer = 0; layer < decoder.layers; layer++) await weights.#addLayer(file, decoder, tensors, layer, choose);
@@ -60,6 +62,10 @@ export class DecoderWeights {
     tensors.used.add('rope_freqs.weight');
     tensors.refuseUnused(decoder.architecture);
     return weights;
+  }
+
+  get hasPrefillProducts(): boolean {
+    return [...this.#matrices.values()].some(({ prefill }) => prefill !== null);
   }
 
   has(name: string): boolean {
@@ -86,7 +92,12 @@ export class DecoderWeights {
   project(graph: OnnxGraph, name: string, value: string): string {
     const chosen = this.#matrices.get(name);
     if (chosen === undefined) throw new TypeError(`no matrix ${name}`);
-    const product = chosen.product(graph, name, value, chosen.matrix);
+    const { prefill, matrix } = chosen;
+    const decode = () => chosen.product(graph, name, value, matrix);
+    const product =
+      prefill === null
+        ? decode()
+        : graph.either(MANY_TOKENS, () => prefill(graph, `${name}.prefill`, value, matrix), decode);
     if (chosen.bias === null) return product;
     return graph.node('Add', [product, graph.constant(`${name}.bias`, 'float32', [chosen.bias.length], chosen.bias)]);
   }

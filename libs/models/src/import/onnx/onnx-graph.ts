@@ -1,9 +1,10 @@
 /** ONNX's TensorProto.DataType of what is written here. */
-export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
+export const ELEMENT = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, bfloat16: 16 } as const;
 export type ElementType = keyof typeof ELEMENT;
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
   float32: 4,
   uint8: 1,
+  int8: 1,
   int32: 4,
   int64: 8,
   float16: 2,
@@ -36,7 +37,13 @@ export interface GraphNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Numbers under a name of FLOAT_ATTRIBUTES are floats, all others integers. */
-  readonly attributes: Readonly<Record<string, number | string>>;
+  readonly attributes: Readonly<Record<string, number | string | Branch>>;
+}
+
+/** One way of an `If`: nodes that see the values of the graph around them, and the float32 value that they make. */
+export interface Branch {
+  readonly nodes: readonly GraphNode[];
+  readonly output: string;
 }
 
 export const FLOAT_ATTRIBUTES: ReadonlySet<string> = new Set(['epsilon', 'scale', 'alpha']);
@@ -49,6 +56,10 @@ export class OnnxGraph {
   readonly nodes: GraphNode[] = [];
   readonly groups: InitializerGroup[] = [];
   readonly #known = new Set<string>();
+  /** Initializers, and what nodes make of nothing else. */
+  readonly #constants = new Set<string>();
+  /** Nodes so far, those within branches included: it makes names unique. */
+  #appended = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -69,7 +80,10 @@ export class OnnxGraph {
 
   /** Adds initializers that are streamed when the graph is saved. */
   weights(group: InitializerGroup): void {
-    for (const { name } of group.initializers) this.#known.add(name);
+    for (const { name } of group.initializers) {
+      this.#known.add(name);
+      this.#constants.add(name);
+    }
     this.groups.push(group);
   }
 
@@ -92,14 +106,14 @@ export class OnnxGraph {
 
   /** Appends a node with one output, whose name is made or given. Returns it. */
   node(operator: string, inputs: readonly string[], attributes: GraphNode['attributes'] = {}, output?: string): string {
-    const name = output ?? `${operator}_${this.nodes.length + 1}`;
+    const name = output ?? `${operator}_${this.#appended + 1}`;
     this.append(operator, '', inputs, [name], attributes);
     return name;
   }
 
   /** The same for ONNX Runtime's own operators. */
   contrib(operator: string, inputs: readonly string[], attributes: GraphNode['attributes'], output?: string): string {
-    const name = output ?? `${operator}_${this.nodes.length + 1}`;
+    const name = output ?? `${operator}_${this.#appended + 1}`;
     this.append(operator, CONTRIB, inputs, [name], attributes);
     return name;
   }
@@ -111,7 +125,36 @@ export class OnnxGraph {
     outputs: readonly string[],
     attributes: GraphNode['attributes'],
   ): void {
-    for (const output of outputs) this.#known.add(output);
+    const isConstant = inputs.length > 0 && inputs.every((input) => this.#constants.has(input));
+    for (const output of outputs) {
+      this.#known.add(output);
+      if (isConstant) this.#constants.add(output);
+    }
+    this.#appended += 1;
     this.nodes.push({ operator, domain, inputs, outputs, attributes });
+  }
+
+  /** A value that is made in one of two ways, chosen in each run by a bool. */
+  either(condition: string, whenTrue: () => string, otherwise: () => string): string {
+    return this.node('If', [condition], {
+      then_branch: this.#branch(whenTrue),
+      else_branch: this.#branch(otherwise),
+    });
+  }
+
+  /** Nodes that read only constants stay outside, where they are folded once and for both ways. */
+  #branch(build: () => string): Branch {
+    const begin = this.nodes.length;
+    const output = build();
+    const nodes: GraphNode[] = [];
+    for (const node of this.nodes.splice(begin)) {
+      if (node.outputs.every((name) => this.#constants.has(name))) {
+        this.nodes.push(node);
+        continue;
+      }
+      nodes.push(node);
+      for (const name of node.outputs) this.#known.delete(name); // nothing outside can read it
+    }
+    return { nodes, output };
   }
 }

@@ -2,6 +2,7 @@ import { type FileHandle, open, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import onnxProto from 'onnx-proto';
 import {
+  type Branch,
   CONTRIB,
   ELEMENT,
   ELEMENT_BYTES,
@@ -139,7 +140,7 @@ class Pieces {
   }
 }
 
-function nodeProto({ operator, domain, inputs, outputs, attributes }: GraphNode) {
+function nodeProto({ operator, domain, inputs, outputs, attributes }: GraphNode): InstanceType<typeof onnx.NodeProto> {
   return onnx.NodeProto.create({
     name: `${operator}/${outputs[0]}`,
     opType: operator,
@@ -148,8 +149,17 @@ function nodeProto({ operator, domain, inputs, outputs, attributes }: GraphNode)
     output: [...outputs],
     attribute: Object.entries(attributes).map(([name, value]) => {
       if (typeof value === 'string') return { name, type: 3, s: new TextEncoder().encode(value) };
+      if (typeof value === 'object') return { name, type: 5, g: branchProto(name, value) };
       return FLOAT_ATTRIBUTES.has(name) ? { name, type: 1, f: value } : { name, type: 2, i: value };
     }),
+  });
+}
+
+function branchProto(name: string, { nodes, output }: Branch) {
+  return onnx.GraphProto.create({
+    name: `${name}/${output}`,
+    node: nodes.map(nodeProto),
+    output: [{ name: output, type: { tensorType: { elemType: ELEMENT.float32 } } }],
   });
 }
 

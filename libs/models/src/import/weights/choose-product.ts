@@ -3,10 +3,46 @@ import { zeroPointsFit } from './affine-blocks.ts';
 import { BLOCK } from './eight-bits.ts';
 import { dense, nb4, nb4Sums, nb8Affine, nb8Symmetric, type Product } from './products.ts';
 import type { WeightMatrix } from './weight-matrix.ts';
+import { wholeRows } from './whole-rows.ts';
+import { wideBlocks } from './wide-blocks.ts';
 
 export interface ProductChoice {
   readonly layout: string;
   readonly product: Product;
+  /** Another product for runs of several tokens a row; null: the same. */
+  readonly prefill: Product | null;
+}
+
+/**
+ * `near`: as near to the file's weights as can be. `quick`: gate, up and output matrices in 8 bits by whole rows, and for
+ * prompts the others in 8 bits by blocks of 128 (docs/decisions/0031-weights-are-laid-out-for-each-phase.md).
+ */
+export const LAYOUTS = ['near', 'quick'] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+export interface ChoiceOptions {
+  /** Quantize dense weights to 8 bits. */
+  readonly eightBitDense: boolean;
+  readonly layout: Layout;
+}
+
+/** Matrices whose inputs keep their meaning in 8 bits by rows. */
+const ROW_PARTS: ReadonlySet<string> = new Set(['o', 'gate_up', 'gate', 'up']);
+
+/** The way to hold a matrix, by the part of the decoder that it is (`head`, `qkv`, `o`, …) and its type. */
+export async function chooseProduct(
+  file: string,
+  name: string,
+  matrix: WeightMatrix,
+  { eightBitDense, layout }: ChoiceOptions,
+): Promise<ProductChoice> {
+  const part = name.slice(name.lastIndexOf('.') + 1);
+  const near = await nearestProduct(file, name, matrix, { eightBitDense, sums: part === 'down' });
+  const isExact = matrix.type.form === 'dense' && !eightBitDense;
+  // The head has one row a sequence, whatever the run.
+  if (layout === 'near' || isExact || part === 'head') return { ...near, prefill: null };
+  if (ROW_PARTS.has(part)) return { layout: 'rows', product: wholeRows, prefill: null };
+  return { layout: `${near.layout}, wide for prompts`, product: near.product, prefill: wideBlocks };
 }
 
 /**
@@ -14,12 +50,12 @@ export interface ProductChoice {
  * @param eightBitDense quantize dense weights to 8 bits
  * @param sums hold w = delta·q + minimum as nb4_sums, as the shipped model does with `down`
  */
-export async function chooseProduct(
+async function nearestProduct(
   file: string,
   name: string,
   matrix: WeightMatrix,
   { eightBitDense, sums }: { eightBitDense: boolean; sums: boolean },
-): Promise<ProductChoice> {
+): Promise<Omit<ProductChoice, 'prefill'>> {
   const { form } = matrix.type;
   if (form === 'dense' && !eightBitDense) return { layout: 'float32', product: dense };
   if (matrix.columns % BLOCK !== 0)

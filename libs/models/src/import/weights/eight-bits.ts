@@ -56,3 +56,13 @@ function quantizeRows(weights: Float32Array): EightBits {
 }
 
 export const halfToFloat = (bits: number): number => HALF_TO_FLOAT[bits] ?? Number.NaN;
+
+/** The greatest magnitude of 8 bits around zero. */
+export const MOST = 127;
+
+/** What one step of 8 bits is worth for these weights; 1 where all are zero. */
+export function stepOf(weights: Float32Array, from: number, length: number): number {
+  let largest = 0;
+  for (let i = from; i < from + length; i++) largest = Math.max(largest, Math.abs(weights[i] ?? 0));
+  return largest === 0 ? 1 : Math.fround(largest / MOST);
+}
