@@ -13,6 +13,7 @@ interface Settings {
   kvTokens: number;
   prefixCacheBytes: number;
   decodeStretch: number;
+  prefillParts: number;
 }
 interface Task {
   /** Answers that run all the time. */
@@ -38,10 +39,10 @@ export interface ServingGaps {
 }
 
 serveSide<Settings, Task, ServingGaps>(async (settings) => {
-  const { modelFolder, slots, slotTokens, kvTokens, prefixCacheBytes, decodeStretch } = settings;
+  const { modelFolder, slots, slotTokens, kvTokens, prefixCacheBytes, decodeStretch, prefillParts } = settings;
   const folder = await openModelFolder(modelFolder);
   const { modelFile } = folder;
-  const size = { slots, slotTokens, prefixCacheBytes, threads: 0, maxChunkTokens: 128 };
+  const size = { slots, slotTokens, prefixCacheBytes, threads: 0, maxChunkTokens: 128, prefillParts };
   const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
   const options = { runner, tokenTable: folder.tokenTable(), prefillChunkTokens: 128, kvTokens, decodeStretch };
   const engine = new Engine(options);

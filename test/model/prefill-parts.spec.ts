@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { ModelRunner, PrefillParts } from '#contracts';
+import { GREEDY, type ModelRunner, type PrefillParts } from '#contracts';
+import { Engine, type EngineRequest } from '#engine';
 import { openModelRunner } from '#model-runner';
+import { DeliveredAnswer } from '../../libs/engine/src/testing/delivered-answer.ts';
+import { numberedTokenTable } from '../../libs/engine/src/testing/token-tables.ts';
 import { fixtureModel } from './fixture-models.ts';
 import { differingValues, logitsRow } from './runner-driver.ts';
 
@@ -75,6 +78,40 @@ describe.for(MODELS)('prompts of %s in parts', ([, modelFile, parts]) => {
     expect(differingValues(await next(runner), expected[3]!)).toBe(0);
     await inParts.run(0, 2, prompt.subarray(0, 10), 0);
     await runner.close();
+  });
+
+  it('leave the answers of an engine as they are, with tokens of others between the parts', async () => {
+    const request = (requestId: string, promptTokens: number, maxTokens: number): EngineRequest => ({
+      requestId,
+      epoch: 1,
+      promptTokenIds: prompt.subarray(0, promptTokens),
+      choices: 1,
+      sampling: { ...GREEDY },
+      stop: { tokenIds: [], strings: [], maxTokens },
+      topLogprobs: 2,
+    });
+    const runner = await open(modelFile, parts);
+    const options = { runner, tokenTable: numberedTokenTable(runner.shape.vocabularySize), prefillChunkTokens: 16 };
+    const asked = [request('running', 10, 50), request('prompt', 40, 10)];
+    const alone = asked.map(({ requestId }) => new DeliveredAnswer(requestId, 1));
+    for (const [i, answer] of alone.entries()) {
+      const engine = new Engine(options);
+      answer.follow(engine);
+      engine.submit(asked[i]!);
+      await engine.runUntilIdle();
+    }
+    // No time at all is allowed beside a decode run, so that every chunk is the smallest one, in parts.
+    const engine = new Engine({ ...options, decodeStretch: 1.01, leastPrefillMs: 0 });
+    const together = asked.map(({ requestId }) => new DeliveredAnswer(requestId, 1));
+    for (const answer of together) answer.follow(engine);
+    engine.submit(asked[0]!);
+    for (let step = 0; step < 4; step++) await engine.step();
+    engine.submit(asked[1]!);
+    await engine.runUntilIdle();
+    for (const [i, answer] of together.entries()) expect(answer.choices).toEqual(alone[i]!.choices);
+    const { stepsTotal, prefillRunsTotal, decodeRunsTotal } = engine.stats();
+    expect(stepsTotal - prefillRunsTotal - decodeRunsTotal).toBeGreaterThanOrEqual(8 * (parts - 1));
+    await engine.close();
   });
 
   it('refuse a part whose beginning was not run', async () => {

@@ -19,6 +19,7 @@ const {
   binding,
   prefillChunkTokens,
   decodeStretch,
+  prefillParts,
   replayLimitTokens,
   tokenTable,
 } = workerData as EngineThreadData;
@@ -38,6 +39,7 @@ const runner = await openModelRunner({
   providers,
   binding,
   maxChunkTokens,
+  prefillParts,
 });
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', (code) => {

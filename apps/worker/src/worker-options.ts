@@ -51,6 +51,8 @@ export interface WorkerOptions {
   readonly prefillChunkTokens: number;
   /** How many times as long as a decode run the next token may take while prompts are computed; 0 for any. */
   readonly decodeStretch: number;
+  /** Parts in which a chunk of a prompt may be computed. */
+  readonly prefillParts: number;
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly providers: readonly ExecutionProvider[];
@@ -82,6 +84,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     prefixSharing: settings.MILLRACE_PREFIX_CACHE_SHARING,
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     decodeStretch: settings.MILLRACE_DECODE_STRETCH,
+    prefillParts: settings.MILLRACE_PREFILL_PARTS,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     binding: settings.MILLRACE_RUNNER,

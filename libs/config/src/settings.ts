@@ -178,6 +178,12 @@ const workerSettings = z.object({
     )
     .default(3),
   /**
+   * Parts, of some layers each, in which a chunk of a prompt may be computed, with decode runs between them: keeps
+   * MILLRACE_DECODE_STRETCH at the end of long prompts too, where attention over the past alone takes longer than a decode run. 0 takes
+   * one part for five layers, 1 computes whole chunks.
+   */
+  MILLRACE_PREFILL_PARTS: z.coerce.number().int().min(0).max(64).default(0),
+  /**
    * When a request goes on after its worker was lost, delivered tokens are computed anew one by one, so that the rest is
    * bit for bit what it would have been; more than this many per choice are computed like a prompt instead, which is
    * quicker and may change the last bits.

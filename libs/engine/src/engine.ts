@@ -32,6 +32,8 @@ export interface EngineOptions {
    * for it, by measured times. 0, the default, computes chunks of `prefillChunkTokens` always.
    */
   readonly decodeStretch?: number;
+  /** Milliseconds of prompts' runs between two decode runs that are allowed in any case; 8 by default. */
+  readonly leastPrefillMs?: number;
   /**
    * Most tokens whose keys and values are in memory at a time, of all sequences; as many as the slots hold when left out. With
    * runners that took all memory at the start it changes nothing.
@@ -88,6 +90,8 @@ export class Engine implements EnginePort {
       parkingSlots: runner.parkingSlots,
       prefillChunkTokens: options.prefillChunkTokens,
       decodeStretch: options.decodeStretch,
+      prefillParts: runner.prefillParts?.count,
+      leastPrefillMs: options.leastPrefillMs,
       budget: this.#budget,
       copySlot: (from, to, tokens) => runner.copySlot(from, to, tokens),
       loadPrefix: (sequence) => this.#prefixes.load(sequence),
@@ -179,7 +183,7 @@ export class Engine implements EnginePort {
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
       this.#trim(work);
-      if (work.kind === 'prefill' && work.sequence.untouched) this.#tellSeat(work.sequence);
+      if (work.kind === 'prefill' && work.sequence.untouched && work.part === 0) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
     } catch (error) {
@@ -235,13 +239,11 @@ export class Engine implements EnginePort {
   }
 
   #updateFromOutput(work: SchedulerOutput): boolean {
-    const { pace } = this.#scheduler;
     const runMs = performance.now() - this.#runBeganAtMs;
-    if (work.kind === 'prefill') pace.prefilled(work.chunkTokens, work.sequence.computedTokens, runMs);
-    else if (work.kind === 'decode') pace.decoded(runMs);
+    if (work.kind === 'decode') this.#scheduler.pace.decoded(runMs);
     this.#runEnded();
     this.#steps += 1;
-    if (work.kind === 'prefill') this.#updatePrefill(work.sequence, work.chunkTokens);
+    if (work.kind === 'prefill') this.#updatePrefill(work.sequence, work.chunkTokens, runMs);
     else if (work.kind === 'decode') this.#updateDecode(work.rows);
     else if (work.kind === 'join') this.#updateJoin(work.sequences);
     this.#settle();
@@ -250,8 +252,17 @@ export class Engine implements EnginePort {
     return true;
   }
 
-  #updatePrefill(sequence: Sequence, chunkTokens: number): void {
-    const { request } = sequence;
+  #updatePrefill(sequence: Sequence, chunkTokens: number, runMs: number): void {
+    const { request, chunk } = sequence;
+    const chunkMs = (chunk?.ms ?? 0) + runMs;
+    if (chunk !== null) {
+      chunk.part += 1;
+      chunk.ms = chunkMs;
+      if (chunk.part < chunk.parts) return;
+      sequence.chunk = null;
+      sequence.mayLoseChunk = true;
+    }
+    this.#scheduler.pace.prefilled(chunkTokens, sequence.computedTokens, chunkMs);
     this.#prefillRuns += 1;
     this.#prefilledTokens += chunkTokens;
     sequence.computedTokens += chunkTokens;

@@ -25,8 +25,11 @@ export class ModelRuns {
   /** A promise only where the runner makes one. @throws whatever the runner throws */
   start(work: SchedulerOutput): void | Promise<void> {
     if (work.kind === 'prefill') {
-      const { sequence, chunkTokens } = work;
+      const { sequence, chunkTokens, part, parts } = work;
       const chunk = sequence.prefillTokenIds.subarray(sequence.computedTokens, sequence.computedTokens + chunkTokens);
+      const { prefillParts } = this.#runner;
+      if (parts > 1 && prefillParts != null)
+        return prefillParts.run(part, sequence.slot, chunk, sequence.computedTokens);
       return this.#runner.prefill(sequence.slot, chunk, sequence.computedTokens);
     }
     if (work.kind === 'decode') {

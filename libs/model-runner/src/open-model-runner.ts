@@ -6,6 +6,7 @@ import { DeviceMemoryError } from './device-memory-error.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import { type OpenSessionOptions, openSession } from './open-session.ts';
+import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
 import type { CacheSize } from './runners/cache-size.ts';
@@ -20,6 +21,10 @@ import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run
 import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
+
+/** With more parts decode runs would wake more sessions' threads; with fewer layers there is nothing that takes long. */
+const MOST_PARTS = 8;
+const LAYERS_OF_PART = 5;
 
 export interface OpenModelRunnerOptions {
   modelFile: string;
@@ -50,8 +55,8 @@ export interface OpenModelRunnerOptions {
   /** Longest prompt chunk that is usual; longer ones work, and cost one allocation. */
   maxChunkTokens: number;
   /**
-   * Parts of some layers each in which a prompt's chunk can be computed, with decode runs between them; 1 by default. Only on the CPU
-   * through the C API, with the cache in place.
+   * Parts of some layers each in which a prompt's chunk can be computed, with decode runs between them; 1 by default. 0 for as many as suit
+   * the model. Only on the CPU through the C API, with the cache in place.
    */
   prefillParts?: number;
   /** Told why, when another provider, binding or kind of cache is used than the first choice. */
@@ -104,14 +109,16 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
       throw error;
     }
   };
-  const { prefillParts = 1 } = options;
+  const { prefillParts: asked = 1 } = options;
+  const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
   const mayCut = session.binding !== 'js-api' && session.providers[0] === 'cpu' && options.kvMemory !== 'device';
   if (prefillParts > 1 && mayCut && signature.sharesCache) {
     try {
       return await open(await openParts(session, prefillParts, signature.cacheType));
     } catch (error) {
-      if (!(error instanceof ModelLoadError)) throw error;
-      onFallback(`prompts are not computed in parts: ${error.message}`);
+      // Without the library openSession finds another way, or says so itself.
+      if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
+      if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
     }
   }
   return open(await openSession(session));

@@ -14,6 +14,8 @@ export interface EngineThreadData {
   readonly prefixCacheBytes: number;
   readonly prefillChunkTokens: number;
   readonly decodeStretch: number;
+  /** Parts in which a chunk of a prompt may be computed; 0 for as many as suit the model, 1 for whole ones. */
+  readonly prefillParts: number;
   readonly replayLimitTokens: number;
   readonly threads: number;
   /** Processors on which the thread and those of its forward passes run; any when null. */

@@ -68,6 +68,7 @@ export function startEngine(
     spinUs: options.spinUs ?? (alone ? SPIN_ALONE_US : 0),
     prefillChunkTokens: worker.prefillChunkTokens,
     decodeStretch: worker.decodeStretch,
+    prefillParts: worker.prefillParts,
     replayLimitTokens: worker.replayLimitTokens,
     providers: worker.providers,
     binding: worker.binding,

@@ -2,13 +2,19 @@ import type { Sequence } from '../sequences/sequence.ts';
 
 /**
  * What the next step does.
- * - `prefill`: computes the next chunk of one prompt
+ * - `prefill`: computes the next chunk of one prompt, or one of the parts that it is computed in
  * - `decode`: computes one token of every row
  * - `join`: no forward pass; siblings of a computed prompt got their slots and draw their first token
  * - `idle`: nothing to do
  */
 export type SchedulerOutput =
-  | { readonly kind: 'prefill'; readonly sequence: Sequence; readonly chunkTokens: number }
+  | {
+      readonly kind: 'prefill';
+      readonly sequence: Sequence;
+      readonly chunkTokens: number;
+      readonly part: number;
+      readonly parts: number;
+    }
   | { readonly kind: 'decode'; readonly rows: readonly Sequence[] }
   | { readonly kind: 'join'; readonly sequences: readonly Sequence[] }
   | { readonly kind: 'idle' };

@@ -20,6 +20,9 @@ export interface SchedulerOptions {
   readonly prefillChunkTokens: number;
   /** 0 for whole chunks. */
   readonly decodeStretch?: number;
+  /** Parts in which the runner can compute a chunk. */
+  readonly prefillParts?: number;
+  readonly leastPrefillMs?: number;
   readonly budget: KvBudget;
   readonly copySlot: CopySlot;
   /** Called with a sequence that has computed nothing, in its slot: it may find some of its prompt computed already. */
@@ -61,6 +64,8 @@ export class Scheduler {
     parkingSlots,
     prefillChunkTokens,
     decodeStretch = 0,
+    prefillParts,
+    leastPrefillMs,
     budget,
     copySlot,
     loadPrefix,
@@ -68,9 +73,17 @@ export class Scheduler {
     if (!Number.isInteger(prefillChunkTokens) || prefillChunkTokens < MIN_PREFILL_CHUNK_TOKENS) {
       throw new RangeError(`prefillChunkTokens must be ${MIN_PREFILL_CHUNK_TOKENS} or more, got ${prefillChunkTokens}`);
     }
-    this.slots = new SlotPool(slots, (sequence, from, to) => copySlot(from, to, sequence.computedTokens));
+    this.slots = new SlotPool(slots, (sequence, from, to) => {
+      sequence.chunk = null;
+      copySlot(from, to, sequence.computedTokens);
+    });
     this.parking = new ParkingLot(parkingSlots, slots);
-    this.pace = new PrefillPace({ maxTokens: prefillChunkTokens, stretch: decodeStretch });
+    this.pace = new PrefillPace({
+      maxTokens: prefillChunkTokens,
+      stretch: decodeStretch,
+      parts: prefillParts,
+      leastMs: leastPrefillMs,
+    });
     this.#budget = budget;
     this.#copySlot = copySlot;
     this.#loadPrefix = loadPrefix;
@@ -116,14 +129,10 @@ export class Scheduler {
 
     const sequence = this.slots.prefilling;
     const rows = this.slots.rows;
-    if (sequence !== null) {
-      const remainingTokens = sequence.prefillTokenIds.length - sequence.computedTokens;
-      const due = this.shares.giverFor(this.#share(sequence.request)) !== null;
-      const chunkTokens = this.pace.nextChunk(remainingTokens, sequence.computedTokens, rows.length > 0, due);
-      if (chunkTokens > 0) {
-        this.shares.charge();
-        return { kind: 'prefill', sequence, chunkTokens };
-      }
+    const prefill = sequence === null ? null : this.#nextPrefill(sequence, rows.length > 0);
+    if (prefill !== null) {
+      this.shares.charge();
+      return prefill;
     }
     if (rows.length === 0) return IDLE;
     this.pace.beginDecode();
@@ -173,6 +182,20 @@ export class Scheduler {
     return aborted;
   }
 
+  /** Null when rows that wait come first. */
+  #nextPrefill(sequence: Sequence, rowsWait: boolean): SchedulerOutput | null {
+    const { computedTokens, chunk: begun } = sequence;
+    const due = this.shares.giverFor(this.#share(sequence.request)) !== null;
+    if (begun !== null) {
+      if (!this.pace.continues(begun, computedTokens, rowsWait, due)) return null;
+      return { kind: 'prefill', sequence, chunkTokens: begun.tokens, part: begun.part, parts: begun.parts };
+    }
+    const chunk = this.pace.nextChunk(sequence.prefillTokenIds.length - computedTokens, computedTokens, rowsWait, due);
+    if (chunk === null) return null;
+    if (chunk.parts > 1) sequence.chunk = { ...chunk, part: 0, ms: 0 };
+    return { kind: 'prefill', sequence, chunkTokens: chunk.tokens, part: 0, parts: chunk.parts };
+  }
+
   /** Gives one seat to whom it is due, if anybody; others may lose theirs for it. */
   #seatNext(joining: Sequence[]): boolean {
     if (this.slots.free === 0 && this.shares.activeTenants < 2) return false;
@@ -219,7 +242,7 @@ export class Scheduler {
       const giver = this.shares.giverFor(taker);
       if (giver !== null) holder = this.#newestSeated(giver);
     }
-    if (holder === undefined) return 'not due';
+    if (holder === undefined || (holder.chunk !== null && !holder.mayLoseChunk)) return 'not due';
     const mayMove = holder.untouched || this.parking.hasRoom(candidate.phase === 'parked');
     return mayMove ? holder : 'not due';
   }
@@ -298,11 +321,13 @@ export class Scheduler {
 
   #park(sequence: Sequence): void {
     const { slot, computedTokens } = sequence;
+    if (sequence.chunk !== null) sequence.mayLoseChunk = false;
     if (sequence.untouched) {
       this.#giveUpSeat(sequence);
       sequence.beginAgain();
       sequence.phase = 'waiting';
     } else {
+      sequence.chunk = null;
       const parkingSlot = this.parking.take();
       this.#copySlot(slot, parkingSlot, computedTokens);
       this.#giveUpSeat(sequence);

@@ -16,6 +16,14 @@ import type { ActiveRequest } from './active-request.ts';
  */
 export type SequencePhase = 'waiting' | 'parked' | 'prefill' | 'decode' | 'finished';
 
+/** A chunk of a prompt of which `part` of `parts` parts are computed, which took `ms`. */
+export interface ChunkInParts {
+  readonly tokens: number;
+  readonly parts: number;
+  part: number;
+  ms: number;
+}
+
 /**
  * Token state of one choice of a request. Its tokens are the prompt's and those generated so far; `computedTokens` of
  * them have keys and values. Usually only the last one has not. In a sequence that was resumed the computed ones are
@@ -37,6 +45,10 @@ export class Sequence implements SlotOccupant {
   slot = -1;
   /** Tokens whose keys and values its slot holds. */
   computedTokens = 0;
+  /** Its tokens count as computed when all parts are; what moves the sequence elsewhere drops it. */
+  chunk: ChunkInParts | null = null;
+  /** Not again before a chunk is whole: two prompts could drop each other's for ever. */
+  mayLoseChunk = true;
   /** Of the computed ones, those that were not computed for it but found in the prefix cache. */
   #loadedTokens = 0;
   /** What was found there when it was first seated. */
@@ -87,6 +99,7 @@ export class Sequence implements SlotOccupant {
 
   /** What its slot held is lost. */
   beginAgain(): void {
+    this.chunk = null;
     this.computedTokens = 0;
     this.#loadedTokens = 0;
   }

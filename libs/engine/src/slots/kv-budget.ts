@@ -43,7 +43,8 @@ export function trimSlots(runner: ModelRunner, budget: KvBudget, holders: Iterab
   const { residentTokens, slots, parkingSlots } = runner;
   if (residentTokens === null || residentTokens + growth <= budget.tokens) return;
   const held = new Int32Array(slots + parkingSlots);
-  for (const { slot, computedTokens } of holders) held[slot] = wholeBlocks(computedTokens);
+  for (const { slot, computedTokens, chunk } of holders)
+    held[slot] = wholeBlocks(computedTokens + (chunk?.tokens ?? 0));
   for (const [slot, tokens] of held.entries()) runner.trimSlot(slot, Math.min(tokens, runner.slotTokens));
 }
 

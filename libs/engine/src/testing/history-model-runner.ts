@@ -1,4 +1,10 @@
-import { type DecoderShape, KV_BLOCK_TOKENS, type ModelRunner, type RunnerDescription } from '#contracts';
+import {
+  type DecoderShape,
+  KV_BLOCK_TOKENS,
+  type ModelRunner,
+  type PrefillParts,
+  type RunnerDescription,
+} from '#contracts';
 
 export interface HistoryModelRunnerOptions {
   readonly slots?: number;
@@ -6,6 +12,8 @@ export interface HistoryModelRunnerOptions {
   readonly slotTokens?: number;
   readonly blocks?: number;
   readonly vocabularySize?: number;
+  /** Parts in which it computes prompts where it is asked to; 1 by default. */
+  readonly prefillParts?: number;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
 }
@@ -35,6 +43,9 @@ export class HistoryModelRunner implements ModelRunner {
   readonly blocks: number;
   readonly logits: Float32Array;
   readonly interruptAddress = null;
+  readonly prefillParts: PrefillParts | null;
+  /** The chunk that is being computed in parts, and how many of them are. */
+  #chunk: { readonly key: string; done: number } | null = null;
   /** [slots + parkingSlots][tokens] hash of each token with the path it was computed on */
   readonly #histories: number[][];
   /** [blocks][≤ KV_BLOCK_TOKENS] */
@@ -62,6 +73,21 @@ export class HistoryModelRunner implements ModelRunner {
     this.#histories = Array.from({ length: slots + parkingSlots }, () => []);
     this.#touched = this.#histories.map(() => 0);
     this.#asynchronous = asynchronous;
+    const { prefillParts: count = 1 } = options;
+    this.prefillParts = count === 1 ? null : { count, run: (...part) => this.#prefillPart(count, ...part) };
+  }
+
+  /** Nothing of a chunk is in the slot before its last part, which has to be of the same chunk in the same slot. */
+  #prefillPart(count: number, part: number, slot: number, tokenIds: Int32Array, past: number): void | Promise<void> {
+    const key = `slot ${slot}, tokens ${tokenIds.join(' ')} behind ${past}`;
+    if (part === 0) this.#chunk = { key, done: 0 };
+    if (this.#chunk?.key !== key || this.#chunk.done !== part) throw new Error(`part ${part} of ${key} is out of turn`);
+    this.#chunk.done += 1;
+    if (part === count - 1) return this.prefill(slot, tokenIds, past);
+    return this.#run(() => {
+      this.log.push(`part ${part} slot=${slot} past=${past} tokens=${tokenIds.length}`);
+      this.#throwIfAsked();
+    });
   }
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
