@@ -13,10 +13,10 @@ VOCABULARY = 384
 POSITIONS = 256
 LAYERS = 2
 BLOCK = 32
-GENERATED_TOKENS = 16
+GENERATED_TOKENS = 32
 PROMPT_LENGTHS = [1, 2, 7, 17, 31, 33, 40, 66, 90]
-LOGITS_AT = {(17, 0), (40, 0), (40, 9), (90, 0)}  # prompt's length, index of the generated token
-CANDIDATES = 12
+LOGITS_AT = {(17, 0), (31, 20), (40, 0), (40, 9), (90, 0)}  # prompt's length, index of the generated token
+CANDIDATES = 96
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,17 @@ class Family:
     layers: int = LAYERS
 
 
+_GEMMA_3 = {
+    "sliding_window": 24, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 16,
+}  # fmt: skip
+_GPT_OSS = {
+    "sliding_window": 24, "layer_types": ["sliding_attention", "full_attention"],
+    "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 32,
+    "rope_parameters": {
+        "rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0, "beta_fast": 4.0, "beta_slow": 1.0, "truncate": False,
+        "original_max_position_embeddings": 64,
+    },
+}  # fmt: skip
 _LONG_ROPE = {
     "rope_parameters": {
         "rope_type": "longrope", "type": "longrope", "rope_theta": 10_000.0, "partial_rotary_factor": 0.5,
@@ -56,6 +67,10 @@ FAMILIES = [
         "sliding_window": 24, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 16,
         "attn_logit_softcapping": 5.0, "final_logit_softcapping": 20.0,
     }),
+    Family("gemma3", "gemma3_text", 112, _GEMMA_3),
+    Family("gpt-oss", "gpt_oss", 113, _GPT_OSS),
+    Family("phi4", "phi3", 114, {"original_max_position_embeddings": POSITIONS, "sliding_window": None}),
+    Family("qwen2.5", "qwen2", 115, {"use_sliding_window": False, "sliding_window": 32, "max_window_layers": 2}),
 ]  # fmt: skip
 
 
@@ -85,6 +100,9 @@ def make_model(family: Family) -> torch.nn.Module:
 
 def _weights(name: str, shape: tuple[int, ...], random: np.random.Generator, family: Family) -> np.ndarray:
     noise = random.standard_normal(shape)
+    if ".experts." in name and len(shape) == 3:
+        # [experts, inputs, outputs]; a block is of inputs.
+        return _on_the_experts_grid(noise.swapaxes(1, 2), random).swapaxes(1, 2).copy()
     if "norm" in name:
         centre = 0.0 if family.model_type.startswith("gemma") else 1.0
         return _half(centre + 0.2 * noise)
@@ -113,33 +131,90 @@ def _on_the_grid(noise: np.ndarray, deviation: float, random: np.random.Generato
     return (steps * scale[..., None]).reshape(noise.shape).astype(np.float32)
 
 
+# MXFP4, in which gpt-oss keeps its experts, has 0, 0.5, 1, 1.5, 2, 3, 4 and 6 times a power of two: those of them that are
+# steps of the symmetric 4-bit quantizer too, by their code. One value of a block is 6: that quantizer has 8 steps on one side only.
+EXPERT_STEPS = {0.0: 0, 1.5: 3, 3.0: 5, 6.0: 7}
+EXPERT_SCALE = 2.0**-4
+
+
+def _on_the_experts_grid(noise: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    blocks = noise.reshape(-1, BLOCK)
+    sizes = np.select([abs(blocks) < 0.5, abs(blocks) < 1.2], [0.0, 1.5], 3.0)
+    largest = random.integers(0, BLOCK, size=len(blocks))
+    np.put_along_axis(sizes, largest[:, None], 6.0, axis=-1)
+    return (np.copysign(sizes, blocks) * EXPERT_SCALE).reshape(noise.shape).astype(np.float32)
+
+
+def mxfp4_experts(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The experts' weights as gpt-oss checkpoints have them: codes of 4 bits, low ones first, and exponents plus 127."""
+    codes = torch.tensor([EXPERT_STEPS.get(step / 2, 0) for step in range(13)], dtype=torch.uint8)
+    tensors = {}
+    for name, parameter in model.named_parameters():
+        if ".experts." not in name or parameter.dim() != 3:
+            continue
+        blocks = (parameter.detach() / EXPERT_SCALE).transpose(1, 2).unflatten(-1, (-1, BLOCK))
+        values = codes[(blocks.abs() * 2).long()] + 8 * (blocks < 0)
+        tensors[f"{name}_blocks"] = (values[..., 0::2] + 16 * values[..., 1::2]).to(torch.uint8).contiguous()
+        exponent = 127 + int(np.log2(EXPERT_SCALE))
+        tensors[f"{name}_scales"] = torch.full(blocks.shape[:-1], exponent, dtype=torch.uint8)
+    return tensors
+
+
 def _half(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float16).astype(np.float32)
 
 
+def round_activations(model: torch.nn.Module, builder: bool) -> None:
+    """
+    Gives every product's input the rounding of MatMulNBits with accuracy level 4, in blocks of 32 to multiples of a 127th
+    of the largest; and the builder's Gemma the scale of its embedding, which it rounds to two decimals.
+    """
+
+    def rounded(_module, arguments):
+        blocks = arguments[0].unflatten(-1, (-1, BLOCK))
+        scale = blocks.abs().amax(-1, keepdim=True) / 127
+        steps = torch.round(blocks * torch.where(scale > 0, 1 / scale, 0.0))
+        return ((steps * scale).flatten(-2),)
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) or type(module).__name__ == "GptOssTopKRouter":
+            module.register_forward_pre_hook(rounded)
+        if builder and hasattr(module, "embed_scale"):
+            module.embed_scale = torch.tensor(float(np.round(module.embed_scale, 2)))
+
+
 def references(family: Family, model: torch.nn.Module) -> dict:
-    """For each length, of many random prompts the one whose 16 greedy tokens are decided most clearly."""
+    """For each length, of many random prompts the one whose greedy tokens are decided most clearly."""
     random = np.random.Generator(np.random.PCG64(family.seed + 1000))
     prompts = []
     for length in PROMPT_LENGTHS:
-        start = random.integers(3, VOCABULARY, size=(CANDIDATES, length))
-        ids = torch.from_numpy(start)
-        margins, steps = np.full(CANDIDATES, np.inf), []
-        with torch.no_grad():
-            for _ in range(GENERATED_TOKENS):
-                logits = model(ids, use_cache=False).logits[:, -1].float()
-                best = logits.topk(2, dim=-1)
-                margins = np.minimum(margins, (best.values[:, 0] - best.values[:, 1]).numpy())
-                ids = torch.cat([ids, best.indices[:, :1]], dim=1)
-                steps.append(logits.numpy())
-        chosen = int(margins.argmax())
+        start = torch.from_numpy(random.integers(3, VOCABULARY, size=(CANDIDATES, length)))
+        chosen = int(_greedy(model, start, cached=True)[1].min(dim=0).values.argmax())
+        tokens, margins, steps = _greedy(model, start[chosen : chosen + 1], cached=False)
         prompts.append({
             "promptIds": start[chosen].tolist(),
-            "generatedIds": ids[chosen, length:].tolist(),
-            "leastMargin": round(float(margins[chosen]), 4),
+            "generatedIds": tokens[0].tolist(),
+            "leastMargin": round(float(margins.min()), 4),
             "logits": [
-                {"generatedIndex": at, "values": base64.b64encode(steps[at][chosen].astype("<f4").tobytes()).decode()}
+                {"generatedIndex": at, "values": base64.b64encode(steps[at][0].numpy().astype("<f4").tobytes()).decode()}
                 for of, at in sorted(LOGITS_AT) if of == length
             ],
         })  # fmt: skip
     return {"family": family.name, "modelType": family.model_type, "vocabularySize": VOCABULARY, "prompts": prompts}
+
+
+def _greedy(model: torch.nn.Module, ids: torch.Tensor, cached: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """
+    Greedy tokens [rows, GENERATED_TOKENS], and for each token how far the best is ahead and the logits, [tokens, rows(, vocabulary)].
+    With a cache it is quick; without, each token is computed from all those before it.
+    """
+    length, margins, steps, past = ids.shape[1], [], [], None
+    with torch.no_grad():
+        for _ in range(GENERATED_TOKENS):
+            output = model(ids[:, -1:] if past is not None else ids, past_key_values=past, use_cache=cached)
+            past = output.past_key_values if cached else None
+            steps.append(output.logits[:, -1].float())
+            best = steps[-1].topk(2, dim=-1)
+            margins.append(best.values[:, 0] - best.values[:, 1])
+            ids = torch.cat([ids, best.indices[:, :1]], dim=1)
+    return ids[:, length:], torch.stack(margins), torch.stack(steps)

@@ -15,8 +15,10 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
 
-from export_families import FAMILIES, POSITIONS, make_model, references
+from export_families import FAMILIES, POSITIONS, make_model, mxfp4_experts, references, round_activations
 from fixture_tokenizer import make_fixture_tokenizer, write_tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,20 +30,26 @@ WHOLE = ["windowed_kv_cache=false"]
 # Builder folders: fixture's suffix, precision, execution provider (it decides the types of inputs and the attention used), options.
 BUILDER = {
     "llama": [("fp32", "fp32", "cpu"), ("fp16-cpu", "fp16", "cpu"), ("fp16", "fp16", "webgpu"), ("int4", "int4", "cpu"),
-              ("int8", "int8", "cpu"), ("int4-fp16", "int4", "webgpu")],
+              ("int8", "int8", "cpu"), ("int4-fp16", "int4", "webgpu"), ("fp16-dml", "fp16", "dml")],
     "smollm2": [("fp32", "fp32", "cpu")],
     "mistral": [("int4", "int4", "cpu")],
     "mistral-window": [("fp32", "fp32", "cpu")],
     "qwen2": [("int4", "int4", "cpu")],
+    "qwen2.5": [("int8", "int8", "cpu")],
     "qwen3": [("fp32", "fp32", "cpu"), ("int4-fp16", "int4", "webgpu")],
     "phi3": [("fp32", "fp32", "cpu")],
+    "phi4": [("int4", "int4", "cpu")],
     "phi4-mini": [("int4", "int4", "cpu")],
     "gemma": [("fp32", "fp32", "cpu")],
     "gemma2": [("fp32", "fp32", "cpu", *WHOLE), ("ring", "int4", "cpu")],
+    "gemma3": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
+    "gpt-oss": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
 }  # fmt: skip
+# Families with products of few bits in float32, beside which activations are rounded.
+ROUNDED = ["llama", "mistral", "qwen2", "qwen2.5", "qwen3", "phi4", "phi4-mini", "gemma2", "gemma3", "gpt-oss"]
 # Families exported by optimum, and the variants that onnx-community makes of them.
 OPTIMUM = {
-    "llama": ["fp16", "q4", "q4f16", "quantized"], "smollm3": [], "qwen3": ["q4"],
+    "llama": ["fp16", "q4", "q4f16", "quantized"], "smollm3": [], "qwen3": ["q4"], "smollm2": ["merged"],
 }  # fmt: skip
 
 
@@ -70,6 +78,8 @@ def attempt(name: str, export, checkpoint: Path, out: Path, *options: str) -> No
     shutil.rmtree(folder, ignore_errors=True)
     try:
         export(checkpoint, folder, *options)
+    except ImportError:
+        raise  # packages that this script's README names are missing
     except Exception as error:  # the exporter's own refusal: told, and no fixture of it
         shutil.rmtree(folder, ignore_errors=True)
         print(f"{name}: not exported: {type(error).__name__}: {error}", flush=True)
@@ -98,10 +108,36 @@ def make_checkpoint(family, folder: Path, references_folder: Path) -> None:
     reference = references(family, model)
     model.generation_config = type(model.generation_config)(eos_token_id=2, pad_token_id=0)
     model.save_pretrained(folder)
+    add_tensors(folder / "model.safetensors", mxfp4_experts(model))
     write_tokenizer(folder, make_fixture_tokenizer(), POSITIONS)
-    (references_folder / f"{family.name}.json").write_text(json.dumps(reference) + "\n")
+    write_reference(references_folder / f"{family.name}.json", reference)
+    if family.name in ROUNDED:
+        round_activations(model, builder=family.name in BUILDER)
+        write_reference(references_folder / f"{family.name}.rounded.json", references(family, model))
+
+
+def write_reference(file: Path, reference: dict) -> None:
+    file.write_text(json.dumps(reference) + "\n")
     margin = min(prompt["leastMargin"] for prompt in reference["prompts"])
-    print(f"{family.name}: least margin {margin}", flush=True)
+    print(f"{file.stem}: least margin {margin}", flush=True)
+
+
+def add_tensors(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    if tensors:
+        save_file(load_file(file) | tensors, file, metadata={"format": "pt"})
+
+
+class BuildersConfig(AutoConfig):
+    """The builder 0.18 knows Gemma 3's two rotary bases only as transformers 4 gave them, but needs transformers 5."""
+
+    @classmethod
+    def from_pretrained(cls, *arguments, **named):
+        config = AutoConfig.from_pretrained(*arguments, **named)
+        bases = getattr(config, "rope_parameters", None) or {}
+        if "sliding_attention" in bases:
+            config.rope_local_base_freq = bases["sliding_attention"]["rope_theta"]
+            config.rope_parameters = bases["full_attention"]
+        return config
 
 
 def builder_export(checkpoint: Path, folder: Path, precision: str, provider: str, *extra: str) -> None:
@@ -110,6 +146,7 @@ def builder_export(checkpoint: Path, folder: Path, precision: str, provider: str
     sys.path.insert(0, str(Path(package.__file__).parent))
     import builder
 
+    builder.AutoConfig = BuildersConfig
     with tempfile.TemporaryDirectory() as cache:
         options = builder.parse_extra_options(None, str(checkpoint), str(folder), precision, provider, cache, list(extra))
         builder.create_model(None, str(checkpoint), str(folder), precision, provider, cache, **options)
@@ -122,7 +159,7 @@ def with_optimum(names: list[str], work: Path, arguments) -> None:
     script = Path(__file__).with_name("optimum_exports.py")
     subprocess.run([sys.executable, str(script), json.dumps(plan)], env=environment, check=True)
     for entry in plan:
-        for folder in (Path(entry["folder"]), Path(entry["folder"].replace("-optimum", "-community"))):
+        for folder in (Path(entry["folder"]), *(Path(entry["folder"].replace("-optimum", kind)) for kind in ("-community", "-merged"))):
             if folder.exists():
                 finish(folder, Path(entry["checkpoint"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import onnx
@@ -12,7 +13,10 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16
-from optimum.exporters.onnx import main_export
+from optimum.exporters.onnx import export, main_export
+from optimum.exporters.tasks import TasksManager
+from optimum.onnx.graph_transformations import merge_decoders
+from transformers import AutoModelForCausalLM
 
 
 def main() -> None:
@@ -26,9 +30,27 @@ def main() -> None:
             shutil.rmtree(folder, ignore_errors=True)
             print(f"{folder.name}: not exported: {type(error).__name__}: {error}", flush=True)
             continue
-        if entry["variants"]:
+        if "merged" in entry["variants"]:
+            merged(entry["checkpoint"], Path(str(folder).replace("-optimum", "-merged")))
+            shutil.rmtree(folder)
+        elif entry["variants"]:
             community(folder, Path(str(folder).replace("-optimum", "-community")), entry["variants"])
             shutil.rmtree(folder)
+
+
+def merged(checkpoint: str, folder: Path) -> None:
+    """A decoder of two branches, one without a past, as optimum made them by itself at first and hubs' older folders have them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "onnx").mkdir(parents=True)
+    for file in ("config.json", "generation_config.json"):
+        shutil.copyfile(Path(checkpoint) / file, folder / file)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint)
+    make_config = TasksManager.get_exporter_config_constructor("onnx", model, task="text-generation", library_name="transformers")
+    with tempfile.TemporaryDirectory() as temporary:
+        files = [Path(temporary) / name for name in ("decoder_model.onnx", "decoder_with_past_model.onnx")]
+        for file, has_past in zip(files, (False, True), strict=True):
+            export(model, make_config(model.config, use_past=True, use_past_in_inputs=has_past), file)
+        merge_decoders(*files, save_path=folder / "onnx" / "decoder_model_merged.onnx")
 
 
 def community(source: Path, folder: Path, variants: list[str]) -> None:

@@ -123,6 +123,7 @@ function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']
 function changeText(edit: ModelSignature['edits'][number]): string {
   if (edit.kind === 'last-logits') return "logits are computed for a prompt's last position only";
   if (edit.kind === 'whole-cache') return 'sliding-window layers keep their whole past instead of a ring';
+  if (edit.kind === 'cache-branch') return 'the branch of a merged decoder is chosen by its past';
   if (edit.kind === 'rotary-table') return 'the longer of two rotary tables is taken always';
   const where = edit.layers === null ? 'all layers' : `layers ${edit.layers.join(', ')}`;
   return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;
@@ -155,6 +156,11 @@ async function trialLoad(
       reasons.push(
         'activations are quantized with one scale for a whole step, so each sequence has a run of its own, and answers may ' +
           'depend on how prompts are cut into chunks; a 4-bit export with MatMulNBits has neither',
+      );
+    else if (signature.rowsRunAlone)
+      reasons.push(
+        'experts multiply the rows that chose them together, so each sequence has a run of its own, and answers may depend on ' +
+          'how prompts are cut into chunks',
       );
     if (reasons.length === 0)
       reasons.push(

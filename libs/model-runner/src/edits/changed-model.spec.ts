@@ -37,6 +37,7 @@ async function change(...edits: GraphEdit[]) {
         attention(1, 24),
         { opType: 'MatMul', input: ['a', 'b'], output: ['logits'] },
       ],
+      input: [{ name: 'past_key_values.0.key' }, { name: 'use_cache_branch' }],
       initializer: [{ name: 'w', dims: [200], dataType: 1, rawData: new Uint8Array(800).fill(7) }],
     },
   });
@@ -84,6 +85,19 @@ it('gives the product with the vocabulary the last position only', async () => {
     .slice(1)
     .map(({ rawData }) => Buffer.from(rawData ?? []).readBigInt64LE());
   expect(integers).toEqual([-1n, 2n ** 63n - 1n, 1n]);
+});
+
+it('computes which branch of a merged decoder is wanted', async () => {
+  const { after } = await change({ kind: 'cache-branch', past: 'past_key_values.0.key' });
+  expect(after.graph?.input?.map(({ name }) => name)).toEqual(['past_key_values.0.key']);
+  const [shape, slice, greater] = after.graph?.node ?? [];
+  expect(shape).toMatchObject({ opType: 'Shape', input: ['past_key_values.0.key'] });
+  expect(slice).toMatchObject({ input: [shape?.output?.[0], 'millrace.tokens_axis', 'millrace.tokens_end'] });
+  expect(greater).toMatchObject({
+    opType: 'Greater',
+    input: [slice?.output?.[0], 'millrace.zero'],
+    output: ['use_cache_branch'],
+  });
 });
 
 it('copies everything else byte by byte, fields that it does not know among them', async () => {

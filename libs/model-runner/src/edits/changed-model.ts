@@ -6,16 +6,21 @@ import type { Node } from '../signature/value-info.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import { encodedField, protoFields } from './proto-fields.ts';
 
-const { AttributeProto, NodeProto, TensorProto } = onnxProto.onnx;
+const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
 /** Field numbers of onnx.proto's ModelProto and GraphProto. */
 const GRAPH = 7;
 const NODE = 1;
 const INITIALIZER = 5;
+const INPUT = 11;
 /** Constants that edits give to the graph, by their value. */
 const CONDITIONS = { true: 'millrace.true', false: 'millrace.false' } as const;
 /** [batch, sequence, hidden] → [batch, 1, hidden]: the positions from the last one on, along the second axis. */
 const LAST_POSITION = 'millrace.last_position';
 const LAST_SLICE = { 'millrace.last': -1n, 'millrace.end': 2n ** 63n - 1n, 'millrace.sequence_axis': 1n } as const;
+
+const CACHE_BRANCH = 'use_cache_branch';
+/** Of a shape its third number. */
+const PAST_TOKENS = { 'millrace.tokens_axis': 2n, 'millrace.tokens_end': 3n } as const;
 
 /**
  * Reads a model and changes it; the file stays as it is. Only the nodes that edits are about are written anew, everything
@@ -31,8 +36,11 @@ export async function changedModel(file: string, edits: readonly GraphEdit[]): P
 }
 
 function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Array {
-  const parts: Uint8Array[] = [];
+  const parts: Uint8Array[] = edits.flatMap((edit) => (edit.kind === 'cache-branch' ? cacheBranch(edit.past) : []));
+  const branches = parts.length > 0;
   for (const { number, start, valueStart, end } of protoFields(graph)) {
+    if (branches && number === INPUT && ValueInfoProto.decode(graph.subarray(valueStart, end)).name === CACHE_BRANCH)
+      continue;
     const node = number === NODE ? NodeProto.decode(graph.subarray(valueStart, end)) : null;
     if (node !== null && edits.some((edit) => edit.kind === 'last-logits' && node.output?.includes(edit.output)))
       parts.push(...encodedField(NODE, lastPosition(node.input?.[0] ?? '')));
@@ -61,7 +69,7 @@ function change(node: Node, edit: GraphEdit): boolean {
     return true;
   }
   const layer = attentionLayer(node);
-  if (layer === null) return false;
+  if (layer === null || edit.kind === 'cache-branch') return false;
   if (edit.kind === 'whole-cache') setInteger(node, 'sliding_window_cache', 0);
   else if (edit.layers?.includes(layer) ?? true) setInteger(node, 'local_window_size', edit.tokens);
   return true;
@@ -77,6 +85,20 @@ function condition(value: boolean): Uint8Array[] {
   const dataType = TensorProto.DataType.BOOL;
   const tensor = { name: CONDITIONS[`${value}`], dataType, rawData: Uint8Array.of(value ? 1 : 0) };
   return encodedField(INITIALIZER, TensorProto.encode(tensor).finish());
+}
+
+/** [1]: whether the past [batch, kvHeads, tokens, headSize] holds tokens. In front of all nodes, because they stand in order. */
+function cacheBranch(past: string): Uint8Array[] {
+  const slice = Object.keys(PAST_TOKENS);
+  const nodes = [
+    { opType: 'Shape', input: [past], output: ['millrace.past_shape'] },
+    { opType: 'Slice', input: ['millrace.past_shape', ...slice], output: ['millrace.past_tokens'] },
+    { opType: 'Greater', input: ['millrace.past_tokens', 'millrace.zero'], output: [CACHE_BRANCH] },
+  ];
+  return [
+    ...nodes.flatMap((node) => encodedField(NODE, NodeProto.encode(node).finish())),
+    ...Object.entries({ ...PAST_TOKENS, 'millrace.zero': 0n }).flatMap(([name, value]) => integer(name, value)),
+  ];
 }
 
 function lastPosition(hidden: string): Uint8Array {

@@ -9,5 +9,7 @@ export type GraphEdit =
   | { readonly kind: 'window'; readonly tokens: number; readonly layers: readonly number[] | null }
   /** The If that gives `output`, and chooses between two rotary tables, always takes the same one. */
   | { readonly kind: 'rotary-table'; readonly output: string; readonly condition: boolean }
+  /** A decoder of two branches takes the one with a past when `past` holds tokens; the input that told it is none any more. */
+  | { readonly kind: 'cache-branch'; readonly past: string }
   /** The node that gives `output`, the product with the vocabulary's weights, gets each row's last position only. */
   | { readonly kind: 'last-logits'; readonly output: string };

@@ -39,7 +39,7 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
     assertDecode(this.limits, rows, tokenIds, pastTokens);
-    return forEachInTurn(rowsByPast(rows, pastTokens, this.signature.rowsShareScales), (group) => {
+    return forEachInTurn(rowsByPast(rows, pastTokens, this.signature.rowsRunAlone), (group) => {
       const groupTokens = Int32Array.from(group.rows, (row) => tokenIds[row] ?? 0);
       return this.#step(group.rows, group.rows, groupTokens, group.pastTokens);
     });

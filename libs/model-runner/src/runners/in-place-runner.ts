@@ -59,6 +59,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
     assertDecode(this.limits, rows, tokenIds, pastTokens);
+    if (this.signature.rowsRunAlone) return this.#decodeAlone(rows, tokenIds, pastTokens);
     const run = this.#decodeRuns[rows] ?? this.#newDecodeRun(rows);
     this.#decodeInputs.fill(run, rows, tokenIds, pastTokens);
     for (let row = 0; row < rows; row++) this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
@@ -69,6 +70,21 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
       noop,
       () => this.#widen(rows),
     );
+  }
+
+  /** The last row comes first, because every run leaves its logits in the first row. */
+  #decodeAlone(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
+    const { vocabularySize } = this.signature;
+    const order = Array.from({ length: rows }, (_, index) => rows - 1 - index);
+    return forEachInTurn(order, (row) => {
+      const past = pastTokens[row] ?? 0;
+      this.cache.touch(row, past + 1);
+      return finallyAfter(
+        () => this.#prefillRun(row, tokenIds.subarray(row, row + 1), past),
+        noop,
+        () => this.logits.copyWithin(row * vocabularySize, 0, vocabularySize),
+      );
+    });
   }
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {

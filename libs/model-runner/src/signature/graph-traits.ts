@@ -54,9 +54,12 @@ function tableRows({ initializer, node }: Graph): number {
 
 /** True where activations are quantized with one scale for all rows of a step, so that a row's result depends on the others. */
 export function sharesActivationScales(graph: Graph): boolean {
-  return (graph.node ?? []).some(
-    ({ opType }) => opType === 'DynamicQuantizeLinear' || opType === 'DynamicQuantizeMatMul',
-  );
+  return allNodes(graph).some(({ opType }) => opType === 'DynamicQuantizeLinear' || opType === 'DynamicQuantizeMatMul');
+}
+
+/** True where the rows that chose the same expert are multiplied together, whose number changes the bits of each. */
+export function mixesExperts(graph: Graph): boolean {
+  return allNodes(graph).some(({ opType }) => opType === 'MoE' || opType === 'QMoE');
 }
 
 /** The widest sliding window of the graph's attention in tokens, null where every layer sees the whole past. */
@@ -77,6 +80,14 @@ export function keepsRings(graph: Graph): boolean {
 export function attentionLayer(node: Node): number | null {
   if (node.opType !== 'GroupQueryAttention') return null;
   return Number(/\.(\d+)\./.exec(node.input?.[PAST_KEY_INPUT] ?? '')?.[1] ?? -1);
+}
+
+/** Those of branches too, as merged decoders have them. */
+function allNodes(graph: Graph): readonly Node[] {
+  return (graph.node ?? []).flatMap((node) => [
+    node,
+    ...(node.attribute ?? []).flatMap(({ g }) => (g ? allNodes(g) : [])),
+  ]);
 }
 
 function cosineTable(node: Node): string {

@@ -100,6 +100,19 @@ it('takes a graph without GroupQueryAttention as one that copies, and its positi
   expect(await inspect({}, { node: [{ opType: 'MatMul' }], initializer: [] })).toMatchObject({ maxPositions: null });
 });
 
+it('lets the past choose between the branches of a merged decoder, and looks into them', async () => {
+  const branch = { g: { name: 'b', node: [{ opType: 'DynamicQuantizeLinear' }] } };
+  const merged = await inspect(
+    { '+': ['use_cache_branch', 9, [1]] },
+    { node: [{ opType: 'If', input: ['use_cache_branch'], attribute: [{ name: 'then_branch', ...branch }] }] },
+  );
+  expect(merged).toMatchObject({
+    edits: [{ kind: 'cache-branch', past: 'past_key_values.0.key' }],
+    sideInputs: [{ kind: 'attention_mask' }],
+    rowsRunAlone: true,
+  });
+});
+
 it('takes caches and logits in half precision', async () => {
   const half = (name: string, dims: (number | string)[]): Record<string, Value> => ({ [name]: [name, FLOAT16, dims] });
   const { cacheType, logits } = await inspect({
@@ -182,13 +195,14 @@ it('asks for the last position alone where the graph lets it choose', async () =
   expect(logits.positions).toBe('last');
 });
 
-it('gives rows runs of their own where one scale for a step would let them change each other', async () => {
-  const { sharesCache, rowsShareScales } = await inspect({}, { node: [{ opType: 'DynamicQuantizeLinear' }] });
-  expect({ sharesCache, rowsShareScales }).toEqual({ sharesCache: false, rowsShareScales: true });
+it('gives rows runs of their own where scales or experts of a step would let them change each other', async () => {
+  const scales = await inspect({}, { node: [{ opType: 'DynamicQuantizeLinear' }] });
+  expect(scales).toMatchObject({ sharesCache: false, rowsShareScales: true, rowsRunAlone: true });
+  const experts = await inspect({}, { node: [{ opType: 'GroupQueryAttention' }, { opType: 'QMoE' }] });
+  expect(experts).toMatchObject({ sharesCache: true, rowsShareScales: false, rowsRunAlone: true });
 });
 
 it.each<[string, Record<string, Value | null>, RegExp]>([
-  ['two branches', { '+': ['use_cache_branch', 9, [1]] }, /decoder of two branches/],
   ['no tokens', { input_ids: null }, /no input "input_ids"/],
   ['int32 tokens', { input_ids: ['input_ids', INT32, ['b', 's']] }, /"input_ids" is int32; export it as int64/],
   ['no cache', { 'past_key_values.0.key': null, 'past_key_values.0.value': null }, /with its KV cache/],

@@ -9,6 +9,7 @@ import { assertExternalData } from './external-data.ts';
 import {
   cosineRows,
   keepsRings,
+  mixesExperts,
   rotaryChoice,
   sharesActivationScales,
   slidingWindow,
@@ -40,7 +41,9 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
 
   const configured = await configuredSizes(modelFile);
   const caches = cacheInputs(modelFile, inputs, graph.output ?? [], configured.headSize);
-  const understood = new Set(['input_ids', ...caches.cache.map((pair) => pair.past)]);
+  const understood = new Set(['input_ids', 'use_cache_branch', ...caches.cache.map((pair) => pair.past)]);
+  const branches = inputs.some(({ name }) => name === 'use_cache_branch');
+  const branchEdits: GraphEdit[] = branches ? [{ kind: 'cache-branch', past: caches.cache[0]?.past ?? '' }] : [];
   const layers = caches.cache.length / 2;
   const sharingNodes = (graph.node ?? []).filter((node) => node.opType === 'GroupQueryAttention');
   const side = sideInputs(
@@ -61,10 +64,15 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
     ...caches,
     layers,
     ...positions(modelFile, graph, windows.bound, configured),
-    edits: product === null ? windows.edits : [...windows.edits, { kind: 'last-logits', output: product }],
+    edits: [
+      ...branchEdits,
+      ...windows.edits,
+      ...(product === null ? [] : [{ kind: 'last-logits', output: product } as const]),
+    ],
     slidingWindow: windows.slidingWindow,
     rowsShareScales,
-    sharesCache: sharingNodes.length === layers && !rowsShareScales,
+    rowsRunAlone: rowsShareScales || mixesExperts(graph),
+    sharesCache: sharingNodes.length === layers,
     sideInputs: side,
   };
 }

@@ -37,9 +37,11 @@ export interface ModelSignature {
   readonly edits: readonly GraphEdit[];
   /** Widest window of the GroupQueryAttention layers that have one after the edits, in tokens; null where none has. */
   readonly slidingWindow: number | null;
-  /** True when activations are quantized with one scale for a whole step: then each row needs a run of its own. */
+  /** True when activations are quantized with one scale for a whole step. */
   readonly rowsShareScales: boolean;
-  /** True when every layer is a GroupQueryAttention node, which takes one buffer as past and present, and rows are independent. */
+  /** True when a row's bits depend on the other rows of its step, by such scales or by mixtures of experts: each needs a run of its own. */
+  readonly rowsRunAlone: boolean;
+  /** True when every layer is a GroupQueryAttention node, which takes one buffer as past and present. */
   readonly sharesCache: boolean;
   /** `input_ids` [batch, sequence] int64 */
   readonly sideInputs: readonly SideInput[];

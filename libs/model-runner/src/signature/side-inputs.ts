@@ -17,12 +17,6 @@ const ELEMENT_TYPES = {
 export function sideInputs(modelFile: string, inputs: readonly ValueInfo[]): SideInput[] {
   return inputs.map((input): SideInput => {
     const name = input.name ?? '';
-    if (name === 'use_cache_branch')
-      throw new ModelLoadError(
-        modelFile,
-        'input "use_cache_branch" marks a decoder of two branches, as optimum made before 1.14; such are not supported, ' +
-          'export the model again for text-generation-with-past or take a newer export.',
-      );
     if (!isKnown(name))
       throw new ModelLoadError(
         modelFile,

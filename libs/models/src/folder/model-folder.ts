@@ -142,7 +142,12 @@ async function chooseModelFile(
   genai: GenaiConfigJson | null,
 ): Promise<string | null> {
   const decoder = genai?.model.decoder?.filename;
-  const usual = [...(decoder === undefined ? [] : [decoder]), 'model.onnx', 'onnx/model.onnx'];
+  const usual = [
+    ...(decoder === undefined ? [] : [decoder]),
+    'model.onnx',
+    'onnx/model.onnx',
+    'onnx/decoder_model_merged.onnx',
+  ];
   const chosen = await reader.firstOf(named === null ? usual : [named]);
   if (chosen !== null) return chosen;
   const there = await onnxFilesOf(reader.folder);

@@ -36,10 +36,13 @@ export function chooseFiles(repo: string, files: readonly HubFile[], variant: st
     const models = inside.filter(({ path }) => /^[^/]+\.onnx([._]data.*)?$/.test(path.slice(prefix.length)));
     return [...small, ...models.map((file) => ({ file, path: file.path.slice(prefix.length) }))];
   }
-  const name = variant === '' ? 'model.onnx' : `model_${variant}.onnx`;
-  for (const folder of ['onnx/', '']) {
-    const model = byPath.get(prefix + folder + name);
+  const suffix = variant === '' ? '.onnx' : `_${variant}.onnx`;
+  const name = `model${suffix}`;
+  // Older repositories have optimum's name for decoders that serve prompts and single tokens alike.
+  for (const candidate of [`onnx/${name}`, name, `onnx/decoder_model_merged${suffix}`]) {
+    const model = byPath.get(prefix + candidate);
     if (model === undefined) continue;
+    const folder = candidate.startsWith('onnx/') ? 'onnx/' : '';
     // The model file names its weights, so they keep their names.
     const weights = inside.filter(
       ({ path }) => path.startsWith(`${model.path}_data`) || path.startsWith(`${model.path}.data`),

@@ -1,0 +1,92 @@
+import { inspectModel, type ModelSignature } from '#model-runner';
+import type { SessionBinding, TensorData } from '../../libs/model-runner/src/binding/session-binding.ts';
+import { changedModel } from '../../libs/model-runner/src/edits/changed-model.ts';
+import { floatArray } from '../../libs/model-runner/src/element-type.ts';
+import { openSession } from '../../libs/model-runner/src/open-session.ts';
+import { bestToken } from './runner-driver.ts';
+
+type Past = readonly TensorData[];
+
+/**
+ * ONNX Runtime's own runs of an export, one sequence at a time, to compare a runner with: no slots, no shared memory, no
+ * chunks, no batch. Half-precision graphs go through the C API, which alone carries them.
+ */
+export class PlainRuns {
+  readonly #session: SessionBinding;
+  readonly #signature: ModelSignature;
+
+  private constructor(session: SessionBinding, signature: ModelSignature) {
+    this.#session = session;
+    this.#signature = signature;
+  }
+
+  static async open(modelFile: string): Promise<PlainRuns> {
+    const signature = await inspectModel(modelFile);
+    const session = await openSession({
+      model: signature.edits.length === 0 ? modelFile : await changedModel(modelFile, signature.edits),
+      binding: signature.cacheType === 'float32' ? 'js-api' : 'c-api',
+      providers: ['cpu'],
+      inputNames: [
+        'input_ids',
+        ...signature.sideInputs.map(({ kind }) => kind),
+        ...signature.cache.map(({ past }) => past),
+      ],
+      outputNames: ['logits', ...signature.cache.map(({ present }) => present)],
+      threads: 1,
+      spinUs: 0,
+      onFallback: () => {},
+    });
+    return new PlainRuns(session, signature);
+  }
+
+  /** Greedy tokens, each computed from all those before it, with an empty past. */
+  async withoutCache(promptIds: readonly number[], count: number): Promise<number[]> {
+    const ids = [...promptIds];
+    while (ids.length < promptIds.length + count)
+      ids.push(bestToken((await this.#run(ids, this.#emptyPast(), 0)).logits));
+    return ids.slice(promptIds.length);
+  }
+
+  /** Greedy tokens, the prompt in one run and each further token in one with the past that the last run gave. */
+  async withCache(promptIds: readonly number[], count: number): Promise<number[]> {
+    let step = await this.#run(promptIds, this.#emptyPast(), 0);
+    const tokens = [bestToken(step.logits)];
+    for (; tokens.length < count; tokens.push(bestToken(step.logits)))
+      step = await this.#run([tokens.at(-1)!], step.present, promptIds.length + tokens.length - 1);
+    return tokens;
+  }
+
+  close(): void | Promise<void> {
+    return this.#session.close();
+  }
+
+  #emptyPast(): Past {
+    return this.#signature.cache.map(() => floatArray(this.#signature.cacheType, 0));
+  }
+
+  async #run(ids: readonly number[], past: Past, pastTokens: number) {
+    const { cache, cacheType, sideInputs, kvHeads, headSize, vocabularySize, logits } = this.#signature;
+    const total = pastTokens + ids.length;
+    const run = this.#session.newRun();
+    const long = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
+    const inputs: (readonly [TensorData, readonly number[]])[] = [[long(ids), [1, ids.length]]];
+    for (const { kind } of sideInputs) {
+      if (kind === 'attention_mask') inputs.push([new BigInt64Array(total).fill(1n), [1, total]]);
+      else if (kind === 'position_ids') inputs.push([long(ids.map((_, i) => pastTokens + i)), [1, ids.length]]);
+      else throw new Error(`plain runs have no ${kind}`);
+    }
+    for (const values of past) inputs.push([values, [1, kvHeads, pastTokens, headSize]]);
+    inputs.forEach(([data, dims], i) => {
+      run.setInput(i, this.#session.tensor(data, dims));
+    });
+    const positions = logits.positions === 'last' ? 1 : ids.length;
+    const outputs = floatArray(logits.type, positions * vocabularySize);
+    run.setOutput(0, this.#session.tensor(outputs, [1, positions, vocabularySize]));
+    const present = cache.map(() => floatArray(cacheType, kvHeads * total * headSize));
+    present.forEach((values, i) => {
+      run.setOutput(1 + i, this.#session.tensor(values, [1, kvHeads, total, headSize]));
+    });
+    await run.run();
+    return { logits: Float32Array.from(outputs.subarray(-vocabularySize)), present };
+  }
+}
