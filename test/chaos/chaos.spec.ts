@@ -115,7 +115,7 @@ function expectNoGrowth(before: Levels, after: Levels, slackBytes: number): void
     expect(has.timers, `${app}: timers`).toBeLessThan(had.timers + FEW);
     expect(has.files, `${app}: open files`).toBeLessThan(had.files + FEW);
   }
-  report(`Redis, without ledger and what expires: ${before.redisBytes} → ${after.redisBytes} bytes`);
+  report(`Redis, without ledger, events and what expires: ${before.redisBytes} → ${after.redisBytes} bytes`);
   expect(after.redisBytes).toBeLessThan(before.redisBytes * MOST_GROWTH + slackBytes / 100);
 }
 

@@ -25,17 +25,20 @@ export async function footprintOf(member: ProductProcess): Promise<Footprint> {
   return { heapBytes, residentBytes: Number(residentKib) * 1_024, timers, files };
 }
 
-/** Entries come with every request and stay by intention; they are delivered or trimmed by age. */
-const LEDGER = /:ledger$/;
+/**
+ * Entries of the ledger come with every request and stay by intention; they are delivered or trimmed by age. BullMQ cuts its
+ * events at a number of entries, but only by whole nodes of the stream, so that their bytes go up and down by some thousand.
+ */
+const CUT_OTHERWISE = /:(ledger|events)$/;
 
 /**
- * Bytes of the keys that neither expire nor are the ledger: what must not grow with requests.
+ * Bytes of the keys that neither expire nor are cut at a length: what must not grow with requests.
  * @param redis past any proxy
  */
 export async function lastingRedisBytes(redis: Redis): Promise<number> {
   let bytes = 0;
   for (const key of await redis.keys('*')) {
-    if (LEDGER.test(key) || (await redis.pttl(key)) >= 0) continue;
+    if (CUT_OTHERWISE.test(key) || (await redis.pttl(key)) >= 0) continue;
     bytes += Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
   }
   return bytes;
