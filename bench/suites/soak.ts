@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { KeyStore, microcreditsOf, TenantAccount, TenantStore } from '#admission';
+import { lastingRedisBytes } from '../../test/chaos/footprint.ts';
+import { lastingKeys } from '../../test/chaos/lasting-keys.ts';
 import { LedgerAudit } from '../../test/chaos/ledger-audit.ts';
 import { busyIn, requestKeysIn } from '../../test/chaos/leftovers.ts';
 import { seededRandom } from '../../test/chaos/seeded-random.ts';
@@ -24,8 +26,6 @@ const CALIBRATE_CLIENTS = 6;
 const MOST_OPEN = 24;
 const SAMPLES = 60;
 const MEBIBYTE = 1024 * 1024;
-/** What `PTTL` says of a key without an end; of one that is gone it says -2. */
-const NO_END = -1;
 /** Of what is there after the first fifth of the run. */
 const FLAT = 1.1;
 
@@ -122,22 +122,8 @@ async function sampleOf(cluster: Cluster, redis: Redis): Promise<Sample> {
       sizes[`${kind} ${index + 1}, resident`] = residentBytes(member.child.pid) / MEBIBYTE;
     }
   }
-  const lasting = await lastingKeys(redis);
-  const bytes = await Promise.all(lasting.filter((key) => !key.endsWith(':ledger')).map((key) => bytesOf(redis, key)));
-  sizes['Redis, data that never expires, without the ledger'] = bytes.reduce((sum, each) => sum + each, 0) / MEBIBYTE;
-  return { sizes, lastingKeys: lasting.length };
-}
-
-/** One that expires between the two questions is none. */
-async function lastingKeys(redis: Redis): Promise<string[]> {
-  const keys = await redis.keys('*');
-  const ends = await Promise.all(keys.map((name) => redis.pttl(name)));
-  return keys.filter((_, index) => ends[index] === NO_END);
-}
-
-/** The ledger is left out: it is cut at 10,000 entries a tenant, and the run is too short to come there. */
-async function bytesOf(redis: Redis, key: string): Promise<number> {
-  return Number(await redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '0'));
+  sizes['Redis, data that never expires, without ledger and events'] = (await lastingRedisBytes(redis)) / MEBIBYTE;
+  return { sizes, lastingKeys: (await lastingKeys(redis)).length };
 }
 
 function residentBytes(pid: number | undefined): number {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { pendingTimers, usedHeapBytes } from '../support/inspector.ts';
 import type { ProductProcess } from '../support/product-process.ts';
+import { lastingKeys } from './lasting-keys.ts';
 
 /** What a process holds while it has nothing to do. */
 export interface Footprint {
@@ -36,10 +37,7 @@ const CUT_OTHERWISE = /:(ledger|events)$/;
  * @param redis past any proxy
  */
 export async function lastingRedisBytes(redis: Redis): Promise<number> {
-  let bytes = 0;
-  for (const key of await redis.keys('*')) {
-    if (CUT_OTHERWISE.test(key) || (await redis.pttl(key)) >= 0) continue;
-    bytes += Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
-  }
-  return bytes;
+  const counted = (await lastingKeys(redis)).filter((key) => !CUT_OTHERWISE.test(key));
+  const bytes = await Promise.all(counted.map((key) => redis.memory('USAGE', key, 'SAMPLES', 0)));
+  return bytes.reduce<number>((sum, each) => sum + Number(each), 0);
 }

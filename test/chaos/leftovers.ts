@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { redisKeys } from '#queue';
 import type { Cluster } from '../support/cluster.ts';
+import { lastingKeys } from './lasting-keys.ts';
 
 /** What a run may leave in Redis, by the beginning of the key: nothing of this grows with requests. */
 const KEPT = [
@@ -21,13 +22,8 @@ const KEPT = [
 
 /** Keys that hold something of single requests: there must be none, but those that expire by themselves. */
 export async function requestKeysIn(redis: Redis): Promise<string[]> {
-  const left: string[] = [];
-  for (const key of await redis.keys('*')) {
-    if (KEPT.some((pattern) => pattern.test(key))) continue;
-    // What is remembered of a request that is over has an end, or had one just now; what is held for a running one has none.
-    if ((await redis.pttl(key)) === -1) left.push(key);
-  }
-  return left;
+  // What is remembered of a request that is over has an end; what is held for a running one has none.
+  return (await lastingKeys(redis)).filter((key) => !KEPT.some((pattern) => pattern.test(key)));
 }
 
 /** What workers and APIs still hold; empty when all is at rest. */

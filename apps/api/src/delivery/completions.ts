@@ -99,7 +99,7 @@ export class Completions {
     reply: FastifyReply,
     onQueued: () => void = () => {},
   ): Promise<void> {
-    const whole = !isStreamed(dialect, parsed);
+    const whole = chunksOf(dialect, parsed) === null;
     const prepared = await this.#generation.prepare(parsed.request, { ...context, whole });
     const work: Work = (target, heard) =>
       this.#generation.run(prepared, heard, {
@@ -142,9 +142,9 @@ export class Completions {
 
   async #deliver(asked: Asked, context: RequestContext, reply: FastifyReply, work: Work): Promise<void> {
     const { dialect, parsed } = asked;
-    if (dialect.chunks !== null && isStreamed(dialect, parsed))
-      await this.#stream(asked, dialect.chunks, context, reply, work);
-    else await this.#collect(asked, context, reply, work);
+    const chunks = chunksOf(dialect, parsed);
+    if (chunks === null) await this.#collect(asked, context, reply, work);
+    else await this.#stream(asked, chunks, context, reply, work);
   }
 
   async #stream(
@@ -202,8 +202,9 @@ interface Asked {
 /** Nothing is kept a second time; but its events are numbered. */
 const KEPT_ALREADY: KeepWish = { keyHash: null, path: '', body: null, paidMicrocredits: 0 };
 
-function isStreamed({ chunks }: Dialect, { delivery }: ParsedBody): boolean {
-  return delivery.stream && chunks !== null;
+/** How the answer is streamed; null where it is sent whole. */
+function chunksOf({ chunks }: Dialect, { delivery }: ParsedBody): Dialect['chunks'] {
+  return delivery.stream ? chunks : null;
 }
 
 function elsewhere(): MillraceError {

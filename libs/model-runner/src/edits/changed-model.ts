@@ -4,14 +4,10 @@ import type { ChangedModel } from '../binding/session-binding.ts';
 import { attentionLayer } from '../signature/graph-traits.ts';
 import type { Node } from '../signature/value-info.ts';
 import type { GraphEdit } from './graph-edit.ts';
+import { GRAPH, INITIALIZER, INPUT, NODE } from './onnx-fields.ts';
 import { encodedField, protoFields } from './proto-fields.ts';
 
 const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
-/** Field numbers of onnx.proto's ModelProto and GraphProto. */
-const GRAPH = 7;
-const NODE = 1;
-const INITIALIZER = 5;
-const INPUT = 11;
 /** Constants that edits give to the graph, by their value. */
 const CONDITIONS = { true: 'millrace.true', false: 'millrace.false' } as const;
 /** [batch, sequence, hidden] → [batch, 1, hidden]: the positions from the last one on, along the second axis. */

@@ -1,18 +1,12 @@
 import onnxProto from 'onnx-proto';
 import type { ChangedModel } from '../binding/session-binding.ts';
+import { GRAPH, GRAPH_NAME, INITIALIZER, INPUT, NODE, OUTPUT } from '../edits/onnx-fields.ts';
 import { encodedField, protoFields } from '../edits/proto-fields.ts';
 import { type ElementType, onnxTypeOf } from '../element-type.ts';
 import type { Graph } from '../signature/value-info.ts';
 import { inputsOf, type LayerPart, layerParts, outputsOf } from './layer-cuts.ts';
 
 const { GraphProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
-/** Field numbers of onnx.proto's ModelProto and GraphProto. */
-const GRAPH = 7;
-const NODE = 1;
-const NAME = 2;
-const INITIALIZER = 5;
-const INPUT = 11;
-const OUTPUT = 12;
 
 /** A model of its own: some layers of another one. */
 export interface ModelPart {
@@ -85,7 +79,7 @@ function partGraph(graph: Uint8Array, { nodes, takes, leaves }: LayerPart, { typ
       if (name == null || !(number === INPUT ? read : made).has(name)) continue;
       (number === INPUT ? inputNames : outputNames).push(name);
       keep(number, value);
-    } else if (number === NAME) kept.push(graph.subarray(start, end));
+    } else if (number === GRAPH_NAME) kept.push(graph.subarray(start, end));
   }
   // [batch, sequence, hidden]: inference of shapes behind it goes wrong where less is known.
   const shape = { dim: [{}, {}, { dimValue: size }] };

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { CApiSession } from '../binding/c-api-session.ts';
 import type { ChangedModel, SessionBinding, SessionOptions } from '../binding/session-binding.ts';
 import { modelName } from '../binding/session-config.ts';
@@ -22,9 +22,9 @@ export async function openParts(
   const { model, inputNames, outputNames } = options;
   const cannot = (problem: string) => new ModelLoadError(modelName(model), problem);
   if (model instanceof Uint8Array) throw cannot('it is in no file.');
+  const graphBytes = typeof model === 'string' ? (await stat(model)).size : model.bytes.byteLength;
+  if (graphBytes > MOST_BYTES_CUT) throw cannot('its weights are inside the ONNX file; keep them in a file beside it.');
   const whole: ChangedModel = typeof model === 'string' ? { file: model, bytes: await readFile(model) } : model;
-  if (whole.bytes.byteLength > MOST_BYTES_CUT)
-    throw cannot('its weights are inside the ONNX file; keep them in a file beside it.');
   const parts = modelParts(whole, count, hiddenType);
   if (parts === null) throw cannot(`no ${count} groups of layers are found in its graph.`);
   const opened: OpenPart[] = [];

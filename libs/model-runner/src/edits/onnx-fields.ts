@@ -1,0 +1,7 @@
+/** Field numbers of onnx.proto: of ModelProto the graph, of GraphProto the others. */
+export const GRAPH = 7;
+export const NODE = 1;
+export const GRAPH_NAME = 2;
+export const INITIALIZER = 5;
+export const INPUT = 11;
+export const OUTPUT = 12;
