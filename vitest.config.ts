@@ -24,6 +24,7 @@ export default defineConfig({
   test: {
     execArgv: ['--conditions=source'],
     server: { deps: { inline: [/@ai-sdk/, /\/ai\//] } },
+    setupFiles: [fileURLToPath(new URL('test/support/patience.ts', import.meta.url))],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

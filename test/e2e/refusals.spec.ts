@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KeyStore, type TenantInput, TenantStore } from '#admission';
 import type { ModelCard } from '#contracts';
 import { openModelFolder } from '#models';
@@ -33,8 +33,11 @@ beforeAll(async () => {
   api = await ProductProcess.start('api', { REDIS_URL: server.url, MILLRACE_QUEUE_PLACES: String(QUEUE_PLACES) });
 }, 120_000);
 
-afterAll(async () => {
+afterEach(() => {
+  holding = false;
   for (const end of held.splice(0)) end();
+});
+afterAll(async () => {
   await worker?.[Symbol.asyncDispose]();
   await api?.[Symbol.asyncDispose]();
   redis?.disconnect();

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
 // Ends the listed processes once its standard input closes, which happens however the supervisor dies, SIGKILL included. The
-// three seconds are a timer's, not a count of polls: on a busy machine a poll takes long.
+// three seconds are a timer's, not a count of polls: on a busy machine a poll takes long. After them nothing is asked any
+// more: what was killed and has a parent that never waits for its children, as a container's first process may be, keeps its pid.
 const SCRIPT = `
 trap '' INT HUP TERM
 pids=
@@ -13,13 +14,14 @@ while read -r verb pid; do
 done
 for pid in $pids; do kill -TERM "$pid" 2>/dev/null; done
 (sleep 3; for pid in $pids; do kill -KILL "$pid" 2>/dev/null; done) &
+last=$!
 alive=1
-while [ -n "$alive" ]; do
+while [ -n "$alive" ] && kill -0 "$last" 2>/dev/null; do
   sleep 0.1
   alive=
   for pid in $pids; do kill -0 "$pid" 2>/dev/null && alive=1; done
 done
-kill -KILL $! 2>/dev/null
+kill -KILL "$last" 2>/dev/null
 `;
 
 /**
