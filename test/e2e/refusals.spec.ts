@@ -10,7 +10,7 @@ import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
 
-/** DESIGN's table of refusals, over HTTP, in every dialect, and what OpenAI's client makes of each. */
+/** The table of refusals in docs/api, over HTTP, in every dialect, and what OpenAI's client makes of each. */
 const SLOTS = 1;
 const QUEUE_PLACES = 4;
 const messages = [{ role: 'user' as const, content: 'Hello' }];

@@ -2,7 +2,7 @@ import { dequantize } from '../gguf/dequantize.ts';
 import { HALF_TO_FLOAT } from '../gguf/half.ts';
 import type { TensorType } from '../gguf/tensor-types.ts';
 
-/** Weights that share a scale. Rows in blocks of 32 keep a row's bits whatever shares the batch (FACTS: block 32). */
+/** Weights that share a scale. Rows in blocks of 32 keep a row's bits whatever shares the batch (decision 0031). */
 export const BLOCK = 32;
 
 export interface EightBits {
