@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { ApiSettings, readSettings } from '#config';
 import { onSupervisorGone, tellSupervisor } from './process/supervisor-channel.ts';
-import { startApi } from './start-api.ts';
+import { startApi } from './start/start-api.ts';
 
 try {
   const { app, ...addresses } = await startApi(readSettings(ApiSettings));
