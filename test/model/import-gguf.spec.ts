@@ -146,7 +146,7 @@ describe.each([
   it('keeps the bits of a row in any batch and for any chunks', async () => {
     const prompt = referenceOf(name).prompts[3]!.promptIds.slice(0, 96); // 32 k + 1 would leave attention a query alone
     const whole = await prefillInChunks(runner, 0, prompt, prompt.length);
-    for (const chunk of [2, 16, 32])
+    for (const chunk of [2, 7, 16, 32, 33])
       expect(differingValues(await prefillInChunks(runner, 1, prompt, chunk), whole)).toBe(0);
     for (const [slot, length] of [5, 33, 20].entries())
       await prefillInChunks(runner, slot + 1, prompt.slice(0, length), 64);

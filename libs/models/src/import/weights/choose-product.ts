@@ -15,7 +15,7 @@ export interface ProductChoice {
 
 /**
  * `near`: as near to the file's weights as can be. `quick`: gate, up and output matrices in 8 bits by whole rows, and for
- * prompts the others in 8 bits by blocks of 128 (docs/decisions/0031-weights-are-laid-out-for-each-phase.md).
+ * prompts the others in 8 bits by blocks of 64 (docs/decisions/0031-weights-are-laid-out-for-each-phase.md).
  */
 export const LAYOUTS = ['near', 'quick'] as const;
 export type Layout = (typeof LAYOUTS)[number];

@@ -2,11 +2,11 @@ import { dequantize } from '../gguf/dequantize.ts';
 import { stepOf } from './eight-bits.ts';
 import type { Product } from './products.ts';
 
-const WIDE_BLOCK = 128;
+const WIDE_BLOCK = 64;
 
 /**
- * 8 bits in blocks of 128, activations likewise, of any type of weights. For runs of several rows only: those have the same
- * bits in every run of two rows or more, while a single row would be rounded otherwise.
+ * 8 bits in blocks of 64, activations likewise, of any type of weights. A row has the same bits in every run. In blocks of 128 it has
+ * not: kernels take two rows at a time, and where their number is odd they round the last one otherwise.
  */
 export const wideBlocks: Product = (graph, name, value, matrix) => {
   const blocks = Math.ceil(matrix.columns / WIDE_BLOCK);
