@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { podLifecycle } from '../../tools/deploy/lifecycle/pod-lifecycle.ts';
 import { Cluster } from '../support/cluster.ts';
+import { freePort } from '../support/free-port.ts';
 import { Pod, type PodEnd } from '../support/pod.ts';
 import { TEST_KEY } from '../support/product-process.ts';
-import { freePort } from '../support/redis-server.ts';
 import { seededRandom } from './seeded-random.ts';
 import { Workload } from './workload.ts';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { redisTargetOf } from '#config';
 import { connectRedis } from '#queue';
+import { freePort } from '../support/free-port.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/tls/', import.meta.url));
@@ -42,11 +42,3 @@ it('Redis is reached with TLS, a private authority and a password that is kept a
   expect(await reach({ REDIS_URL, REDIS_CA })).toContain('NOAUTH');
   expect(await reach({ REDIS_URL, REDIS_PASSWORD: PASSWORD })).toMatch(/certificate|self.signed/);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

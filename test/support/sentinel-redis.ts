@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { FaultProxy } from './fault-proxy.ts';
-import { freePort, RedisServer, redisBinary } from './redis-server.ts';
+import { freePort } from './free-port.ts';
+import { RedisServer, redisBinary } from './redis-server.ts';
 
 const MASTER = 'millrace';
 

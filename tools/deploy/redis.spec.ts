@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { freePort, redisBinary } from '../../test/support/redis-server.ts';
+import { freePort } from '../../test/support/free-port.ts';
+import { redisBinary } from '../../test/support/redis-server.ts';
 import { render } from './kustomize/render.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
