@@ -123,8 +123,12 @@ interface Event {
   readonly data: string;
 }
 
-/** Reads events until the stream ends or `until` of them have come. */
-async function read(response: Response, until = Number.POSITIVE_INFINITY): Promise<Event[]> {
+/** Reads events until the stream ends or `until` of them have come, and tells how many have at each. */
+async function read(
+  response: Response,
+  until = Number.POSITIVE_INFINITY,
+  onEvent: (count: number) => void = () => {},
+): Promise<Event[]> {
   expect(response.status).toBe(200);
   const events: Event[] = [];
   let rest = '';
@@ -139,6 +143,7 @@ async function read(response: Response, until = Number.POSITIVE_INFINITY): Promi
         const data = /^data: (.*)$/m.exec(piece)?.[1];
         if (data === undefined) continue;
         events.push({ id: /^id: (.*)$/m.exec(piece)?.[1] ?? null, data });
+        onEvent(events.length);
         if (events.length >= until) return events;
       }
     }
@@ -452,9 +457,10 @@ describe('an API replica that goes', () => {
     const body = bodyOf({ stream: true, stream_options: { include_usage: true } });
     const headers = { 'idempotency-key': key() };
     gate = Promise.withResolvers<void>();
-    const whole = post(who, body, { headers }).then((response) => read(response));
-    await expect.poll(() => worker.jobs.at(-1)?.tenantId).toBe(who.id);
-    await sleep(100);
+    const begun = Promise.withResolvers<void>();
+    const onEvent = (count: number) => count === 2 && begun.resolve();
+    const whole = post(who, body, { headers }).then((response) => read(response, Number.POSITIVE_INFINITY, onEvent));
+    await begun.promise;
     const stopped = apis[0]!.stop('SIGTERM');
     const had = await whole;
     expect(had.length).toBeGreaterThan(1);

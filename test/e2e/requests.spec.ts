@@ -187,7 +187,7 @@ describe('x-request-timeout-ms', () => {
   it('ends a request in its prefill, in the middle of its answer, and while its prompt is made', async () => {
     script = untilCancelled;
     const who = await team();
-    const streamed = await ask(who, { stream: true }, timeout(300)).answer;
+    const streamed = await ask(who, { stream: true }, timeout(1_000)).answer;
     expect(streamed.status).toBe(200);
     const text = await streamed.text();
     expect(text).toContain('"code":"deadline_exceeded"');
@@ -199,7 +199,7 @@ describe('x-request-timeout-ms', () => {
       cancelled += 1;
       job.finish({ reason: 'cancelled' });
     };
-    const whole = await ask(who, {}, timeout(300)).answer;
+    const whole = await ask(who, {}, timeout(1_000)).answer;
     expect([whole.status, ((await whole.json()) as Failure).error.code]).toEqual([504, 'deadline_exceeded']);
     await expect.poll(() => cancelled).toBe(1);
 

@@ -118,7 +118,7 @@ describe('npm start', () => {
     up.child.kill('SIGINT');
     expect(await up.exitCode).toBe(0);
     expect(Date.now() - stoppedAt).toBeLessThan(5_000);
-    await until(() => alive(pids).length === 0, 500);
+    await until(() => alive(pids).length === 0, 2_000);
     expect(alive(pids).map(command)).toEqual([]);
     expect(existsSync(join(stateFolder, 'up.pid'))).toBe(false);
   });

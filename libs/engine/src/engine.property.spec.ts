@@ -116,87 +116,86 @@ async function solo(request: EngineRequest, slots: number, prefillChunkTokens: n
 describe('Engine under random load', () => {
   it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, ends all, and leaks no slot', async () => {
     let [parks, hits, evictions, preemptions, parts] = [0, 0, 0, 0, 0];
-    await fc.assert(
-      fc.asyncProperty(scenario, async (drawn) => {
-        const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
-        const { prefillParts } = drawn;
-        const runner = new HistoryModelRunner({
-          slots,
-          parkingSlots,
-          blocks,
-          slotTokens: SLOT_TOKENS,
-          vocabularySize: VOCABULARY,
-          prefillParts,
-          asynchronous,
-        });
-        const engine = new Engine({
-          runner,
-          tokenTable,
-          prefillChunkTokens,
-          // With parts the least time is nothing, so that the runs' own times, which are all but random here, cut the prompts.
-          decodeStretch: prefillParts > 1 ? 2 : decodeStretch,
-          leastPrefillMs: prefillParts > 1 ? 0 : undefined,
-          kvTokens: kvTokens ?? undefined,
-        });
-        let fatal: Error | null = null;
-        engine.onFatal((error) => {
-          fatal = error;
-        });
-        const collected = new CollectedAnswers(engine);
-        const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
+    const property = fc.asyncProperty(scenario, async (drawn) => {
+      const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
+      const { prefillParts } = drawn;
+      const runner = new HistoryModelRunner({
+        slots,
+        parkingSlots,
+        blocks,
+        slotTokens: SLOT_TOKENS,
+        vocabularySize: VOCABULARY,
+        prefillParts,
+        asynchronous,
+      });
+      const engine = new Engine({
+        runner,
+        tokenTable,
+        prefillChunkTokens,
+        // With parts the least time is nothing, so that the runs' own times, which are all but random here, cut the prompts.
+        decodeStretch: prefillParts > 1 ? 2 : decodeStretch,
+        leastPrefillMs: prefillParts > 1 ? 0 : undefined,
+        kvTokens: kvTokens ?? undefined,
+      });
+      let fatal: Error | null = null;
+      engine.onFatal((error) => {
+        fatal = error;
+      });
+      const collected = new CollectedAnswers(engine);
+      const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
 
-        let clock = 0;
-        const events: { at: number; act: () => void }[] = [];
-        for (const { request, gapSteps, cancelAfterSteps } of planned) {
-          clock += gapSteps;
-          events.push({ at: clock, act: () => engine.submit(request) });
-          if (cancelAfterSteps !== null) {
-            events.push({ at: clock + cancelAfterSteps, act: () => engine.cancel(request.requestId, request.epoch) });
-          }
+      let clock = 0;
+      const events: { at: number; act: () => void }[] = [];
+      for (const { request, gapSteps, cancelAfterSteps } of planned) {
+        clock += gapSteps;
+        events.push({ at: clock, act: () => engine.submit(request) });
+        if (cancelAfterSteps !== null) {
+          events.push({ at: clock + cancelAfterSteps, act: () => engine.cancel(request.requestId, request.epoch) });
         }
-        events.sort((a, b) => a.at - b.at);
-        for (let step = 0; events.length > 0; step++) {
-          while (events.length > 0 && events[0]!.at <= step) events.shift()!.act();
-          await engine.step();
-          const { running, freeSlots, parked } = engine.stats();
-          expect(running + freeSlots).toBe(slots);
-          if (kvTokens !== null) {
-            // A sequence that is parked is in two slots until the next step.
-            expect(engine.stats().kvResidentTokens).toBeLessThanOrEqual(kvTokens + SLOT_TOKENS);
-          }
-          expect(parked).toBeLessThanOrEqual(Math.max(0, parkingSlots - 1));
+      }
+      events.sort((a, b) => a.at - b.at);
+      for (let step = 0; events.length > 0; step++) {
+        while (events.length > 0 && events[0]!.at <= step) events.shift()!.act();
+        await engine.step();
+        const { running, freeSlots, parked } = engine.stats();
+        expect(running + freeSlots).toBe(slots);
+        if (kvTokens !== null) {
+          // A sequence that is parked is in two slots until the next step.
+          expect(engine.stats().kvResidentTokens).toBeLessThanOrEqual(kvTokens + SLOT_TOKENS);
         }
-        const before = engine.stats().stepsTotal;
-        await engine.runUntilIdle();
-        expect(engine.stats().stepsTotal - before).toBeLessThan(2_000);
+        expect(parked).toBeLessThanOrEqual(Math.max(0, parkingSlots - 1));
+      }
+      const before = engine.stats().stepsTotal;
+      await engine.runUntilIdle();
+      expect(engine.stats().stepsTotal - before).toBeLessThan(2_000);
 
-        expect(fatal).toBeNull();
-        expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
-        parks += engine.stats().parksTotal;
-        parts += runner.log.filter((run) => run.startsWith('part')).length;
-        const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
-        preemptions += engine.stats().preemptionsTotal;
-        hits += prefixHitTokensTotal;
-        evictions += prefixEvictionsTotal;
-        expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
-        expect(collected.failures.size).toBe(0);
-        for (const { request, cancelAfterSteps } of planned) {
-          const alone = await solo({ ...request, whole: false }, slots, prefillChunkTokens);
-          for (let choice = 0; choice < request.choices; choice++) {
-            const expected = alone.answer(request.requestId, choice);
-            const actual = collected.answer(request.requestId, choice);
-            if (cancelAfterSteps === null) {
-              expect(withoutCounts(actual)).toEqual(withoutCounts(expected));
-            } else {
-              expect(actual.finish).not.toBeNull();
-              expect(expected.tokenIds.slice(0, actual.tokenIds.length)).toEqual(actual.tokenIds);
-              expect(expected.text.startsWith(actual.text)).toBe(true);
-            }
+      expect(fatal).toBeNull();
+      expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
+      parks += engine.stats().parksTotal;
+      parts += runner.log.filter((run) => run.startsWith('part')).length;
+      const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
+      preemptions += engine.stats().preemptionsTotal;
+      hits += prefixHitTokensTotal;
+      evictions += prefixEvictionsTotal;
+      expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
+      expect(collected.failures.size).toBe(0);
+      for (const { request, cancelAfterSteps } of planned) {
+        const alone = await solo({ ...request, whole: false }, slots, prefillChunkTokens);
+        for (let choice = 0; choice < request.choices; choice++) {
+          const expected = alone.answer(request.requestId, choice);
+          const actual = collected.answer(request.requestId, choice);
+          if (cancelAfterSteps === null) {
+            expect(withoutCounts(actual)).toEqual(withoutCounts(expected));
+          } else {
+            expect(actual.finish).not.toBeNull();
+            expect(expected.tokenIds.slice(0, actual.tokenIds.length)).toEqual(actual.tokenIds);
+            expect(expected.text.startsWith(actual.text)).toBe(true);
           }
         }
-      }),
-      { numRuns: 300 },
-    );
+      }
+    });
+    // One round in thirty has too few preemptions by chance.
+    for (let round = 0; round < 3 && preemptions <= 20; round += 1) await fc.assert(property, { numRuns: 300 });
     expect(parks).toBeGreaterThan(20);
     expect(preemptions).toBeGreaterThan(20);
     expect(hits).toBeGreaterThan(1_000);

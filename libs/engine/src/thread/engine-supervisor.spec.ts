@@ -8,18 +8,28 @@ import { EngineThread } from './engine-thread.ts';
 const ENTRY = new URL('../testing/history-engine-thread.ts', import.meta.url);
 const DATA: HistoryEngineThreadData = { slots: 4, vocabularySize: 32, slotTokens: 2_000 };
 
+/** So much longer than a step that a busy machine does not take a thread for hanging. */
+const STEP_LIMIT_MS = 1_000;
+
 /** Threads that do, one after another, what `lives` says; the last of them again and again. */
-async function supervise(lives: Partial<HistoryEngineThreadData>[], replacements = 3) {
+async function supervise(
+  lives: Partial<HistoryEngineThreadData>[],
+  { replacements = 3, startLimitMs = 20_000 }: { replacements?: number; startLimitMs?: number } = {},
+) {
   let started = 0;
   const losses: EngineLoss[] = [];
   const supervisor = await EngineSupervisor.start({
     replacements,
-    startLimitMs: 1_000,
+    startLimitMs,
     start: (startLimitMs) => {
       const life = lives[Math.min(started, lives.length - 1)];
       started += 1;
       const data = { ...DATA, ...life };
-      return EngineThread.start(ENTRY, data, { execArgv: ['--conditions=source'], stepLimitMs: 300, startLimitMs });
+      return EngineThread.start(ENTRY, data, {
+        execArgv: ['--conditions=source'],
+        stepLimitMs: STEP_LIMIT_MS,
+        startLimitMs,
+      });
     },
   });
   const lost = new Promise<EngineLoss>((resolve) => {
@@ -54,18 +64,18 @@ describe('EngineSupervisor', () => {
     await using _ = supervisor;
     supervisor.submit(request('a'));
     const loss = await lost;
-    expect(loss.error.message).toMatch(/it has ended no step for \d+ ms, and 300 ms are allowed/);
+    expect(loss.error.message).toMatch(/it has ended no step for \d+ ms, and 1000 ms are allowed/);
     await loss.replaced;
     supervisor.submit(request('b'));
     await expect.poll(() => answers.answer('b').finish).not.toBeNull();
   });
 
   it('leaves a thread alone whose steps are long, and one that has nothing to do', async () => {
-    const { supervisor, answers, losses } = await supervise([{ runMs: 250 }]);
+    const { supervisor, answers, losses } = await supervise([{ runMs: STEP_LIMIT_MS / 2 }]);
     await using _ = supervisor;
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    supervisor.submit(requestOf('a', [1, 2], { stop: { tokenIds: [], strings: [], maxTokens: 6 } }));
-    await expect.poll(() => answers.answer('a').finish, { timeout: 10_000 }).not.toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 1.5 * STEP_LIMIT_MS));
+    supervisor.submit(requestOf('a', [1, 2], { stop: { tokenIds: [], strings: [], maxTokens: 4 } }));
+    await expect.poll(() => answers.answer('a').finish).not.toBeNull();
     expect(losses).toEqual([]);
   });
 
@@ -81,21 +91,23 @@ describe('EngineSupervisor', () => {
   });
 
   it('replaces a thread that hangs while it loads, and gives up when the next ones do so too', async () => {
-    const { supervisor, answers, lost } = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }, {}]);
+    const { supervisor, answers, lost } = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }, {}], {
+      startLimitMs: 1_000,
+    });
     await using _ = supervisor;
     supervisor.submit(request('a'));
     await (await lost).replaced;
     supervisor.submit(request('b'));
     await expect.poll(() => answers.answer('b').finish).not.toBeNull();
 
-    const stuck = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }], 1);
+    const stuck = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }], { replacements: 1, startLimitMs: 1_000 });
     stuck.supervisor.submit(request('a'));
     expect((await stuck.fatal).message).toMatch(/has been loading for \d+ ms.*not replaced, since 2 threads were lost/);
     await stuck.supervisor.close();
   }, 60_000);
 
   it('gives up when threads end again and again, and when no new one can be started', async () => {
-    const again = await supervise([{ crashAtRun: 1 }], 1);
+    const again = await supervise([{ crashAtRun: 1 }], { replacements: 1 });
     await using _ = again.supervisor;
     again.supervisor.submit(request('a'));
     await (await again.lost).replaced;
