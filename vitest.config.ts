@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import swc from 'unplugin-swc';
 import { defineConfig } from 'vitest/config';
@@ -17,6 +18,13 @@ function builtOfItsOwn(name: string, entries: readonly string[]) {
   ];
 }
 
+/** End-to-end tests that hold times against bounds, or fill all processors by themselves: one file after another. */
+const TIMED = ['clients', 'concurrency', 'failover', 'fairness', 'redis-outages', 'up', 'worker-long-prefill'].map(
+  (name) => `test/e2e/${name}.spec.ts`,
+);
+
+const globalSetup = fileURLToPath(new URL('test/support/build-once.ts', import.meta.url));
+
 export default defineConfig({
   plugins: [swc.vite({ module: { type: 'es6' } })],
   resolve: { conditions, alias: builtOfItsOwn('eventsource-parser', ['stream']) },
@@ -25,6 +33,10 @@ export default defineConfig({
     execArgv: ['--conditions=source'],
     server: { deps: { inline: [/@ai-sdk/, /\/ai\//] } },
     setupFiles: [fileURLToPath(new URL('test/support/patience.ts', import.meta.url))],
+    // Vitest would leave one processor to itself, and on a machine of two run one file after another.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // As test/support/patience.ts has it for `vi.waitFor`.
+    expect: { poll: { timeout: 10_000, interval: 20 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
@@ -39,6 +51,8 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.spec.ts'],
+          exclude: TIMED,
+          globalSetup,
           // Whole clusters, one after another and when the other tiers are done: they need the machine for themselves.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
@@ -46,11 +60,16 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: 'e2e-timed', include: TIMED, globalSetup, fileParallelism: false, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
         test: {
           name: 'chaos',
           include: ['test/chaos/**/*.spec.ts'],
+          globalSetup,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -12,8 +12,8 @@ export interface PlannedFault {
   readonly seed: number;
 }
 
-const SHORTEST_PAUSE_MS = 400;
-const LONGEST_PAUSE_MS = 1_600;
+const SHORTEST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 800;
 const SHORTEST_HOLD_MS = 300;
 
 /** All faults of a run, as its seed has it: each kind once before any comes again. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 /** The operator's key that every API of a test accepts. */
 export const TEST_KEY = 'sk-test-key-0123456789';
@@ -48,11 +49,17 @@ export interface WorkerStats {
   readonly rssBytes: number;
 }
 
+/** Compiled code of dist, which each process that ends by itself leaves to the next: a fifth of its start. */
+const COMPILED = fileURLToPath(new URL('../../.millrace/cache/compiled', import.meta.url));
+
+/** The variable that says that dist is current: where `build` was called for all files. */
+export const BUILT = 'MILLRACE_TESTS_BUILT';
+
 let built = false;
 
 /** Builds as `npm run build` does, when dist is not current; the products run without a type stripper. */
 export function build(): void {
-  if (built) return;
+  if (built || process.env[BUILT] !== undefined) return;
   const script = "await (await import('./tools/bootstrap/build.mjs')).ensureBuilt(console.error)";
   execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
   built = true;
@@ -83,6 +90,7 @@ export class ProductProcess implements AsyncDisposable {
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
+        NODE_COMPILE_CACHE: COMPILED,
         MILLRACE_DEV_KEY: TEST_KEY,
         MILLRACE_HTTP_PORT: '0',
         MILLRACE_MANAGEMENT_PORT: '0',

@@ -26,10 +26,15 @@ export async function pythonWithOpenai(): Promise<string> {
       throw new Error(
         'This test needs python3 with venv: install it (Debian: apt-get install python3-venv) and run again.',
       );
-    await run('apt-get', ['update', '-qq'], { timeout: 120_000 });
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'python3-venv'], {
-      timeout: 240_000,
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    const install = () =>
+      run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'python3-venv'], {
+        timeout: 240_000,
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      });
+    // A fresh image knows no packages, unless Redis had to be installed before.
+    await install().catch(async () => {
+      await run('apt-get', ['update', '-qq'], { timeout: 120_000 });
+      await install();
     });
   }
   await run('python3', ['-m', 'venv', '--clear', folder], { timeout: 120_000 });

@@ -7,9 +7,17 @@ import { installedProgram, ROOT } from './paths.mjs';
 import { prepare } from './prepare.mjs';
 import { withPrometheus } from './prometheus.mjs';
 import { runChecks } from './run-checks.mjs';
-import { runProgram } from './run-program.mjs';
+import { captureProgram, runProgram } from './run-program.mjs';
 
-const TIERS = ['unit', 'redis', 'model', 'e2e', 'chaos'];
+/** The tiers, and what of vitest.config.ts is in each. */
+const PROJECTS = {
+  unit: ['unit'],
+  redis: ['redis'],
+  model: ['model'],
+  e2e: ['e2e', 'e2e-timed'],
+  chaos: ['chaos'],
+};
+const TIERS = Object.keys(PROJECTS);
 const REPORT = join(ROOT, '.millrace', 'test-report.json');
 
 await runMain(async () => {
@@ -20,20 +28,18 @@ await runMain(async () => {
   mkdirSync(join(ROOT, '.millrace'), { recursive: true });
   rmSync(REPORT, { force: true });
   await prepare();
-  const failedChecks = given.length === 0 ? await runChecks() : [];
-  let env = projectEnvironment();
-  if (tiers.length === 0 || tiers.some((tier) => tier !== 'unit')) {
-    const cli = join(ROOT, 'dist', 'apps', 'cli', 'src', 'main.js');
-    const code = await runProgram(nodeRuntime(), [cli, 'redis'], { env });
-    if (code !== 0) return code;
-  }
-  if (tiers.length === 0 || tiers.includes('e2e')) env = await withPrometheus(env);
+  // What has to be fetched comes while the checks compute.
+  const [failedChecks, { code: lacking, env }] = await Promise.all([
+    given.length === 0 ? runChecks() : [],
+    withServers(tiers.length === 0 ? TIERS : tiers),
+  ]);
+  if (lacking !== 0) return lacking;
   const code = await runProgram(
     nodeRuntime(),
     [
       installedProgram('vitest'),
       'run',
-      ...tiers.flatMap((tier) => ['--project', tier]),
+      ...tiers.flatMap((tier) => PROJECTS[tier]).flatMap((project) => ['--project', project]),
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${REPORT}`,
@@ -49,6 +55,22 @@ await runMain(async () => {
   );
   return code !== 0 ? code : failedChecks.length > 0 ? 1 : 0;
 });
+
+/** The programs beside which the tiers run, one after another: they share one package manager. */
+async function withServers(tiers) {
+  const env = projectEnvironment();
+  if (tiers.some((tier) => tier !== 'unit')) {
+    const cli = join(ROOT, 'dist', 'apps', 'cli', 'src', 'main.js');
+    const code = await runProgram(nodeRuntime(), [cli, 'redis'], { env });
+    if (code !== 0) return { code, env };
+  }
+  if (!tiers.includes('e2e')) return { code: 0, env };
+  const found = await withPrometheus(env);
+  // Where it fails, the test that needs it says why.
+  const python = "await (await import('./test/support/python.ts')).pythonWithOpenai()";
+  await captureProgram(nodeRuntime(), ['--input-type=module', '-e', python], { env: found, cwd: ROOT });
+  return { code: 0, env: found };
+}
 
 function totals() {
   if (!existsSync(REPORT)) return { passed: 0, failed: 0 };
