@@ -2,6 +2,8 @@
 export interface GenerateTask {
   prompts: number[][];
   newTokens: number;
+  /** Asked of peers that have both ways: all prompts in one padded batch instead of a call for each, all called at once. */
+  together?: boolean;
 }
 
 /** What a side made of it; times count from the submission of all prompts. */

@@ -1,9 +1,12 @@
-import { markdownTable, type Row, suiteReport, writeReport } from './report/suite-report.ts';
+import { writeIndex } from './report/results-index.ts';
+import { markdownTable, type Row, type SuiteReport, suiteReport, writeReport } from './report/suite-report.ts';
 import { admissionSuite } from './suites/admission.ts';
 import { cancelSuite } from './suites/cancel.ts';
 import { engineSuite } from './suites/engine.ts';
 import { fairnessSuite } from './suites/fairness.ts';
 import { gpuSuite } from './suites/gpu.ts';
+import { httpSuite } from './suites/http.ts';
+import { loadSuite } from './suites/load.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
@@ -19,12 +22,16 @@ import { tracingSuite } from './suites/tracing.ts';
  * `npm run bench -- [suite …] [--write] [--quick]`: runs the suites (all when none is named) and prints their tables.
  * `--quick` is for trying a suite: its figures are no results, and it writes none.
  */
-const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = {
+/** Rows, with a plot where bars beside peers do not show it. */
+type Outcome = Row[] | { rows: Row[]; plot: (report: SuiteReport) => string };
+const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> = {
   admission: admissionSuite,
   cancel: cancelSuite,
   engine: engineSuite,
   fairness: fairnessSuite,
   gpu: gpuSuite,
+  http: httpSuite,
+  load: loadSuite,
   overload: overloadSuite,
   path: pathSuite,
   peers: peersSuite,
@@ -37,7 +44,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Row[]>> = 
   soak: soakSuite,
 };
 /** They take half an hour, need a GPU or packages of others, so they have to be asked for. */
-const ONLY_NAMED = new Set(['soak', 'gpu', 'peers']);
+const ONLY_NAMED = new Set(['soak', 'gpu', 'peers', 'http']);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const quick = process.argv.includes('--quick');
@@ -51,7 +58,12 @@ if (unknown.length > 0) {
 for (const name of named.length > 0 ? named : Object.keys(SUITES).filter((suite) => !ONLY_NAMED.has(suite))) {
   const run = SUITES[name];
   if (run === undefined) continue;
-  const report = suiteReport(name, await run({ quick }));
+  const outcome = await run({ quick });
+  const { rows, plot } = Array.isArray(outcome) ? { rows: outcome, plot: undefined } : outcome;
+  const report = suiteReport(name, rows);
   console.log(markdownTable(report));
-  if (write) writeReport(report, new URL('./results/', import.meta.url));
+  if (!write) continue;
+  const results = new URL('./results/', import.meta.url);
+  writeReport(report, results, plot);
+  writeIndex(results);
 }

@@ -11,6 +11,22 @@ export function poissonArrivals(seed: number, perSecond: number, requests: numbe
   });
 }
 
+/**
+ * Arrivals in bursts: `BURST` requests at once on average, bursts of random size (geometric) that come like Poisson's. The
+ * variance of arrivals a second is then 2 · `BURST` − 1 of their mean, as that of the trace's code completions is (14.6).
+ */
+const BURST = 7.8;
+export function burstyArrivals(seed: number, perSecond: number, requests: number): number[] {
+  const random = seededRandom(seed);
+  let atMs = 0;
+  return Array.from({ length: requests }, () => {
+    const dueMs = atMs;
+    // The burst is over after each of its requests with this chance, and the next one has to be waited for.
+    if (random() < 1 / BURST) atMs += (-Math.log(1 - random()) * 1_000 * BURST) / perSecond;
+    return dueMs;
+  });
+}
+
 /** Begins a call at each of the times, whatever became of those before; settles when all have ended. */
 export async function openLoop(arrivalsMs: readonly number[], call: (request: number) => Promise<void>): Promise<void> {
   const beganMs = performance.now();

@@ -8,20 +8,32 @@ interface Server {
   model: string;
 }
 
+/** Peers write spaces and other ends of lines. */
+const EVENT_END = /\r?\n\r?\n/;
+const TEXT = /"content": ?"[^"]/;
+
+/** How requests differ from what suites ask when they say nothing. */
+interface Asked {
+  /** Text of a request by its number; short when left out. */
+  prompt?: (number: number) => string;
+  /** Further fields of each request; without any, end marks are ignored. */
+  fields?: object;
+}
+
 /** Open loop: a request at each of the times, whatever became of those before. */
 export async function arrivingTimings(
   load: Server & { arrivalsMs: readonly number[]; answerTokens: number },
 ): Promise<StreamTimings> {
   const agent = new Agent({ keepAlive: true });
   const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
-  await openLoop(load.arrivalsMs, (ask) => stream(load, agent, `bench prompt ${ask}`, timings));
+  await openLoop(load.arrivalsMs, (ask) => stream(load, agent, shortPrompt(ask), timings));
   agent.destroy();
   return timings;
 }
 
 /** Closed loop: `streams` clients, each sending its next request when its last answer has ended. */
 export async function streamTimings(
-  load: Server & { streams: number; requests: number; answerTokens: number },
+  load: Server & Asked & { streams: number; requests: number; answerTokens: number },
 ): Promise<StreamTimings> {
   const agent = new Agent({ keepAlive: true, maxSockets: load.streams });
   const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
@@ -29,7 +41,7 @@ export async function streamTimings(
   const client = async (): Promise<void> => {
     while (sent < load.requests) {
       sent++;
-      await stream(load, agent, `bench prompt ${sent}`, timings);
+      await stream(load, agent, (load.prompt ?? shortPrompt)(sent), timings);
     }
   };
   await Promise.all(Array.from({ length: load.streams }, client));
@@ -37,8 +49,10 @@ export async function streamTimings(
   return timings;
 }
 
+const shortPrompt = (number: number): string => `bench prompt ${number}`;
+
 function stream(
-  load: Server & { answerTokens: number },
+  load: Server & Asked & { answerTokens: number },
   agent: Agent,
   prompt: string,
   timings: StreamTimings,
@@ -48,8 +62,8 @@ function stream(
     messages: [{ role: 'user', content: prompt }],
     temperature: 0,
     max_tokens: load.answerTokens,
-    ignore_eos: true,
     stream: true,
+    ...(load.fields ?? { ignore_eos: true }),
   });
   return new Promise((resolve, reject) => {
     const begin = performance.now();
@@ -72,12 +86,12 @@ function stream(
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => {
           const now = performance.now();
-          const events = (rest + chunk).split('\n\n');
+          const events = (rest + chunk).split(EVENT_END);
           rest = events.pop() ?? '';
           for (const event of events) {
             if (event.includes('[DONE]')) done = true;
             // A token's event carries content; the first event (role) and the last (finish reason) do not.
-            if (!/"content":"./.test(event)) continue;
+            if (!TEXT.test(event)) continue;
             if (lastMs === undefined) timings.ttftMs.push(now - begin);
             else timings.interTokenMs.push(now - lastMs);
             lastMs = now;

@@ -2,7 +2,10 @@ import { basename, dirname } from 'node:path';
 import { AutoModelForCausalLM, env, Tensor } from '@huggingface/transformers';
 import { serveSide } from '../side.ts';
 
-/** transformers.js as its users call it: one `generate` for a batch of prompts of one length, greedy. */
+/**
+ * transformers.js as its users call it, greedy: a `generate` for each prompt, all called at once, as requests come to a
+ * server; or one `generate` for a padded batch of prompts that are all known before (`together`).
+ */
 serveSide(async ({ modelFolder }) => {
   env.allowRemoteModels = false;
   env.localModelPath = `${dirname(modelFolder)}/`;
@@ -12,10 +15,9 @@ serveSide(async ({ modelFolder }) => {
     subfolder: '',
     model_file_name: 'model',
   });
-  return async ({ prompts, newTokens }) => {
+  const generate = async (prompts, newTokens) => {
     const length = prompts[0].length;
     const dims = [prompts.length, length];
-    const begin = performance.now();
     const stamps = [];
     const output = await model.generate({
       input_ids: new Tensor('int64', BigInt64Array.from(prompts.flat(), BigInt), dims),
@@ -25,13 +27,18 @@ serveSide(async ({ modelFolder }) => {
       do_sample: false,
       logits_processor: [stampSteps(stamps)],
     });
-    const endMs = performance.now() - begin;
     const ids = Array.from(output.data, Number);
     const total = length + newTokens;
+    return { tokens: prompts.map((_, row) => ids.slice(row * total + length, (row + 1) * total)), firstAt: stamps[0] };
+  };
+  return async ({ prompts, newTokens, together }) => {
+    const begin = performance.now();
+    const batches = together ? [prompts] : prompts.map((prompt) => [prompt]);
+    const made = await Promise.all(batches.map((batch) => generate(batch, newTokens)));
     return {
-      tokens: prompts.map((_, row) => ids.slice(row * total + length, (row + 1) * total)),
-      firstMs: stamps[0] - begin,
-      endMs,
+      tokens: made.flatMap(({ tokens }) => tokens),
+      firstMs: Math.max(...made.map(({ firstAt }) => firstAt)) - begin,
+      endMs: performance.now() - begin,
     };
   };
 });

@@ -1,4 +1,5 @@
 import type { Row, SuiteReport } from './suite-report.ts';
+import { xmlText } from './xml-text.ts';
 
 const WIDTH = 860;
 const LABEL = 430;
@@ -7,8 +8,6 @@ const LINE = 16;
 const GROUP = 2 * LINE + 12;
 const TOP = 46;
 
-const xmlText = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 const shown = (value: number): string => value.toLocaleString('en', { maximumSignificantDigits: 3 });
 
 /** Bars of every row that has a peer, ours above its peer's, each pair to its own scale. */

@@ -97,7 +97,8 @@ export function suiteReport(suite: string, rows: Row[]): SuiteReport {
   return { suite, date: new Date().toISOString(), commit, machine: describeMachine(), rows };
 }
 
-const shown = (value: number | null): string => {
+/** A value with three digits or so; nothing where there is none. */
+export const shownValue = (value: number | null): string => {
   if (value === null) return '';
   if (Math.abs(value) >= 100) return value.toFixed(0);
   return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
@@ -117,19 +118,24 @@ export function markdownTable(report: SuiteReport): string {
   for (const row of report.rows) {
     const holds = row.holds === null ? '' : row.holds ? 'yes' : '**no**';
     lines.push(
-      `| ${row.name} | ${shown(row.value)} ${row.unit} | ${row.peer ?? ''} | ${shown(row.peerValue)}${row.peerValue === null ? '' : ` ${row.unit}`} | ${row.ratio === null ? '' : `${row.ratio.toFixed(3)}x`} | ${row.target ?? ''} | ${holds} |`,
+      `| ${row.name} | ${shownValue(row.value)} ${row.unit} | ${row.peer ?? ''} | ${shownValue(row.peerValue)}${row.peerValue === null ? '' : ` ${row.unit}`} | ${row.ratio === null ? '' : `${row.ratio.toFixed(3)}x`} | ${row.target ?? ''} | ${holds} |`,
     );
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** Writes `<suite>.json`, `<suite>.md` and `<suite>.svg` into `folder`. */
-export function writeReport(report: SuiteReport, folder: URL): void {
+/** A figure that stands alone. */
+export function figureRow(name: string, value: number, unit: string): Row {
+  return { name, value, unit, peer: null, peerValue: null, ratio: null, target: null, holds: null };
+}
+
+/** Writes `<suite>.json`, `<suite>.md` and `<suite>.svg` into `folder`. @param plot bars of the rows with a peer when left out */
+export function writeReport(report: SuiteReport, folder: URL, plot: (report: SuiteReport) => string = plotOf): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL(`${report.suite}.json`, folder), `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(
     new URL(`${report.suite}.md`, folder),
     `${markdownTable(report)}\n![${report.suite}](${report.suite}.svg)\n`,
   );
-  writeFileSync(new URL(`${report.suite}.svg`, folder), plotOf(report));
+  writeFileSync(new URL(`${report.suite}.svg`, folder), plot(report));
 }
