@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../../test/support/redis-server.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 
 const START_LIMIT_MS = 60_000;
 
