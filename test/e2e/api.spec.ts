@@ -494,6 +494,7 @@ describe('the process', () => {
         body: JSON.stringify({ model: card.model, messages, stream }),
       });
     const open = await request(true);
+    await until(() => its.jobs.length === 1, 'the job at the worker');
     await own.kill();
     await sleep(50);
     const refusalsMs: number[] = [];

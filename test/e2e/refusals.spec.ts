@@ -66,9 +66,14 @@ interface Question {
   readonly at?: ProductProcess;
 }
 
-const ask = ({ key, model = card.model, headers = {}, at = api }: Question, dialect = DIALECT_CASES[0]!) =>
+const ask = (
+  { key, model = card.model, headers = {}, at = api }: Question,
+  dialect = DIALECT_CASES[0]!,
+  signal: AbortSignal | null = null,
+) =>
   fetch(`${at.url}${dialect.path}`, {
     method: 'POST',
+    signal,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ model, messages, max_tokens: 10 }),
   });
@@ -328,7 +333,10 @@ describe('a refusal because of', () => {
     await vi.waitFor(() => expect(held).toHaveLength(1));
     const end = stopping.stop();
     const question = { key: TEST_KEY, at: stopping };
-    await vi.waitFor(async () => expect((await ask(question)).status).toBe(503));
+    // One that is there before the signal is let in, and would wait for the seat that is held: it leaves again.
+    await vi.waitFor(async () => {
+      expect((await ask(question, undefined, AbortSignal.timeout(1_000))).status).toBe(503);
+    });
     await expectRefused({ cause: '', status: 503, code: 'unavailable', retried: true, arrange: keyOf }, question);
     await quiet();
     expect((await open).status).toBe(200);
