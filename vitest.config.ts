@@ -53,8 +53,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.spec.ts'],
           exclude: TIMED,
           globalSetup,
-          // Whole clusters, one after another and when the other tiers are done: they need the machine for themselves.
-          fileParallelism: false,
+          // Whole clusters, when the tiers above are done. They wait more than they compute: two at once.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
