@@ -107,6 +107,7 @@ describe('the relay', () => {
     const server = await parts.replica();
     const dialer = parts.worker({ claimTimeoutMs: 60 });
     await dialer.claim(claimOf(server.address, 'dials the stream'));
+    await eventually(() => server.stats().streams === 1);
     const sink = new RecordingSink();
     sink.granted = () => {
       const until = performance.now() + 150;

@@ -33,6 +33,8 @@ beforeEach(async () => {
   await tenants.put({ id: 'team-a', weight: 3 });
 });
 afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
   directory[Symbol.dispose]();
   redis.disconnect();
 });
@@ -116,8 +118,9 @@ describe('API keys', () => {
     const { key } = await keys.create({ tenantId: 'team-a' });
     // The notice of it makes replicas forget what they have read.
     await new Promise((resolve) => setTimeout(resolve, 100));
+    vi.useFakeTimers({ toFake: ['performance'] });
     await directory.byKey(key);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    vi.advanceTimersByTime(250);
     const read = redis.hget.bind(redis);
     let answer = () => {};
     const late = new Promise<void>((resolve) => {
@@ -130,11 +133,17 @@ describe('API keys', () => {
     expect(await directory.byKey(key)).not.toBeNull();
     expect(redis.hget).toHaveBeenCalledTimes(2);
     answer();
-    await new Promise((resolve) => setTimeout(resolve, 350));
+    await Promise.all(vi.mocked(redis.hget).mock.results.map(({ value }) => value));
+    await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(350);
     // By now the first reading is too old, and the second is not.
     vi.mocked(redis.hget).mockImplementation(() => new Promise(() => {}));
     expect(await directory.byKey(key)).not.toBeNull();
-    vi.restoreAllMocks();
+    // Nor is anything given that was read before that.
+    vi.advanceTimersByTime(200);
+    expect(await Promise.race([directory.byKey(key), new Promise((resolve) => setTimeout(resolve, 50, 'waits'))])).toBe(
+      'waits',
+    );
   });
 
   it('rotate with and without a time in which both are valid', async () => {
