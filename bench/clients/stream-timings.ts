@@ -18,6 +18,8 @@ interface Asked {
   prompt?: (number: number) => string;
   /** Further fields of each request; without any, end marks are ignored. */
   fields?: object;
+  /** Each request has a connection of its own: some servers close one after a stream without saying so. */
+  freshConnections?: boolean;
 }
 
 /** Open loop: a request at each of the times, whatever became of those before. */
@@ -35,7 +37,7 @@ export async function arrivingTimings(
 export async function streamTimings(
   load: Server & Asked & { streams: number; requests: number; answerTokens: number },
 ): Promise<StreamTimings> {
-  const agent = new Agent({ keepAlive: true, maxSockets: load.streams });
+  const agent = new Agent({ keepAlive: load.freshConnections !== true, maxSockets: load.streams });
   const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
   let sent = 0;
   const client = async (): Promise<void> => {

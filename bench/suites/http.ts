@@ -116,6 +116,7 @@ async function round({ url, key, fields }: Server, { streams, requests, answerTo
   const timings = await streamTimings({
     ...{ url, key, model: MODEL, streams, requests, answerTokens, fields },
     prompt: (number) => promptOf(first + number),
+    freshConnections: true,
   });
   const seconds = (performance.now() - beganMs) / 1_000;
   const tokens = timings.ttftMs.length + timings.interTokenMs.length;
