@@ -4,6 +4,7 @@ import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
 import { changedModel } from './edits/changed-model.ts';
+import { gatherInHugePages } from './gather-in-huge-pages.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import { type OpenSessionOptions, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
@@ -22,6 +23,8 @@ import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.t
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 
+/** Models that read less than this stay in the processor's caches, whatever their pages. */
+const WORTH_GATHERING_BYTES = 64 << 20;
 /** With more parts decode runs would wake more sessions' threads; with fewer layers there is nothing that takes long. */
 const MOST_PARTS = 8;
 const LAYERS_OF_PART = 5;
@@ -101,7 +104,10 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     spinUs: options.spinUs ?? DEFAULT_SPIN_US,
     onFallback,
   };
+  const residentBytes = process.memoryUsage.rss();
   const open = async (binding: SessionBinding): Promise<ModelRunner> => {
+    const loadedBytes = process.memoryUsage.rss() - residentBytes;
+    if (binding.provider === 'cpu' && loadedBytes > WORTH_GATHERING_BYTES) void gatherInHugePages();
     try {
       return await runnerFor(binding, signature, { ...options, onFallback, fallbacks });
     } catch (error) {
