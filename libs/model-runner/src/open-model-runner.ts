@@ -5,6 +5,7 @@ import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { gatherInHugePages } from './gather-in-huge-pages.ts';
+import { largeAllocationsApart } from './large-allocations-apart.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import { type OpenSessionOptions, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
@@ -79,6 +80,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   const { parkingSlots = 0 } = options;
   if (!Number.isInteger(parkingSlots) || parkingSlots < 0)
     throw new RunnerArgumentError(`parkingSlots is ${parkingSlots}; it must be 0 or more.`);
+  largeAllocationsApart();
   const signature = signatureFor(await inspectModel(options.modelFile), options.slotTokens);
   if (signature.maxPositions !== null && options.slotTokens > signature.maxPositions)
     throw new ModelLoadError(

@@ -7,6 +7,7 @@ import { JobRunner, type JobRunnerParts } from '../jobs/job-runner.ts';
 import type { SharedRelay } from '../jobs/shared-relay.ts';
 import { WorkerStateMachine } from '../lifecycle/worker-state.ts';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { type ServedModel, startEngine } from './served-model.ts';
 
 export interface HostedModelParts {
@@ -177,6 +178,8 @@ export class HostedModel {
   async #start(): Promise<void> {
     const { served, logger, options, worker } = this.#parts;
     let engine: EngineSupervisor;
+    // What reading its folder has left behind, before its weights take their place.
+    collectGarbage();
     try {
       engine = await startEngine(served, options, worker, this.#parts.isAlone());
     } catch (error) {

@@ -3,6 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { inspectModel } from '#model-runner';
 import type { MemorySizes } from './memory-need.ts';
 
-const { weightBytes, layers, kvHeads, headSize, cacheType, sharesCache } = await inspectModel(workerData as string);
-const sizes: MemorySizes = { weightBytes, layers, kvHeads, headSize, cacheType, sharesCache };
+const { weightBytes, loadedBytes, layers, kvHeads, headSize, cacheType, sharesCache } = await inspectModel(
+  workerData as string,
+);
+const sizes: MemorySizes = { weightBytes, loadedBytes, layers, kvHeads, headSize, cacheType, sharesCache };
 parentPort?.postMessage(sizes);

@@ -5,7 +5,9 @@ import type { MemoryNeed } from './memory-need.ts';
 /** A model does not fit into what the worker may use beside the models that it holds. */
 export class InsufficientMemoryError extends MillraceError {
   constructor(model: string, need: MemoryNeed, takenBytes: number, limit: MemoryLimit) {
-    const parts = [`${mib(need.certainBytes)} for its weights of ${mib(need.weightBytes)} and its thread`];
+    const parts = [
+      `${mib(need.certainBytes)} for its weights (${mib(need.weightBytes)} of files, ${mib(need.loadedBytes)} loaded) and its thread`,
+    ];
     if (limit.countsCaches) {
       parts.push(`${mib(need.kvBytes)} for keys and values`, `${mib(need.prefixCacheBytes)} for its prefix cache`);
     }

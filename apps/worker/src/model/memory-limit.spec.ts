@@ -7,6 +7,7 @@ const MIB = 1024 * 1024;
 /** 1 MiB of keys and values for 1024 tokens. */
 const sizes: MemorySizes = {
   weightBytes: 100 * MIB,
+  loadedBytes: 130 * MIB,
   layers: 2,
   kvHeads: 2,
   headSize: 32,
@@ -34,7 +35,7 @@ describe('requireFit', () => {
     const limit = memoryLimitOf(600 * MIB);
     expect(() => requireFit('a', need, [], limit)).not.toThrow();
     expect(() => requireFit('b', need, [need], limit)).toThrow(
-      /"b" does not fit: it needs 230 MiB for its weights of 100 MiB and its thread, 8 MiB for keys and values, 12 MiB for its prefix cache; the worker has 400 MiB taken of 600 MiB \(MILLRACE_MEMORY_LIMIT_MB\), so 200 MiB are left\. Unload another/,
+      /"b" does not fit: it needs 230 MiB for its weights \(100 MiB of files, 130 MiB loaded\) and its thread, 8 MiB for keys and values, 12 MiB for its prefix cache; the worker has 400 MiB taken of 600 MiB \(MILLRACE_MEMORY_LIMIT_MB\), so 200 MiB are left\. Unload another/,
     );
     expect(() => requireFit('b', need, [need], memoryLimitOf(650 * MIB))).not.toThrow();
   });

@@ -2,18 +2,19 @@ import type { ModelSignature } from '#model-runner';
 import type { ModelOptions } from '../worker-options.ts';
 
 const MIB = 1024 * 1024;
-/** What ONNX Runtime takes for a model, as a part of its weights: some are packed anew beside them. */
-const WEIGHTS_FACTOR = 1.3;
 const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 /** Of a worker without a model. */
 export const PROCESS_BYTES = 150 * MIB;
-/** Of a model's thread, tokenizer and queue. */
+/** Of a model's thread, tokenizer and queue, and of what its runs compute. */
 const THREAD_BYTES = 100 * MIB;
 
 /** What a model takes of memory. */
 export interface MemoryNeed {
+  /** Its files. */
   readonly weightBytes: number;
+  /** What these are in memory. */
+  readonly loadedBytes: number;
   /** Keys and values as configured, those of parked sequences included. */
   readonly kvBytes: number;
   readonly prefixCacheBytes: number;
@@ -26,19 +27,19 @@ export interface MemoryNeed {
 /** The sizes of a model that its memory follows from. */
 export type MemorySizes = Pick<
   ModelSignature,
-  'weightBytes' | 'layers' | 'kvHeads' | 'headSize' | 'cacheType' | 'sharesCache'
+  'weightBytes' | 'loadedBytes' | 'layers' | 'kvHeads' | 'headSize' | 'cacheType' | 'sharesCache'
 >;
 
 /** @param slotTokens what a slot really holds, with the model's own limit */
 export function memoryNeedOf(sizes: MemorySizes, options: ModelOptions, slotTokens: number): MemoryNeed {
-  const { weightBytes, layers, kvHeads, headSize, cacheType, sharesCache } = sizes;
+  const { weightBytes, loadedBytes, layers, kvHeads, headSize, cacheType, sharesCache } = sizes;
   // Keys and values; where past and present can not share memory there are two of each while a step runs.
   const tokenBytes = 2 * layers * kvHeads * headSize * VALUE_BYTES[cacheType] * (sharesCache ? 1 : 2);
   const seats = options.slots + (options.parkingSlots === 0 ? 0 : options.parkingSlots + 1);
   const allSeatsBytes = seats * slotTokens * tokenBytes;
   const kvBytes = options.kvBytes === 0 ? allSeatsBytes : Math.min(options.kvBytes, allSeatsBytes);
   const { prefixCacheBytes } = options;
-  const certainBytes = Math.ceil(weightBytes * WEIGHTS_FACTOR) + THREAD_BYTES;
+  const certainBytes = loadedBytes + THREAD_BYTES;
   const mostBytes = certainBytes + kvBytes + prefixCacheBytes;
-  return { weightBytes, kvBytes, prefixCacheBytes, certainBytes, mostBytes };
+  return { weightBytes, loadedBytes, kvBytes, prefixCacheBytes, certainBytes, mostBytes };
 }

@@ -15,6 +15,7 @@ import {
   slidingWindow,
   vocabularyProduct,
 } from './graph-traits.ts';
+import { loadedBytes } from './loaded-bytes.ts';
 import type { ModelSignature } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
@@ -59,6 +60,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
+    loadedBytes: loadedBytes(graph),
     vocabularySize,
     logits: keepsLast || product !== null ? { ...logits, positions: 'last' } : logits,
     ...caches,

@@ -25,6 +25,8 @@ export interface ModelSignature {
   readonly modelFile: string;
   /** Of the file and of the external data that it names. */
   readonly weightBytes: number;
+  /** What the CPU's kernels hold of these once they are loaded. */
+  readonly loadedBytes: number;
   readonly vocabularySize: number;
   readonly layers: number;
   readonly kvHeads: number;

@@ -1,0 +1,26 @@
+import koffi from 'koffi';
+
+/** `M_MMAP_THRESHOLD` of glibc's malloc.h */
+const MMAP_THRESHOLD = -3;
+const LARGE_BYTES = 1024 * 1024;
+
+type SetOption = (option: number, value: number) => number;
+
+let done = false;
+
+/**
+ * Has the C library ask the system for each large block, and give it back as soon as it is free. Otherwise it learns from the first large
+ * block that is freed to keep such ones, up to 32 MiB, in heaps of the thread that loads a model: what folding constants leaves behind
+ * there took four times the weights of the shipped model. Only glibc has it; elsewhere nothing happens.
+ */
+export function largeAllocationsApart(): void {
+  if (done || process.platform !== 'linux') return;
+  done = true;
+  let setOption: SetOption;
+  try {
+    setOption = koffi.load(null).func('int mallopt(int option, int value)') as SetOption;
+  } catch {
+    return;
+  }
+  setOption(MMAP_THRESHOLD, LARGE_BYTES);
+}
