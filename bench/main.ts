@@ -7,6 +7,7 @@ import { fairnessSuite } from './suites/fairness.ts';
 import { gpuSuite } from './suites/gpu.ts';
 import { httpSuite } from './suites/http.ts';
 import { loadSuite } from './suites/load.ts';
+import { memorySuite } from './suites/memory.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
@@ -32,6 +33,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   gpu: gpuSuite,
   http: httpSuite,
   load: loadSuite,
+  memory: memorySuite,
   overload: overloadSuite,
   path: pathSuite,
   peers: peersSuite,

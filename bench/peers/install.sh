@@ -12,7 +12,8 @@ mkdir -p models
 tools=../../tools/models
 [ -f models/smollm2-135m-instruct.gguf ] ||
   PYTHONPATH=$tools .venv/bin/python -c 'import shutil; from gguf_model import obtain_gguf; shutil.copy(obtain_gguf(None), "models/smollm2-135m-instruct.gguf")'
-for shape in 0.5b; do
+# The second one takes 3 GB and is for the suites engine and memory: SHAPES='0.5b 1.5b' bench/peers/install.sh
+for shape in ${SHAPES:-0.5b}; do
   [ -f "models/random-$shape.gguf" ] || .venv/bin/python $tools/make_random_gguf.py "$shape" "models/random-$shape.gguf"
   [ -d "models/random-$shape" ] ||
     ../../node_modules/.bin/node --conditions=source ../../apps/cli/src/main.ts models import "models/random-$shape.gguf" "models/random-$shape" --layout quick

@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { GREEDY } from '#contracts';
 import { Engine, type EngineRequest } from '#engine';
-import { openModelRunner } from '#model-runner';
+import { inspectModel, openModelRunner } from '#model-runner';
 import { openModelFolder } from '#models';
 import { serveSide } from '../side.ts';
 
@@ -20,15 +20,16 @@ interface Task {
   streams: number;
   /** Steps of them that are measured before a prompt arrives, and as many after it. */
   steps: number;
-  /** Of the prompt that arrives; all of their steps are measured until it is computed. */
+  /** Prompts that arrive at once, and tokens of each; all steps are measured until the last one is computed. */
+  prompts: number;
   promptTokens: number;
 }
 
 export interface ServingGaps {
   aloneMs: number[];
-  /** In order, from the prompt's arrival until its first token. */
+  /** In order, from the prompts' arrival until the last one's first token. */
   besideMs: number[];
-  /** Of these, the ones while the prompt's last quarter was computed. */
+  /** Of these, the ones while the last quarter of the prompts was computed. */
   lastQuarterMs: number[];
   prefillTokensPerSecond: number;
   /** Peak since the side started. */
@@ -42,6 +43,7 @@ serveSide<Settings, Task, ServingGaps>(async (settings) => {
   const { modelFolder, slots, slotTokens, kvTokens, prefixCacheBytes, decodeStretch, prefillParts } = settings;
   const folder = await openModelFolder(modelFolder);
   const { modelFile } = folder;
+  const { weightBytes } = await inspectModel(modelFile);
   const size = { slots, slotTokens, prefixCacheBytes, threads: 0, maxChunkTokens: 128, prefillParts };
   const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
   const options = { runner, tokenTable: folder.tokenTable(), prefillChunkTokens: 128, kvTokens, decodeStretch };
@@ -58,9 +60,9 @@ serveSide<Settings, Task, ServingGaps>(async (settings) => {
   };
   let lastMs: number | null = null;
   let gapsMs: number[] = [];
-  let promptEnded = false;
+  let promptsEnded = 0;
   engine.onStep(({ deltas, finished }) => {
-    promptEnded ||= finished.some(({ requestId }) => requestId.startsWith('prompt'));
+    promptsEnded += finished.filter(({ requestId }) => requestId.startsWith('prompt')).length;
     if (!deltas.some(({ requestId }) => requestId.startsWith('stream'))) return;
     const now = performance.now();
     if (lastMs !== null) gapsMs.push(now - lastMs);
@@ -73,19 +75,19 @@ serveSide<Settings, Task, ServingGaps>(async (settings) => {
   };
   const kvBytes = (runner.description.kvBytes / (slots * slotTokens)) * kvTokens + prefixCacheBytes;
 
-  return async ({ streams, steps, promptTokens }) => {
+  return async ({ streams, steps, prompts, promptTokens }) => {
     for (let stream = 0; stream < streams; stream++) submit('stream', 64, slotTokens - 100);
     while (engine.stats().running < streams || engine.stats().waiting > 0) await engine.step();
     for (let step = 0; step < 10; step++) await engine.step();
     const alone = () => gapsOf(() => gapsMs.length < steps);
     const before = await alone();
-    promptEnded = false;
+    promptsEnded = 0;
     const prefilledBefore = engine.stats().prefilledTokensTotal;
     const computed = () => engine.stats().prefilledTokensTotal - prefilledBefore;
-    submit('prompt', promptTokens, 1);
+    for (let prompt = 0; prompt < prompts; prompt++) submit('prompt', promptTokens, 1);
     const begin = performance.now();
-    const first = await gapsOf(() => computed() < promptTokens * 0.75);
-    const lastQuarterMs = await gapsOf(() => !promptEnded);
+    const first = await gapsOf(() => computed() < prompts * promptTokens * 0.75);
+    const lastQuarterMs = await gapsOf(() => promptsEnded < prompts);
     const seconds = (performance.now() - begin) / 1_000;
     const aloneMs = [...before, ...(await alone())];
     for (let id = 0; id < serial; id++) for (const kind of ['stream', 'prompt']) engine.cancel(`${kind}-${id}`, 1);
@@ -95,16 +97,10 @@ serveSide<Settings, Task, ServingGaps>(async (settings) => {
       aloneMs,
       besideMs: [...first, ...lastQuarterMs],
       lastQuarterMs,
-      prefillTokensPerSecond: promptTokens / seconds,
+      prefillTokensPerSecond: (prompts * promptTokens) / seconds,
       peakBytes,
-      weightBytes: weightsOf(modelFile),
+      weightBytes,
       kvBytes,
     };
   };
 });
-
-/** The model file with its external data beside it. */
-function weightsOf(modelFile: string): number {
-  const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  return size(modelFile) + size(`${modelFile}.data`) + size(`${modelFile}_data`);
-}

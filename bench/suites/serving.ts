@@ -1,51 +1,97 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { median, quantile } from '../report/statistics.ts';
 import { limitRow, type Row, ratioRow } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 import type { ServingGaps } from '../sides/serving-gaps.ts';
 
-const STREAMS = [1, 8];
 const PROMPT_TOKENS = 4_096;
 const MIB = 1024 * 1024;
 
 /** Chunks in parts with decode runs between them, as workers compute them, and whole. */
 const PARTS = [6, 1];
 
+/** Answers that run, and prompts that arrive at once. */
+interface Point {
+  readonly streams: number;
+  readonly prompts: number;
+}
+const POINTS: readonly Point[] = [
+  { streams: 1, prompts: 1 },
+  { streams: 8, prompts: 1 },
+  { streams: 8, prompts: 3 },
+];
+/** A shape of half a billion weights, where bench/peers has made it. */
+const LARGER_POINTS: readonly Point[] = [
+  { streams: 1, prompts: 1 },
+  { streams: 8, prompts: 1 },
+];
+
 /** The time between tokens of running answers while prompts of 4,096 tokens are computed from their first to their last token, and peak memory. */
 export async function servingSuite({ quick }: { quick: boolean }): Promise<Row[]> {
-  const modelFolder = fileURLToPath(new URL('../../models/smollm2-135m-instruct', import.meta.url));
-  const size = { slots: 33, slotTokens: 8_192, kvTokens: 32 * 512 + 8_192, prefixCacheBytes: 128 * MIB };
-  const steps = quick ? 60 : 100;
+  const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
   const promptTokens = quick ? 1_024 : PROMPT_TOKENS;
+  const rows = await measure(
+    '',
+    at('../../models/smollm2-135m-instruct'),
+    POINTS,
+    PARTS,
+    promptTokens,
+    quick ? 60 : 100,
+  );
+  const larger = at('../peers/models/random-0.5b');
+  if (!existsSync(larger)) return rows;
+  const ofLarger = await measure(
+    '0.5B shape: ',
+    larger,
+    LARGER_POINTS,
+    [0],
+    quick ? 512 : PROMPT_TOKENS,
+    quick ? 30 : 60,
+  );
+  return [...rows, ...ofLarger];
+}
 
+async function measure(
+  model: string,
+  modelFolder: string,
+  points: readonly Point[],
+  parts: readonly number[],
+  promptTokens: number,
+  steps: number,
+): Promise<Row[]> {
+  const size = { slots: 33, slotTokens: 8_192, kvTokens: 32 * 512 + 8_192, prefixCacheBytes: 128 * MIB };
   await using sides = new AsyncDisposableStack();
   const forms: { name: string; held: boolean; side: Side; last?: ServingGaps }[] = [];
-  for (const prefillParts of PARTS) {
+  for (const prefillParts of parts) {
     const settings = { modelFolder, ...size, decodeStretch: 3, prefillParts };
     const name = prefillParts === 1 ? ', whole chunks' : '';
     forms.push({ name, held: prefillParts !== 1, side: sides.use(await Side.start('serving-gaps.ts', settings)) });
   }
   const rows: Row[] = [];
-  for (const streams of STREAMS) {
+  for (const { streams, prompts } of points) {
     for (const form of forms) {
-      form.last = await form.side.measure<ServingGaps>({ streams, steps, promptTokens });
-      rows.push(
-        ...rowsOf(form.last, `${streams} ${streams === 1 ? 'stream' : 'streams'}${form.name}`, promptTokens, form.held),
-      );
+      if (prompts > 1 && !form.held) continue;
+      form.last = await form.side.measure<ServingGaps>({ streams, steps, prompts, promptTokens });
+      const title = `${model}${streams} ${streams === 1 ? 'stream' : 'streams'}${form.name}`;
+      rows.push(...rowsOf(form.last, title, prompts, promptTokens, form.held));
     }
   }
   for (const { name, last } of forms) {
     if (last === undefined) continue;
     const limit = (last.weightBytes * 1.3 + last.kvBytes) / MIB + 250;
-    rows.push(limitRow(`peak memory of the engine process${name}`, last.peakBytes / MIB, 'MiB', Math.round(limit)));
+    rows.push(
+      limitRow(`${model}peak memory of the engine process${name}`, last.peakBytes / MIB, 'MiB', Math.round(limit)),
+    );
   }
   return rows;
 }
 
-function rowsOf(measured: ServingGaps, streams: string, promptTokens: number, held: boolean): Row[] {
+function rowsOf(measured: ServingGaps, title: string, prompts: number, promptTokens: number, held: boolean): Row[] {
   const { aloneMs, besideMs, lastQuarterMs, prefillTokensPerSecond } = measured;
-  const during = `${streams}, while prompts of ${promptTokens} tokens arrive (${prefillTokensPerSecond.toFixed(0)} prompt tokens/s)`;
-  const end = `${streams}, during a prompt's last ${promptTokens / 4} tokens`;
+  const arrive = prompts === 1 ? 'prompts' : `${prompts} prompts at once`;
+  const during = `${title}, while ${arrive} of ${promptTokens} tokens arrive (${prefillTokensPerSecond.toFixed(0)} prompt tokens/s)`;
+  const end = `${title}, during the last ${(prompts * promptTokens) / 4} tokens of ${prompts === 1 ? 'a prompt' : 'the prompts'}`;
   const p99 = (gaps: readonly number[]) => quantile(gaps, 0.99);
   return [
     ratioRow(`inter-token p99, ${during}`, p99(besideMs), 'ms', 'without them', p99(aloneMs), held ? 3 : undefined),

@@ -33,6 +33,9 @@ export interface WorkerStats {
     readonly prefillRunsTotal: number;
     readonly decodedTokensTotal: number;
     readonly prefilledTokensTotal: number;
+    /** Tokens that slots have memory for; null where all of it was taken at the start. */
+    readonly kvResidentTokens: number | null;
+    readonly preemptionsTotal: number;
     /** Threads that were lost and replaced. */
     readonly replacedTotal: number;
   };
