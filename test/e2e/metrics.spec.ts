@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { METRICS, type MetricDefinition } from '#observability';
 import { connectRedis } from '#queue';
@@ -56,7 +55,7 @@ beforeAll(async () => {
   };
   prometheus = await PrometheusServer.start(jobs, rulesFile);
   // A rate needs what was before.
-  await sleep(1_500);
+  await scraped();
 }, 60_000);
 
 afterAll(async () => {
@@ -90,6 +89,15 @@ async function redisBytes(): Promise<number> {
 
 async function usageOf(response: Response): Promise<Usage> {
   return ((await response.json()) as { usage: Usage }).usage;
+}
+
+/** Until Prometheus, where there is one, has scraped everybody once more. */
+async function scraped(): Promise<void> {
+  if (prometheus === null) return;
+  const server = prometheus;
+  const sinceMs = Date.now();
+  const oldestMs = async () => 1_000 * ((await server.query('min(timestamp(up))'))[0]?.value ?? 0);
+  await vi.waitFor(async () => expect(await oldestMs()).toBeGreaterThan(sinceMs), { interval: 100 });
 }
 
 const scrapeApi = () => ScrapedMetrics.of(cluster.api.managementUrl);
@@ -149,7 +157,7 @@ describe('metrics after a load', () => {
       .toBe(1);
 
     // Prometheus shall see what the worker that is about to be killed has counted.
-    if (prometheus !== null) await sleep(1_500);
+    await scraped();
     const cut = await chat({ max_tokens: LONG_TOKENS, stream: true });
     const victim = await cluster.busyWorker();
     await victim.stop('SIGKILL');
@@ -267,7 +275,8 @@ describe('metrics after a load', () => {
     const server = prometheus!;
     // What came last is scraped twice, which rates need.
     await chat({ max_tokens: 5 });
-    await sleep(2_500);
+    await scraped();
+    await scraped();
     const empty: string[] = [];
     for (const query of queries) {
       const results = await server.query(query);

@@ -202,14 +202,14 @@ describe('a worker with one slot and small chunks', () => {
   afterAll(() => worker[Symbol.asyncDispose]());
 
   it('stops a prefill between chunks when the client goes', async () => {
-    const promptTokenIds = Array.from({ length: 480 }, (_, index) => 3 + (index % 300));
+    const promptTokenIds = Array.from({ length: 3_000 }, (_, index) => 3 + (index % 300));
     const { sink, subscription } = await submit(worker, { promptTokenIds, ...endless });
     await vi.waitFor(() => expect(sink.grantedTo).not.toBeNull(), { interval: 1 });
     subscription.cancel('the client is gone');
     await sink.ended;
     const { engine } = await worker.stats();
     expect(sink.tokenIds).toEqual([]);
-    expect(engine.prefilledTokensTotal).toBeLessThan(480);
+    expect(engine.prefilledTokensTotal).toBeLessThan(3_000);
     expect(engine.freeSlots).toBe(1);
   });
 
@@ -267,14 +267,15 @@ describe('the life of a worker process', () => {
     const readiness = async () => (await fetch(`${worker.managementUrl}/readyz`)).status;
     const { cardHash } = await worker.stats();
     const run = async (requestId: string, overrides: Partial<GenerateJob>) => {
-      const sink = new RecordingSink();
-      relayServer.open(requestId, 1, 1, sink);
+      const { choices = 1 } = overrides;
+      const sink = new RecordingSink(choices);
+      relayServer.open(requestId, 1, choices, sink);
       const relayAddress = relayServer.address;
       await ownQueue.add(generateJob({ requestId, model: MODEL, cardHash, relayAddress, ...overrides }));
       return sink;
     };
 
-    const streaming = await run('during-outage', { promptTokenIds: [4, 5, 6], ...endless });
+    const streaming = await run('during-outage', { promptTokenIds: [4, 5, 6], choices: 8, ...endless });
     await vi.waitFor(() => expect(streaming.tokenIds[0]?.length).toBeGreaterThan(0), { interval: 1 });
     await ownServer.kill();
     const atOutage = streaming.tokenIds[0]?.length ?? 0;
