@@ -29,7 +29,14 @@ const terms: AdmissionTerms = {
   served: false,
 };
 const settled = async () => {};
-const moves = { queued: settled, started: settled, settle: settled, release: settled, handOver: () => {} };
+const moves = {
+  queueing: () => {},
+  queued: settled,
+  started: settled,
+  settle: settled,
+  release: settled,
+  handOver: () => {},
+};
 const ticket = { priority: 1, weight: 1, waitMs: 0, terms, ...moves };
 
 /** Everything that an API is told of one request, with traces off: all calls into metrics, and those into no span. */

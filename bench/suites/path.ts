@@ -6,6 +6,7 @@ import { arrivingTimings, streamTimings } from '../clients/stream-timings.ts';
 import { median, quantile } from '../report/statistics.ts';
 import { differenceRow, type Row } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
+import type { ChainAddresses } from '../sides/chain-edge.ts';
 
 const STREAMS = [1, 16];
 const ROUNDS = 6;
@@ -32,6 +33,10 @@ export interface StreamTimings {
  * the owner of an engine thread; the same model, prompts and arrivals on both sides, in turns. The targets are meant for 50
  * requests a second, which come as they like (Poisson); one closed loop shows the path without others beside it, and sixteen
  * keep two cores busy all the time, so their rows tell of a queue and have no target.
+ *
+ * What the borders between processes cost is measured beside it: the bare chain is the same client, Node's HTTP server, one
+ * script in Redis, BullMQ, a claim and the tokens over one gRPC stream, a thread for the engine, SSE, and nothing of ours between
+ * them, nor a model. A path on these parts takes at least its time and the engine's.
  */
 export async function pathSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   const modelFolder = fileURLToPath(new URL('../../test/fixtures/models/tiny-llama', import.meta.url));
@@ -45,29 +50,38 @@ export async function pathSuite({ quick }: { quick: boolean }): Promise<Row[]> {
       MILLRACE_THREADS: String(THREADS),
     },
   });
+  await using edge = await Side.start('chain-edge.ts', { redisUrl: cluster.redisUrl });
+  const { url: chainUrl, relayAddress } = await edge.measure<ChainAddresses>({});
+  const chainSettings = { redisUrl: cluster.redisUrl, relayAddress, concurrency: SLOTS };
+  await using _chainWorker = await Side.start('chain-worker.ts', chainSettings);
   const server = { url: cluster.url, key: TEST_KEY, model: 'tiny-llama', answerTokens: ANSWER_TOKENS };
+  const chainServer = { ...server, url: chainUrl };
   const rounds = quick ? 2 : ROUNDS;
   // So many requests until the processes run as compiled as they ever will.
   const warmUp = { streams: 4, requests: WARM_UP_REQUESTS, answerTokens: ANSWER_TOKENS };
   await streamTimings({ ...server, ...warmUp });
+  await streamTimings({ ...chainServer, ...warmUp });
   await engine.measure<StreamTimings>(warmUp);
 
-  /** Round 0 warms connections. */
-  const both = async (
-    path: (round: number) => Promise<StreamTimings>,
+  const all = async (
+    path: (of: typeof server, round: number) => Promise<StreamTimings>,
     own: (round: number) => Promise<StreamTimings>,
-  ): Promise<Pair> => {
-    const pair: Pair = { path: { ttftMs: [], interTokenMs: [] }, own: { ttftMs: [], interTokenMs: [] } };
+  ): Promise<Sides> => {
+    const sides: Sides = { path: noTimings(), chain: noTimings(), own: noTimings() };
+    // Round 0 warms connections.
     for (let round = 0; round <= rounds; round++) {
-      const through = await path(round);
-      const alone = await own(round);
+      const told = {
+        path: await path(server, round),
+        own: await own(round),
+        chain: await path(chainServer, round),
+      };
       if (round === 0) continue;
-      pair.path.ttftMs.push(...through.ttftMs);
-      pair.path.interTokenMs.push(...through.interTokenMs);
-      pair.own.ttftMs.push(...alone.ttftMs);
-      pair.own.interTokenMs.push(...alone.interTokenMs);
+      for (const side of ['path', 'own', 'chain'] as const) {
+        sides[side].ttftMs.push(...told[side].ttftMs);
+        sides[side].interTokenMs.push(...told[side].interTokenMs);
+      }
     }
-    return pair;
+    return sides;
   };
 
   const arriving = (round: number) => ({
@@ -76,34 +90,46 @@ export async function pathSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   });
   const rows = rowsOf(
     `open loop, ${ARRIVALS_PER_SECOND} requests/s`,
-    await both(
-      (round) => arrivingTimings({ ...server, ...arriving(round) }),
+    await all(
+      (of, round) => arrivingTimings({ ...of, ...arriving(round) }),
       (round) => engine.measure<StreamTimings>(arriving(round)),
     ),
     true,
   );
   for (const streams of STREAMS) {
     const task = { streams, requests: REQUESTS_PER_ROUND, answerTokens: ANSWER_TOKENS };
-    const pair = await both(
-      () => streamTimings({ ...server, ...task }),
+    const sides = await all(
+      (of) => streamTimings({ ...of, ...task }),
       () => engine.measure<StreamTimings>(task),
     );
-    rows.push(...rowsOf(`closed loop, ${streams} stream${streams === 1 ? '' : 's'}`, pair, streams === 1));
+    rows.push(...rowsOf(`closed loop, ${streams} stream${streams === 1 ? '' : 's'}`, sides, streams === 1));
   }
   return rows;
 }
 
-interface Pair {
+interface Sides {
   path: StreamTimings;
+  /** The borders alone, without a model. */
+  chain: StreamTimings;
   own: StreamTimings;
 }
 
-function rowsOf(label: string, { path, own }: Pair, withTarget: boolean): Row[] {
+function noTimings(): StreamTimings {
+  return { ttftMs: [], interTokenMs: [] };
+}
+
+function rowsOf(label: string, { path, chain, own }: Sides, withTarget: boolean): Row[] {
   const row = (name: string, of: (timings: StreamTimings) => number, atMost?: number) =>
     differenceRow(`${name}, ${label}`, of(path), 'ms', 'engine alone', of(own), withTarget ? atMost : undefined);
+  const limit = (name: string, of: (timings: StreamTimings) => number) =>
+    differenceRow(`${name}, ${label}: limit`, of(path), 'ms', 'bare chain + engine alone', of(chain) + of(own));
+  const p50 = ({ ttftMs }: StreamTimings) => median(ttftMs);
+  const p99 = ({ ttftMs }: StreamTimings) => quantile(ttftMs, 0.99);
   return [
-    row('TTFT p50', ({ ttftMs }) => median(ttftMs), 2),
-    row('TTFT p99', ({ ttftMs }) => quantile(ttftMs, 0.99), 10),
+    row('TTFT p50', p50, 2),
+    row('TTFT p99', p99, 10),
+    limit('TTFT p50', p50),
+    limit('TTFT p99', p99),
     row('inter-token p50', ({ interTokenMs }) => median(interTokenMs)),
     row('inter-token p99', ({ interTokenMs }) => quantile(interTokenMs, 0.99), 2),
   ];

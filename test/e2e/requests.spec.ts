@@ -310,7 +310,7 @@ describe('DELETE /v1/requests/{id}', () => {
     expect((await first.answer).status).toBe(400);
     await expect.poll(() => apis[0]!.output).toMatch(/"phase":"rendering","latencyMs":[\d.]+,"msg":"cancelled"/);
     expect(worker.jobs.length).toBe(before);
-    expect(await stateOf(who, first.id)).toBe(404);
+    await expect.poll(() => stateOf(who, first.id)).toBe(404);
     expect(await heldBy(who)).toBe(0);
   });
 

@@ -1,5 +1,7 @@
 import type { MillraceError } from '#contracts';
 import { joinEvents, type OutputEvent } from '#models';
+import { ArrayTexts } from '../dialects/chat-answer/array-texts.ts';
+import { mapLogprob } from '../dialects/chat-answer/map-parts.ts';
 import type { AnsweredChoice } from '../dialects/dialect.ts';
 import type { AnswerLogprob } from '../generate/answer-listener.ts';
 import type { OutputEnd, OutputListener, OutputUsage } from '../generate/output/output-listener.ts';
@@ -7,7 +9,7 @@ import type { ReplyTarget } from '../generate/prepared-generation.ts';
 
 interface OpenChoice {
   readonly parts: OutputEvent[];
-  readonly logprobs: AnswerLogprob[];
+  readonly logprobs: ArrayTexts;
   end: OutputEnd;
 }
 
@@ -22,7 +24,7 @@ export class CollectedAnswer implements OutputListener, ReplyTarget {
   #failure: MillraceError | null = null;
 
   constructor(choices: number, withLogprobs: boolean) {
-    this.#choices = Array.from({ length: choices }, () => ({ parts: [], logprobs: [], end: UNFINISHED }));
+    this.#choices = Array.from({ length: choices }, () => ({ parts: [], logprobs: new ArrayTexts(), end: UNFINISHED }));
     this.#withLogprobs = withLogprobs;
   }
 
@@ -50,7 +52,7 @@ export class CollectedAnswer implements OutputListener, ReplyTarget {
     const open = this.#choices[choice];
     if (open === undefined) return;
     open.parts.push(...parts);
-    open.logprobs.push(...logprobs);
+    if (this.#withLogprobs) open.logprobs.add(logprobs.map(mapLogprob));
   }
 
   choiceFinished(choice: number, end: OutputEnd): void {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type GenerateJob, MillraceError } from '#contracts';
 import { idempotencyKeyHash } from '#requests';
@@ -13,11 +14,13 @@ import type { AcceptedAnswer, ReplyTarget } from '../generate/prepared-generatio
 import type { KeepWish, RequestContext } from '../generate/request-context.ts';
 import { CollectedAnswer } from './collected-answer.ts';
 import { EventNumbers } from './event-numbers.ts';
+import { holdsTexts, jsonInPieces } from './json-in-pieces.ts';
 import { keepHeadersOf } from './keep-headers.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { requestContext } from './request-edge.ts';
 import { SseStream } from './sse-stream.ts';
 import { StreamedAnswer } from './streamed-answer.ts';
+import { WorkTurns } from './work-turns.ts';
 
 export interface CompletionsOptions {
   readonly maxBufferedBytes: number;
@@ -31,6 +34,7 @@ export class Completions {
   readonly #desk: AnswerDesk;
   readonly #follower: AnswerFollower;
   readonly #options: CompletionsOptions;
+  readonly #turns = new WorkTurns();
 
   constructor(
     generation: Generation,
@@ -61,9 +65,10 @@ export class Completions {
   }
 
   async #answer(dialect: Dialect, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const context = requestContext(request, reply);
+    await this.#turns.next(context.tenant.tenantId);
     const parsed = dialect.parse(request.body);
     request.endUser = parsed.request.user;
-    const context = requestContext(request, reply);
     const { idempotencyKey, resumable, lastEventId } = keepHeadersOf(request.headers);
     if (idempotencyKey === null) {
       if (lastEventId !== null) throw nothingToResume();
@@ -180,11 +185,45 @@ export class Completions {
   ): Promise<void> {
     const target = new CollectedAnswer(parsed.request.choices, parsed.request.topLogprobs !== null);
     await work(target, context);
+    const { tenantId } = context.tenant;
+    await this.#turns.next(tenantId);
     const result = target.result();
-    if (result !== null) await reply.status(200).send(dialect.completion(headingOf(job), result.choices, result.usage));
-    else if (reply.raw.destroyed) reply.hijack();
+    if (result !== null) {
+      const body = dialect.completion(headingOf(job), result.choices, result.usage);
+      await (holdsTexts(body) ? this.#sendInPieces(body, tenantId, reply) : reply.status(200).send(body));
+    } else if (reply.raw.destroyed) reply.hijack();
     else throw elsewhere();
   }
+
+  /** Log probabilities of a long answer are a megabyte of JSON: to write it at once would hold up everybody for milliseconds. */
+  async #sendInPieces(body: unknown, tenantId: string, reply: FastifyReply): Promise<void> {
+    const parts = partsOf(jsonInPieces(body));
+    const turns = this.#turns;
+    async function* oneByOne() {
+      for (const part of parts) {
+        await turns.next(tenantId);
+        yield part;
+      }
+    }
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    reply.status(200).type('application/json; charset=utf-8').header('content-length', length);
+    await reply.send(Readable.from(oneByOne()));
+  }
+}
+
+/** Written before others have their turn. */
+const PART_BYTES = 65_536;
+
+function partsOf(pieces: Iterable<string>): Buffer[] {
+  const parts: Buffer[] = [];
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < PART_BYTES) continue;
+    parts.push(Buffer.from(text));
+    text = '';
+  }
+  return [...parts, Buffer.from(text)];
 }
 
 /** Makes an answer and tells it to the target. */

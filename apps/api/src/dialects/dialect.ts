@@ -4,6 +4,7 @@ import type { OutputEvent, ParsedCall } from '#models';
 import type { AnswerLogprob } from '../generate/answer-listener.ts';
 import type { OutputEnd, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ValidGenerateRequest } from '../generate/valid-generate-request.ts';
+import type { ArrayTexts } from './chat-answer/array-texts.ts';
 
 /** A body that a dialect has accepted: the request, and how the answer is to be delivered. */
 export interface ParsedBody {
@@ -34,7 +35,7 @@ export interface AnsweredChoice {
   readonly reasoning: string;
   readonly calls: readonly ParsedCall[];
   /** Null when none were asked for. */
-  readonly logprobs: readonly AnswerLogprob[] | null;
+  readonly logprobs: readonly AnswerLogprob[] | ArrayTexts | null;
   readonly end: OutputEnd;
 }
 

@@ -55,6 +55,8 @@ export interface AdmissionTicket {
   readonly waitMs: number;
   /** For another replica, should this one leave the request. */
   readonly terms: AdmissionTerms;
+  /** The job is being put into the queue, in this turn of the event loop. */
+  queueing(): void;
   /** The job was put into the queue. */
   queued(epoch: number): Promise<void>;
   /** A worker has taken the request. */

@@ -13,6 +13,7 @@ export class Answer implements RelaySink {
   readonly #promptTokens: number;
   readonly #listener: AnswerListener;
   readonly #onStarted: () => void;
+  readonly #onFirstTokens: () => void;
   /** Tokens seen so far of each choice that is not finished. */
   readonly #openChoices: Map<number, number>;
   readonly #over = Promise.withResolvers<AnswerState>();
@@ -24,10 +25,17 @@ export class Answer implements RelaySink {
   #completionTokens = 0;
   #cachedPromptTokens = 0;
 
-  constructor(promptTokens: number, choices: number, listener: AnswerListener, onStarted: () => void = () => {}) {
+  constructor(
+    promptTokens: number,
+    choices: number,
+    listener: AnswerListener,
+    onStarted: () => void = () => {},
+    onFirstTokens: () => void = () => {},
+  ) {
     this.#promptTokens = promptTokens;
     this.#listener = listener;
     this.#onStarted = onStarted;
+    this.#onFirstTokens = onFirstTokens;
     this.#openChoices = new Map(Array.from({ length: choices }, (_, choice) => [choice, 0]));
   }
 
@@ -74,6 +82,7 @@ export class Answer implements RelaySink {
     if (this.#state !== 'generating') return;
     const tokens = this.#openChoices.get(delta.choice);
     if (tokens === undefined) return;
+    if (this.#completionTokens === 0) this.#onFirstTokens();
     this.#openChoices.set(delta.choice, tokens + delta.tokenIds.length);
     this.#completionTokens += delta.tokenIds.length;
     this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob), this.usage);

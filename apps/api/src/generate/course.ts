@@ -56,8 +56,10 @@ export class Course {
       entry.left();
       return;
     }
-    await ticket.settle(outcomeOf(answer), answer.usage);
+    // In one write to Redis, in this order.
+    const settled = ticket.settle(outcomeOf(answer), answer.usage);
     entry.ended(answer);
+    await settled;
     await recorder?.end(endingOf(answer));
   }
 

@@ -58,10 +58,14 @@ export class Courses {
   open(job: GenerateJob, ticket: AdmissionTicket, listener: AnswerListener, options: CourseOptions): OpenedCourse {
     const { relay, queues, catalogue, failover, logger, cancelLatency, journal } = this.#parts;
     const { alias, observer, kept } = options;
-    const answer = new Answer(job.promptTokenIds.length, job.choices, listener, () => {
+    const onStarted = () => {
       void ticket.started();
       entry.started();
-    });
+    };
+    const onFirstTokens = () => {
+      if (job.whole !== true) entry.told();
+    };
+    const answer = new Answer(job.promptTokenIds.length, job.choices, listener, onStarted, onFirstTokens);
     const recorder = kept === null ? null : this.#recorder(job, kept, () => course.taken());
     const attempts = new AttemptSeries(job, answer, {
       relay,

@@ -104,6 +104,7 @@ function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number
     weight: handle.weight,
     waitMs,
     terms,
+    queueing: () => handle.queueing(),
     queued: (epoch) => handle.queued(epoch),
     started: () => handle.started(),
     settle: (outcome, usage) =>

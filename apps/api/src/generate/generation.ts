@@ -91,7 +91,9 @@ export class Generation {
     using detachment = this.#parts.courses.detachment(job, answer);
     try {
       if (context.keep !== null) await this.#keep(context.keep, { ...prepared, job }, ticket);
-      await attempts.begin((queue, first) => queue.add(first, ticket.priority));
+      const queueing = attempts.begin((queue, first) => queue.add(first, ticket.priority));
+      ticket.queueing();
+      await queueing;
       await ticket.queued(job.epoch);
     } catch (error) {
       attempts[Symbol.dispose]();

@@ -54,7 +54,7 @@ async function answered(request: ObservedRequest): Promise<void> {
     epoch: 1,
     served: false,
   };
-  const moves = { queued: noop, started: noop, settle: noop, release: noop, handOver: () => {} };
+  const moves = { queueing: () => {}, queued: noop, started: noop, settle: noop, release: noop, handOver: () => {} };
   const ticket = { priority: 1, weight: 1, waitMs: 5, terms, ...moves };
   await request.admitting(async () => ticket);
   request.queued(1);

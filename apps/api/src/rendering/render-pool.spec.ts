@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelCard } from '#contracts';
 import { openModelFolder, PromptRenderer } from '#models';
 import type { Conversation } from './prompt-source.ts';
-import { RenderPool, SHORT_CHARACTERS } from './render-pool.ts';
+import { FEW_CHARACTERS, RenderPool, SHORT_CHARACTERS } from './render-pool.ts';
 
 const FOLDER = new URL('../../../../test/fixtures/models/tiny-llama', import.meta.url).pathname;
 const stays = new AbortController().signal;
@@ -12,6 +12,9 @@ const user = (content: string): Conversation => ({
   tools: [],
   templateVariables: {},
 });
+
+/** Too many for the event loop. */
+const words = 'some words '.repeat(FEW_CHARACTERS / 10);
 
 let pool: RenderPool;
 let card: ModelCard;
@@ -28,7 +31,7 @@ afterAll(() => pool.close());
 describe('RenderPool', () => {
   it('makes the same prompt as the renderer itself, for short and long conversations', async () => {
     const renderer = PromptRenderer.fromCard(card);
-    for (const content of ['Hello <|im_end|>', 'some words '.repeat(SHORT_CHARACTERS / 5)]) {
+    for (const content of ['Hello <|im_end|>', words, 'some words '.repeat(SHORT_CHARACTERS / 5)]) {
       const expected = renderer.render(user(content).messages).tokenIds;
       expect((await pool.render('hash', user(content), stays)).tokenIds).toEqual(expected);
     }
@@ -50,8 +53,8 @@ describe('RenderPool', () => {
 
   it('does no work for a client that left while it waited', async () => {
     const gone = new AbortController();
-    const first = pool.render('hash', user('first'), stays);
-    const second = pool.render('hash', user('second'), gone.signal);
+    const first = pool.render('hash', user(words), stays);
+    const second = pool.render('hash', user(words), gone.signal);
     gone.abort();
     await expect(second).rejects.toMatchObject({ code: 'request_cancelled' });
     expect((await first).tokenIds.length).toBeGreaterThan(0);
@@ -59,6 +62,18 @@ describe('RenderPool', () => {
 
   it('says why a card can not be used', async () => {
     await expect(pool.load('bad', { ...card, tokenizerJson: '{}' })).rejects.toThrow(/tokenizer/i);
+  });
+
+  it('says what is wrong with a conversation, wherever it is rendered', async () => {
+    const refusal = "{% if 'xyzzy' in messages[-1].content %}{{ raise_exception('No magic here') }}{% endif %}";
+    await pool.load('strict', { ...card, chatTemplate: `${card.chatTemplate}${refusal}` });
+    for (const content of ['xyzzy', `${words} xyzzy`]) {
+      await expect(pool.render('strict', user(content), stays)).rejects.toMatchObject({
+        code: 'invalid_request',
+        param: 'messages',
+        message: expect.stringContaining('No magic here'),
+      });
+    }
   });
 
   it('refuses a model that it does not hold', async () => {

@@ -1,13 +1,9 @@
 /** Entry of a rendering thread: keeps one `PromptRenderer` per card and answers `RenderMessage`s in order. */
 import { parentPort } from 'node:worker_threads';
 import { MillraceError } from '#contracts';
-import { type OutputFormat, outputFormatOf, PromptRenderer, promptTraits, reasoningStart } from '#models';
+import { promptTraits } from '#models';
+import { LoadedCard } from './loaded-card.ts';
 import type { RenderMessage, RenderReply } from './render-message.ts';
-
-interface LoadedCard {
-  readonly renderer: PromptRenderer;
-  readonly format: OutputFormat;
-}
 
 const loaded = new Map<string, LoadedCard>();
 const port = parentPort;
@@ -34,7 +30,7 @@ function perform(message: RenderMessage): RenderReply {
   switch (message.type) {
     case 'load': {
       const { card } = message;
-      const known = loaded.get(cardHash) ?? { renderer: PromptRenderer.fromCard(card), format: outputFormatOf(card) };
+      const known = loaded.get(cardHash) ?? new LoadedCard(card);
       loaded.set(cardHash, known);
       return { id, type: 'loaded', traits: promptTraits(card, known.renderer) };
     }
@@ -46,9 +42,7 @@ function perform(message: RenderMessage): RenderReply {
       if (known === undefined) {
         throw new MillraceError('internal_error', 'The model changed while the request was prepared; send it again.');
       }
-      const { messages, tools, templateVariables } = message.conversation;
-      const { text, tokenIds } = known.renderer.render(messages, { tools, templateVariables });
-      return { id, type: 'rendered', tokenIds, reasoning: reasoningStart(text, known.format) };
+      return { id, type: 'rendered', ...known.render(message.conversation) };
     }
   }
 }

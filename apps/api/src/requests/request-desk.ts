@@ -11,6 +11,8 @@ export interface RequestDeskParts {
     byAlias(tenantId: string, alias: string): Promise<string | null>;
     update(tenantId: string, requestId: string, part: Partial<RequestRecord>): Promise<boolean>;
   };
+  /** Has this replica tell the records what it has not told them yet. */
+  flush(): Promise<void>;
   isAlive(replicaId: string): Promise<boolean>;
   /** Where a queued attempt stands; null when it is not queued (any more). */
   position(record: RequestRecord): Promise<{ readonly ahead: number; readonly waitMs: number } | null>;
@@ -84,6 +86,7 @@ export class RequestDesk {
   }
 
   async #find(tenantId: string, id: string): Promise<RequestRecord> {
+    await this.#parts.flush();
     const own = ID.exec(id)?.[1];
     const record = own === undefined ? null : await this.#parts.records.get(tenantId, own);
     if (record !== null) return record;

@@ -4,6 +4,7 @@ import { afterThisTurn } from '#queue';
 import type { RequestRecord, RequestRecords } from '#requests';
 import type { Answer } from '../generate/answer.ts';
 import { OUTCOME_OF, outcomeOf } from '../generate/outcome.ts';
+import { NotedRequest } from './noted-request.ts';
 
 export interface JournalOpening {
   readonly job: GenerateJob;
@@ -42,6 +43,8 @@ interface OpenEntry {
 /** One request that this replica works on, as others see it. No method rejects or waits. */
 export interface JournalEntry {
   started(): void;
+  /** Its client is about to learn its id. */
+  told(): void;
   /** The next attempt follows. */
   attempt(epoch: number): void;
   ended(answer: Answer): void;
@@ -60,6 +63,8 @@ export class RequestJournal {
   readonly #replicaId: string;
   readonly #logger: Logger;
   readonly #open = new Map<string, OpenEntry>();
+  /** Of open requests, what Redis may not have been told yet. */
+  readonly #noted = new Set<NotedRequest>();
 
   constructor(records: RequestRecords, replicaId: string, logger: Logger) {
     this.#records = records;
@@ -115,24 +120,43 @@ export class RequestJournal {
       completionTokens: 0,
       error: null,
     };
-    // One after another, so that no later state is overtaken by an earlier one.
-    let last = this.#quietly(() => this.#records.create(tenantId, record, alias));
-    const note = (part: Partial<RequestRecord>) => {
-      last = last.then(() => this.#quietly(() => this.#records.update(tenantId, requestId, part)));
+    const note = new NotedRequest(
+      {
+        create: (fields) => this.#quietly(() => this.#records.create(tenantId, fields, alias)),
+        update: (part) => this.#quietly(() => this.#records.update(tenantId, requestId, part)),
+        remove: () => this.#quietly(() => this.#records.remove(tenantId, requestId)),
+      },
+      record,
+    );
+    this.#noted.add(note);
+    // Its client knows its name, or comes back for its answer elsewhere.
+    if (kept || alias !== null) note.told();
+    const close = () => {
+      this.#open.delete(requestId);
+      this.#noted.delete(note);
     };
     return {
-      started: () => note({ state: 'running', startedAtMs: Date.now() }),
-      attempt: (epoch) => note({ epoch }),
+      started: () => note.change({ state: 'running', startedAtMs: Date.now() }),
+      told: () => note.told(),
+      attempt: (epoch) => note.change({ epoch }),
       ended: (answer) => {
-        this.#open.delete(requestId);
-        note(endOf(answer));
+        close();
+        note.end(endOf(answer));
       },
-      left: () => void this.#open.delete(requestId),
+      left: () => {
+        close();
+        note.write();
+      },
       refused: () => {
-        this.#open.delete(requestId);
-        last = last.then(() => this.#quietly(() => this.#records.remove(tenantId, requestId)));
+        close();
+        note.remove();
       },
     };
+  }
+
+  /** Redis is told now what waits to be told. Settles, and never rejects, when it was. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#noted].map((note) => note.write()));
   }
 
   /** Ends a request of this replica. @returns whether it is one that is still open */

@@ -36,11 +36,13 @@ export async function openRequestRegister(
   const notices = opened.use(new Notices(redis));
   const records = new RequestRecords(redis);
   const journal = new RequestJournal(records, replicaId, logger);
+  opened.defer(() => journal.flush());
   opened.use(
     new CancelInbox(redis, replicaId, notices, ({ tenantId, requestId }) => journal.cancel(tenantId, requestId)),
   );
   const desk = new RequestDesk({
     records,
+    flush: () => journal.flush(),
     isAlive: (replica) => presence.isAlive(replica),
     position: async ({ model, requestId, epoch }) => {
       const slots = catalogue.served().find(({ card }) => card.model === model)?.liveSlots ?? 0;

@@ -1,3 +1,4 @@
+import { afterThisTurn } from '#queue';
 import type { TenantAccount } from '../accounts/tenant-account.ts';
 import { chargeOf, type ModelPrice, type TokenCounts } from '../credits/price-list.ts';
 import { REBASE_TOKENS } from '../places/fair-tags.ts';
@@ -79,13 +80,21 @@ export class AdmissionHandle implements AsyncDisposable {
   }
 
   /**
-   * The job is in BullMQ's queue. Workers are told of it where it may be due a seat. Waits for nothing, unless priorities are
-   * about to be made anew or the tenant's requests overtake each other.
+   * The job is being put into BullMQ's queue: its command was given in this turn of the event loop. Workers are told of it where it may
+   * be due a seat, on the same connection and so behind it, not a round trip later.
    */
+  queueing(): void {
+    const { place, due } = this.#parts;
+    if (!place.mayBeDue) return;
+    // A notice that is lost, or comes too early all the same, costs time only: workers look by themselves, too.
+    void afterThisTurn()
+      .then(() => due.announce())
+      .catch(() => {});
+  }
+
+  /** The job is in BullMQ's queue. Waits for nothing, unless priorities are about to be made anew or the tenant's requests overtake each other. */
   async queued(epoch: number): Promise<void> {
-    const { place, places, due, persist, requestId } = this.#parts;
-    // A notice that is lost costs time only: workers look by themselves, too.
-    if (place.mayBeDue) due.announce().catch(() => {});
+    const { place, places, persist, requestId } = this.#parts;
     if (place.startTag - place.base < REBASE_TOKENS / 2 && !place.mayBeOvertaken) return;
     await persist(`confirm ${requestId}`, () => places.confirm(requestId, epoch));
   }

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { redisCall, redisKeys } from '#queue';
 import { LuaScript } from '../lua/lua-script.ts';
 
+const announceDue = new LuaScript('announce-due', 1);
 const summonDue = new LuaScript('summon-due', 4);
 
 /** Workers that may look at a request one after the other until one has a seat for it. */
@@ -39,14 +40,8 @@ export class DueRequests {
 
   /** Somebody waits who may be due a seat. @throws MillraceError `unavailable` when Redis is away */
   async announce(passes: number = PASSES): Promise<void> {
-    const key = redisKeys.dueNotices(this.#model);
     await redisCall(this.#redis, `announce a request for ${this.#model}`, () =>
-      this.#redis
-        .multi()
-        .lpush(key, passes)
-        .ltrim(key, 0, NOTICES_KEPT - 1)
-        .pexpire(key, NOTICES_KEPT_MS)
-        .exec(),
+      announceDue.run(this.#redis, [redisKeys.dueNotices(this.#model)], [passes, NOTICES_KEPT, NOTICES_KEPT_MS]),
     );
   }
 

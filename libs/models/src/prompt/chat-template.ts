@@ -27,6 +27,13 @@ export interface ChatTemplateOptions {
   readonly controlTokens: readonly AddedToken[];
 }
 
+/** A template whose literals, and whose tokens, are marked as its own. */
+interface MarkedTemplate {
+  readonly program: TemplateNode;
+  readonly markers: TemplateMarkers;
+  readonly tokens: Readonly<Record<string, string>>;
+}
+
 /** A parsed chat template with Hugging Face's semantics; knows which of the text it wrote itself (see TemplateMarkers). */
 export class ChatTemplate {
   /** Names that the template reads and a caller may set. */
@@ -34,7 +41,7 @@ export class ChatTemplate {
   readonly #options: ChatTemplateOptions;
   readonly #joinable: ReadonlySet<string>;
   readonly #ownPrivateUse = new Set<string>();
-  readonly #marked: { readonly program: TemplateNode; readonly markers: TemplateMarkers };
+  readonly #marked: MarkedTemplate;
 
   /** @throws UnsupportedTemplateError when the template does not parse or uses an unknown filter or test */
   constructor(options: ChatTemplateOptions) {
@@ -56,21 +63,23 @@ export class ChatTemplate {
    */
   render(variables: Readonly<Record<string, unknown>>, privateUse: ReadonlySet<string>, now: Date): RenderedTemplate {
     const clash = this.#marked.markers.clashesWith(privateUse);
-    const { program, markers } = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
-    const tokens = Object.entries(this.#options.templateTokens).map(([name, value]) => [name, markers.mark(value)]);
-    const globals = jinjaGlobals({ ...variables, ...Object.fromEntries(tokens) }, now);
-    const marked = runTemplate(program, globals);
-    const parts = splitAddedTokens(marked, markers.marked).map((part) =>
+    const marked = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
+    const { program, markers, tokens } = marked;
+    const globals = jinjaGlobals({ ...variables, ...tokens }, now);
+    const written = runTemplate(program, globals);
+    const parts = splitAddedTokens(written, markers.marked).map((part) =>
       'token' in part ? part : { text: markers.unmark(part.text), atStart: part.start === 0 },
     );
-    return { text: markers.unmark(marked), parts };
+    return { text: markers.unmark(written), parts };
   }
 
-  #mark(used: ReadonlySet<string>): { program: TemplateNode; markers: TemplateMarkers } {
+  #mark(used: ReadonlySet<string>): MarkedTemplate {
     const markers = new TemplateMarkers(this.#options.controlTokens, this.#joinable, used);
     const program = parseTemplate(this.#options.source);
     markTemplate(program, (literal) => markers.mark(literal));
-    return { program, markers };
+    const { templateTokens } = this.#options;
+    const tokens = Object.entries(templateTokens).map(([name, value]) => [name, markers.mark(value)] as const);
+    return { program, markers, tokens: Object.fromEntries(tokens) };
   }
 }
 

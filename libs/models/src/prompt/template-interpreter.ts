@@ -15,6 +15,9 @@ import {
 import { templateNodes } from './mark-template.ts';
 import type { TemplateNode } from './template-library.ts';
 
+/** Whether the bodies of loops read `loop`: templates are not changed once they are parsed, so one look is enough. */
+const loopReaders = new WeakMap<TemplateNode, boolean>();
+
 /** `{% break %}` and `{% continue %}` on their way to their loop, with what was written before them. */
 class LoopControl extends Error {
   readonly kind: 'Break' | 'Continue';
@@ -32,8 +35,6 @@ class LoopControl extends Error {
  * templates also runs them, but by JavaScript's rules.
  */
 export class TemplateInterpreter extends JinjaExpressions {
-  readonly #loopReaders = new Map<TemplateNode, boolean>();
-
   /** The text that a template writes. @throws Error, TemplateError as the template does */
   run(program: TemplateNode, globals: JinjaScope): string {
     return this.#write(program.body, new JinjaScope(globals));
@@ -133,10 +134,10 @@ export class TemplateInterpreter extends JinjaExpressions {
 
   /** Whether a loop's body reads `loop`, which costs more to make than most bodies to run. */
   #readsLoop(node: TemplateNode): boolean {
-    let reads = this.#loopReaders.get(node);
+    let reads = loopReaders.get(node);
     if (reads === undefined) {
       reads = [...templateNodes(node.body)].some(({ type, value }) => type === 'Identifier' && value === 'loop');
-      this.#loopReaders.set(node, reads);
+      loopReaders.set(node, reads);
     }
     return reads;
   }

@@ -3,7 +3,8 @@ import type { OutputEvent, ParsedCall } from '#models';
 import type { AlternativeToken, AnswerLogprob } from '../../generate/answer-listener.ts';
 import type { OutputUsage } from '../../generate/output/output-listener.ts';
 import type { AnsweredChoice, AnswerHeading } from '../dialect.ts';
-import type { Logprobs, OpenaiErrorBody, ReasonedTokenCounts, TokenCounts, ToolCall, Usage } from './answer-fields.ts';
+import type { OpenaiErrorBody, ReasonedTokenCounts, TokenCounts, ToolCall, Usage } from './answer-fields.ts';
+import { ArrayTexts } from './array-texts.ts';
 
 /** Changes when the model, its tokenizer or its template changes. */
 export function systemFingerprint(heading: AnswerHeading): string {
@@ -65,11 +66,12 @@ export function mapUsage(usage: OutputUsage): Usage {
   };
 }
 
-export function mapLogprobs(logprobs: readonly AnswerLogprob[]): NonNullable<Logprobs> {
-  return {
-    content: logprobs.map((logprob) => ({ ...mapToken(logprob), top_logprobs: logprob.top.map(mapToken) })),
-    refusal: null,
-  };
+export function mapLogprobs(logprobs: readonly AnswerLogprob[] | ArrayTexts) {
+  return { content: logprobs instanceof ArrayTexts ? logprobs : logprobs.map(mapLogprob), refusal: null };
+}
+
+export function mapLogprob(logprob: AnswerLogprob) {
+  return { ...mapToken(logprob), top_logprobs: logprob.top.map(mapToken) };
 }
 
 export function mapOpenaiError(error: MillraceError): OpenaiErrorBody {
@@ -77,5 +79,5 @@ export function mapOpenaiError(error: MillraceError): OpenaiErrorBody {
 }
 
 function mapToken({ token, logprob, bytes }: AlternativeToken) {
-  return { token, logprob, bytes: [...bytes] };
+  return { token, logprob, bytes };
 }
