@@ -8,6 +8,7 @@ import { gpuSuite } from './suites/gpu.ts';
 import { httpSuite } from './suites/http.ts';
 import { loadSuite } from './suites/load.ts';
 import { memorySuite } from './suites/memory.ts';
+import { operatorsSuite } from './suites/operators.ts';
 import { overloadSuite } from './suites/overload.ts';
 import { pathSuite } from './suites/path.ts';
 import { peersSuite } from './suites/peers.ts';
@@ -34,6 +35,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   http: httpSuite,
   load: loadSuite,
   memory: memorySuite,
+  operators: operatorsSuite,
   overload: overloadSuite,
   path: pathSuite,
   peers: peersSuite,

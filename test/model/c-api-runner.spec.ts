@@ -1,4 +1,7 @@
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { interruptRun, openModelRunner, RunInterruptedError } from '#model-runner';
@@ -93,4 +96,26 @@ it('frees what it took when it is closed', async () => {
   const before = process.memoryUsage().rss;
   for (let i = 0; i < 100; i++) await openUseClose();
   expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(64);
+});
+
+it('writes what the operators of its runs took as it closes, where a profile is asked for', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-profile-'));
+  try {
+    const size = { slots: 1, slotTokens: 64, threads: 1, maxChunkTokens: 8 };
+    const runner = await openModelRunner({
+      modelFile,
+      ...size,
+      binding: 'c-api',
+      profilePrefix: join(folder, 'runs'),
+    });
+    await runner.prefill(0, Int32Array.of(1, 2, 3), 0);
+    await runner.close();
+    const [file] = readdirSync(folder);
+    const events: { name: string; dur: number }[] = JSON.parse(readFileSync(join(folder, file!), 'utf8'));
+    const [last] = events.filter(({ name }) => name === 'model_run').slice(-1);
+    expect(last!.dur).toBeGreaterThan(0);
+    expect(events.some(({ name }) => name.includes('GroupQueryAttention'))).toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

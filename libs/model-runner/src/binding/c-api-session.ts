@@ -151,7 +151,11 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 }
 
 /** @throws ProviderUnavailableError, ModelLoadError */
-function openSession(api: OrtApi, env: Handle, { model, provider, threads, spinUs }: SessionOptions): Handle {
+function openSession(
+  api: OrtApi,
+  env: Handle,
+  { model, provider, threads, spinUs, profilePrefix }: SessionOptions,
+): Handle {
   const sessionOptions = created((out) => api.createSessionOptions(out));
   try {
     api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
@@ -159,6 +163,7 @@ function openSession(api: OrtApi, env: Handle, { model, provider, threads, spinU
     api.setIntraOpNumThreads(sessionOptions, threads);
     for (const [key, value] of Object.entries(sessionConfig(model, spinUs)))
       api.addSessionConfigEntry(sessionOptions, key, value);
+    if (profilePrefix !== undefined) api.enableProfiling(sessionOptions, profilePrefix);
     appendProvider(api, sessionOptions, provider);
     if (typeof model === 'string') return created((out) => api.createSession(env, model, sessionOptions, out));
     const bytes = model instanceof Uint8Array ? model : model.bytes;

@@ -66,4 +66,6 @@ export interface SessionOptions {
   readonly threads: number;
   /** How long an idle one of them spins before it sleeps; 0 for not at all. */
   readonly spinUs: number;
+  /** The session writes what each operator of its runs took to a file that begins so, when it is closed. */
+  readonly profilePrefix?: string | undefined;
 }

@@ -25,6 +25,7 @@ const CALLS = {
     'void *session, void *options, void *inNames, void *in, size_t inCount, void *outNames, size_t n, void *out',
   ],
   createSessionOptions: [10, 'void *options'],
+  enableProfiling: [14, `void *options, ${PATH}`],
   setSessionLogSeverityLevel: [22, 'void *options, int level'],
   setGraphOptimizationLevel: [23, 'void *options, int level'],
   setIntraOpNumThreads: [24, 'void *options, int count'],
