@@ -1,4 +1,4 @@
-/** What a side of the suite `engine` is asked to do; both kinds answer with milliseconds. */
+/** What a side of the suite `engine` is asked to do. */
 export type BareLoopTask =
   /** One time for each step of `rows` rows behind `pastTokens` tokens and more. */
   | { readonly kind: 'decode'; readonly rows: number; readonly pastTokens: number; readonly steps: number }

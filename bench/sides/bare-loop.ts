@@ -1,33 +1,24 @@
 import { availableParallelism } from 'node:os';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { ModelRunner } from '#contracts';
+import type { ExecutionProvider, ModelRunner } from '#contracts';
 import { inspectModel, openModelRunner } from '#model-runner';
 import { serveSide } from '../side.ts';
 import { type BareLoopTask, BENCH_CHUNK_TOKENS, benchPrompt } from './bare-loop-task.ts';
+import { bareDecode, barePrefill, joinedBefore, prefillChunks } from './bare-runs.ts';
 
 /**
- * The limits the engine is held against: nothing but runs of the model, no scheduling, no sampling.
- * `runner`: the engine's own runner in a loop. `session-run`: onnxruntime-node's `InferenceSession.run` with
- * pre-allocated feeds and fetches, as its documentation shows.
+ * Nothing but runs of the model. `runner`: our runner in a loop. `session-run`: onnxruntime-node's `InferenceSession.run`
+ * with pre-allocated feeds and fetches, as its documentation shows.
  */
 interface Settings {
   loop: 'runner' | 'session-run';
   modelFile: string;
   slots: number;
   slotTokens: number;
+  /** The CPU unless set. */
+  providers?: ExecutionProvider[];
 }
-/** In the engine rows join one a step, so the first has the longest context: the same here. */
-const joinedBefore = (row: number, rows: number): number => rows - 1 - row;
-
-const prefillChunks = async (runner: ModelRunner, slot: number, prompt: Int32Array, from = 0): Promise<void> => {
-  for (let past = from; past < prompt.length; past += BENCH_CHUNK_TOKENS)
-    await runner.prefill(slot, prompt.subarray(past, past + BENCH_CHUNK_TOKENS), past);
-};
-
-/**
- * Memory that was never written is one page of zeros over and over, which stays in the processor's cache: a loop over it
- * would not read what a real context makes it read (6 MB a step and row for the shipped model at 128 tokens).
- */
+/** Writes what the rows of `bareDecode` read. */
 class FilledSlots {
   readonly #runner: ModelRunner;
   readonly #tokens: number[];
@@ -49,29 +40,15 @@ class FilledSlots {
 }
 
 async function runnerLoop(settings: Settings): Promise<(task: BareLoopTask) => Promise<number[]>> {
-  const { modelFile, slots, slotTokens } = settings;
+  const { modelFile, slots, slotTokens, providers } = settings;
   const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
-  const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
+  const runner = await openModelRunner({ modelFile, ...size, providers, binding: 'c-api' });
   const filled = new FilledSlots(runner);
   return async (task) => {
-    if (task.kind === 'prefill') {
-      const prompts = Array.from({ length: task.prompts }, (_, id) => benchPrompt(task.promptTokens, id));
-      const begin = performance.now();
-      for (const [id, prompt] of prompts.entries()) await prefillChunks(runner, id % slots, prompt);
-      return [performance.now() - begin];
-    }
+    if (task.kind === 'prefill') return [await barePrefill(runner, task.prompts, task.promptTokens)];
     const { rows, pastTokens, steps } = task;
     await filled.fill(rows, pastTokens + rows + steps);
-    const tokenIds = Int32Array.from({ length: rows }, (_, row) => (row * 13 + 7) % runner.shape.vocabularySize);
-    const past = new Int32Array(rows);
-    const stepMs: number[] = [];
-    for (let step = 0; step < steps; step++) {
-      for (let row = 0; row < rows; row++) past[row] = pastTokens + joinedBefore(row, rows) + step;
-      const begin = performance.now();
-      await runner.decode(rows, tokenIds, past);
-      stepMs.push(performance.now() - begin);
-    }
-    return stepMs;
+    return bareDecode(runner, rows, pastTokens, steps);
   };
 }
 
@@ -80,6 +57,7 @@ async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask) => 
   const session = await InferenceSession.create(settings.modelFile, {
     intraOpNumThreads: availableParallelism(),
     logSeverityLevel: 3,
+    ...(settings.providers !== undefined && { executionProviders: settings.providers }),
   });
   const rowElements = shape.kvHeads * settings.slotTokens * shape.headSize;
   const caches = shape.cache.map(({ past, present }) => ({

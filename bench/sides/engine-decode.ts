@@ -4,15 +4,29 @@ import { inspectModel, openModelRunner } from '#model-runner';
 import { openModelFolder } from '#models';
 import { serveSide } from '../side.ts';
 import { type BareLoopTask, BENCH_CHUNK_TOKENS, benchPrompt } from './bare-loop-task.ts';
+import { bareDecode, barePrefill } from './bare-runs.ts';
 
-/** The whole engine, in-thread: scheduling, sampling, detokenizing and publishing around the same runs. */
+/**
+ * The whole engine, in-thread: scheduling, sampling, detokenizing and publishing around runs; and between its steps the same
+ * runs bare, on the same runner. Two processes with the same model differ by a tenth in speed, by where its weights came to lie in
+ * memory, so both loops have to be in one.
+ */
 interface Settings {
   modelFolder: string;
   slots: number;
   slotTokens: number;
 }
 
-serveSide<Settings, BareLoopTask, number[]>(async ({ modelFolder, slots, slotTokens }) => {
+/** Milliseconds of steps, or of all prompts together. */
+export interface BothTimes {
+  readonly engineMs: readonly number[];
+  readonly bareMs: readonly number[];
+}
+
+/** Steps of the engine, and then as many bare ones: a machine whose speed drifts does so for both. */
+const STEPS_IN_TURN = 4;
+
+serveSide<Settings, BareLoopTask, BothTimes>(async ({ modelFolder, slots, slotTokens }) => {
   const folder = await openModelFolder(modelFolder);
   const { modelFile } = folder;
   const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
@@ -37,31 +51,44 @@ serveSide<Settings, BareLoopTask, number[]>(async ({ modelFolder, slots, slotTok
     engine.submit({ ...parts, cacheScope, topLogprobs: null });
   };
 
-  const decode = async (rows: number, pastTokens: number, steps: number): Promise<number[]> => {
+  const decode = async (rows: number, pastTokens: number, steps: number): Promise<BothTimes> => {
     // Rows join one after another while earlier ones decode already: enough tokens that all rows overlap for `steps`.
     for (let row = 0; row < rows; row++) submit(benchPrompt(pastTokens, 0), steps + 2 * rows + 2, 'decode');
-    const stepMs: number[] = [];
+    const engineMs: number[] = [];
+    const bareMs: number[] = [];
     while (true) {
       deltasInStep = 0;
       const prefilledBefore = engine.stats().prefillRunsTotal;
       const begin = performance.now();
       if (!(await engine.step())) break;
       const took = performance.now() - begin;
-      if (deltasInStep === rows && engine.stats().prefillRunsTotal === prefilledBefore) stepMs.push(took);
+      const together = deltasInStep === rows && engine.stats().prefillRunsTotal === prefilledBefore;
+      if (!together || engineMs.length === steps) continue;
+      engineMs.push(took);
+      // What the bare steps write lies behind the rows' tokens, where the engine's next steps write.
+      if (engineMs.length % STEPS_IN_TURN === 0)
+        bareMs.push(...(await bareDecode(runner, rows, pastTokens + engineMs.length, STEPS_IN_TURN)));
     }
-    if (stepMs.length < steps) throw new Error(`all ${rows} rows decoded together for ${stepMs.length} steps only`);
-    return stepMs.slice(0, steps);
+    if (engineMs.length < steps) throw new Error(`all ${rows} rows decoded together for ${engineMs.length} steps only`);
+    return { engineMs, bareMs };
   };
 
-  const prefill = async (prompts: number, promptTokens: number): Promise<number[]> => {
+  const prefill = async (prompts: number, promptTokens: number): Promise<number> => {
     for (let prompt = 0; prompt < prompts; prompt++) submit(benchPrompt(promptTokens, serial), 1, `prefill-${serial}`);
     const begin = performance.now();
     await engine.runUntilIdle();
-    return [performance.now() - begin];
+    return performance.now() - begin;
   };
 
-  return (task) =>
-    task.kind === 'decode' ? decode(task.rows, task.pastTokens, task.steps) : prefill(task.prompts, task.promptTokens);
+  let bareComesFirst = false;
+  return async (task) => {
+    if (task.kind === 'decode') return decode(task.rows, task.pastTokens, task.steps);
+    const { prompts, promptTokens } = task;
+    bareComesFirst = !bareComesFirst;
+    const early = bareComesFirst ? await barePrefill(runner, prompts, promptTokens) : null;
+    const engineMs = await prefill(prompts, promptTokens);
+    return { engineMs: [engineMs], bareMs: [early ?? (await barePrefill(runner, prompts, promptTokens))] };
+  };
 });
 
 async function bytesOfToken(modelFile: string): Promise<number> {

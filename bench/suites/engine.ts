@@ -4,6 +4,7 @@ import { median, relativeSpread } from '../report/statistics.ts';
 import { pairedRatioRow, type Row } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 import type { BareLoopTask } from '../sides/bare-loop-task.ts';
+import type { BothTimes } from '../sides/engine-decode.ts';
 
 const SHORT = 128;
 const AT_LEAST = 0.95;
@@ -18,7 +19,7 @@ interface Point {
   readonly atLeast?: number;
 }
 
-const decode = (rows: number, pastTokens: number, rounds: number, steps = 24): Point => {
+const decode = (rows: number, pastTokens: number, rounds: number, steps = rows === 1 ? 48 : 24): Point => {
   const held = pastTokens === SHORT && HELD.includes(rows);
   const task = { kind: 'decode', rows, pastTokens, steps } as const;
   return held ? { task, rounds, session: true, atLeast: AT_LEAST } : { task, rounds };
@@ -64,37 +65,41 @@ export async function engineSuite({ quick }: { quick: boolean }): Promise<Row[]>
 async function compare(model: string, modelFolder: string, points: readonly Point[], slotTokens: number) {
   const shared = { modelFile: `${modelFolder}/model.onnx`, slots: 32, slotTokens };
   await using engine = await Side.start('engine-decode.ts', { ...shared, modelFolder });
-  await using runner = await Side.start('bare-loop.ts', { ...shared, loop: 'runner' });
   const rows: Row[] = [];
-  const measure = async (sides: readonly Side[], point: Point): Promise<number[][]> => {
-    const rates: number[][] = sides.map(() => []);
+  const measure = async (point: Point, session?: Side): Promise<Rates> => {
+    const { task } = point;
+    const tokens = task.kind === 'decode' ? task.rows : task.prompts * task.promptTokens;
+    const rateOf = (ms: readonly number[]): number => (tokens / median(ms)) * 1_000;
+    const rates: Rates = { engine: [], bare: [], session: [] };
     // Round 0 warms caches and pages up; a prompt of seconds needs no such round.
     for (let round = point.rounds === 1 ? 1 : 0; round <= point.rounds; round++) {
-      for (const [i, side] of sides.entries()) {
-        const ms = await side.measure<number[]>({ ...point.task });
-        const { task } = point;
-        const tokens = task.kind === 'decode' ? task.rows : task.prompts * task.promptTokens;
-        if (round > 0) rates[i]?.push((tokens / median(ms)) * 1_000);
-      }
+      const { engineMs, bareMs } = await engine.measure<BothTimes>({ ...task });
+      const sessionMs = await session?.measure<number[]>({ ...task });
+      if (round === 0) continue;
+      rates.engine.push(rateOf(engineMs));
+      rates.bare.push(rateOf(bareMs));
+      if (sessionMs !== undefined) rates.session.push(rateOf(sessionMs));
     }
     return rates;
   };
-  const add = (point: Point, [ours = [], bare = [], session]: number[][]): void => {
-    const spread = Math.max(...[ours, bare, session ?? []].filter(({ length }) => length > 0).map(relativeSpread));
+  const add = (point: Point, { engine: ours, bare, session }: Rates): void => {
+    const spread = Math.max(...[ours, bare, session].filter(({ length }) => length > 0).map(relativeSpread));
     const name = `${model}${titleOf(point.task)} (spread ±${(spread * 100).toFixed(0)} %)`;
     rows.push(pairedRatioRow(name, ours, 'tokens/s', 'bare run loop, same runner', bare, point.atLeast));
-    if (session !== undefined)
-      rows.push(pairedRatioRow(name, ours, 'tokens/s', 'onnxruntime-node session.run', session));
+    if (session.length > 0) rows.push(pairedRatioRow(name, ours, 'tokens/s', 'onnxruntime-node session.run', session));
   };
   const inSession = points.filter(({ session }) => session === true);
   if (inSession.length > 0) {
     // It copies the whole cache in every step, so it gets no larger one than it needs.
     await using session = await Side.start('bare-loop.ts', { ...shared, slotTokens: 512, loop: 'session-run' });
-    for (const point of inSession) add(point, await measure([engine, runner, session], point));
+    for (const point of inSession) add(point, await measure(point, session));
   }
-  for (const point of points) if (point.session !== true) add(point, await measure([engine, runner], point));
+  for (const point of points) if (point.session !== true) add(point, await measure(point));
   return rows;
 }
+
+/** Tokens/s, round by round. */
+type Rates = Record<'engine' | 'bare' | 'session', number[]>;
 
 function titleOf(task: BareLoopTask): string {
   if (task.kind === 'decode') return `decode, batch ${task.rows}, context ${task.pastTokens}`;

@@ -41,7 +41,7 @@ export async function gpuSuite({ quick }: { quick: boolean }): Promise<Row[]> {
       for (let round = 0; round <= rounds; round++) {
         for (const [name, side] of Object.entries({ device, cpu, session })) {
           if (side === null) continue;
-          const stepMs = await side.measure<number[]>({ rows: batch, pastTokens, steps });
+          const stepMs = await side.measure<number[]>({ kind: 'decode', rows: batch, pastTokens, steps });
           if (round > 0) rates[name as keyof typeof rates].push((batch / median(stepMs)) * 1000);
         }
       }

@@ -1,0 +1,46 @@
+import type { ModelRunner } from '#contracts';
+import { BENCH_CHUNK_TOKENS, benchPrompt } from './bare-loop-task.ts';
+
+/** In the engine rows join one a step, so the first has the longest context: the same in the bare loops. */
+export const joinedBefore = (row: number, rows: number): number => rows - 1 - row;
+
+/**
+ * The limit the engine is held against: nothing but runs of the model, no scheduling, no sampling; milliseconds of each. Slots must
+ * hold what attention is to read: memory that was never written is one page of zeros over and over, which stays in the processor's
+ * cache (6 MB a step and row for the shipped model at 128 tokens).
+ */
+export async function bareDecode(
+  runner: ModelRunner,
+  rows: number,
+  pastTokens: number,
+  steps: number,
+): Promise<number[]> {
+  const tokenIds = Int32Array.from({ length: rows }, (_, row) => (row * 13 + 7) % runner.shape.vocabularySize);
+  const past = new Int32Array(rows);
+  const stepMs: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    for (let row = 0; row < rows; row++) past[row] = pastTokens + joinedBefore(row, rows) + step;
+    const begin = performance.now();
+    await runner.decode(rows, tokenIds, past);
+    stepMs.push(performance.now() - begin);
+  }
+  return stepMs;
+}
+
+/** Milliseconds until the last prompt's logits. */
+export async function barePrefill(runner: ModelRunner, count: number, promptTokens: number): Promise<number> {
+  const prompts = Array.from({ length: count }, (_, id) => benchPrompt(promptTokens, id));
+  const begin = performance.now();
+  for (const [id, prompt] of prompts.entries()) await prefillChunks(runner, id % runner.slots, prompt);
+  return performance.now() - begin;
+}
+
+export async function prefillChunks(
+  runner: ModelRunner,
+  slot: number,
+  prompt: Int32Array,
+  fromToken = 0,
+): Promise<void> {
+  for (let past = fromToken; past < prompt.length; past += BENCH_CHUNK_TOKENS)
+    await runner.prefill(slot, prompt.subarray(past, past + BENCH_CHUNK_TOKENS), past);
+}
