@@ -115,17 +115,17 @@ describe.each([
   {
     name: 'llama-q4_1',
     layout: 'quick' as const,
-    layouts: { 'nb8, wide for prompts': 2, rows: 4, 'nb4_sums, wide for prompts': 2 },
+    layouts: { 'nb8, wide for prompts': 2, rows: 4, 'nb4_sums, wide for prompts': 2, widest: 1 },
   },
   {
     name: 'qwen2-q8_0',
     layout: 'quick' as const,
-    layouts: { 'nb8 symmetric, wide for prompts': 4, rows: 4, 'nb8 symmetric': 1 },
+    layouts: { 'nb8 symmetric, wide for prompts': 4, rows: 4, widest: 1 },
   },
   {
     name: 'qwen3-q4_0',
     layout: 'quick' as const,
-    layouts: { 'nb4, wide for prompts': 4, 'nb8 symmetric, wide for prompts': 4, rows: 4, 'nb8 symmetric': 1 },
+    layouts: { 'nb4, wide for prompts': 4, 'nb8 symmetric, wide for prompts': 4, rows: 4, widest: 1 },
   },
 ])('GGUF $name, imported with its weights laid out $layout', ({ name, layout, layouts }) => {
   let runner: ModelRunner;

@@ -4,6 +4,7 @@ import type { OnnxGraph } from '../onnx/onnx-graph.ts';
 import { type ChoiceOptions, chooseProduct, type ProductChoice } from '../weights/choose-product.ts';
 import { embeddingHead, embeddingLookup } from '../weights/embedding.ts';
 import { halvesApart, type MatrixPart, WeightMatrix } from '../weights/weight-matrix.ts';
+import { widestBlocks } from '../weights/wide-blocks.ts';
 import type { DecoderDescription } from './decoder-description.ts';
 
 /** Our matrices → the GGUF's tensors that make them up. */
@@ -26,6 +27,12 @@ interface ChosenMatrix extends ProductChoice {
   readonly bias: Float32Array | null;
 }
 
+interface EmbeddingForm {
+  readonly dense: boolean;
+  readonly tied: boolean;
+  readonly ownHead: boolean;
+}
+
 /** The weights of a decoder, by the names that its graph uses, each with the way in which it is held. */
 export class DecoderWeights {
   readonly vocabulary: number;
@@ -36,10 +43,13 @@ export class DecoderWeights {
   readonly #vectors = new Map<string, Float32Array>();
   readonly #embedding: WeightMatrix;
   readonly #denseEmbedding: boolean;
+  /** A tied head has weights of its own all the same, laid out another way. */
+  readonly #ownHead: boolean;
 
-  private constructor(embedding: WeightMatrix, denseEmbedding: boolean, tied: boolean) {
+  private constructor(embedding: WeightMatrix, { dense, tied, ownHead }: EmbeddingForm) {
     this.#embedding = embedding;
-    this.#denseEmbedding = denseEmbedding;
+    this.#denseEmbedding = dense;
+    this.#ownHead = ownHead;
     this.vocabulary = embedding.rows;
     this.tied = tied;
   }
@@ -50,7 +60,9 @@ export class DecoderWeights {
     const embedding = new WeightMatrix(file, [{ tensor: tensors.matrix('token_embd.weight', null, decoder.hidden) }]);
     const tied = !file.tensors.has('output.weight');
     const denseEmbedding = embedding.type.form === 'dense' && (!options.eightBitDense || embedding.columns % 32 !== 0);
-    const weights = new DecoderWeights(embedding, denseEmbedding, tied);
+    const ownHead = tied && !denseEmbedding && options.layout === 'quick';
+    const weights = new DecoderWeights(embedding, { dense: denseEmbedding, tied, ownHead });
+    if (ownHead) weights.layouts.set('widest', 1);
     const choose = async (name: string, parts: readonly [MatrixPart, ...MatrixPart[]], bias: Float32Array | null) => {
       const matrix = new WeightMatrix(file, parts);
       weights.#add(name, { ...(await chooseProduct(file.path, name, matrix, options)), matrix, bias });
@@ -83,6 +95,7 @@ export class DecoderWeights {
   }
 
   head(graph: OnnxGraph, value: string): string {
+    if (this.#ownHead) return widestBlocks(graph, 'head', value, this.#embedding);
     return this.tied
       ? embeddingHead(graph, value, this.#embedding, this.#denseEmbedding)
       : this.project(graph, 'head', value);

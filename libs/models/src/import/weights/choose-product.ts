@@ -4,7 +4,7 @@ import { BLOCK } from './eight-bits.ts';
 import { dense, nb4, nb4Sums, nb8Affine, nb8Symmetric, type Product } from './products.ts';
 import type { WeightMatrix } from './weight-matrix.ts';
 import { wholeRows } from './whole-rows.ts';
-import { wideBlocks } from './wide-blocks.ts';
+import { wideBlocks, widestBlocks } from './wide-blocks.ts';
 
 export interface ProductChoice {
   readonly layout: string;
@@ -15,7 +15,7 @@ export interface ProductChoice {
 
 /**
  * `near`: as near to the file's weights as can be. `quick`: gate, up and output matrices in 8 bits by whole rows, and for
- * prompts the others in 8 bits by blocks of 64 (docs/decisions/0031-weights-are-laid-out-for-each-phase.md).
+ * prompts the others in 8 bits by blocks of 64, the head by blocks of 128 (docs/decisions/0031-weights-are-laid-out-for-each-phase.md).
  */
 export const LAYOUTS = ['near', 'quick'] as const;
 export type Layout = (typeof LAYOUTS)[number];
@@ -39,8 +39,9 @@ export async function chooseProduct(
   const part = name.slice(name.lastIndexOf('.') + 1);
   const near = await nearestProduct(file, name, matrix, { eightBitDense, sums: part === 'down' });
   const isExact = matrix.type.form === 'dense' && !eightBitDense;
+  if (layout === 'near' || isExact) return { ...near, prefill: null };
   // The head has one row a sequence, whatever the run.
-  if (layout === 'near' || isExact || part === 'head') return { ...near, prefill: null };
+  if (part === 'head') return { layout: 'widest', product: widestBlocks, prefill: null };
   if (ROW_PARTS.has(part)) return { layout: 'rows', product: wholeRows, prefill: null };
   return { layout: `${near.layout}, wide for prompts`, product: near.product, prefill: wideBlocks };
 }
