@@ -5,12 +5,10 @@ import { inspectModel, type ModelSignature } from '#model-runner';
 import { Cluster } from '../../test/support/cluster.ts';
 import type { ProductProcess } from '../../test/support/product-process.ts';
 import { ask, type Chat, longChat, shortChats } from '../clients/chats.ts';
+import { peakMemoryRow } from '../report/peak-memory.ts';
 import { figureRow, limitRow, type Row } from '../report/suite-report.ts';
 
 const MIB = 1024 * 1024;
-/** What a worker may take of memory beside its keys and values. */
-const WEIGHTS_FACTOR = 1.3;
-const REST_MIB = 250;
 const SHORT_CHATS = 32;
 /** Memory that a short chat is given in the first run, and in the second beside a long one that has all of its own. */
 const SHORT_TOKENS = 160;
@@ -99,8 +97,7 @@ class Budget {
   peakRow(title: string, worker: ProductProcess): Row {
     const peakBytes =
       1_024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${worker.child.pid}/status`, 'utf8'))?.[1]);
-    const limit = (this.#weightBytes / MIB) * WEIGHTS_FACTOR + REST_MIB + this.mib;
-    return limitRow(title, peakBytes / MIB, 'MiB', Math.round(limit));
+    return peakMemoryRow(title, { peakBytes, weightBytes: this.#weightBytes, kvBytes: this.mib * MIB });
   }
 
   rows(title: string, worker: ProductProcess, { answers, wrong, mostHeldTokens }: Together): Row[] {

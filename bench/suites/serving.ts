@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { peakMemoryRow } from '../report/peak-memory.ts';
 import { median, quantile } from '../report/statistics.ts';
-import { limitRow, type Row, ratioRow } from '../report/suite-report.ts';
+import { type Row, ratioRow } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 import type { ServingGaps } from '../sides/serving-gaps.ts';
 
@@ -79,10 +80,7 @@ async function measure(
   }
   for (const { name, last } of forms) {
     if (last === undefined) continue;
-    const limit = (last.weightBytes * 1.3 + last.kvBytes) / MIB + 250;
-    rows.push(
-      limitRow(`${model}peak memory of the engine process${name}`, last.peakBytes / MIB, 'MiB', Math.round(limit)),
-    );
+    rows.push(peakMemoryRow(`${model}peak memory of the engine process${name}`, last));
   }
   return rows;
 }

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { MillraceError, type ModelCard } from '#contracts';
 import type { PromptTraits } from '#models';
 import type { Conversation, RenderedTokens } from './prompt-source.ts';
+import { renderError } from './render-error.ts';
 import type { RenderMessage, RenderReply } from './render-message.ts';
 
 const EXTENSION = extname(import.meta.url);
@@ -119,9 +120,7 @@ export class RenderLane {
     if (task === null || reply.id !== task.message.id) return;
     this.#running = null;
     if (reply.type === 'failed') {
-      const { code, message } = reply;
-      const param = reply.param ?? (code === 'invalid_request' ? 'messages' : null);
-      task.reject(new MillraceError(code, message, param === null ? {} : { param }));
+      task.reject(renderError(reply.code, reply.message, reply.param));
     } else {
       task.resolve(reply);
     }

@@ -2,6 +2,7 @@ import { MillraceError, type ModelCard } from '#contracts';
 import type { PromptTraits } from '#models';
 import { LoadedCard } from './loaded-card.ts';
 import type { Conversation, PromptSource, RenderedTokens } from './prompt-source.ts';
+import { renderError } from './render-error.ts';
 import { RenderLane } from './render-lane.ts';
 
 /** Conversations up to this size take a few ms; longer ones must not stand before them. */
@@ -63,8 +64,6 @@ function renderedHere(card: LoadedCard, conversation: Conversation): RenderedTok
     return card.render(conversation);
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
-    const { code, message } = error;
-    const param = error.param ?? (code === 'invalid_request' ? 'messages' : null);
-    throw new MillraceError(code, message, param === null ? {} : { param });
+    throw renderError(error.code, error.message, error.param);
   }
 }
