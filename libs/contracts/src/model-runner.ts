@@ -91,6 +91,9 @@ export interface ModelRunner {
   /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. */
   copySlot(from: number, to: number, tokens: number): void;
 
+  /** `copySlot` that leaves nothing behind: the source's memory goes back to the system piece by piece, so that the two never take much more than one. */
+  moveSlot(from: number, to: number, tokens: number): void;
+
   /**
    * Tokens that slots and parking slots have memory of the system for: for each, the most that it held since it was trimmed.
    * Null where all memory was taken at the start.

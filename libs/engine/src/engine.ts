@@ -11,7 +11,8 @@ import { Scheduler } from './scheduler/scheduler.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
 import { type ActiveRequest, requestKey } from './sequences/active-request.ts';
 import type { Sequence } from './sequences/sequence.ts';
-import { KvBudget, trimSlots } from './slots/kv-budget.ts';
+import { KvBudget } from './slots/kv-budget.ts';
+import { KvMemory } from './slots/kv-memory.ts';
 import { StepOutbox } from './step-outbox.ts';
 import type { EngineStats, RequestFailure, StepOutput } from './step-output.ts';
 import { TokenTexts } from './text/token-texts.ts';
@@ -57,6 +58,7 @@ export class Engine implements EnginePort {
   readonly #scheduler: Scheduler;
   readonly #prefixes: PrefixCache;
   readonly #budget: KvBudget;
+  readonly #memory: KvMemory;
   readonly #intake: RequestIntake;
   readonly #runs: ModelRuns;
   readonly #chooser: TokenChooser;
@@ -93,9 +95,11 @@ export class Engine implements EnginePort {
       prefillParts: runner.prefillParts?.count,
       leastPrefillMs: options.leastPrefillMs,
       budget: this.#budget,
-      copySlot: (from, to, tokens) => runner.copySlot(from, to, tokens),
-      loadPrefix: (sequence) => this.#prefixes.load(sequence),
+      copySlot: (...copy) => this.#memory.copySlot(...copy),
+      moveSlot: (...move) => this.#memory.moveSlot(...move),
+      loadPrefix: (sequence) => this.#loadPrefix(sequence),
     });
+    this.#memory = new KvMemory(runner, this.#budget, () => this.#scheduler.holders());
     this.#intake = new RequestIntake({
       runner,
       texts: new TokenTexts(options.tokenTable),
@@ -182,7 +186,7 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
-      this.#trim(work);
+      this.#memory.makeRoom(work.kind === 'prefill' ? work.chunkTokens : this.#scheduler.slots.occupied);
       if (work.kind === 'prefill' && work.sequence.untouched && work.part === 0) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);
@@ -226,11 +230,9 @@ export class Engine implements EnginePort {
     return step;
   }
 
-  /** Gives back what nobody holds any more before the run would take more memory than there is. */
-  #trim(work: SchedulerOutput): void {
-    if (!this.#budget.limited) return;
-    const growth = work.kind === 'prefill' ? work.chunkTokens : this.#scheduler.slots.occupied;
-    trimSlots(this.runner, this.#budget, this.#scheduler.holders(), growth);
+  #loadPrefix(sequence: Sequence): void {
+    this.#memory.makeRoom(sequence.prefillTokenIds.length);
+    this.#prefixes.load(sequence);
   }
 
   #tellSeat({ request, choice }: Sequence): void {

@@ -25,6 +25,8 @@ export interface SchedulerOptions {
   readonly leastPrefillMs?: number;
   readonly budget: KvBudget;
   readonly copySlot: CopySlot;
+  /** Nobody reads the source afterwards. */
+  readonly moveSlot: CopySlot;
   /** Called with a sequence that has computed nothing, in its slot: it may find some of its prompt computed already. */
   readonly loadPrefix: (sequence: Sequence) => void;
 }
@@ -50,6 +52,7 @@ export class Scheduler {
   readonly pace: PrefillPace;
   readonly #budget: KvBudget;
   readonly #copySlot: CopySlot;
+  readonly #moveSlot: CopySlot;
   readonly #loadPrefix: (sequence: Sequence) => void;
   readonly #line = new WaitingLine();
   readonly #shareOf = new Map<ActiveRequest, TenantShare>();
@@ -68,6 +71,7 @@ export class Scheduler {
     leastPrefillMs,
     budget,
     copySlot,
+    moveSlot,
     loadPrefix,
   }: SchedulerOptions) {
     if (!Number.isInteger(prefillChunkTokens) || prefillChunkTokens < MIN_PREFILL_CHUNK_TOKENS) {
@@ -75,7 +79,7 @@ export class Scheduler {
     }
     this.slots = new SlotPool(slots, (sequence, from, to) => {
       sequence.chunk = null;
-      copySlot(from, to, sequence.computedTokens);
+      moveSlot(from, to, sequence.computedTokens);
     });
     this.parking = new ParkingLot(parkingSlots, slots);
     this.pace = new PrefillPace({
@@ -86,6 +90,7 @@ export class Scheduler {
     });
     this.#budget = budget;
     this.#copySlot = copySlot;
+    this.#moveSlot = moveSlot;
     this.#loadPrefix = loadPrefix;
   }
 
@@ -329,7 +334,7 @@ export class Scheduler {
     } else {
       sequence.chunk = null;
       const parkingSlot = this.parking.take();
-      this.#copySlot(slot, parkingSlot, computedTokens);
+      this.#moveSlot(slot, parkingSlot, computedTokens);
       this.#giveUpSeat(sequence);
       sequence.slot = parkingSlot;
       sequence.phase = 'parked';
@@ -362,7 +367,7 @@ export class Scheduler {
     }
     if (sequence.computedTokens === 0) this.#loadPrefix(sequence);
     if (parkingSlot === null) return;
-    this.#copySlot(parkingSlot, sequence.slot, sequence.computedTokens);
+    this.#moveSlot(parkingSlot, sequence.slot, sequence.computedTokens);
     this.parking.release(parkingSlot);
   }
 

@@ -58,6 +58,7 @@ class Seating {
       decodeStretch: 3,
       budget: new KvBudget(Number.POSITIVE_INFINITY, SLOT_TOKENS),
       copySlot: () => {},
+      moveSlot: () => {},
       loadPrefix: () => {},
     });
   }

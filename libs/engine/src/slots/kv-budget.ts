@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts';
+import { KV_BLOCK_TOKENS } from '#contracts';
 import type { Sequence } from '../sequences/sequence.ts';
 
 /**
@@ -35,19 +35,7 @@ export class KvBudget {
   }
 }
 
-/**
- * Gives back memory of slots where `growth` more tokens would be too many: what was left behind by sequences that have gone or moved.
- * @param holders sequences that have a slot, parked ones as well
- */
-export function trimSlots(runner: ModelRunner, budget: KvBudget, holders: Iterable<Sequence>, growth: number): void {
-  const { residentTokens, slots, parkingSlots } = runner;
-  if (residentTokens === null || residentTokens + growth <= budget.tokens) return;
-  const held = new Int32Array(slots + parkingSlots);
-  for (const { slot, computedTokens, chunk } of holders)
-    held[slot] = wholeBlocks(computedTokens + (chunk?.tokens ?? 0));
-  for (const [slot, tokens] of held.entries()) runner.trimSlot(slot, Math.min(tokens, runner.slotTokens));
-}
-
-function wholeBlocks(tokens: number): number {
+/** Room is reckoned in whole blocks. */
+export function wholeBlocks(tokens: number): number {
   return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
 }

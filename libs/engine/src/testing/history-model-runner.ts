@@ -53,6 +53,8 @@ export class HistoryModelRunner implements ModelRunner {
   readonly #asynchronous: boolean;
   /** [slots + parkingSlots] most tokens that each held since it was trimmed */
   readonly #touched: number[];
+  /** Most that slots had memory of at a time. */
+  mostResidentTokens = 0;
   /** Thrown by the next run, then forgotten. */
   failNext: Error | null = null;
   /** Called at the end of each run, for instance to spoil its logits. */
@@ -117,11 +119,22 @@ export class HistoryModelRunner implements ModelRunner {
   }
 
   copySlot(from: number, to: number, tokens: number): void {
-    const source = this.#histories[from];
+    this.#put(this.#histories[from], from, to, tokens);
+  }
+
+  #put(source: readonly number[], from: number, to: number, tokens: number): void {
     if (this.#histories[to] === undefined) throw new Error(`there is no slot ${to}`);
     if (source.length < tokens) throw new Error(`slot ${from} holds ${source.length} tokens, not ${tokens}`);
     this.#histories[to] = source.slice(0, tokens);
     this.#touch(to);
+  }
+
+  moveSlot(from: number, to: number, tokens: number): void {
+    if (from === to) return;
+    const source = this.#histories[from];
+    this.#touched[from] = 0;
+    this.#histories[from] = [];
+    this.#put(source, from, to, tokens);
   }
 
   get residentTokens(): number {
@@ -179,6 +192,7 @@ export class HistoryModelRunner implements ModelRunner {
 
   #touch(slot: number): void {
     this.#touched[slot] = Math.max(this.#touched[slot], this.#histories[slot].length);
+    this.mostResidentTokens = Math.max(this.mostResidentTokens, this.residentTokens);
   }
 
   #writeLogits(row: number, slot: number): void {

@@ -89,6 +89,10 @@ export class DeviceKvCache implements InPlaceCache {
     this.#write(to);
   }
 
+  moveSlot(from: number, to: number): void {
+    this.copySlot(from, to);
+  }
+
   touch(): void {}
 
   trimSlot(): void {}

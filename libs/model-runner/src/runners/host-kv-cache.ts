@@ -99,6 +99,21 @@ export class HostKvCache implements InPlaceCache {
       }
   }
 
+  /** Buffer by buffer, so that no more than one buffer's share is in memory twice. */
+  moveSlot(from: number, to: number, tokens: number): void {
+    if (!CAN_GIVE_BACK_MEMORY) return this.copySlot(from, to, tokens);
+    const left = this.#touched[from] ?? 0;
+    for (const buffer of this.buffers)
+      for (let head = 0; head < this.kvHeads; head++) {
+        const source = this.headOffset(from, head);
+        buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
+        giveBackMemory(buffer, source, source + left * this.headSize);
+      }
+    this.#touched[from] = 0;
+    this.#residentTokens -= left;
+    this.touch(to, tokens);
+  }
+
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
     this.blocks.save(this, slot, fromToken, block, tokens);
   }

@@ -19,6 +19,7 @@ export interface InPlaceCache {
   /** Before a run over the slot's place, whose number it returns: the place holds the slot's first `pastTokens` tokens. */
   beginPrefill(slot: number, pastTokens: number): number;
   copySlot(from: number, to: number, tokens: number): void;
+  moveSlot(from: number, to: number, tokens: number): void;
   /** Tokens that slots have memory of the system for; null where all of it was taken at the start. */
   readonly residentTokens: number | null;
   /** The slot's first `tokens` tokens are about to have been written. */

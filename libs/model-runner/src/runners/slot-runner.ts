@@ -65,6 +65,11 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.cache.copySlot(from, to, tokens);
   }
 
+  moveSlot(from: number, to: number, tokens: number): void {
+    assertCopy(this.limits, from, to, tokens);
+    if (from !== to) this.cache.moveSlot(from, to, tokens);
+  }
+
   trimSlot(slot: number, tokens: number): void {
     assertTrim(this.limits, slot, tokens);
     this.cache.trimSlot(slot, tokens);
