@@ -11,6 +11,8 @@ import type { PlainRuns, ProfiledRuns } from '../sides/profiled-runs.ts';
 const PAST_TOKENS = 128;
 const PROMPT_TOKENS = 512;
 const STEPS = 32;
+/** Streams whose shared steps are looked at beside those of one. */
+const BATCH = 16;
 const ROUNDS = 5;
 /** More than caches hold. */
 const READ_BYTES_OF_THREAD = 256 * 1024 * 1024;
@@ -24,7 +26,7 @@ interface Model {
 }
 
 /**
- * Where a token's time goes: the operators of one decode run and of one prompt, by ONNX Runtime's own profile, beside what
+ * Where a token's time goes: the operators of a decode run of one row and of many, and of one prompt, by ONNX Runtime's own profile, beside what
  * reading their weights takes at the speed at which this machine reads memory in the same run. Nobody's decode of one stream can be quicker
  * than its bytes; node-llama-cpp's time for a token stands beside it where the peers are installed.
  */
@@ -57,6 +59,7 @@ async function measure(model: Model, read: Side, peers: string, rounds: number):
       pastTokens: PAST_TOKENS,
       promptTokens: PROMPT_TOKENS,
       steps: STEPS,
+      batch: BATCH,
     }),
   );
   const llama =
@@ -69,7 +72,13 @@ async function measure(model: Model, read: Side, peers: string, rounds: number):
           }),
         )
       : null;
-  const samples = { read: [] as number[], decode: [] as number[], prompt: [] as number[], llama: [] as number[] };
+  const samples = {
+    read: [] as number[],
+    decode: [] as number[],
+    batch: [] as number[],
+    prompt: [] as number[],
+    llama: [] as number[],
+  };
   // Round 0 warms caches and pages up.
   for (let round = 0; round <= rounds; round++) {
     const bytesPerMs = (await read.measure<number>({})) / 1_000;
@@ -78,10 +87,11 @@ async function measure(model: Model, read: Side, peers: string, rounds: number):
     if (round === 0) continue;
     samples.read.push(bytesPerMs);
     samples.decode.push(median(plain.decodeMs));
+    samples.batch.push(median(plain.batchMs));
     samples.prompt.push(plain.promptMs);
     if (peerMs !== null) samples.llama.push(peerMs);
   }
-  const { decode, prompt } = await ours.measure<ProfiledRuns>({ kind: 'profiled' });
+  const { decode, batch, prompt } = await ours.measure<ProfiledRuns>({ kind: 'profiled' });
   const bytesPerMs = median(samples.read);
   const name = (what: string) => `${model.name}: ${what}`;
   const bytes = decode.operators.reduce((sum, operator) => sum + operator.bytes, 0);
@@ -96,13 +106,17 @@ async function measure(model: Model, read: Side, peers: string, rounds: number):
     ...shares(decode).map(({ kind, count, ms, bytes: read }) =>
       row(name(`decode, ${count} × ${kind}`), ms, read === 0 ? null : reading(read), read / bytesPerMs),
     ),
+    row(name(`a step of ${BATCH} streams`), median(samples.batch), null, 0),
+    ...shares(batch).map((share) => row(name(`${BATCH} streams, ${withSpeed(share)}`), share.ms, null, 0)),
     row(name(`a prompt of ${PROMPT_TOKENS}`), median(samples.prompt), null, 0),
-    ...shares(prompt).map(({ kind, count, ms, operations }) => {
-      const speed = operations === 0 ? '' : ` (${(operations / ms / 1e6).toFixed(0)} GFLOP/s)`;
-      return row(name(`prompt, ${count} × ${kind}${speed}`), ms, null, 0);
-    }),
+    ...shares(prompt).map((share) => row(name(`prompt, ${withSpeed(share)}`), share.ms, null, 0)),
   ];
   return rows;
+}
+
+function withSpeed({ kind, count, ms, operations }: OperatorTimes): string {
+  const speed = operations === 0 ? '' : ` (${(operations / ms / 1e6).toFixed(0)} GFLOP/s)`;
+  return `${count} × ${kind}${speed}`;
 }
 
 const row = (name: string, ms: number, peer: string | null, peerMs: number): Row => ({
