@@ -101,7 +101,10 @@ export class HostKvCache implements InPlaceCache {
 
   /** Buffer by buffer, so that no more than one buffer's share is in memory twice. */
   moveSlot(from: number, to: number, tokens: number): void {
-    if (!CAN_GIVE_BACK_MEMORY) return this.copySlot(from, to, tokens);
+    if (!CAN_GIVE_BACK_MEMORY) {
+      this.copySlot(from, to, tokens);
+      return;
+    }
     const left = this.#touched[from] ?? 0;
     for (const buffer of this.buffers)
       for (let head = 0; head < this.kvHeads; head++) {
