@@ -4,6 +4,7 @@ import type { ChangedModel, SessionBinding, SessionOptions } from '../binding/se
 import { modelName } from '../binding/session-config.ts';
 import type { ElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
+import { returnFreeMemory } from '../return-free-memory.ts';
 import { modelParts } from './model-parts.ts';
 import { type OpenPart, PartedSession } from './parted-session.ts';
 
@@ -11,7 +12,8 @@ import { type OpenPart, PartedSession } from './parted-session.ts';
 const MOST_BYTES_CUT = 64 * 1024 * 1024;
 
 /**
- * Opens a model on the CPU as `count` parts.
+ * Opens a model on the CPU as `count` parts, the last one first: it has the head, whose packing takes most memory for a while, and then
+ * nothing else is there yet.
  * @throws OrtLibraryError; ModelLoadError also where it cannot be cut so
  */
 export async function openParts(
@@ -29,19 +31,19 @@ export async function openParts(
   if (parts === null) throw cannot(`no ${count} groups of layers are found in its graph.`);
   const opened: OpenPart[] = [];
   try {
-    for (const part of parts) {
+    for (const part of parts.toReversed()) {
       const names = {
         inputNames: [...part.inputNames, ...part.takes],
         outputNames: [...part.outputNames, ...part.leaves],
       };
-      const first: CApiSession | null = opened[0]?.session ?? null;
-      opened.push({
-        ...part,
-        session: new CApiSession({ ...options, ...names, model: part.model, provider: 'cpu' }, first),
-      });
+      const last: CApiSession | null = opened.at(-1)?.session ?? null;
+      const session = new CApiSession({ ...options, ...names, model: part.model, provider: 'cpu' }, last);
+      opened.unshift({ ...part, session });
+      // What folding and packing leave behind is not to stand beside the next part's.
+      returnFreeMemory();
     }
   } catch (error) {
-    for (const { session } of opened.reverse()) session.close();
+    for (const { session } of opened) session.close();
     throw error;
   }
   const [first, ...others] = opened;

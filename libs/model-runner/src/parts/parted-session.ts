@@ -22,7 +22,7 @@ export class PartedSession implements SessionBinding {
   readonly #outputNames: readonly string[];
 
   /**
-   * @param parts at least one; interrupted with the first one's address
+   * @param parts at least one; interrupted with the last one's address
    * @param inputNames and `outputNames`: of the whole model, in the order in which runs set them
    */
   constructor(
@@ -54,8 +54,8 @@ export class PartedSession implements SessionBinding {
   }
 
   close(): void {
-    // The first one's interrupt address stays in use until the others are closed.
-    for (const { session } of [...this.#parts].reverse()) session.close();
+    // The last one's interrupt address stays in use until the others are closed.
+    for (const { session } of this.#parts) session.close();
   }
 }
 
