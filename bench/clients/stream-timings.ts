@@ -37,7 +37,8 @@ export async function arrivingTimings(
 export async function streamTimings(
   load: Server & Asked & { streams: number; requests: number; answerTokens: number },
 ): Promise<StreamTimings> {
-  const agent = new Agent({ keepAlive: load.freshConnections !== true, maxSockets: load.streams });
+  // An agent with a bound on its sockets would use one again, even where it keeps none.
+  const agent = new Agent(load.freshConnections ? {} : { keepAlive: true, maxSockets: load.streams });
   const timings: StreamTimings = { ttftMs: [], interTokenMs: [] };
   let sent = 0;
   const client = async (): Promise<void> => {

@@ -111,12 +111,14 @@ interface Round {
   readonly first: number;
 }
 
-async function round({ url, key, fields }: Server, { streams, requests, answerTokens, first }: Round) {
+async function round({ name, url, key, fields }: Server, { streams, requests, answerTokens, first }: Round) {
   const beganMs = performance.now();
   const timings = await streamTimings({
     ...{ url, key, model: MODEL, streams, requests, answerTokens, fields },
     prompt: (number) => promptOf(first + number),
     freshConnections: true,
+  }).catch((cause: unknown) => {
+    throw new Error(`${name} failed ${requests} requests of ${streams} clients from number ${first} on`, { cause });
   });
   const seconds = (performance.now() - beganMs) / 1_000;
   const tokens = timings.ttftMs.length + timings.interTokenMs.length;
