@@ -1,7 +1,7 @@
 /** Entry of the engine's thread: loads the model, then serves until its owner closes it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine, serveEngine } from '#engine';
-import { openModelRunner, returnFreeMemory, runOnProcessors } from '#model-runner';
+import { openModelRunner, returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner';
 import { GrammarConstraints } from '#models';
 import { collectGarbage } from './model/collect-garbage.ts';
 import type { EngineThreadData } from './model/engine-thread-data.ts';
@@ -52,6 +52,7 @@ const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySi
 // What loading has left behind, before requests come.
 collectGarbage();
 returnFreeMemory();
+returnFilePages();
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { readSettings, readTunedFile, type TunedFile, WorkerSettings } from '#config';
+import { largeAllocationsApart } from '#model-runner';
 import { createLogger, type Logger } from '#observability';
 import { MillraceWorker } from './lifecycle/millrace-worker.ts';
 import { tellParent } from './lifecycle/parent-channel.ts';
@@ -14,6 +15,7 @@ const ORPHAN_GRACE_MS = 2_000;
 /** After a failure of the only engine nothing runs any more; only the last words to clients are to be sent. */
 const FAILURE_GRACE_MS = 0;
 
+largeAllocationsApart();
 try {
   const settings = readSettings(WorkerSettings);
   const logger = createLogger('worker', settings.MILLRACE_LOG_LEVEL);

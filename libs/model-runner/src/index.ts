@@ -13,11 +13,13 @@
  * await runner.close();
  */
 export { interruptRun } from './binding/interrupt-run.ts';
+export { largeAllocationsApart } from './large-allocations-apart.ts';
 export { ModelLoadError } from './model-load-error.ts';
 export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runner.ts';
 export { OrtLibraryError } from './ort/ort-library-error.ts';
 export { probeProvider } from './probe-provider.ts';
 export { ProviderUnavailableError } from './provider-unavailable-error.ts';
+export { returnFilePages } from './return-file-pages.ts';
 export { returnFreeMemory } from './return-free-memory.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';

@@ -1,7 +1,8 @@
 import koffi from 'koffi';
 
-/** `M_MMAP_THRESHOLD` of glibc's malloc.h */
+/** `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD` of glibc's malloc.h */
 const MMAP_THRESHOLD = -3;
+const TRIM_THRESHOLD = -1;
 const LARGE_BYTES = 1024 * 1024;
 
 type SetOption = (option: number, value: number) => number;
@@ -11,7 +12,8 @@ let done = false;
 /**
  * Has the C library ask the system for each large block, and give it back as soon as it is free. Otherwise it learns from the first large
  * block that is freed to keep such ones, up to 32 MiB, in heaps of the thread that loads a model: what folding constants leaves behind
- * there took four times the weights of the shipped model. Only glibc has it; elsewhere nothing happens.
+ * there took four times the weights of the shipped model. A process does this before it reads much, because what was learnt stays.
+ * Only glibc has it; elsewhere nothing happens.
  */
 export function largeAllocationsApart(): void {
   if (done || process.platform !== 'linux') return;
@@ -23,4 +25,6 @@ export function largeAllocationsApart(): void {
     return;
   }
   setOption(MMAP_THRESHOLD, LARGE_BYTES);
+  // What is free at the end of a heap goes back as well; learnt, this would be twice the largest block.
+  setOption(TRIM_THRESHOLD, LARGE_BYTES);
 }

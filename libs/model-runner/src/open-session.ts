@@ -17,19 +17,7 @@ export interface OpenSessionOptions extends Omit<SessionOptions, 'provider'> {
  * @throws OrtLibraryError, ModelLoadError; ProviderUnavailableError of the last provider when none works
  */
 export async function openSession(options: OpenSessionOptions): Promise<SessionBinding> {
-  const { providers } = options;
-  return (await openOnFirst(providers.slice(0, -1), options)) ?? openOn(providers.at(-1) ?? 'cpu', options);
-}
-
-/**
- * Opens the model on the first of some providers that works here; null where none does.
- * @throws OrtLibraryError, ModelLoadError
- */
-export async function openOnFirst(
-  providers: readonly ExecutionProvider[],
-  options: Omit<OpenSessionOptions, 'providers'>,
-): Promise<SessionBinding | null> {
-  for (const provider of providers) {
+  for (const provider of options.providers.slice(0, -1)) {
     try {
       return await openOn(provider, options);
     } catch (error) {
@@ -37,13 +25,10 @@ export async function openOnFirst(
       options.onFallback(error.message);
     }
   }
-  return null;
+  return openOn(options.providers.at(-1) ?? 'cpu', options);
 }
 
-async function openOn(
-  provider: ExecutionProvider,
-  options: Omit<OpenSessionOptions, 'providers'>,
-): Promise<SessionBinding> {
+async function openOn(provider: ExecutionProvider, options: OpenSessionOptions): Promise<SessionBinding> {
   const session: SessionOptions = { ...options, provider };
   if (options.binding === 'js-api') {
     if (provider === 'cpu') return JsApiSession.open(session);

@@ -1,5 +1,6 @@
 import type { HostedModelRecord, WorkerRecord, WorkerState } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
+import { returnFilePages } from '#model-runner';
 import type { Logger } from '#observability';
 import { type CardStore, type ExpressSource, JobConsumer } from '#queue';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
@@ -180,6 +181,7 @@ export class HostedModel {
     let engine: EngineSupervisor;
     // What reading its folder has left behind, before its weights take their place.
     collectGarbage();
+    returnFilePages();
     try {
       engine = await startEngine(served, options, worker, this.#parts.isAlone());
     } catch (error) {

@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import type { FloatArray } from '../element-type.ts';
+import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 
 /** `MADV_DONTNEED` of Linux: the pages are the system's again, and read as zeros when they are next used. */
 const DONT_NEED = 4;
@@ -12,6 +12,19 @@ const advise = loadAdvise();
 
 /** Whether the system takes memory back that is still allocated. Elsewhere a cache keeps what it ever used. */
 export const CAN_GIVE_BACK_MEMORY = advise !== null;
+
+/**
+ * An array that begins with a page, so that rows of whole pages share none with their neighbours. Others begin some bytes behind one: each
+ * row would take, and keep, a page more.
+ */
+export function pageAlignedArray(type: ElementType, length: number): FloatArray {
+  if (advise === null) return floatArray(type, length);
+  const elementBytes = bytesPerElement(type);
+  const array = floatArray(type, length + Number(PAGE_BYTES) / elementBytes);
+  const behindPage = koffi.address(array) % PAGE_BYTES;
+  const from = behindPage === 0n ? 0 : Number(PAGE_BYTES - behindPage) / elementBytes;
+  return array.subarray(from, from + length);
+}
 
 /** Gives the whole pages within `array[from … to − 1]` back to the system; what stands there is lost. */
 export function giveBackMemory(array: FloatArray, from: number, to: number): void {

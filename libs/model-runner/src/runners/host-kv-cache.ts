@@ -1,8 +1,8 @@
 import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
-import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import { bytesPerElement, type ElementType, type FloatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import { CAN_GIVE_BACK_MEMORY, giveBackMemory } from './give-back-memory.ts';
+import { CAN_GIVE_BACK_MEMORY, giveBackMemory, pageAlignedArray } from './give-back-memory.ts';
 import { HostKvBlocks } from './host-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 
@@ -28,7 +28,7 @@ export class HostKvCache implements InPlaceCache {
     this.headSize = signature.headSize;
     this.#type = signature.cacheType;
     this.buffers = signature.cache.map(() =>
-      floatArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
+      pageAlignedArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
     );
     this.#touched = new Int32Array(size.slots + size.parkingSlots);
     this.blocks = new HostKvBlocks(signature, size.blocks ?? 0);

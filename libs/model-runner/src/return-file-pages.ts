@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import koffi from 'koffi';
+
+/** `MADV_DONTNEED` of Linux: pages of a file are read from its cache again when they are next used. */
+const DONT_NEED = 4;
+/** Smaller ones are not worth a call. */
+const LEAST_BYTES = 256 * 1024;
+/** A file's private memory that nobody can write: `begin-end r-xp offset device inode /path`. */
+const READ_ONLY_FILE = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* +\//;
+
+type Advise = (address: bigint, bytes: bigint, advice: number) => number;
+
+interface Region {
+  readonly begin: bigint;
+  readonly bytes: bigint;
+  readonly residentBytes: number;
+}
+
+/**
+ * Takes pages of programs and libraries out of this process that it has read from their files and can read again: most of what Node and
+ * ONNX Runtime read while they start and load a model is never used again. What is comes back from the system's cache of files, 16 pages
+ * at a time, without reading a disk. Takes some milliseconds. Only Linux tells what may be taken; elsewhere nothing happens.
+ * @returns bytes that were resident there
+ */
+export function returnFilePages(): number {
+  if (process.platform !== 'linux') return 0;
+  let advise: Advise;
+  let maps: string;
+  try {
+    advise = koffi.load(null).func('int madvise(uintptr_t address, size_t bytes, int advice)') as Advise;
+    maps = readFileSync('/proc/self/smaps', 'utf8');
+  } catch {
+    return 0;
+  }
+  let returnedBytes = 0;
+  for (const { begin, bytes, residentBytes } of unchangedRegions(maps))
+    if (advise(begin, bytes, DONT_NEED) === 0) returnedBytes += residentBytes;
+  return returnedBytes;
+}
+
+/**
+ * Regions all of whose pages are the file's own. A page that was changed before the region became read-only (as the loader changes those
+ * with addresses in them) would be lost.
+ * @param maps as in /proc/PID/smaps
+ */
+export function unchangedRegions(maps: string): Region[] {
+  return maps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((text) => {
+    const place = READ_ONLY_FILE.exec(text);
+    const residentBytes = bytesOf(text, 'Rss');
+    if (place === null || bytesOf(text, 'Anonymous') !== 0 || residentBytes === null || residentBytes < LEAST_BYTES)
+      return [];
+    const begin = BigInt(`0x${place[1]}`);
+    return [{ begin, bytes: BigInt(`0x${place[2]}`) - begin, residentBytes }];
+  });
+}
+
+/** Null where the system does not tell. */
+function bytesOf(region: string, field: string): number | null {
+  const match = new RegExp(`^${field}: +(\\d+) kB$`, 'm').exec(region);
+  return match === null ? null : Number(match[1]) * 1024;
+}
