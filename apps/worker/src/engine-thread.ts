@@ -1,4 +1,6 @@
 /** Entry of the engine's thread: loads the model, then serves until its owner closes it. */
+import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine, serveEngine } from '#engine';
 import { openModelRunner, returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner';
@@ -52,7 +54,7 @@ const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySi
 // What loading has left behind, before requests come.
 collectGarbage();
 returnFreeMemory();
-returnFilePages();
+returnFilePages(dirname(realpathSync(modelFile)));
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);

@@ -19,11 +19,20 @@ describe('unchangedRegions', () => {
     const found = unchangedRegions(
       region('55d0bf800000-55d0c0000000 r--p 00000000 fe:00 1234      /usr/bin/node', { rss: 512, anonymous: 0 }) +
         region(CODE, { rss: 2048, anonymous: 0 }),
+      null,
     );
     expect(found).toEqual([
       { begin: 0x55d0bf800000n, bytes: 8n << 20n, residentBytes: 512 << 10 },
       { begin: 0x55d0c0000000n, bytes: 4n << 20n, residentBytes: 2 << 20 },
     ]);
+  });
+
+  it('are also those of weights, which are mapped to be written and are not', () => {
+    const weights = CODE.replace('r-xp', 'rw-p').replace('/usr/bin/node', '/models/a/model.onnx.data.0');
+    const maps = region(weights, { rss: 2048, anonymous: 0 });
+    expect(unchangedRegions(maps, '/models/a')).toHaveLength(1);
+    expect(unchangedRegions(maps, '/models/b')).toEqual([]);
+    expect(unchangedRegions(maps, null)).toEqual([]);
   });
 
   it.each([
@@ -34,13 +43,13 @@ describe('unchangedRegions', () => {
     ['of no file', region('7ffd00000000-7ffd00400000 r-xp 00000000 00:00 0   [vdso]', { rss: 2048, anonymous: 0 })],
     ['of which little is resident', region(CODE, { rss: 252, anonymous: 0 })],
   ])('are not those %s', (_, maps) => {
-    expect(unchangedRegions(maps)).toEqual([]);
+    expect(unchangedRegions(maps, '/models/a')).toEqual([]);
   });
 });
 
 it('gives pages of the program back, which goes on', () => {
   const before = filePages();
-  const returnedBytes = returnFilePages();
+  const returnedBytes = returnFilePages(null);
   const after = filePages();
   if (before !== null && after !== null && returnedBytes > 0) expect(after).toBeLessThan(before);
   expect(JSON.parse('{"goes":"on"}')).toEqual({ goes: 'on' });

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { sep } from 'node:path';
 import koffi from 'koffi';
 
 /** `MADV_DONTNEED` of Linux: pages of a file are read from its cache again when they are next used. */
 const DONT_NEED = 4;
 /** Smaller ones are not worth a call. */
 const LEAST_BYTES = 256 * 1024;
-/** A file's private memory that nobody can write: `begin-end r-xp offset device inode /path`. */
-const READ_ONLY_FILE = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* +\//;
+/** A file's private memory: `begin-end r-xp offset device inode /path`. */
+const OF_FILE = /^([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ \S+ [1-9]\d* +(\/.*)$/m;
 
 type Advise = (address: bigint, bytes: bigint, advice: number) => number;
 
@@ -20,9 +21,11 @@ interface Region {
  * Takes pages of programs and libraries out of this process that it has read from their files and can read again: most of what Node and
  * ONNX Runtime read while they start and load a model is never used again. What is comes back from the system's cache of files, 16 pages
  * at a time, without reading a disk. Takes some milliseconds. Only Linux tells what may be taken; elsewhere nothing happens.
+ * @param weightsFolder whose files may be given back also where they are mapped to be written, as ONNX Runtime maps weights that it only
+ * reads; null for none
  * @returns bytes that were resident there
  */
-export function returnFilePages(): number {
+export function returnFilePages(weightsFolder: string | null): number {
   if (process.platform !== 'linux') return 0;
   let advise: Advise;
   let maps: string;
@@ -33,7 +36,7 @@ export function returnFilePages(): number {
     return 0;
   }
   let returnedBytes = 0;
-  for (const { begin, bytes, residentBytes } of unchangedRegions(maps))
+  for (const { begin, bytes, residentBytes } of unchangedRegions(maps, weightsFolder))
     if (advise(begin, bytes, DONT_NEED) === 0) returnedBytes += residentBytes;
   return returnedBytes;
 }
@@ -43,12 +46,13 @@ export function returnFilePages(): number {
  * with addresses in them) would be lost.
  * @param maps as in /proc/PID/smaps
  */
-export function unchangedRegions(maps: string): Region[] {
+export function unchangedRegions(maps: string, weightsFolder: string | null): Region[] {
   return maps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((text) => {
-    const place = READ_ONLY_FILE.exec(text);
+    const place = OF_FILE.exec(text);
     const residentBytes = bytesOf(text, 'Rss');
     if (place === null || bytesOf(text, 'Anonymous') !== 0 || residentBytes === null || residentBytes < LEAST_BYTES)
       return [];
+    if (place[3] === 'w' && (weightsFolder === null || !place[4]?.startsWith(`${weightsFolder}${sep}`))) return [];
     const begin = BigInt(`0x${place[1]}`);
     return [{ begin, bytes: BigInt(`0x${place[2]}`) - begin, residentBytes }];
   });

@@ -181,7 +181,7 @@ export class HostedModel {
     let engine: EngineSupervisor;
     // What reading its folder has left behind, before its weights take their place.
     collectGarbage();
-    returnFilePages();
+    returnFilePages(null);
     try {
       engine = await startEngine(served, options, worker, this.#parts.isAlone());
     } catch (error) {
