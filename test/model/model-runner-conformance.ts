@@ -113,6 +113,15 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(differingValues(logitsRow(runner, 1), logitsRow(runner, 2))).toBe(0);
     });
 
+    it('moves a slot so that it goes on like the original', async () => {
+      const prompt = prompts.find(({ promptIds }) => promptIds.length > 30)!.promptIds;
+      const alone = await generateAlone(runner, prompt, 2, CHUNK_TOKENS);
+      await prefillInChunks(runner, 2, prompt, CHUNK_TOKENS);
+      runner.moveSlot(2, 0, prompt.length);
+      await runner.decode(1, Int32Array.of(alone.tokens[0]!), Int32Array.of(prompt.length));
+      expect(differingValues(logitsRow(runner, 0), alone.logits[1]!)).toBe(0);
+    });
+
     it('takes back a step: the same call again gives the same bits', async () => {
       const prompt = prompts[4]!.promptIds;
       await prefillInChunks(runner, 0, prompt, CHUNK_TOKENS);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
+import { advise, COLLAPSE } from './memory-advice.ts';
 
 /**
  * A decode run reads all weights once, by far more memory than the processor's table of recent addresses (TLB) knows in
@@ -12,15 +13,11 @@ const PAGE_BYTES = 4_096n;
 const PAGES = Number(HUGE_PAGE_BYTES / PAGE_BYTES);
 /** Where so many were refused in a row the system has none left, and looking for more only takes time. */
 const MOST_REFUSALS = 8;
-/** `MADV_COLLAPSE` of Linux 6.1 and later; refused where huge pages are switched off (`never`). */
-const COLLAPSE = 25;
 /** Private memory that can be written and is of no file: `begin-end rw-p 00000000 00:00 0 [heap]`. */
 const ANONYMOUS = /^([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0(?:\s+\[heap\])?\s*$/;
 
-interface MemoryCalls {
-  readonly advise: (address: bigint, bytes: bigint, advice: number) => number;
-  readonly residency: (address: bigint, bytes: bigint, pages: Uint8Array) => number;
-}
+/** `mincore`: which pages are resident, in the lowest bit of each of `pages`. */
+type Residency = (address: bigint, bytes: bigint, pages: Uint8Array) => number;
 
 /**
  * Goes on beside everything else: copying two megabytes takes some milliseconds, and between any two the thread is free for
@@ -28,16 +25,16 @@ interface MemoryCalls {
  * @returns bytes that are in huge pages now; 0 where the system has none to give
  */
 export async function gatherInHugePages(): Promise<number> {
-  const calls = memoryCalls();
-  if (calls === null) return 0;
+  const residency = loadResidency();
+  if (advise === null || residency === null) return 0;
   const resident = new Uint8Array(PAGES);
   let [gathered, refusals] = [0, 0];
   for (const [begin, end] of anonymousRegions()) {
     const first = ((begin + HUGE_PAGE_BYTES - 1n) / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
     for (let at = first; at + HUGE_PAGE_BYTES <= end; at += HUGE_PAGE_BYTES) {
       // A hole would be filled: what is not in use stays the system's.
-      if (calls.residency(at, HUGE_PAGE_BYTES, resident) !== 0 || resident.some((page) => (page & 1) === 0)) continue;
-      if (calls.advise(at, HUGE_PAGE_BYTES, COLLAPSE) === 0) {
+      if (residency(at, HUGE_PAGE_BYTES, resident) !== 0 || resident.some((page) => (page & 1) === 0)) continue;
+      if (advise(at, HUGE_PAGE_BYTES, COLLAPSE) === 0) {
         gathered += Number(HUGE_PAGE_BYTES);
         refusals = 0;
       } else if (++refusals === MOST_REFUSALS) return gathered;
@@ -62,14 +59,10 @@ function anonymousRegions(): [bigint, bigint][] {
 }
 
 /** Null elsewhere than on Linux with pages of 4 KiB. */
-function memoryCalls(): MemoryCalls | null {
+function loadResidency(): Residency | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') return null;
   try {
-    const system = koffi.load(null);
-    return {
-      advise: system.func('int madvise(uintptr_t address, size_t bytes, int advice)') as MemoryCalls['advise'],
-      residency: system.func('int mincore(uintptr_t address, size_t bytes, void *pages)') as MemoryCalls['residency'],
-    };
+    return koffi.load(null).func('int mincore(uintptr_t address, size_t bytes, void *pages)') as Residency;
   } catch {
     return null;
   }

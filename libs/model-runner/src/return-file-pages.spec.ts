@@ -49,8 +49,10 @@ describe('unchangedRegions', () => {
 
 it('gives pages of the program back, which goes on', () => {
   const before = filePages();
+  const mayGo = before === null ? [] : unchangedRegions(readFileSync('/proc/self/smaps', 'utf8'), null);
   const returnedBytes = returnFilePages(null);
   const after = filePages();
+  expect(returnedBytes > 0).toBe(mayGo.length > 0);
   if (before !== null && after !== null && returnedBytes > 0) expect(after).toBeLessThan(before);
   expect(JSON.parse('{"goes":"on"}')).toEqual({ goes: 'on' });
 });

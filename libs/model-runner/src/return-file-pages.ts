@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { sep } from 'node:path';
-import koffi from 'koffi';
+import { advise, DONT_NEED } from './memory-advice.ts';
 
-/** `MADV_DONTNEED` of Linux: pages of a file are read from its cache again when they are next used. */
-const DONT_NEED = 4;
 /** Smaller ones are not worth a call. */
 const LEAST_BYTES = 256 * 1024;
 /** A file's private memory: `begin-end r-xp offset device inode /path`. */
 const OF_FILE = /^([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ \S+ [1-9]\d* +(\/.*)$/m;
-
-type Advise = (address: bigint, bytes: bigint, advice: number) => number;
 
 interface Region {
   readonly begin: bigint;
@@ -26,11 +22,9 @@ interface Region {
  * @returns bytes that were resident there
  */
 export function returnFilePages(weightsFolder: string | null): number {
-  if (process.platform !== 'linux') return 0;
-  let advise: Advise;
+  if (advise === null) return 0;
   let maps: string;
   try {
-    advise = koffi.load(null).func('int madvise(uintptr_t address, size_t bytes, int advice)') as Advise;
     maps = readFileSync('/proc/self/smaps', 'utf8');
   } catch {
     return 0;

@@ -1,14 +1,9 @@
 import koffi from 'koffi';
 import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import { advise, DONT_NEED } from '../memory-advice.ts';
 
-/** `MADV_DONTNEED` of Linux: the pages are the system's again, and read as zeros when they are next used. */
-const DONT_NEED = 4;
 /** The system takes whole pages only; other processors than x64 may have pages of up to 64 KiB. */
 const PAGE_BYTES = process.arch === 'x64' ? 4_096n : 65_536n;
-
-type Advise = (address: bigint, bytes: bigint, advice: number) => number;
-
-const advise = loadAdvise();
 
 /** Whether the system takes memory back that is still allocated. Elsewhere a cache keeps what it ever used. */
 export const CAN_GIVE_BACK_MEMORY = advise !== null;
@@ -35,14 +30,4 @@ export function giveBackMemory(array: FloatArray, from: number, to: number): voi
   const pagesEnd = (end / PAGE_BYTES) * PAGE_BYTES;
   // Should the system refuse, the memory stays ours, which harms nobody.
   if (pagesEnd > firstPage) advise(firstPage, pagesEnd - firstPage, DONT_NEED);
-}
-
-/** Only Linux's advice takes effect at once; elsewhere the same name means less. */
-function loadAdvise(): Advise | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    return koffi.load(null).func('int madvise(uintptr_t address, size_t bytes, int advice)') as Advise;
-  } catch {
-    return null;
-  }
 }
