@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, type TenantInput, TenantStore } from '#admission';
 import type { ModelCard } from '#contracts';
 import { openModelFolder } from '#models';
-import { connectRedis, redisKeys } from '#queue';
+import { connectRedis, ModelQueue, redisKeys } from '#queue';
 import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
@@ -16,6 +16,7 @@ const messages = [{ role: 'user' as const, content: 'Hello' }];
 
 let server: RedisServer;
 let redis: Redis;
+let queue: ModelQueue;
 let api: ProductProcess;
 let worker: ScriptedWorker;
 let card: ModelCard;
@@ -29,6 +30,7 @@ beforeAll(async () => {
   redis = connectRedis(server.url, 'producer');
   const folder = await openModelFolder('test/fixtures/models/tiny-llama');
   card = folder.card({ model: 'tiny/llama', contextLength: 256 });
+  queue = new ModelQueue({ model: card.model, redis });
   worker = await ScriptedWorker.start({ redisUrl: server.url, card, slots: SLOTS, run: (job) => script(job) });
   api = await ProductProcess.start('api', { ...settings(), MILLRACE_QUEUE_PLACES: String(QUEUE_PLACES) });
 }, 120_000);
@@ -36,6 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker?.[Symbol.asyncDispose]();
   await api?.[Symbol.asyncDispose]();
+  await queue?.close();
   redis?.disconnect();
   await server?.[Symbol.asyncDispose]();
 });
@@ -94,6 +97,14 @@ function counting(key: string, maxRetries: number) {
     },
   });
   return { client, statuses };
+}
+
+/** Waits until these many have a place and can be taken: a request gets its place before its job is queued. */
+async function untilQueued(waiting: number): Promise<void> {
+  await vi.waitFor(async () => {
+    expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(waiting);
+    expect((await queue.depth()).waiting).toBe(waiting);
+  });
 }
 
 /** Jobs that stay running until the test lets them go. */
@@ -217,8 +228,7 @@ describe('429', () => {
     expect([expired.status, expired.code]).toEqual([429, 'queue_timeout']);
 
     const queued = Array.from({ length: QUEUE_PLACES }, () => ask(client()));
-    const places = () => redis.zcard(redisKeys.waiting(card.model));
-    await vi.waitFor(async () => expect(await places()).toBe(QUEUE_PLACES));
+    await untilQueued(QUEUE_PLACES);
     const full = await failureOf(ask(client()));
     expect([full.status, full.code]).toEqual([429, 'queue_full']);
     expect(Number(full.headers?.get('retry-after-ms'))).toBeGreaterThan(0);
@@ -241,7 +251,7 @@ describe('429', () => {
     await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
     await redis.hset(redisKeys.drain(card.model), 'meanServiceMs', 8_000);
     const first = ask(client);
-    await vi.waitFor(async () => expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(1));
+    await untilQueued(1);
     const response = await fetch(`${api.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -267,7 +277,7 @@ describe('429', () => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
       const init = { method: 'POST', headers, body: JSON.stringify(body) };
       waiting.push(fetch(`${api.url}/v1/chat/completions`, init));
-      await vi.waitFor(async () => expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(index + 1));
+      await untilQueued(index + 1);
     }
     const before = worker.jobs.length;
     // One at a time, so that they are taken one after the other.
@@ -285,13 +295,12 @@ describe('429', () => {
     const jobs = holding();
     const running = Array.from({ length: SLOTS }, () => ask(flood.client()));
     await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
-    const places = () => redis.zcard(redisKeys.waiting(card.model));
     const waiting = Array.from({ length: 3 }, () => ask(flood.client()));
-    await vi.waitFor(async () => expect(await places()).toBe(3));
+    await untilQueued(3);
     expect((await failureOf(ask(flood.client()))).code).toBe('queue_full');
     const before = worker.jobs.length;
     const request = ask(light.client());
-    await vi.waitFor(async () => expect(await places()).toBe(4));
+    await untilQueued(4);
     jobs.end();
     await Promise.all([...running, ...waiting, request]);
     const order = worker.jobs.slice(before).map((job) => job.tenantId);

@@ -87,7 +87,11 @@ async function busy(queued: number, key = TEST_KEY): Promise<void> {
   open(SLOTS);
   await vi.waitFor(() => expect(held).toHaveLength(SLOTS));
   open(queued);
-  await vi.waitFor(async () => expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(queued));
+  // A request gets its place before its job is queued.
+  await vi.waitFor(async () => {
+    expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(queued);
+    expect(await redis.zcard(redisKeys.prioritizedJobs(card.model))).toBe(queued);
+  });
 }
 
 /** Ends what is held and waits until nothing is queued. Appointments of refused clients are forgotten. */
