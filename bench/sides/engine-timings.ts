@@ -29,7 +29,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       prefixCacheBytes: 512 << 20,
       prefillChunkTokens: 128,
       decodeStretch: 3,
-      prefillParts: 1,
+      prefillParts: 0,
       replayLimitTokens: 16_384,
       threads: settings.threads,
       cpus: null,

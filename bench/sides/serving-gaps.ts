@@ -45,7 +45,8 @@ serveSide<Settings, Task, ServingGaps>(async (settings) => {
   const { modelFile } = folder;
   const { weightBytes } = await inspectModel(modelFile);
   const size = { slots, slotTokens, prefixCacheBytes, threads: 0, maxChunkTokens: 128, prefillParts };
-  const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
+  // Providers and binding as a worker has them unless told otherwise.
+  const runner = await openModelRunner({ modelFile, ...size, providers: ['cuda', 'cpu'], binding: 'auto' });
   const options = { runner, tokenTable: folder.tokenTable(), prefillChunkTokens: 128, kvTokens, decodeStretch };
   const engine = new Engine(options);
   let serial = 0;

@@ -9,8 +9,8 @@ import type { ServingGaps } from '../sides/serving-gaps.ts';
 const PROMPT_TOKENS = 4_096;
 const MIB = 1024 * 1024;
 
-/** Chunks in parts with decode runs between them, as workers compute them, and whole. */
-const PARTS = [6, 1];
+/** Chunks in parts with decode runs between them, as workers compute them unless told otherwise, and whole. */
+const PARTS = [0, 1];
 /** Of what has a target: within one round the machine's speed may change by as much as what is measured. */
 const ROUNDS = 3;
 

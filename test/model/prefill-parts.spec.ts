@@ -137,3 +137,18 @@ it('leaves a model whole that cannot be cut, and says why', async () => {
   expect(reasons).toEqual([expect.stringContaining('prompts are not computed in parts')]);
   await runner.close();
 });
+
+it('cuts a model for the CPU also where other providers are tried before it', async () => {
+  const runner = await openModelRunner({
+    modelFile: fixtureModel('tiny-llama').modelFile,
+    slots: 1,
+    slotTokens: 64,
+    threads: 1,
+    binding: 'c-api',
+    providers: ['cuda', 'cpu'],
+    maxChunkTokens: 8,
+    prefillParts: 2,
+  });
+  expect(runner.prefillParts?.count).toBe(runner.description.provider === 'cpu' ? 2 : undefined);
+  await runner.close();
+});

@@ -180,7 +180,7 @@ const workerSettings = z.object({
   /**
    * Parts, of some layers each, in which a chunk of a prompt may be computed, with decode runs between them: keeps
    * MILLRACE_DECODE_STRETCH at the end of long prompts too, where attention over the past alone takes longer than a decode run. 0 takes
-   * one part for five layers, 1 computes whole chunks. Only where `cpu` is the first of MILLRACE_EXECUTION_PROVIDERS.
+   * one part for five layers, 1 computes whole chunks. On the CPU only, for models with weights outside their ONNX file.
    */
   MILLRACE_PREFILL_PARTS: z.coerce.number().int().min(0).max(64).default(0),
   /**

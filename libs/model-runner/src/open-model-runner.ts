@@ -7,7 +7,7 @@ import { changedModel } from './edits/changed-model.ts';
 import { gatherInHugePages } from './gather-in-huge-pages.ts';
 import { largeAllocationsApart } from './large-allocations-apart.ts';
 import { ModelLoadError } from './model-load-error.ts';
-import { type OpenSessionOptions, openSession } from './open-session.ts';
+import { type OpenSessionOptions, openOnFirst, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
@@ -125,17 +125,19 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   };
   const { prefillParts: asked = 1 } = options;
   const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
-  const mayCut = session.binding !== 'js-api' && session.providers[0] === 'cpu' && options.kvMemory !== 'device';
-  if (prefillParts > 1 && mayCut && signature.sharesCache) {
-    try {
-      return await open(await openParts(session, prefillParts, signature.cacheType));
-    } catch (error) {
-      // Without the library openSession finds another way, or says so itself.
-      if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
-      if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
-    }
+  const beforeCpu = session.providers.indexOf('cpu');
+  const mayCut = session.binding !== 'js-api' && beforeCpu >= 0 && options.kvMemory !== 'device';
+  if (!(prefillParts > 1 && mayCut && signature.sharesCache)) return open(await openSession(session));
+  const onDevice = await openOnFirst(session.providers.slice(0, beforeCpu), session);
+  if (onDevice !== null) return open(onDevice);
+  try {
+    return await open(await openParts(session, prefillParts, signature.cacheType));
+  } catch (error) {
+    // Without the library openSession finds another way, or says so itself.
+    if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
+    if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
   }
-  return open(await openSession(session));
+  return open(await openSession({ ...session, providers: session.providers.slice(beforeCpu) }));
 }
 
 /**

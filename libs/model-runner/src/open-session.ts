@@ -17,7 +17,19 @@ export interface OpenSessionOptions extends Omit<SessionOptions, 'provider'> {
  * @throws OrtLibraryError, ModelLoadError; ProviderUnavailableError of the last provider when none works
  */
 export async function openSession(options: OpenSessionOptions): Promise<SessionBinding> {
-  for (const provider of options.providers.slice(0, -1)) {
+  const { providers } = options;
+  return (await openOnFirst(providers.slice(0, -1), options)) ?? openOn(providers.at(-1) ?? 'cpu', options);
+}
+
+/**
+ * Opens the model on the first of some providers that works here; null where none does.
+ * @throws OrtLibraryError, ModelLoadError
+ */
+export async function openOnFirst(
+  providers: readonly ExecutionProvider[],
+  options: Omit<OpenSessionOptions, 'providers'>,
+): Promise<SessionBinding | null> {
+  for (const provider of providers) {
     try {
       return await openOn(provider, options);
     } catch (error) {
@@ -25,10 +37,13 @@ export async function openSession(options: OpenSessionOptions): Promise<SessionB
       options.onFallback(error.message);
     }
   }
-  return openOn(options.providers.at(-1) ?? 'cpu', options);
+  return null;
 }
 
-async function openOn(provider: ExecutionProvider, options: OpenSessionOptions): Promise<SessionBinding> {
+async function openOn(
+  provider: ExecutionProvider,
+  options: Omit<OpenSessionOptions, 'providers'>,
+): Promise<SessionBinding> {
   const session: SessionOptions = { ...options, provider };
   if (options.binding === 'js-api') {
     if (provider === 'cpu') return JsApiSession.open(session);

@@ -151,17 +151,14 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 }
 
 /** @throws ProviderUnavailableError, ModelLoadError */
-function openSession(
-  api: OrtApi,
-  env: Handle,
-  { model, provider, threads, spinUs, profilePrefix }: SessionOptions,
-): Handle {
+function openSession(api: OrtApi, env: Handle, options: SessionOptions): Handle {
+  const { model, provider, threads, profilePrefix } = options;
   const sessionOptions = created((out) => api.createSessionOptions(out));
   try {
     api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
     api.setGraphOptimizationLevel(sessionOptions, OPTIMIZE_ALL);
     api.setIntraOpNumThreads(sessionOptions, threads);
-    for (const [key, value] of Object.entries(sessionConfig(model, spinUs)))
+    for (const [key, value] of Object.entries(sessionConfig(options)))
       api.addSessionConfigEntry(sessionOptions, key, value);
     if (profilePrefix !== undefined) api.enableProfiling(sessionOptions, profilePrefix);
     appendProvider(api, sessionOptions, provider);

@@ -27,14 +27,14 @@ export class JsApiSession implements SessionBinding {
 
   /** @throws ModelLoadError */
   static async open(options: SessionOptions): Promise<JsApiSession> {
-    const { model, threads, spinUs } = options;
+    const { model, threads } = options;
     try {
       const settings: InferenceSession.SessionOptions = {
         executionProviders: ['cpu'],
         graphOptimizationLevel: 'all',
         intraOpNumThreads: threads,
         logSeverityLevel: LOG_FATAL_ONLY,
-        extra: sessionConfig(model, spinUs),
+        extra: sessionConfig(options),
       };
       const session = await (typeof model === 'string'
         ? InferenceSession.create(model, settings)

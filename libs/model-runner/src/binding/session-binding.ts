@@ -66,6 +66,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** How long an idle one of them spins before it sleeps; 0 for not at all. */
   readonly spinUs: number;
+  /** One of several that make a run one behind the other: they share one arena, and no thread of one spins while the next one runs. */
+  readonly inSequence?: boolean;
   /** The session writes what each operator of its runs took to a file that begins so, when it is closed. */
   readonly profilePrefix?: string | undefined;
 }

@@ -44,6 +44,8 @@ const CALLS = {
   allocatorFree: [76, 'void *allocator, uintptr_t address'],
   addSessionConfigEntry: [130, 'void *options, const char *key, const char *value'],
   createAllocator: [131, 'void *session, void *info, void *allocator'],
+  createAndRegisterAllocator: [144, 'void *env, void *info, void *arena'],
+  unregisterAllocator: [177, 'void *env, void *info'],
   appendCudaProvider: [204, 'void *options, void *cudaOptions'],
   createCudaProviderOptions: [205, 'void *cudaOptions'],
   updateCudaProviderOptions: [206, 'void *cudaOptions, void *keys, void *values, size_t count'],

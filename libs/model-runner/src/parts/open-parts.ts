@@ -4,6 +4,7 @@ import type { ChangedModel, SessionBinding, SessionOptions } from '../binding/se
 import { modelName } from '../binding/session-config.ts';
 import type { ElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
+import { SharedArena } from '../ort/shared-arena.ts';
 import { returnFreeMemory } from '../return-free-memory.ts';
 import { modelParts } from './model-parts.ts';
 import { type OpenPart, PartedSession } from './parted-session.ts';
@@ -30,6 +31,7 @@ export async function openParts(
   const parts = modelParts(whole, count, hiddenType);
   if (parts === null) throw cannot(`no ${count} groups of layers are found in its graph.`);
   const opened: OpenPart[] = [];
+  using _arena = new SharedArena();
   try {
     for (const part of parts.toReversed()) {
       const names = {
@@ -37,7 +39,10 @@ export async function openParts(
         outputNames: [...part.outputNames, ...part.leaves],
       };
       const last: CApiSession | null = opened.at(-1)?.session ?? null;
-      const session = new CApiSession({ ...options, ...names, model: part.model, provider: 'cpu' }, last);
+      const session = new CApiSession(
+        { ...options, ...names, model: part.model, provider: 'cpu', inSequence: true },
+        last,
+      );
       opened.unshift({ ...part, session });
       // What folding and packing leave behind is not to stand beside the next part's.
       returnFreeMemory();
