@@ -85,12 +85,36 @@ describe('memory of a slot', () => {
     for (let slot = 1; slot < size.slots; slot++) runner.copySlot(0, slot, prompt.length);
     const filledBytes = runner.description.kvBytes * (398 / 400);
     expect(residentBytes() - before).toBeGreaterThan(0.9 * filledBytes);
-    expect(runner.residentTokens).toBe(400 * 511);
+    expect(runner.residentTokens).toBe(400 * 512);
     for (let slot = 1; slot < size.slots; slot++) runner.trimSlot(slot, 64);
     expect(residentBytes() - before).toBeLessThan(0.5 * filledBytes);
     await runner.prefill(1, prompt.subarray(64), 64);
     await runner.close();
   });
+
+  it.runIf(process.platform === 'linux')(
+    'goes with what is moved, in both directions and again and again',
+    async () => {
+      const { modelFile } = fixtureModel('tiny-llama');
+      const size = { slots: 200, parkingSlots: 200, slotTokens: 512, threads: 1, maxChunkTokens: 512 };
+      const runner = await openModelRunner({ modelFile, ...size, binding: 'c-api' });
+      const prompt = Int32Array.from({ length: 500 }, (_, i) => i % 300);
+      await runner.prefill(0, prompt, 0);
+      for (let slot = 1; slot < size.slots; slot++) runner.copySlot(0, slot, prompt.length);
+      await runner.decode(1, Int32Array.of(7), Int32Array.of(prompt.length));
+      const next = runner.logits.slice(0, runner.shape.vocabularySize);
+      const before = residentBytes();
+      for (let round = 0; round < 3; round++) {
+        for (let slot = 0; slot < size.slots; slot++) runner.moveSlot(slot, size.slots + slot, prompt.length);
+        for (let slot = 0; slot < size.slots; slot++) runner.moveSlot(size.slots + slot, slot, prompt.length);
+      }
+      expect(runner.residentTokens).toBe(200 * 512);
+      expect(residentBytes() - before).toBeLessThan(0.25 * runner.description.kvBytes);
+      await runner.decode(1, Int32Array.of(7), Int32Array.of(prompt.length));
+      expect(runner.logits.subarray(0, runner.shape.vocabularySize)).toEqual(next);
+      await runner.close();
+    },
+  );
 });
 
 const residentBytes = () => 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);

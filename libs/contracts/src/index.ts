@@ -20,6 +20,7 @@ export {
   type ModelRunner,
   type PrefillParts,
   type RunnerDescription,
+  wholeBlocks,
 } from './model-runner.ts';
 export { OutputConstraint } from './output-constraint.ts';
 export { GREEDY, SamplingParameters } from './sampling-parameters.ts';

@@ -36,6 +36,11 @@ export interface RunnerDescription {
 /** Tokens of a block of keys and values: what sequences with the same beginning share. */
 export const KV_BLOCK_TOKENS = 16;
 
+/** Tokens of the whole blocks that so many tokens take. */
+export function wholeBlocks(tokens: number): number {
+  return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
+}
+
 /**
  * A chunk of a prompt computed in parts that take about as long as each other (some layers each), with other calls between them: decode runs
  * of other slots, copies. After the last part all is as after `prefill`. Until then the chunk's tokens are not the slot's yet:
@@ -91,12 +96,12 @@ export interface ModelRunner {
   /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. */
   copySlot(from: number, to: number, tokens: number): void;
 
-  /** `copySlot` that leaves nothing behind: the source's memory goes back to the system piece by piece, so that the two never take much more than one. */
+  /** Like `copySlot`, but leaves nothing behind: the two never take much more memory of the system than one, and all of it stays in one place. */
   moveSlot(from: number, to: number, tokens: number): void;
 
   /**
-   * Tokens that slots and parking slots have memory of the system for: for each, the most that it held since it was trimmed.
-   * Null where all memory was taken at the start.
+   * Tokens that slots and parking slots have memory of the system for: for each, the most that it held since it was trimmed, in whole blocks
+   * (the system gives whole pages). Null where all memory was taken at the start.
    */
   readonly residentTokens: number | null;
 

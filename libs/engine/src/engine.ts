@@ -186,7 +186,8 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
-      this.#memory.makeRoom(work.kind === 'prefill' ? work.chunkTokens : this.#scheduler.slots.occupied);
+      if (work.kind === 'prefill') this.#memory.makeRoom(work.chunkTokens);
+      else this.#memory.makeRoom(1, this.#scheduler.slots.occupied);
       if (work.kind === 'prefill' && work.sequence.untouched && work.part === 0) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);

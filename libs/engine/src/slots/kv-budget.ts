@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS } from '#contracts';
+import { KV_BLOCK_TOKENS, wholeBlocks } from '#contracts';
 import type { Sequence } from '../sequences/sequence.ts';
 
 /**
@@ -24,7 +24,7 @@ export class KvBudget {
     return this.tokens !== Number.POSITIVE_INFINITY;
   }
 
-  /** What a sequence needs until its next token, or until its prompt and what it said before is computed (again). */
+  /** What a sequence needs, in whole blocks, until its next token, or until its prompt and what it said before is computed (again). */
   needOf({ computedTokens, prefillTokenIds, request, completionTokens }: Sequence): number {
     return wholeBlocks(Math.max(computedTokens + 1, prefillTokenIds.length, request.promptLength + completionTokens));
   }
@@ -33,9 +33,4 @@ export class KvBudget {
   reserveFor(rows: number): number {
     return rows * KV_BLOCK_TOKENS;
   }
-}
-
-/** Room is reckoned in whole blocks. */
-export function wholeBlocks(tokens: number): number {
-  return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
 }

@@ -1,6 +1,6 @@
-import type { ModelRunner } from '#contracts';
+import { KV_BLOCK_TOKENS, type ModelRunner, wholeBlocks } from '#contracts';
 import type { Sequence } from '../sequences/sequence.ts';
-import { type KvBudget, wholeBlocks } from './kv-budget.ts';
+import type { KvBudget } from './kv-budget.ts';
 
 /**
  * Keeps the memory that slots have of the system within the budget: before more is taken, what sequences left behind that have gone or
@@ -21,9 +21,9 @@ export class KvMemory {
     this.#kept = new Int32Array(runner.slots + runner.parkingSlots);
   }
 
-  /** Before the slots take `growth` more tokens. */
-  makeRoom(growth: number): void {
-    if (!this.#isShortOf(growth)) return;
+  /** Before so many slots take `tokens` more tokens each. */
+  makeRoom(tokens: number, slots = 1): void {
+    if (!this.#isShortOf(slots * mostBlocks(tokens))) return;
     this.#markHeld();
     this.#trim();
   }
@@ -33,16 +33,15 @@ export class KvMemory {
     this.#runner.copySlot(from, to, tokens);
   }
 
-  /** Nobody needs the source afterwards: where memory is short, it does not stay beside the copy. */
+  /** Nobody needs the source afterwards, so its memory does not stay beside the copy. */
   moveSlot(from: number, to: number, tokens: number): void {
     this.#makeRoomAt(from, to, tokens);
-    if (this.#isShortOf(tokens)) this.#runner.moveSlot(from, to, tokens);
-    else this.#runner.copySlot(from, to, tokens);
+    this.#runner.moveSlot(from, to, tokens);
   }
 
   /** In the middle of a move its sequence may be known at either slot. */
   #makeRoomAt(from: number, to: number, tokens: number): void {
-    if (!this.#isShortOf(tokens)) return;
+    if (!this.#isShortOf(wholeBlocks(tokens))) return;
     this.#markHeld();
     this.#kept[from] = Math.max(this.#kept[from], tokens);
     this.#kept[to] = 0;
@@ -64,4 +63,9 @@ export class KvMemory {
     const { slotTokens } = this.#runner;
     for (const [slot, tokens] of this.#kept.entries()) this.#runner.trimSlot(slot, Math.min(tokens, slotTokens));
   }
+}
+
+/** Of a slot that takes `tokens` more and whose last block may be full. */
+function mostBlocks(tokens: number): number {
+  return wholeBlocks(tokens + KV_BLOCK_TOKENS - 1);
 }

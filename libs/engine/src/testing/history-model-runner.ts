@@ -4,6 +4,7 @@ import {
   type ModelRunner,
   type PrefillParts,
   type RunnerDescription,
+  wholeBlocks,
 } from '#contracts';
 
 export interface HistoryModelRunnerOptions {
@@ -142,7 +143,7 @@ export class HistoryModelRunner implements ModelRunner {
   }
 
   trimSlot(slot: number, tokens: number): void {
-    this.#touched[slot] = Math.min(this.#touched[slot], tokens);
+    this.#touched[slot] = Math.min(this.#touched[slot], wholeBlocks(tokens));
     this.#histories[slot].length = Math.min(this.#histories[slot].length, tokens);
   }
 
@@ -191,7 +192,7 @@ export class HistoryModelRunner implements ModelRunner {
   }
 
   #touch(slot: number): void {
-    this.#touched[slot] = Math.max(this.#touched[slot], this.#histories[slot].length);
+    this.#touched[slot] = Math.max(this.#touched[slot], wholeBlocks(this.#histories[slot].length));
     this.mostResidentTokens = Math.max(this.mostResidentTokens, this.residentTokens);
   }
 

@@ -1,3 +1,4 @@
+import { wholeBlocks } from '#contracts';
 import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import { bytesPerElement, type ElementType, type FloatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
@@ -5,6 +6,10 @@ import type { CacheSize } from './cache-size.ts';
 import { CAN_GIVE_BACK_MEMORY, giveBackMemory, pageAlignedArray } from './give-back-memory.ts';
 import { HostKvBlocks } from './host-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
+import { canMovePages, movePages } from './move-pages.ts';
+
+/** Each slot that was moved may be a region of its own to the system, which allows 65,530 in all (`vm.max_map_count`). */
+const MOST_REGIONS = 16_384;
 
 /** The cache in host memory: for each layer's key and value one array that lives as long as the runner. */
 export class HostKvCache implements InPlaceCache {
@@ -17,7 +22,8 @@ export class HostKvCache implements InPlaceCache {
   readonly blocks: HostKvBlocks;
   readonly #type: ElementType;
   readonly #binding: SessionBinding;
-  /** [slots + parkingSlots] most tokens that each held since it was trimmed */
+  readonly #movesPages: boolean;
+  /** [slots + parkingSlots] most tokens that each held since it was trimmed, in whole blocks */
   readonly #touched: Int32Array;
   #residentTokens = 0;
 
@@ -31,6 +37,9 @@ export class HostKvCache implements InPlaceCache {
       pageAlignedArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
     );
     this.#touched = new Int32Array(size.slots + size.parkingSlots);
+    const regions = this.buffers.length * this.#touched.length;
+    const slotBytes = this.slotLength * bytesPerElement(this.#type);
+    this.#movesPages = CAN_GIVE_BACK_MEMORY && regions <= MOST_REGIONS && canMovePages(slotBytes);
     this.blocks = new HostKvBlocks(signature, size.blocks ?? 0);
   }
 
@@ -72,10 +81,7 @@ export class HostKvCache implements InPlaceCache {
   }
 
   touch(slot: number, tokens: number): void {
-    const before = this.#touched[slot] ?? 0;
-    if (tokens <= before) return;
-    this.#touched[slot] = tokens;
-    this.#residentTokens += tokens - before;
+    if (tokens > (this.#touched[slot] ?? 0)) this.#hold(slot, tokens);
   }
 
   trimSlot(slot: number, tokens: number): void {
@@ -86,8 +92,7 @@ export class HostKvCache implements InPlaceCache {
         const offset = this.headOffset(slot, head);
         giveBackMemory(buffer, offset + tokens * this.headSize, offset + before * this.headSize);
       }
-    this.#touched[slot] = tokens;
-    this.#residentTokens -= before - tokens;
+    this.#hold(slot, tokens);
   }
 
   copySlot(from: number, to: number, tokens: number): void {
@@ -99,22 +104,35 @@ export class HostKvCache implements InPlaceCache {
       }
   }
 
-  /** Buffer by buffer, so that no more than one buffer's share is in memory twice. */
+  /** By pages; where that is not possible buffer by buffer, so that no more than one buffer's share is in memory twice. */
   moveSlot(from: number, to: number, tokens: number): void {
     if (!CAN_GIVE_BACK_MEMORY) {
       this.copySlot(from, to, tokens);
       return;
     }
     const left = this.#touched[from] ?? 0;
+    const [source, target] = [this.headOffset(from, 0), this.headOffset(to, 0)];
     for (const buffer of this.buffers)
-      for (let head = 0; head < this.kvHeads; head++) {
-        const source = this.headOffset(from, head);
-        buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
-        giveBackMemory(buffer, source, source + left * this.headSize);
-      }
-    this.#touched[from] = 0;
-    this.#residentTokens -= left;
-    this.touch(to, tokens);
+      if (!this.#movesPages || !movePages(buffer, source, target, this.slotLength))
+        this.#moveByCopy(buffer, from, to, tokens);
+    this.#hold(from, 0);
+    if (this.#movesPages) this.#hold(to, left);
+    else this.touch(to, tokens);
+  }
+
+  #moveByCopy(buffer: FloatArray, from: number, to: number, tokens: number): void {
+    const left = this.#touched[from] ?? 0;
+    for (let head = 0; head < this.kvHeads; head++) {
+      const source = this.headOffset(from, head);
+      buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
+      giveBackMemory(buffer, source, source + left * this.headSize);
+    }
+  }
+
+  #hold(slot: number, tokens: number): void {
+    const held = wholeBlocks(tokens);
+    this.#residentTokens += held - (this.#touched[slot] ?? 0);
+    this.#touched[slot] = held;
   }
 
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {

@@ -1,0 +1,57 @@
+import koffi from 'koffi';
+import type { FloatArray } from '../element-type.ts';
+
+/** `MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP` of Linux 5.7 and later: the pages change their address, and the old one stays, without any. */
+const MOVE_PAGES_TO = 1 | 2 | 4;
+/** `PROT_READ | PROT_WRITE`, and `MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE`. */
+const READ_AND_WRITE = 1 | 2;
+const NEW_PAGES_AT = 0x2 | 0x10 | 0x20 | 0x4000;
+/** Of a page; other processors than x64 may have pages of up to 64 KiB. */
+const PAGE_BYTES = process.arch === 'x64' ? 4_096 : 65_536;
+/** What the calls return where the system refuses. */
+const FAILED = -1;
+
+interface Calls {
+  mremap(from: bigint, bytes: number, newBytes: number, flags: number, to: bigint): number;
+  mmap(at: bigint, bytes: number, protection: number, flags: number, file: number, offset: number): number;
+}
+
+const calls = loadCalls();
+
+/** Whether places of so many bytes, which begin with a page, can be moved. */
+export function canMovePages(placeBytes: number): boolean {
+  return calls !== null && placeBytes > 0 && placeBytes % PAGE_BYTES === 0;
+}
+
+/**
+ * Moves `length` values of an array by the pages that they lie in, which takes as long for many as for few and no memory. Behind it the
+ * old place reads as zeros. Both places begin and end with a page, and do not overlap; `canMovePages` is true of them.
+ * @returns false where the system refuses: the values are where they were, and those of the new place are lost
+ */
+export function movePages(array: FloatArray, from: number, to: number, length: number): boolean {
+  if (calls === null) return false;
+  const base = koffi.address(array);
+  const bytes = length * array.BYTES_PER_ELEMENT;
+  const target = base + BigInt(to * array.BYTES_PER_ELEMENT);
+  const source = base + BigInt(from * array.BYTES_PER_ELEMENT);
+  if (calls.mremap(source, bytes, bytes, MOVE_PAGES_TO, target) !== FAILED) return true;
+  // Linux may have unmapped the new place before it found out why it can not move.
+  if (calls.mmap(target, bytes, READ_AND_WRITE, NEW_PAGES_AT, -1, 0) === FAILED)
+    throw new Error('memory that was unmapped to move pages there can not be mapped again');
+  return false;
+}
+
+function loadCalls(): Calls | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    const libc = koffi.load(null);
+    return {
+      mremap: libc.func('intptr_t mremap(uintptr_t from, size_t bytes, size_t newBytes, int flags, uintptr_t to)'),
+      mmap: libc.func(
+        'intptr_t mmap(uintptr_t at, size_t bytes, int protection, int flags, int file, intptr_t offset)',
+      ),
+    } as unknown as Calls;
+  } catch {
+    return null;
+  }
+}
