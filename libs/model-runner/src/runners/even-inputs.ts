@@ -21,7 +21,7 @@ export function evenInputs(binding: SessionBinding, signature: ModelSignature, s
   const tokens = new Int64Buffer(rows * tokensPerRow);
   for (let i = 0; i < rows * tokensPerRow; i++) tokens.set(i, step.tokenIds[i] ?? 0);
   const side = (input: SideInput): BoundTensor => {
-    if (input.kind === 'attention_mask') return binding.tensor(new BigInt64Array(rows * total).fill(1n), [rows, total]);
+    if (input.kind === 'attention_mask') return binding.tensor(onesOf(rows * total), [rows, total]);
     if (input.kind === 'seqlens_k') return binding.tensor(new Int32Array(rows).fill(total - 1), [rows]);
     if (input.kind === 'total_sequence_length')
       return binding.tensor(Int32Array.of(total), input.rank === 0 ? [] : [1]);
@@ -31,4 +31,13 @@ export function evenInputs(binding: SessionBinding, signature: ModelSignature, s
     return binding.tensor(positions.values, [rows, tokensPerRow]);
   };
   return [binding.tensor(tokens.values, [rows, tokensPerRow]), ...signature.sideInputs.map(side)];
+}
+
+/** Runs only read them, so all share them. */
+let ones = new BigInt64Array(0);
+
+/** A new array for each run would be garbage of another size each time, which tears holes into the C library's heap. */
+function onesOf(length: number): BigInt64Array {
+  if (ones.length < length) ones = new BigInt64Array(Math.max(length, 2 * ones.length)).fill(1n);
+  return ones.subarray(0, length);
 }
