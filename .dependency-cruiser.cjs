@@ -12,6 +12,11 @@ const LIBS = {
   requests: ['contracts', 'config', 'queue'],
 };
 
+/** Entries of parts of libs, for threads and processes that need no more and shall not load the rest. */
+const PARTIAL_ENTRIES = ['contracts/src/ports', 'model-runner/src/process', 'models/src/grammar'].map(
+  (folder) => `^libs/${folder}/index\\.ts$`,
+);
+
 const directions = Object.entries(LIBS).map(([lib, allowed]) => ({
   name: `lib-direction-${lib}`,
   comment: `libs/${lib} may import ${allowed.length > 0 ? allowed.join(', ') : 'no other part'}.`,
@@ -47,10 +52,29 @@ module.exports = {
     },
     {
       name: 'no-deep-imports',
-      comment: 'Another lib is imported through its index (`#engine`), never through a file inside it.',
+      comment:
+        'Another lib is imported through its index (`#engine`) or the entry of a part (`#models/grammar`), never a file inside it.',
       severity: 'error',
       from: { path: '^(libs|apps)/([^/]+)/' },
-      to: { path: '^libs/[^/]+/', pathNot: ['^libs/[^/]+/src/index\\.ts$', '^$1/$2/'] },
+      to: { path: '^libs/[^/]+/', pathNot: ['^libs/[^/]+/src/index\\.ts$', ...PARTIAL_ENTRIES, '^$1/$2/'] },
+    },
+    {
+      name: 'engine-thread-stays-small',
+      comment:
+        "What runs in an engine's thread takes values from `#contracts/ports`: the schemas beside them cost memory.",
+      severity: 'error',
+      from: { path: '^libs/(engine|model-runner)/|^libs/models/src/grammar/', pathNot: '/testing/|\\.spec\\.ts$' },
+      to: { path: '^libs/contracts/src/index\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'worker-stays-small',
+      comment: "Model folders are read and models opened in threads; the worker's main thread loads no code for that.",
+      severity: 'error',
+      from: {
+        path: '^apps/worker/src/',
+        pathNot: '^apps/worker/src/(engine-thread|model/(read-model|reading-thread))\\.ts$|\\.spec\\.ts$',
+      },
+      to: { path: '^libs/(models|model-runner)/src/index\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'engine-stays-pure',

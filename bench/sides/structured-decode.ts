@@ -1,7 +1,8 @@
 import { GREEDY, type OutputConstraint } from '#contracts';
 import { Engine } from '#engine';
 import { openModelRunner } from '#model-runner';
-import { GrammarConstraints, openModelFolder } from '#models';
+import { openModelFolder } from '#models';
+import { GrammarConstraints } from '#models/grammar';
 import { serveSide } from '../side.ts';
 
 /** The whole engine, in-thread, with and without constraints on what it writes. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { interruptRun, openModelRunner, RunInterruptedError } from '#model-runner';
+import { openModelRunner, RunInterruptedError } from '#model-runner';
+import { interruptRun } from '#model-runner/process';
 import { fixtureModel } from './fixture-models.ts';
 
 const { modelFile } = fixtureModel('tiny-llama');

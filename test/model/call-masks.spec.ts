@@ -3,15 +3,8 @@ import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { OutputConstraint, TokenTable } from '#contracts';
-import {
-  callIds,
-  GrammarConstraints,
-  joinEvents,
-  OUTPUT_FORMATS,
-  OutputParser,
-  SchemaRefusedError,
-  toolSetOf,
-} from '#models';
+import { callIds, joinEvents, OUTPUT_FORMATS, OutputParser, toolSetOf } from '#models';
+import { GrammarConstraints, SchemaRefusedError } from '#models/grammar';
 import { anySchema } from './structured-schemas.ts';
 
 type CallConstraint = Extract<OutputConstraint, { type: 'tool_calls' }>;

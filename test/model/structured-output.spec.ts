@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GREEDY, type ModelRunner, type OutputConstraint, type TokenTable } from '#contracts';
 import { Engine, type EngineRequest } from '#engine';
 import { openModelRunner } from '#model-runner';
-import { GrammarConstraints, SchemaGrammar, SchemaRefusedError, tokenTableFromTokenizerJson } from '#models';
+import { tokenTableFromTokenizerJson } from '#models';
+import { GrammarConstraints, SchemaGrammar, SchemaRefusedError } from '#models/grammar';
 import { CollectedAnswers } from '../../libs/engine/src/testing/collected-answers.ts';
 import { anySchema, KEYWORD_SCHEMAS } from './structured-schemas.ts';
 

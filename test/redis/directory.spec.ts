@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cardHash, JOB_VERSION, type ModelCard, type WorkerRecord } from '#contracts';
+import { JOB_VERSION, type ModelCard, packCard, type WorkerRecord } from '#contracts';
 import { CardCorruptError, CardStore, connectRedis, redisKeys, WorkerDirectory } from '#queue';
 import { WorkerRecordV1 } from '../support/previous-release/records-v1.ts';
 import { RedisServer } from '../support/redis-server.ts';
@@ -39,9 +39,11 @@ function record(overrides: Partial<WorkerRecord> = {}): WorkerRecord {
 describe('CardStore', () => {
   it('stores a card compressed under the hash of its canonical JSON', async () => {
     const store = new CardStore(redis);
-    const hash = await store.put(card);
-    expect(hash).toBe(cardHash(card));
-    expect(await store.put({ ...card, templateTokens: { bos_token: '<s>', eos_token: '</s>' } })).toBe(hash);
+    const packed = await packCard(card);
+    const { hash } = packed;
+    expect((await packCard({ ...card, templateTokens: { bos_token: '<s>', eos_token: '</s>' } })).hash).toBe(hash);
+    await store.put(packed);
+    await store.put(packed);
     expect(await store.get(hash)).toEqual(card);
     expect(await redis.strlen(redisKeys.card(hash))).toBeLessThan(10_000);
     expect(await redis.ttl(redisKeys.card(hash))).toBeGreaterThan(0);
@@ -55,9 +57,12 @@ describe('CardStore', () => {
 
   it('refuses a card that is not what its hash says', async () => {
     const store = new CardStore(redis);
-    const hash = await store.put(card);
-    const other = await store.put({ ...card, chatTemplate: 'evil' });
-    await redis.copy(redisKeys.card(other), redisKeys.card(hash), 'REPLACE');
+    const packed = await packCard(card);
+    const other = await packCard({ ...card, chatTemplate: 'evil' });
+    const { hash } = packed;
+    await store.put(packed);
+    await store.put(other);
+    await redis.copy(redisKeys.card(other.hash), redisKeys.card(hash), 'REPLACE');
     await expect(store.get(hash)).rejects.toBeInstanceOf(CardCorruptError);
     await redis.set(redisKeys.card(hash), 'not brotli');
     await expect(store.get(hash)).rejects.toThrow(/can not be unpacked/);

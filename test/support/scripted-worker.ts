@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type GenerateJob, type ModelCard, relay } from '#contracts';
+import { type GenerateJob, type ModelCard, packCard, relay } from '#contracts';
 import { CardStore, connectRedis, JobConsumer, WorkerDirectory } from '#queue';
 import { RelayDialer, type ResumedChoice } from '#relay';
 
@@ -70,7 +70,9 @@ export class ScriptedWorker implements AsyncDisposable {
   static async start(options: ScriptedWorkerOptions): Promise<ScriptedWorker> {
     const worker = new ScriptedWorker(options);
     if (worker.#redis.status !== 'ready') await new Promise((resolve) => worker.#redis.once('ready', resolve));
-    worker.#cardHash = await new CardStore(worker.#redis).put(options.card);
+    const packed = await packCard(options.card);
+    worker.#cardHash = packed.hash;
+    await new CardStore(worker.#redis).put(packed);
     await worker.#beat();
     worker.#heartbeat = setInterval(() => void worker.#beat().catch(() => {}), 500);
     worker.#consumer.start();

@@ -22,7 +22,9 @@ const files: Record<string, string> = {
   'libs/relay/src/index.ts': "import { app } from '../../../apps/api/src/main.ts';\nexport const relay = app;",
   'libs/news/src/index.ts': "import { code } from '#contracts';\nexport const news = code;",
   'apps/api/src/main.ts': "import { worker } from '../../worker/src/main.ts';\nexport const app = worker;",
-  'apps/worker/src/main.ts': "import 'onnxruntime-node';\nexport const worker = 1;",
+  'libs/models/src/index.ts': "import type { code } from '#contracts';\nexport const models: typeof code | 2 = 2;",
+  'apps/worker/src/main.ts':
+    "import 'onnxruntime-node';\nimport { models } from '#models';\nexport const worker = models;",
 };
 
 beforeAll(() => {
@@ -49,6 +51,8 @@ describe('the dependency rules', () => {
     ['lib-direction-engine: libs/engine/src/index.ts → libs/queue/src/index.ts'],
     ['lib-direction-relay: libs/relay/src/index.ts → apps/api/src/main.ts'],
     ['no-deep-imports: libs/engine/src/deep.ts → libs/contracts/src/code.ts'],
+    ['engine-thread-stays-small: libs/engine/src/index.ts → libs/contracts/src/index.ts'],
+    ['worker-stays-small: apps/worker/src/main.ts → libs/models/src/index.ts'],
     ['no-cycles: libs/engine/src/one.ts →'],
     ['apps-stand-alone: apps/api/src/main.ts → apps/worker/src/main.ts'],
     ['one-importer-of-onnxruntime: apps/worker/src/main.ts →'],

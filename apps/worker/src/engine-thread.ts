@@ -3,8 +3,9 @@ import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Engine, serveEngine } from '#engine';
-import { openModelRunner, returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner';
-import { GrammarConstraints } from '#models';
+import { openModelRunner } from '#model-runner';
+import { returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner/process';
+import { GrammarConstraints } from '#models/grammar';
 import { collectGarbage } from './model/collect-garbage.ts';
 import type { EngineThreadData } from './model/engine-thread-data.ts';
 

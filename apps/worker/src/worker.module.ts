@@ -4,10 +4,12 @@ import { DueRequests, TenantAccount } from '#admission';
 import type { Logger } from '#observability';
 import { CardStore, connectRedis, RedisHealth, WorkerDirectory } from '#queue';
 import { MillraceWorker } from './lifecycle/millrace-worker.ts';
+import type { ModelReader } from './model/model-reader.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
 const OPTIONS = Symbol('WorkerOptions');
 const LOGGER = Symbol('Logger');
+const READER = Symbol('ModelReader');
 const REDIS = Symbol('Redis');
 
 /** The composition root: who gets what. */
@@ -19,12 +21,13 @@ export class WorkerModule implements OnApplicationShutdown {
     this.#redis = redis;
   }
 
-  static for(options: WorkerOptions, logger: Logger): DynamicModule {
+  static for(options: WorkerOptions, logger: Logger, reader: ModelReader): DynamicModule {
     return {
       module: WorkerModule,
       providers: [
         { provide: OPTIONS, useValue: options },
         { provide: LOGGER, useValue: logger },
+        { provide: READER, useValue: reader },
         {
           provide: REDIS,
           inject: [OPTIONS, LOGGER],
@@ -35,10 +38,11 @@ export class WorkerModule implements OnApplicationShutdown {
         { provide: WorkerDirectory, inject: [REDIS], useFactory: (redis: Redis) => new WorkerDirectory(redis) },
         {
           provide: MillraceWorker,
-          inject: [OPTIONS, LOGGER, CardStore, WorkerDirectory, REDIS],
+          inject: [OPTIONS, LOGGER, READER, CardStore, WorkerDirectory, REDIS],
           useFactory: (
             workerOptions: WorkerOptions,
             workerLogger: Logger,
+            modelReader: ModelReader,
             cards: CardStore,
             directory: WorkerDirectory,
             redis: Redis,
@@ -46,6 +50,7 @@ export class WorkerModule implements OnApplicationShutdown {
             new MillraceWorker({
               options: workerOptions,
               logger: workerLogger,
+              reader: modelReader,
               cards,
               directory,
               connection: redis,

@@ -6,7 +6,6 @@
  * import { GenerateJob, JOB_VERSION } from '#contracts';
  * const job = GenerateJob.parse(JSON.parse(text)); // throws ZodError when a field is missing or unknown
  */
-export { canonicalCardJson, cardHash } from './card-hash.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode } from './error-codes.ts';
 export * as relay from './gen/relay.ts';
 export { GenerateJob, JOB_VERSION, OLDEST_JOB_VERSION } from './generate-job.ts';
@@ -23,6 +22,7 @@ export {
   wholeBlocks,
 } from './model-runner.ts';
 export { OutputConstraint } from './output-constraint.ts';
+export { type PackedCard, packCard, unpackCard } from './packed-card.ts';
 export { GREEDY, SamplingParameters } from './sampling-parameters.ts';
 export { StopConditions } from './stop-conditions.ts';
 export type { TokenTable } from './token-table.ts';

@@ -1,5 +1,6 @@
 /**
- * Runs a decoder in ONNX Runtime, seen as slots of a KV cache (`ModelRunner` of #contracts).
+ * Runs a decoder in ONNX Runtime, seen as slots of a KV cache (`ModelRunner` of #contracts). What concerns the process
+ * as a whole has an entry of its own, `#model-runner/process`.
  *
  * @module
  * @example
@@ -12,18 +13,13 @@
  * await runner.decode(1, Int32Array.of(argmax(runner.logits)), Int32Array.of(3));
  * await runner.close();
  */
-export { interruptRun } from './binding/interrupt-run.ts';
-export { largeAllocationsApart } from './large-allocations-apart.ts';
 export { ModelLoadError } from './model-load-error.ts';
 export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runner.ts';
 export { OrtLibraryError } from './ort/ort-library-error.ts';
 export { probeProvider } from './probe-provider.ts';
 export { ProviderUnavailableError } from './provider-unavailable-error.ts';
-export { returnFilePages } from './return-file-pages.ts';
-export { returnFreeMemory } from './return-free-memory.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';
-export { runOnProcessors } from './run-on-processors.ts';
 export { RunnerArgumentError } from './runner-argument-error.ts';
 export { inspectModel } from './signature/inspect-model.ts';
 export type { CachePair, ModelSignature, SideInput } from './signature/model-signature.ts';

@@ -1,4 +1,4 @@
-import { MillraceError } from '#contracts';
+import { MillraceError } from '#contracts/ports';
 
 /** ONNX Runtime refused or failed a forward pass; the message is its own. */
 export class RunFailedError extends MillraceError {

@@ -1,5 +1,5 @@
 /**
- * A model's folder, its tokenizer and its chat template.
+ * A model's folder, its tokenizer and its chat template; grammars have an entry of their own, `#models/grammar`.
  *
  * @module
  * @example
@@ -13,9 +13,6 @@ export type { ModelConfig } from './folder/model-config.ts';
 export { type CardOptions, ModelFolder, openModelFolder } from './folder/model-folder.ts';
 export { ModelFolderError, type ModelFolderProblem } from './folder/model-folder-error.ts';
 export { resolveModelFolder } from './folder/resolve-model-folder.ts';
-export { GrammarConstraints } from './grammar/grammar-constraints.ts';
-export { SchemaGrammar } from './grammar/schema-grammar.ts';
-export { SchemaRefusedError } from './grammar/schema-refused-error.ts';
 export { type ImportedModel, type ImportOptions, type ImportProgress, importGguf } from './import/import-gguf.ts';
 export { ModelImportError } from './import/model-import-error.ts';
 export { LAYOUTS, type Layout } from './import/weights/choose-product.ts';

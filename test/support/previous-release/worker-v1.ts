@@ -1,5 +1,5 @@
 import { Worker } from 'bullmq';
-import type { ModelCard } from '#contracts';
+import { type ModelCard, packCard } from '#contracts';
 import { CardStore, connectRedis, redisKeys } from '#queue';
 import { JobV1 } from './job-v1.ts';
 import { RelayWorkerV1 } from './relay-v1.ts';
@@ -38,7 +38,9 @@ export class WorkerV1 implements AsyncDisposable {
   static async start(options: WorkerV1Options): Promise<WorkerV1> {
     const worker = new WorkerV1(options);
     if (worker.#redis.status !== 'ready') await new Promise((resolve) => worker.#redis.once('ready', resolve));
-    const cardHash = await new CardStore(worker.#redis).put(options.card);
+    const packed = await packCard(options.card);
+    const cardHash = packed.hash;
+    await new CardStore(worker.#redis).put(packed);
     const beat = async (): Promise<void> => {
       const models = [{ model: options.card.model, cardHash, slots: 4, running: 0, waiting: 0 }];
       const record = { workerId: 'old', state: 'ready', models, startedAtMs: 0, beatAtMs: Date.now() };

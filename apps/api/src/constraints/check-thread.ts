@@ -1,7 +1,8 @@
 /** Entry of the checking thread: compiles constraints as a worker will, and says whether it could. */
 import { parentPort } from 'node:worker_threads';
 import { MillraceError } from '#contracts';
-import { answerTokenTable, GrammarConstraints } from '#models';
+import { answerTokenTable } from '#models';
+import { GrammarConstraints } from '#models/grammar';
 import type { CheckMessage, CheckReply } from './check-message.ts';
 
 /** By card. Each holds a vocabulary. */

@@ -1,17 +1,19 @@
 import { modelEntry } from '#config';
 import { type CommandAnswer, type HostedModelRecord, MillraceError, type WorkerCommand } from '#contracts';
-import { returnFreeMemory } from '#model-runner';
+import { returnFreeMemory } from '#model-runner/process';
 import type { Logger } from '#observability';
 import type { HostedModel } from '../model/hosted-model.ts';
 import { type MemoryLimit, requireFit } from '../model/memory-limit.ts';
 import type { MemoryNeed } from '../model/memory-need.ts';
-import { openServedModel, type ServedModel } from '../model/served-model.ts';
+import type { ModelReader } from '../model/model-reader.ts';
+import type { ServedModel } from '../model/served-model.ts';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
 
 export interface HostedModelsParts {
   readonly options: WorkerOptions;
   readonly limit: MemoryLimit;
   readonly logger: Logger;
+  readonly reader: ModelReader;
   readonly host: (served: ServedModel, options: ModelOptions) => HostedModel;
   /** Makes a model's card known, which has to be before others hear of the model. */
   readonly publishCard: (served: ServedModel) => Promise<void>;
@@ -110,14 +112,15 @@ export class HostedModels implements Iterable<HostedModel> {
 
   /** @throws MillraceError, or what is wrong with the folder as invalid_request */
   async #open(options: ModelOptions): Promise<HostedModel> {
-    const served = await openServedModel(options, this.#parts.options.modelRoots).catch((error: unknown) => {
+    const served = await this.#parts.reader.read(options).catch((error: unknown) => {
       if (error instanceof MillraceError) throw error;
       const message = error instanceof Error ? error.message : String(error);
       throw new MillraceError('invalid_request', message, { cause: error });
     });
     this.#requireStaying();
-    this.#requireFreeName(served.model, options);
-    requireFit(served.model, served.need, this.#needs(), this.#parts.limit);
+    const name = served.card.model;
+    this.#requireFreeName(name, options);
+    requireFit(name, served.need, this.#needs(), this.#parts.limit);
     const model = this.#parts.host(served, options);
     this.#models.set(model.name, model);
     return model;

@@ -17,6 +17,7 @@ import { HealthServer, type Problems } from '../health/health-server.ts';
 import { SharedRelay } from '../jobs/shared-relay.ts';
 import { HostedModel } from '../model/hosted-model.ts';
 import { type MemoryLimit, memoryLimitOf } from '../model/memory-limit.ts';
+import type { ModelReader } from '../model/model-reader.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
 import { TracedJobs } from '../observation/traced-jobs.ts';
@@ -31,6 +32,7 @@ import { WorkerStateMachine } from './worker-state.ts';
 export interface MillraceWorkerParts {
   readonly options: WorkerOptions;
   readonly logger: Logger;
+  readonly reader: ModelReader;
   readonly cards: CardStore;
   readonly directory: WorkerDirectory;
   /** A `producer` connection, for commands. */
@@ -74,8 +76,9 @@ export class MillraceWorker {
       options,
       limit: this.#limit,
       logger,
+      reader: parts.reader,
       host: (served, modelOptions) => this.#host(served, modelOptions),
-      publishCard: async ({ card }) => void (await parts.cards.put(card)),
+      publishCard: ({ card }) => parts.cards.put(card),
       onChange: () => this.#heartbeat.beat(),
     });
     this.#dialer = new RelayDialer(this.#dialerOptions());
@@ -152,7 +155,7 @@ export class MillraceWorker {
   #host(served: ServedModel, options: ModelOptions): HostedModel {
     const { logger, cards } = this.#parts;
     const worker = this.#parts.options;
-    const measured = new JobMetrics(this.#metrics, served.model);
+    const measured = new JobMetrics(this.#metrics, served.card.model);
     return new HostedModel({
       served,
       options,
@@ -165,7 +168,7 @@ export class MillraceWorker {
         await this.#parts.accountOf(tenantId).reportUsage(requestId, { promptTokens, ...made });
       },
       isAlone: () => [...this.#models].length === 1,
-      due: this.#parts.dueOf(served.model),
+      due: this.#parts.dueOf(served.card.model),
       onChange: () => this.#changed(),
       onFatal: (error) => {
         for (const listener of this.#fatalListeners) listener(error);

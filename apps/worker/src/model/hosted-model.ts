@@ -1,6 +1,6 @@
 import type { HostedModelRecord, WorkerRecord, WorkerState } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
-import { returnFilePages } from '#model-runner';
+import { returnFilePages } from '#model-runner/process';
 import type { Logger } from '#observability';
 import { type CardStore, type ExpressSource, JobConsumer } from '#queue';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
@@ -16,7 +16,7 @@ export interface HostedModelParts {
   readonly options: ModelOptions;
   readonly worker: WorkerOptions;
   readonly logger: Logger;
-  readonly cards: Pick<CardStore, 'put' | 'refresh'>;
+  readonly cards: Pick<CardStore, 'put'>;
   readonly relay: SharedRelay;
   readonly observer: JobRunnerParts['observer'];
   readonly reportUsage: JobRunnerParts['reportUsage'];
@@ -56,11 +56,11 @@ export class HostedModel {
     this.#parts = parts;
     this.served = parts.served;
     this.options = parts.options;
-    this.#state = new WorkerStateMachine(parts.logger, `model ${parts.served.model}`);
+    this.#state = new WorkerStateMachine(parts.logger, `model ${parts.served.card.model}`);
   }
 
   get name(): string {
-    return this.served.model;
+    return this.served.card.model;
   }
 
   get state(): WorkerState {
@@ -117,8 +117,8 @@ export class HostedModel {
 
   /** As others find it among the models of a worker. */
   record(): WorkerRecord['models'][number] {
-    const { model, cardHash } = this.served;
-    return { model, cardHash, slots: this.options.slots, ...this.#load() };
+    const { model, hash } = this.served.card;
+    return { model, cardHash: hash, slots: this.options.slots, ...this.#load() };
   }
 
   /** As operators see it. */
@@ -127,7 +127,7 @@ export class HostedModel {
     const { folder, slots, threads } = options;
     const stuck = state === 'stopped' && this.stuck;
     return {
-      ...{ model: served.model, folder, slots, threads, memoryBytes: served.need.mostBytes },
+      ...{ model: served.card.model, folder, slots, threads, memoryBytes: served.need.mostBytes },
       ...this.#load(),
       state: state === 'stopped' ? 'failed' : state,
       problem: stuck ? "its engine's thread does not end; restart the worker" : this.#problem,
@@ -138,9 +138,8 @@ export class HostedModel {
   async keepCard(): Promise<void> {
     if (this.#state.current === 'stopped') return;
     const { cards, served } = this.#parts;
-    const kept = await cards.refresh(served.cardHash);
+    await cards.put(served.card);
     this.#consumption.beat(this.#state.current === 'ready', this.#serving?.consumer.consuming === true);
-    if (!kept) await cards.put(served.card);
   }
 
   /** Why the process should be restarted; null where it should not. */
@@ -160,7 +159,7 @@ export class HostedModel {
     return {
       model: this.name,
       state: this.#state.current,
-      cardHash: this.served.cardHash,
+      cardHash: this.served.card.hash,
       engine: serving && { ...serving.engine.stats(), replacedTotal: serving.engine.replacedTotal },
       runner: serving?.engine.ready.description ?? null,
       jobs: serving && { running: serving.jobs.running, ...serving.jobs.counts },
@@ -179,7 +178,7 @@ export class HostedModel {
   async #start(): Promise<void> {
     const { served, logger, options, worker } = this.#parts;
     let engine: EngineSupervisor;
-    // What reading its folder has left behind, before its weights take their place.
+    // What the start of the process has left behind, before the weights take their place.
     collectGarbage();
     returnFilePages(null);
     try {
@@ -192,8 +191,9 @@ export class HostedModel {
     if (this.#retired !== null) return engine.close();
     this.#serving = this.#serve(engine);
     const { description, shape } = engine.ready;
-    const { model, cardHash, need } = served;
-    logger.info({ model, cardHash, threads: options.threads, need, ...description, shape }, 'model is loaded');
+    const { card, need } = served;
+    const names = { model: card.model, cardHash: card.hash };
+    logger.info({ ...names, threads: options.threads, need, ...description, shape }, 'model is loaded');
     this.#serving.consumer.start();
     this.#state.become('ready');
     await this.#parts.onChange();
@@ -206,10 +206,19 @@ export class HostedModel {
 
   #serve(engine: EngineSupervisor): Serving {
     const { served, worker, relay, logger, observer, reportUsage } = this.#parts;
-    const { tokenTable, cardHash } = served;
+    const { tokenTable, card } = served;
     const { prefixSharing } = worker;
     const port = relay.port();
-    const parts = { prefixSharing, engine, dialer: port, tokenTable, cardHash, logger, observer, reportUsage };
+    const parts = {
+      prefixSharing,
+      engine,
+      dialer: port,
+      tokenTable,
+      cardHash: card.hash,
+      logger,
+      observer,
+      reportUsage,
+    };
     const jobs = new JobRunner(parts);
     engine.onLoss((loss) => void this.#engineLost(loss));
     engine.onFatal((error) => this.#engineFailed(error));

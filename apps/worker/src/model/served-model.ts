@@ -1,44 +1,19 @@
 import { extname } from 'node:path';
-import { cardHash, type ModelCard, type TokenTable } from '#contracts';
+import type { PackedCard, TokenTable } from '#contracts';
 import { EngineSupervisor, EngineThread } from '#engine';
-import { interruptRun } from '#model-runner';
-import { answerTokenTable, OUTPUT_FORMATS, openModelFolder, resolveModelFolder } from '#models';
+import { interruptRun } from '#model-runner/process';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
 import type { EngineThreadData } from './engine-thread-data.ts';
-import { type MemoryNeed, memoryNeedOf } from './memory-need.ts';
-import { readMemorySizes } from './read-memory-sizes.ts';
-import { UnknownOutputFormatError } from './unknown-output-format-error.ts';
+import type { MemoryNeed } from './memory-need.ts';
 
-/** A checked model folder and how this worker will serve it; the weights are not loaded yet. */
+/** A checked model folder and how this worker will serve it; the weights are not loaded yet. Plain data. */
 export interface ServedModel {
-  /** The id that clients ask for. */
-  readonly model: string;
-  readonly card: ModelCard;
-  readonly cardHash: string;
+  /** Under the id that clients ask for. Kept for a Redis that loses it. */
+  readonly card: PackedCard;
   readonly modelFile: string;
   readonly tokenTable: TokenTable;
   readonly slotTokens: number;
   readonly need: MemoryNeed;
-}
-
-/**
- * @throws ModelFolderError with everything that is missing or wrong in the folder, UnknownOutputFormatError, and an error
- * that says why its ONNX file can not be served
- */
-export async function openServedModel(options: ModelOptions, modelRoots: readonly string[]): Promise<ServedModel> {
-  const { outputFormat } = options;
-  if (outputFormat !== null && !OUTPUT_FORMATS.has(outputFormat)) {
-    throw new UnknownOutputFormatError(outputFormat, OUTPUT_FORMATS.keys());
-  }
-  const folder = await openModelFolder(await resolveModelFolder(options.folder, modelRoots));
-  const sizes = readMemorySizes(folder.modelFile);
-  const slotTokens = Math.min(options.slotTokens, folder.config.maxPositions ?? options.slotTokens);
-  const model = options.modelId ?? folder.name;
-  const chosen = outputFormat === null ? {} : { outputFormat };
-  const card = folder.card({ model, contextLength: slotTokens, ...chosen });
-  const tokenTable = answerTokenTable(card);
-  const need = memoryNeedOf(await sizes, options, slotTokens);
-  return { model, card, cardHash: cardHash(card), modelFile: folder.modelFile, tokenTable, slotTokens, need };
 }
 
 /** Models that share their cores take them from each other by spinning (decision 0033). */

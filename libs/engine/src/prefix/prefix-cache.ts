@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts';
+import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts/ports';
 import type { Sequence } from '../sequences/sequence.ts';
 import { PrefixTree } from './prefix-tree.ts';
 

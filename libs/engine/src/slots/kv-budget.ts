@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS, wholeBlocks } from '#contracts';
+import { KV_BLOCK_TOKENS, wholeBlocks } from '#contracts/ports';
 import type { Sequence } from '../sequences/sequence.ts';
 
 /**

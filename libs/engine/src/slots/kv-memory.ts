@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS, type ModelRunner, wholeBlocks } from '#contracts';
+import { KV_BLOCK_TOKENS, type ModelRunner, wholeBlocks } from '#contracts/ports';
 import type { Sequence } from '../sequences/sequence.ts';
 import type { KvBudget } from './kv-budget.ts';
 

@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS } from '#contracts';
+import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import { RunnerArgumentError } from '../runner-argument-error.ts';
 
 export interface RunnerLimits {

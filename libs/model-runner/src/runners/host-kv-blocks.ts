@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS } from '#contracts';
+import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 

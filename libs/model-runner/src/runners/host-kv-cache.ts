@@ -1,4 +1,4 @@
-import { wholeBlocks } from '#contracts';
+import { wholeBlocks } from '#contracts/ports';
 import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import { bytesPerElement, type ElementType, type FloatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';

@@ -1,4 +1,4 @@
-import { type ErrorCode, MillraceError } from '#contracts';
+import { type ErrorCode, MillraceError } from '#contracts/ports';
 
 /** Where in a schema something stands: keys and indices from its root. */
 export type SchemaPath = readonly (string | number)[];

@@ -1,0 +1,55 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { ModelOptions } from '../worker-options.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** What the thread that reads a folder is started with. */
+export interface ReadingThreadData {
+  readonly options: ModelOptions;
+  readonly modelRoots: readonly string[];
+}
+
+/** Reads model folders, each in a thread of its own, so that nothing of what reading takes is left in the process. */
+export class ModelReader {
+  readonly #modelRoots: readonly string[];
+  readonly #begun = new Map<ModelOptions, Promise<ServedModel>>();
+
+  constructor(modelRoots: readonly string[]) {
+    this.#modelRoots = modelRoots;
+  }
+
+  /** Begins what `read` will be asked for; so a folder can be read while the process still loads its code. */
+  begin(options: ModelOptions): void {
+    const reading = this.#inThread(options);
+    // Whoever asks for it is told.
+    reading.catch(() => {});
+    this.#begun.set(options, reading);
+  }
+
+  /**
+   * Settles when the thread has ended.
+   * @throws what `readModel` does, as plain Errors with the same names and messages
+   */
+  read(options: ModelOptions): Promise<ServedModel> {
+    const begun = this.#begun.get(options);
+    this.#begun.delete(options);
+    return begun ?? this.#inThread(options);
+  }
+
+  #inThread(options: ModelOptions): Promise<ServedModel> {
+    const entry = new URL(`./reading-thread${extname(import.meta.url)}`, import.meta.url);
+    const workerData: ReadingThreadData = { options, modelRoots: this.#modelRoots };
+    const thread = new Worker(entry, { workerData });
+    return new Promise((resolve, reject) => {
+      let served: ServedModel | null = null;
+      thread.once('message', (message: ServedModel) => {
+        served = message;
+      });
+      thread.once('error', reject);
+      thread.once('exit', () => {
+        if (served !== null) resolve(served);
+        else reject(new Error(`${options.folder} could not be read: its thread ended`));
+      });
+    });
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * The part of `#contracts` that an engine's thread needs: ports and errors, without the schemas of what travels, which
+ * take more memory than the rest of the thread's code.
+ *
+ * @module
+ * @example
+ * import { KV_BLOCK_TOKENS, MillraceError } from '#contracts/ports';
+ * throw new MillraceError('engine_failed', `The cache holds ${KV_BLOCK_TOKENS} tokens a block.`);
+ */
+export { ERROR_CODES, type ErrorCode, isErrorCode } from '../error-codes.ts';
+export { MillraceError, type MillraceErrorOptions } from '../millrace-error.ts';
+export {
+  type DecoderShape,
+  EXECUTION_PROVIDERS,
+  type ExecutionProvider,
+  KV_BLOCK_TOKENS,
+  type ModelRunner,
+  type PrefillParts,
+  type RunnerDescription,
+  wholeBlocks,
+} from '../model-runner.ts';
+export type { TokenTable } from '../token-table.ts';
