@@ -42,7 +42,7 @@ class FilledSlots {
 async function runnerLoop(settings: Settings): Promise<(task: BareLoopTask) => Promise<number[]>> {
   const { modelFile, slots, slotTokens, providers } = settings;
   const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
-  const runner = await openModelRunner({ modelFile, ...size, providers, binding: 'c-api' });
+  const runner = await openModelRunner({ modelFile, ...size, providers, binding: 'c-api', prefillParts: 0 });
   const filled = new FilledSlots(runner);
   return async (task) => {
     if (task.kind === 'prefill') return [await barePrefill(runner, task.prompts, task.promptTokens)];

@@ -37,6 +37,7 @@ serveSide<Settings, BareLoopTask, BothTimes>(async ({ modelFolder, slots, slotTo
     ...size,
     prefixCacheBytes: slotTokens * kvBytesPerToken,
     binding: 'c-api',
+    prefillParts: 0,
   });
   const options = { runner, tokenTable: folder.tokenTable(), prefillChunkTokens: BENCH_CHUNK_TOKENS };
   const engine = new Engine(options);

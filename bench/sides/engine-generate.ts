@@ -21,6 +21,7 @@ serveSide<Settings, GenerateTask, Generated>(async ({ modelFolder, slots, slotTo
     slotTokens,
     threads: 0,
     binding: 'c-api',
+    prefillParts: 0,
     maxChunkTokens,
   });
   const engine = new Engine({ runner, tokenTable: folder.tokenTable(), prefillChunkTokens: maxChunkTokens });

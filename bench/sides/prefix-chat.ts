@@ -47,7 +47,7 @@ serveSide<Settings, SharedPrefix | Chat, PromptTiming[]>(
       threads: 0,
       maxChunkTokens: 128,
     };
-    const runner = await openModelRunner({ ...options, binding: 'c-api' });
+    const runner = await openModelRunner({ ...options, binding: 'c-api', prefillParts: 0 });
     const engine = new Engine({ runner, tokenTable: folder.tokenTable(), prefillChunkTokens: 128 });
     let serial = 0;
     let seed = 1;

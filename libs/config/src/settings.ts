@@ -266,6 +266,7 @@ export const BenchSettings = z.object({
   MILLRACE_CPUS: workerSettings.shape.MILLRACE_CPUS,
   MILLRACE_SPIN_US: workerSettings.shape.MILLRACE_SPIN_US,
   MILLRACE_PREFILL_CHUNK: workerSettings.shape.MILLRACE_PREFILL_CHUNK,
+  MILLRACE_PREFILL_PARTS: workerSettings.shape.MILLRACE_PREFILL_PARTS,
   MILLRACE_SLOTS: workerSettings.shape.MILLRACE_SLOTS,
   MILLRACE_TUNED_FILE: workerSettings.shape.MILLRACE_TUNED_FILE,
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),

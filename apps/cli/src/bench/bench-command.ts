@@ -53,6 +53,7 @@ export async function benchCommand(flags: BenchFlags, environment: Readonly<Reco
   const [entry] = await completeModels(settings.MILLRACE_MODEL.slice(0, 1));
   if (entry === undefined) throw new StartError('No model is named; give one with --model.');
   const folder = await openModelFolder(entry.folder);
+  const opened: OpenedFolder = { folder, prefillParts: settings.MILLRACE_PREFILL_PARTS };
   const machine = processors();
   const say = (line: string) => console.error(line);
   say(`${folder.name} on ${describeProcessors(machine)}`);
@@ -63,12 +64,12 @@ export async function benchCommand(flags: BenchFlags, environment: Readonly<Reco
       spinUs: settings.MILLRACE_SPIN_US ?? DEFAULT_SPIN_US,
       prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     };
-    const rows = await speeds(folder, chosen, settings.MILLRACE_SLOTS, flags.seconds ?? DEFAULT_SECONDS);
+    const rows = await speeds(opened, chosen, settings.MILLRACE_SLOTS, flags.seconds ?? DEFAULT_SECONDS);
     console.log(flags.json === true ? JSON.stringify({ settings: chosen, rows }, null, 2) : speedsText(rows));
     return 0;
   }
   const tuning = await tune({
-    open: (candidate) => openMeasured(folder, candidate, machine),
+    open: (candidate) => openMeasured(opened, candidate, machine),
     processors: machine,
     budgetMs: (flags.seconds ?? DEFAULT_TUNE_SECONDS) * 1_000,
     now: () => performance.now(),
@@ -98,8 +99,14 @@ function writeTuned(file: string, { best }: Tuning, model: string, machine: Proc
   renameSync(`${file}.new`, file);
 }
 
+/** A model folder and what of a worker's settings is not tried. */
+interface OpenedFolder {
+  readonly folder: ModelFolder;
+  readonly prefillParts: number;
+}
+
 async function openMeasured(
-  folder: ModelFolder,
+  opened: OpenedFolder,
   candidate: EngineSettings,
   machine: Processors,
 ): Promise<MeasuredModel> {
@@ -107,7 +114,7 @@ async function openMeasured(
   const { cpus: wanted } = candidate;
   if (wanted !== null) runOnProcessors(wanted);
   else if (machine.nodes.length > 1) runOnProcessors(machine.allowed);
-  const runner = await openRunner(folder, candidate, MOST_ROWS);
+  const runner = await openRunner(opened, candidate, MOST_ROWS);
   const speed = new ModelSpeed(runner);
   return {
     decode: (rows, slice) => speed.decode(rows, slice),
@@ -117,7 +124,7 @@ async function openMeasured(
 }
 
 async function openRunner(
-  folder: ModelFolder,
+  { folder, prefillParts }: OpenedFolder,
   { threads, spinUs }: EngineSettings,
   slots: number,
 ): Promise<ModelRunner> {
@@ -129,6 +136,7 @@ async function openRunner(
     spinUs,
     binding: 'auto',
     maxChunkTokens: LONGEST_CHUNK,
+    prefillParts,
   });
 }
 
@@ -142,15 +150,15 @@ interface SpeedRow {
 
 /** Runner and engine in turns, on the same loaded model. */
 async function speeds(
-  folder: ModelFolder,
+  opened: OpenedFolder,
   chosen: EngineSettings,
   slots: number,
   seconds: number,
 ): Promise<SpeedRow[]> {
   if (chosen.cpus !== null) runOnProcessors(chosen.cpus);
-  const runner = await openRunner(folder, chosen, Math.min(slots, MOST_ROWS));
+  const runner = await openRunner(opened, chosen, Math.min(slots, MOST_ROWS));
   const alone = new ModelSpeed(runner);
-  const engine = new EngineSpeed(runner, folder.tokenTable(), chosen.prefillChunkTokens);
+  const engine = new EngineSpeed(runner, opened.folder.tokenTable(), chosen.prefillChunkTokens);
   const counts = [...new Set([1, 8, Math.min(slots, MOST_ROWS)])].filter((rows) => rows <= slots);
   const sliceMs = (seconds * 1_000) / (2 * counts.length + 1);
   const rows: SpeedRow[] = [
