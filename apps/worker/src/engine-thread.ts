@@ -27,6 +27,8 @@ const {
   replayLimitTokens,
   tokenTable,
 } = workerData as EngineThreadData;
+/** What prompts and answers read in weights' files, tables of embeddings above all, is mostly read once. */
+const FILE_PAGES_MS = 10_000;
 if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
 
 // Before the session's threads are made, which inherit it.
@@ -55,7 +57,8 @@ const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySi
 // What loading has left behind, before requests come.
 collectGarbage();
 returnFreeMemory();
-returnFilePages(dirname(realpathSync(modelFile)));
+const filePages = returnFilePages(dirname(realpathSync(modelFile)));
+setInterval(() => filePages.again(), FILE_PAGES_MS).unref();
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);

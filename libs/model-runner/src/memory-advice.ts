@@ -11,6 +11,18 @@ type Advise = (address: bigint, bytes: bigint, advice: number) => number;
 /** Null elsewhere than on Linux: only its advice takes effect at once; the same name means less in other systems. */
 export const advise: Advise | null = loadAdvise();
 
+/** Of this system's memory; some have larger ones than the usual. */
+export const PAGE_BYTES: bigint = loadPageBytes();
+
+function loadPageBytes(): bigint {
+  if (process.platform !== 'linux') return 4_096n;
+  try {
+    return BigInt(koffi.load(null).func('int getpagesize()')() as number);
+  } catch {
+    return 4_096n;
+  }
+}
+
 function loadAdvise(): Advise | null {
   if (process.platform !== 'linux') return null;
   try {

@@ -1,6 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import koffi from 'koffi';
 import { describe, expect, it } from 'vitest';
 import { returnFilePages, unchangedRegions } from './return-file-pages.ts';
+
+const libc = koffi.load(null);
 
 const region = (head: string, { rss, anonymous }: { rss: number; anonymous?: number }): string =>
   [
@@ -22,8 +28,13 @@ describe('unchangedRegions', () => {
       null,
     );
     expect(found).toEqual([
-      { begin: 0x55d0bf800000n, bytes: 8n << 20n, residentBytes: 512 << 10 },
-      { begin: 0x55d0c0000000n, bytes: 4n << 20n, residentBytes: 2 << 20 },
+      {
+        begin: 0x55d0bf800000n,
+        bytes: 8n << 20n,
+        residentBytes: 512 << 10,
+        line: '55d0bf800000-55d0c0000000 r--p 00000000 fe:00 1234      /usr/bin/node',
+      },
+      { begin: 0x55d0c0000000n, bytes: 4n << 20n, residentBytes: 2 << 20, line: CODE },
     ]);
   });
 
@@ -50,12 +61,59 @@ describe('unchangedRegions', () => {
 it('gives pages of the program back, which goes on', () => {
   const before = filePages();
   const mayGo = before === null ? [] : unchangedRegions(readFileSync('/proc/self/smaps', 'utf8'), null);
-  const returnedBytes = returnFilePages(null);
+  const returned = returnFilePages(null);
+  const returnedBytes = returned.bytes;
   const after = filePages();
   expect(returnedBytes > 0).toBe(mayGo.length > 0);
   if (before !== null && after !== null && returnedBytes > 0) expect(after).toBeLessThan(before);
   expect(JSON.parse('{"goes":"on"}')).toEqual({ goes: 'on' });
+  expect(returned.again() > 0).toBe(mayGo.length > 0);
+  expect(JSON.parse('{"goes":"further"}')).toEqual({ goes: 'further' });
 });
+
+it('gives pages of weights back again and again, but not those that are used all the time, nor what is gone by then', async () => {
+  if (filePages() === null) return;
+  const folder = await mkdtemp(join(tmpdir(), 'weights-'));
+  const file = join(folder, 'model.onnx.data');
+  await writeFile(file, Buffer.alloc(MAPPED_BYTES, 7));
+  const address = mapped(file);
+  const read = (share: number) => {
+    for (let at = 0; at < share * MAPPED_BYTES; at += 4_096) expect(koffi.decode(address, at, 'uint8')).toBe(7);
+  };
+  read(1);
+  expect(residentKib(file)).toBe(4_096);
+  const pages = returnFilePages(folder);
+  expect(residentKib(file)).toBe(0);
+  for (let round = 0; round < 2; round++) {
+    read(0.5);
+    expect(residentKib(file)).toBeGreaterThanOrEqual(2_048);
+    pages.again();
+    expect(residentKib(file)).toBe(0);
+  }
+  read(1);
+  pages.again();
+  expect(residentKib(file)).toBe(4_096);
+  const others = returnFilePages(folder);
+  libc.func('int munmap(void *at, size_t bytes)')(address, MAPPED_BYTES);
+  expect(() => others.again()).not.toThrow();
+  await rm(folder, { recursive: true });
+});
+
+const MAPPED_BYTES = 4 << 20;
+
+/** A file as ONNX Runtime maps weights: private, and to be written. */
+function mapped(file: string): unknown {
+  const map = libc.func('void *mmap(void *at, size_t bytes, int protection, int flags, int file, intptr_t offset)');
+  const opened = openSync(file, 'r');
+  const address = map(null, MAPPED_BYTES, 1 | 2, 2, opened, 0);
+  closeSync(opened);
+  return address;
+}
+
+function residentKib(file: string): number {
+  const region = readFileSync('/proc/self/smaps', 'utf8').split(file)[1];
+  return Number(/^Rss:\s+(\d+) kB$/m.exec(region ?? '')?.[1]);
+}
 
 /** KiB of files that are resident in this process; null where the system does not tell. */
 function filePages(): number | null {

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { sep } from 'node:path';
-import { advise, DONT_NEED } from './memory-advice.ts';
+import { advise, DONT_NEED, PAGE_BYTES } from './memory-advice.ts';
 
 /** Smaller ones are not worth a call. */
 const LEAST_BYTES = 256 * 1024;
+/** A region of which more than this share was used again is used all the time: to bring it in again and again would cost more than it frees. */
+const MOST_USED = 0.75;
 /** A file's private memory: `begin-end r-xp offset device inode /path`. */
 const OF_FILE = /^([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ \S+ [1-9]\d* +(\/.*)$/m;
 
@@ -11,28 +13,76 @@ interface Region {
   readonly begin: bigint;
   readonly bytes: bigint;
   readonly residentBytes: number;
+  /** Its line in /proc/PID/maps. */
+  readonly line: string;
+}
+
+/** What pages of files were given back, and can be again. */
+export interface ReturnedPages {
+  /** That were resident. */
+  readonly bytes: number;
+  /**
+   * Gives back what has come in since. A region of which most was used again is left alone from then on. Takes a millisecond or two; to be
+   * called by the thread that opened the model, or before any.
+   * @returns bytes that were resident there
+   */
+  again(): number;
 }
 
 /**
  * Takes pages of programs and libraries out of this process that it has read from their files and can read again: most of what Node and
  * ONNX Runtime read while they start and load a model is never used again. What is comes back from the system's cache of files, 16 pages
- * at a time, without reading a disk. Takes some milliseconds. Only Linux tells what may be taken; elsewhere nothing happens.
+ * at a time, without reading a disk; so a few hundred words bring in much of a table of embeddings. Takes some milliseconds. Only Linux
+ * tells what may be taken; elsewhere nothing happens.
  * @param weightsFolder whose files may be given back also where they are mapped to be written, as ONNX Runtime maps weights that it only
  * reads; null for none
- * @returns bytes that were resident there
  */
-export function returnFilePages(weightsFolder: string | null): number {
-  if (advise === null) return 0;
-  let maps: string;
-  try {
-    maps = readFileSync('/proc/self/smaps', 'utf8');
-  } catch {
-    return 0;
-  }
+export function returnFilePages(weightsFolder: string | null): ReturnedPages {
+  let regions: readonly Region[] = unchangedRegions(readText('/proc/self/smaps'), weightsFolder);
+  return {
+    bytes: giveBack(regions),
+    again: () => {
+      const lines = new Set(readText('/proc/self/maps').split('\n'));
+      // Where the address means something else by now, nothing may be touched.
+      regions = regions
+        .filter(({ line }) => lines.has(line))
+        .map((region) => ({ ...region, residentBytes: presentBytes(region) }))
+        .filter(({ bytes, residentBytes }) => residentBytes < MOST_USED * Number(bytes));
+      return giveBack(regions);
+    },
+  };
+}
+
+function giveBack(regions: readonly Region[]): number {
   let returnedBytes = 0;
-  for (const { begin, bytes, residentBytes } of unchangedRegions(maps, weightsFolder))
-    if (advise(begin, bytes, DONT_NEED) === 0) returnedBytes += residentBytes;
+  for (const { begin, bytes, residentBytes } of regions)
+    if (residentBytes > 0 && advise?.(begin, bytes, DONT_NEED) === 0) returnedBytes += residentBytes;
   return returnedBytes;
+}
+
+/** Pages of a region that this process has mapped now, by the highest bit of their entries in /proc/self/pagemap; all, where that is not told. */
+function presentBytes({ begin, bytes }: Region): number {
+  const entries = new BigUint64Array(Number(bytes / PAGE_BYTES));
+  let file: number | null = null;
+  try {
+    file = openSync('/proc/self/pagemap', 'r');
+    readSync(file, entries, 0, entries.byteLength, Number(begin / PAGE_BYTES) * entries.BYTES_PER_ELEMENT);
+  } catch {
+    return Number(bytes);
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+  return entries.reduce((count, entry) => count + Number(entry >> 63n), 0) * Number(PAGE_BYTES);
+}
+
+/** Empty where the system does not tell. */
+function readText(path: string): string {
+  if (advise === null) return '';
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /**
@@ -48,7 +98,7 @@ export function unchangedRegions(maps: string, weightsFolder: string | null): Re
       return [];
     if (place[3] === 'w' && (weightsFolder === null || !place[4]?.startsWith(`${weightsFolder}${sep}`))) return [];
     const begin = BigInt(`0x${place[1]}`);
-    return [{ begin, bytes: BigInt(`0x${place[2]}`) - begin, residentBytes }];
+    return [{ begin, bytes: BigInt(`0x${place[2]}`) - begin, residentBytes, line: place[0] }];
   });
 }
 

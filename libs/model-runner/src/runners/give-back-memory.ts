@@ -1,9 +1,6 @@
 import koffi from 'koffi';
 import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
-import { advise, DONT_NEED } from '../memory-advice.ts';
-
-/** The system takes whole pages only; other processors than x64 may have pages of up to 64 KiB. */
-const PAGE_BYTES = process.arch === 'x64' ? 4_096n : 65_536n;
+import { advise, DONT_NEED, PAGE_BYTES } from '../memory-advice.ts';
 
 /** Whether the system takes memory back that is still allocated. Elsewhere a cache keeps what it ever used. */
 export const CAN_GIVE_BACK_MEMORY = advise !== null;

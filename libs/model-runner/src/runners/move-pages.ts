@@ -1,13 +1,12 @@
 import koffi from 'koffi';
 import type { FloatArray } from '../element-type.ts';
+import { PAGE_BYTES } from '../memory-advice.ts';
 
 /** `MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP` of Linux 5.7 and later: the pages change their address, and the old one stays, without any. */
 const MOVE_PAGES_TO = 1 | 2 | 4;
 /** `PROT_READ | PROT_WRITE`, and `MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE`. */
 const READ_AND_WRITE = 1 | 2;
 const NEW_PAGES_AT = 0x2 | 0x10 | 0x20 | 0x4000;
-/** Of a page; other processors than x64 may have pages of up to 64 KiB. */
-const PAGE_BYTES = process.arch === 'x64' ? 4_096 : 65_536;
 /** What the calls return where the system refuses. */
 const FAILED = -1;
 
@@ -20,7 +19,7 @@ const calls = loadCalls();
 
 /** Whether places of so many bytes, which begin with a page, can be moved. */
 export function canMovePages(placeBytes: number): boolean {
-  return calls !== null && placeBytes > 0 && placeBytes % PAGE_BYTES === 0;
+  return calls !== null && placeBytes > 0 && placeBytes % Number(PAGE_BYTES) === 0;
 }
 
 /**
