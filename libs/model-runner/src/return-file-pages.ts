@@ -6,6 +6,8 @@ import { advise, DONT_NEED, PAGE_BYTES } from './memory-advice.ts';
 const LEAST_BYTES = 256 * 1024;
 /** A region of which more than this share was used again is used all the time: to bring it in again and again would cost more than it frees. */
 const MOST_USED = 0.75;
+/** Of a page in /proc/self/pagemap. */
+const ENTRY_BYTES = 8;
 /** A file's private memory: `begin-end r-xp offset device inode /path`. */
 const OF_FILE = /^([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ \S+ [1-9]\d* +(\/.*)$/m;
 
@@ -60,19 +62,21 @@ function giveBack(regions: readonly Region[]): number {
   return returnedBytes;
 }
 
-/** Pages of a region that this process has mapped now, by the highest bit of their entries in /proc/self/pagemap; all, where that is not told. */
+/** Of the pages of a region that this process has mapped now: the highest bit of their entries of 8 bytes in /proc/self/pagemap. All, where that is not told. */
 function presentBytes({ begin, bytes }: Region): number {
-  const entries = new BigUint64Array(Number(bytes / PAGE_BYTES));
+  const entries = new Uint8Array(ENTRY_BYTES * Number(bytes / PAGE_BYTES));
   let file: number | null = null;
   try {
     file = openSync('/proc/self/pagemap', 'r');
-    readSync(file, entries, 0, entries.byteLength, Number(begin / PAGE_BYTES) * entries.BYTES_PER_ELEMENT);
+    readSync(file, entries, 0, entries.byteLength, ENTRY_BYTES * Number(begin / PAGE_BYTES));
   } catch {
     return Number(bytes);
   } finally {
     if (file !== null) closeSync(file);
   }
-  return entries.reduce((count, entry) => count + Number(entry >> 63n), 0) * Number(PAGE_BYTES);
+  let pages = 0;
+  for (let last = ENTRY_BYTES - 1; last < entries.length; last += ENTRY_BYTES) pages += (entries[last] ?? 0) >> 7;
+  return pages * Number(PAGE_BYTES);
 }
 
 /** Empty where the system does not tell. */
