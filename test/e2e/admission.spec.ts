@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, type TenantInput, TenantStore } from '#admission';
 import type { ModelCard } from '#contracts';
 import { openModelFolder } from '#models';
-import { connectRedis, ModelQueue, redisKeys } from '#queue';
+import { connectRedis, redisKeys } from '#queue';
 import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
@@ -16,7 +16,6 @@ const messages = [{ role: 'user' as const, content: 'Hello' }];
 
 let server: RedisServer;
 let redis: Redis;
-let queue: ModelQueue;
 let api: ProductProcess;
 let worker: ScriptedWorker;
 let card: ModelCard;
@@ -30,7 +29,6 @@ beforeAll(async () => {
   redis = connectRedis(server.url, 'producer');
   const folder = await openModelFolder('test/fixtures/models/tiny-llama');
   card = folder.card({ model: 'tiny/llama', contextLength: 256 });
-  queue = new ModelQueue({ model: card.model, redis });
   worker = await ScriptedWorker.start({ redisUrl: server.url, card, slots: SLOTS, run: (job) => script(job) });
   api = await ProductProcess.start('api', { ...settings(), MILLRACE_QUEUE_PLACES: String(QUEUE_PLACES) });
 }, 120_000);
@@ -38,7 +36,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker?.[Symbol.asyncDispose]();
   await api?.[Symbol.asyncDispose]();
-  await queue?.close();
   redis?.disconnect();
   await server?.[Symbol.asyncDispose]();
 });
@@ -103,7 +100,7 @@ function counting(key: string, maxRetries: number) {
 async function untilQueued(waiting: number): Promise<void> {
   await vi.waitFor(async () => {
     expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(waiting);
-    expect((await queue.depth()).waiting).toBe(waiting);
+    expect(await redis.zcard(redisKeys.prioritizedJobs(card.model))).toBe(waiting);
   });
 }
 

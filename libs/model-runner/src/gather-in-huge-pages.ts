@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import koffi from 'koffi';
-import { advise, COLLAPSE } from './memory-advice.ts';
+import { libcFunction } from './libc-function.ts';
+import { advise, COLLAPSE, PAGE_BYTES } from './memory-advice.ts';
 
 /**
  * A decode run reads all weights once, by far more memory than the processor's table of recent addresses (TLB) knows in
@@ -9,7 +9,6 @@ import { advise, COLLAPSE } from './memory-advice.ts';
  * that are all in use are copied together, 2 MiB at a time. What they hold, and how much memory is taken, stays.
  */
 const HUGE_PAGE_BYTES = 2n << 20n;
-const PAGE_BYTES = 4_096n;
 const PAGES = Number(HUGE_PAGE_BYTES / PAGE_BYTES);
 /** Where so many were refused in a row the system has none left, and looking for more only takes time. */
 const MOST_REFUSALS = 8;
@@ -18,6 +17,8 @@ const ANONYMOUS = /^([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0(?:\s+\[heap\])
 
 /** `mincore`: which pages are resident, in the lowest bit of each of `pages`. */
 type Residency = (address: bigint, bytes: bigint, pages: Uint8Array) => number;
+const residency =
+  process.arch === 'x64' ? libcFunction<Residency>('int mincore(uintptr_t address, size_t bytes, void *pages)') : null;
 
 /**
  * Goes on beside everything else: copying two megabytes takes some milliseconds, and between any two the thread is free for
@@ -25,7 +26,6 @@ type Residency = (address: bigint, bytes: bigint, pages: Uint8Array) => number;
  * @returns bytes that are in huge pages now; 0 where the system has none to give
  */
 export async function gatherInHugePages(): Promise<number> {
-  const residency = loadResidency();
   if (advise === null || residency === null) return 0;
   const resident = new Uint8Array(PAGES);
   let [gathered, refusals] = [0, 0];
@@ -56,14 +56,4 @@ function anonymousRegions(): [bigint, bigint][] {
     const match = ANONYMOUS.exec(line);
     return match === null ? [] : [[BigInt(`0x${match[1]}`), BigInt(`0x${match[2]}`)] as [bigint, bigint]];
   });
-}
-
-/** Null elsewhere than on Linux with pages of 4 KiB. */
-function loadResidency(): Residency | null {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return null;
-  try {
-    return koffi.load(null).func('int mincore(uintptr_t address, size_t bytes, void *pages)') as Residency;
-  } catch {
-    return null;
-  }
 }

@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import { libcFunction } from './libc-function.ts';
 
 /** `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD` of glibc's malloc.h */
 const MMAP_THRESHOLD = -3;
@@ -16,15 +16,10 @@ let done = false;
  * Only glibc has it; elsewhere nothing happens.
  */
 export function largeAllocationsApart(): void {
-  if (done || process.platform !== 'linux') return;
+  if (done) return;
   done = true;
-  let setOption: SetOption;
-  try {
-    setOption = koffi.load(null).func('int mallopt(int option, int value)') as SetOption;
-  } catch {
-    return;
-  }
-  setOption(MMAP_THRESHOLD, LARGE_BYTES);
+  const setOption = libcFunction<SetOption>('int mallopt(int option, int value)');
+  setOption?.(MMAP_THRESHOLD, LARGE_BYTES);
   // What is free at the end of a heap goes back as well; learnt, this would be twice the largest block.
-  setOption(TRIM_THRESHOLD, LARGE_BYTES);
+  setOption?.(TRIM_THRESHOLD, LARGE_BYTES);
 }

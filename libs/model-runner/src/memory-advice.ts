@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import { libcFunction } from './libc-function.ts';
 
 /** `MADV_DONTNEED` of Linux: pages are the system's again. Next time they read as their file, or as zeros where they are of none. */
 export const DONT_NEED = 4;
@@ -8,26 +8,8 @@ export const COLLAPSE = 25;
 /** `madvise`: 0 where the system follows. The address is a page's. */
 type Advise = (address: bigint, bytes: bigint, advice: number) => number;
 
-/** Null elsewhere than on Linux: only its advice takes effect at once; the same name means less in other systems. */
-export const advise: Advise | null = loadAdvise();
+/** Null elsewhere than on Linux: only its advice takes effect at once. */
+export const advise = libcFunction<Advise>('int madvise(uintptr_t address, size_t bytes, int advice)');
 
 /** Of this system's memory; some have larger ones than the usual. */
-export const PAGE_BYTES: bigint = loadPageBytes();
-
-function loadPageBytes(): bigint {
-  if (process.platform !== 'linux') return 4_096n;
-  try {
-    return BigInt(koffi.load(null).func('int getpagesize()')() as number);
-  } catch {
-    return 4_096n;
-  }
-}
-
-function loadAdvise(): Advise | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    return koffi.load(null).func('int madvise(uintptr_t address, size_t bytes, int advice)') as Advise;
-  } catch {
-    return null;
-  }
-}
+export const PAGE_BYTES = BigInt(libcFunction<() => number>('int getpagesize()')?.() ?? 4_096);

@@ -71,7 +71,7 @@ it('gives pages of the program back, which goes on', () => {
   expect(JSON.parse('{"goes":"further"}')).toEqual({ goes: 'further' });
 });
 
-it('gives pages of weights back again and again, but not those that are used all the time, nor what is gone by then', async () => {
+it('gives pages of weights back again and again, but not those that are used all the time, nor changed ones', async () => {
   if (filePages() === null) return;
   const folder = await mkdtemp(join(tmpdir(), 'weights-'));
   const file = join(folder, 'model.onnx.data');
@@ -94,18 +94,36 @@ it('gives pages of weights back again and again, but not those that are used all
   pages.again();
   expect(residentKib(file)).toBe(4_096);
   const others = returnFilePages(folder);
-  libc.func('int munmap(void *at, size_t bytes)')(address, MAPPED_BYTES);
-  expect(() => others.again()).not.toThrow();
+  koffi.encode(address, 8_192, 'uint8', 9);
+  others.again();
+  expect(koffi.decode(address, 8_192, 'uint8')).toBe(9);
+  await rm(folder, { recursive: true });
+});
+
+it('leaves alone what has come to the address of weights that are gone', async () => {
+  if (filePages() === null) return;
+  const folder = await mkdtemp(join(tmpdir(), 'weights-'));
+  const file = join(folder, 'model.onnx.data');
+  await writeFile(file, Buffer.alloc(MAPPED_BYTES, 7));
+  const address = mapped(file);
+  for (let at = 0; at < MAPPED_BYTES; at += 4_096) koffi.decode(address, at, 'uint8');
+  const pages = returnFilePages(folder);
+  expect(pages.bytes).toBeGreaterThanOrEqual(MAPPED_BYTES);
+  map(address, MAPPED_BYTES, READ_AND_WRITE, 0x2 | 0x10 | 0x20, -1, 0);
+  koffi.encode(address, 0, 'uint8', 5);
+  pages.again();
+  expect(koffi.decode(address, 0, 'uint8')).toBe(5);
   await rm(folder, { recursive: true });
 });
 
 const MAPPED_BYTES = 4 << 20;
+const READ_AND_WRITE = 1 | 2;
+const map = libc.func('void *mmap(void *at, size_t bytes, int protection, int flags, int file, intptr_t offset)');
 
 /** A file as ONNX Runtime maps weights: private, and to be written. */
 function mapped(file: string): unknown {
-  const map = libc.func('void *mmap(void *at, size_t bytes, int protection, int flags, int file, intptr_t offset)');
   const opened = openSync(file, 'r');
-  const address = map(null, MAPPED_BYTES, 1 | 2, 2, opened, 0);
+  const address = map(null, MAPPED_BYTES, READ_AND_WRITE, 2, opened, 0);
   closeSync(opened);
   return address;
 }

@@ -6,8 +6,11 @@ import { advise, DONT_NEED, PAGE_BYTES } from './memory-advice.ts';
 const LEAST_BYTES = 256 * 1024;
 /** A region of which more than this share was used again is used all the time: to bring it in again and again would cost more than it frees. */
 const MOST_USED = 0.75;
-/** Of a page in /proc/self/pagemap. */
+/** Of a page in /proc/self/pagemap; in the last one the bits of a page that is mapped, of one that is swapped out, and of one that is a file's. */
 const ENTRY_BYTES = 8;
+const MAPPED = 0x80;
+const SWAPPED = 0x40;
+const OF_A_FILE = 0x20;
 /** A file's private memory: `begin-end r-xp offset device inode /path`. */
 const OF_FILE = /^([0-9a-f]+)-([0-9a-f]+) r([w-])[x-]p [0-9a-f]+ \S+ [1-9]\d* +(\/.*)$/m;
 
@@ -24,8 +27,8 @@ export interface ReturnedPages {
   /** That were resident. */
   readonly bytes: number;
   /**
-   * Gives back what has come in since. A region of which most was used again is left alone from then on. Takes a millisecond or two; to be
-   * called by the thread that opened the model, or before any.
+   * Gives back what has come in since. A region of which most was used again, or a page was changed, is left alone from then on. Takes some
+   * milliseconds; to be called by the thread that opened the model, which alone can unmap its weights.
    * @returns bytes that were resident there
    */
   again(): number;
@@ -48,7 +51,7 @@ export function returnFilePages(weightsFolder: string | null): ReturnedPages {
       // Where the address means something else by now, nothing may be touched.
       regions = regions
         .filter(({ line }) => lines.has(line))
-        .map((region) => ({ ...region, residentBytes: presentBytes(region) }))
+        .map((region) => ({ ...region, residentBytes: unchangedBytes(region) }))
         .filter(({ bytes, residentBytes }) => residentBytes < MOST_USED * Number(bytes));
       return giveBack(regions);
     },
@@ -62,8 +65,8 @@ function giveBack(regions: readonly Region[]): number {
   return returnedBytes;
 }
 
-/** Of the pages of a region that this process has mapped now: the highest bit of their entries of 8 bytes in /proc/self/pagemap. All, where that is not told. */
-function presentBytes({ begin, bytes }: Region): number {
+/** Of a region's pages that this process has mapped now. All, where that is not told, or a page is no longer the file's. */
+function unchangedBytes({ begin, bytes }: Region): number {
   const entries = new Uint8Array(ENTRY_BYTES * Number(bytes / PAGE_BYTES));
   let file: number | null = null;
   try {
@@ -75,7 +78,12 @@ function presentBytes({ begin, bytes }: Region): number {
     if (file !== null) closeSync(file);
   }
   let pages = 0;
-  for (let last = ENTRY_BYTES - 1; last < entries.length; last += ENTRY_BYTES) pages += (entries[last] ?? 0) >> 7;
+  for (let last = ENTRY_BYTES - 1; last < entries.length; last += ENTRY_BYTES) {
+    const state = (entries[last] ?? 0) & (MAPPED | SWAPPED | OF_A_FILE);
+    if (state === 0 || state === OF_A_FILE) continue;
+    if (state !== (MAPPED | OF_A_FILE)) return Number(bytes);
+    pages += 1;
+  }
   return pages * Number(PAGE_BYTES);
 }
 

@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import { libcFunction } from './libc-function.ts';
 
 type Trim = (keepBytes: number) => number;
 
@@ -7,12 +7,5 @@ type Trim = (keepBytes: number) => number;
  * Takes some milliseconds. Only glibc has it; elsewhere nothing happens.
  */
 export function returnFreeMemory(): void {
-  if (process.platform !== 'linux') return;
-  let trim: Trim;
-  try {
-    trim = koffi.load(null).func('int malloc_trim(size_t keepBytes)') as Trim;
-  } catch {
-    return;
-  }
-  trim(0);
+  libcFunction<Trim>('int malloc_trim(size_t keepBytes)')?.(0);
 }

@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import type { FloatArray } from '../element-type.ts';
+import { libcFunction } from '../libc-function.ts';
 import { PAGE_BYTES } from '../memory-advice.ts';
 
 /** `MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP` of Linux 5.7 and later: the pages change their address, and the old one stays, without any. */
@@ -10,16 +11,19 @@ const NEW_PAGES_AT = 0x2 | 0x10 | 0x20 | 0x4000;
 /** What the calls return where the system refuses. */
 const FAILED = -1;
 
-interface Calls {
-  mremap(from: bigint, bytes: number, newBytes: number, flags: number, to: bigint): number;
-  mmap(at: bigint, bytes: number, protection: number, flags: number, file: number, offset: number): number;
-}
+type Move = (from: bigint, bytes: number, newBytes: number, flags: number, to: bigint) => number;
+type MapMemory = (at: bigint, bytes: number, protection: number, flags: number, file: number, offset: number) => number;
 
-const calls = loadCalls();
+const move = libcFunction<Move>(
+  'intptr_t mremap(uintptr_t from, size_t bytes, size_t newBytes, int flags, uintptr_t to)',
+);
+const map = libcFunction<MapMemory>(
+  'intptr_t mmap(uintptr_t at, size_t bytes, int protection, int flags, int file, intptr_t offset)',
+);
 
 /** Whether places of so many bytes, which begin with a page, can be moved. */
 export function canMovePages(placeBytes: number): boolean {
-  return calls !== null && placeBytes > 0 && placeBytes % Number(PAGE_BYTES) === 0;
+  return move !== null && map !== null && placeBytes > 0 && placeBytes % Number(PAGE_BYTES) === 0;
 }
 
 /**
@@ -28,29 +32,14 @@ export function canMovePages(placeBytes: number): boolean {
  * @returns false where the system refuses: the values are where they were, and those of the new place are lost
  */
 export function movePages(array: FloatArray, from: number, to: number, length: number): boolean {
-  if (calls === null) return false;
+  if (move === null || map === null) return false;
   const base = koffi.address(array);
   const bytes = length * array.BYTES_PER_ELEMENT;
   const target = base + BigInt(to * array.BYTES_PER_ELEMENT);
   const source = base + BigInt(from * array.BYTES_PER_ELEMENT);
-  if (calls.mremap(source, bytes, bytes, MOVE_PAGES_TO, target) !== FAILED) return true;
+  if (move(source, bytes, bytes, MOVE_PAGES_TO, target) !== FAILED) return true;
   // Linux may have unmapped the new place before it found out why it can not move.
-  if (calls.mmap(target, bytes, READ_AND_WRITE, NEW_PAGES_AT, -1, 0) === FAILED)
+  if (map(target, bytes, READ_AND_WRITE, NEW_PAGES_AT, -1, 0) === FAILED)
     throw new Error('memory that was unmapped to move pages there can not be mapped again');
   return false;
-}
-
-function loadCalls(): Calls | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    const libc = koffi.load(null);
-    return {
-      mremap: libc.func('intptr_t mremap(uintptr_t from, size_t bytes, size_t newBytes, int flags, uintptr_t to)'),
-      mmap: libc.func(
-        'intptr_t mmap(uintptr_t at, size_t bytes, int protection, int flags, int file, intptr_t offset)',
-      ),
-    } as unknown as Calls;
-  } catch {
-    return null;
-  }
 }
