@@ -246,7 +246,7 @@ export class Engine implements EnginePort {
     if (work.kind === 'decode') this.#scheduler.pace.decoded(runMs);
     this.#runEnded();
     this.#steps += 1;
-    if (work.kind === 'prefill') this.#updatePrefill(work.sequence, work.chunkTokens, runMs);
+    if (work.kind === 'prefill') this.#updatePrefill(work, runMs);
     else if (work.kind === 'decode') this.#updateDecode(work.rows);
     else if (work.kind === 'join') this.#updateJoin(work.sequences);
     this.#settle();
@@ -255,8 +255,9 @@ export class Engine implements EnginePort {
     return true;
   }
 
-  #updatePrefill(sequence: Sequence, chunkTokens: number, runMs: number): void {
+  #updatePrefill({ sequence, chunkTokens, part, parts }: SchedulerOutput & { kind: 'prefill' }, runMs: number): void {
     const { request, chunk } = sequence;
+    this.#scheduler.pace.computed({ tokens: chunkTokens, parts }, part, sequence.computedTokens, runMs);
     const chunkMs = (chunk?.ms ?? 0) + runMs;
     if (chunk !== null) {
       chunk.part += 1;

@@ -25,9 +25,44 @@ const tokensOf = (pace: PrefillPace, remaining: number, past = 0, rowsWait = tru
 const measured = (tokens: number, past: number) => 6.4 + 0.95 * tokens + 0.0056 * past + 0.00053 * tokens * past;
 
 describe('PrefillPace', () => {
-  it('lets a chunk take three quarters of what the stretch leaves beside a decode run', () => {
+  it('lets a chunk take three quarters of what the stretch leaves beside a decode run, until it knows how far runs vary', () => {
     // 40 ms · (3 − 1) · 0.75 = 60 ms, at 2 ms a token 30 tokens, of which the kernels like 28.
     expect(tokensOf(paceOf(40, perToken(2)), LONG, 0)).toBe(28);
+  });
+
+  it('lets a chunk take more where runs take what was foretold, and less where a part of them takes far longer', () => {
+    const paceWith = (ratioOf: (run: number) => number) => {
+      const pace = paceOf(40, perToken(2));
+      const chunk = { tokens: 32, parts: 1 };
+      for (let run = 0; run < 300; run++) pace.computed(chunk, 0, 0, 64 * ratioOf(run));
+      pace.beginDecode();
+      return tokensOf(pace, LONG);
+    };
+    // 80 ms ÷ 1.05 = 76 ms, and 80 ms ÷ 1.8.
+    expect(paceWith(() => 1)).toBe(36);
+    expect(paceWith((run) => (run % 5 === 0 ? 1.8 : 1))).toBeLessThanOrEqual(24);
+    // One in a hundred decides nothing.
+    expect(paceWith((run) => (run % 100 === 0 ? 9 : 1))).toBeGreaterThanOrEqual(32);
+  });
+
+  it('makes chunks so long that the longest of their parts fits', () => {
+    const withHead = (headShare: number) => {
+      const pace = paceOf(10, measured, { past: 4_000, parts: 6 });
+      const chunk = { tokens: 16, parts: 6 };
+      for (let run = 0; run < 100; run++)
+        for (let part = 0; part < 6; part++)
+          pace.computed(chunk, part, 4_000, (measured(16, 4_000) / 6) * (part === 5 ? headShare : 1));
+      pace.beginDecode();
+      return { pace, chunk: pace.nextChunk(LONG, 4_000, true)! };
+    };
+    expect(withHead(1).chunk).toEqual({ tokens: 24, parts: 6 });
+    const { pace, chunk } = withHead(1.5);
+    expect(chunk).toEqual({ tokens: 16, parts: 6 });
+    for (let part = 1; part < 6; part++) {
+      expect(pace.continues(chunk, part, 4_000, true)).toBe(false);
+      pace.beginDecode();
+      expect(pace.continues(chunk, part, 4_000, true)).toBe(true);
+    }
   });
 
   it('makes chunks smaller where attention has a longer past to read', () => {
@@ -51,15 +86,23 @@ describe('PrefillPace', () => {
     expect(tokensOf(pace, LONG, 0)).toBe(28);
   });
 
-  it('lets a chunk of a tenant that is due more seats take two decode runs, whatever others have taken', () => {
+  it('computes the rest of a prompt whose tenant is due more seats at once where that lasts two decode runs, whatever others have taken', () => {
     const pace = paceOf(40, perToken(1));
     expect(tokensOf(pace, 50)).toBe(50);
     expect(tokensOf(pace, 70)).toBe(0);
     expect(tokensOf(pace, 70, 0, true, true)).toBe(70);
+    // Two of them only as far as both fit into what others get.
     expect(tokensOf(pace, LONG, 0, true, true)).toBe(0);
     pace.beginDecode();
-    expect(tokensOf(pace, LONG, 0, true, true)).toBe(80);
-    // Where others get more it gets as much.
+    expect(tokensOf(pace, 80, 0, true, true)).toBe(80);
+    pace.beginDecode();
+    expect(tokensOf(pace, 90, 0, true, true)).toBe(60);
+  });
+
+  it('gives longer prompts of such a tenant the time of two decode runs, as far as runs vary, or of more where others get more', () => {
+    // 40 ms · 2 · 0.75, where others get 40 ms · (2 − 1) · 0.75.
+    expect(tokensOf(paceOf(40, perToken(1), { stretch: 2 }), LONG, 0, true, true)).toBe(60);
+    expect(tokensOf(paceOf(40, perToken(1), { stretch: 2 }), LONG)).toBe(28);
     expect(tokensOf(paceOf(20, perToken(1), { stretch: 5 }), LONG, 0, true, true)).toBe(60);
     expect(tokensOf(paceOf(20, perToken(1), { stretch: 5 }), LONG)).toBe(60);
   });
@@ -94,9 +137,9 @@ describe('PrefillPace', () => {
     const chunk = pace.nextChunk(LONG, 4_000, true);
     expect(chunk).toEqual({ tokens: 16, parts: 6 });
     for (let part = 1; part < 6; part++) {
-      expect(pace.continues(chunk!, 4_000, true)).toBe(false);
+      expect(pace.continues(chunk!, part, 4_000, true)).toBe(false);
       pace.beginDecode();
-      expect(pace.continues(chunk!, 4_000, true)).toBe(true);
+      expect(pace.continues(chunk!, part, 4_000, true)).toBe(true);
     }
   });
 
@@ -105,7 +148,7 @@ describe('PrefillPace', () => {
     const chunk = pace.nextChunk(LONG, 500, true);
     expect(chunk?.parts).toBe(6);
     let parts = 1;
-    while (pace.continues(chunk!, 500, true)) parts++;
+    while (pace.continues(chunk!, parts, 500, true)) parts++;
     expect(parts).toBeGreaterThan(1);
     expect(paceOf(200, measured, { parts: 6 }).nextChunk(LONG, 0, true)).toEqual({ tokens: 128, parts: 1 });
   });

@@ -1,5 +1,6 @@
 import { nextPrefillChunk } from './prefill-chunk.ts';
 import { PrefillCost } from './prefill-cost.ts';
+import { PrefillSurprise } from './prefill-surprise.ts';
 
 export interface PrefillPaceOptions {
   /** Most prompt tokens between two decode runs, and of a chunk. */
@@ -25,11 +26,10 @@ export interface PrefillChunk {
 const NEW_SHARE = 0.2;
 /** A single long run, when another process had the core, decides nothing. */
 const MOST_SURPRISE = 2;
-/** Readings of runs vary; what is aimed at is so much of what is allowed. */
-const AIM = 0.75;
 /**
- * Decode runs that a chunk may last whose tenant is due more seats than it has. With two thirds of the time for it, a prompt that
- * takes P alone has its first token within 1.5 P and two decode runs: the one that it meets, and one for every two of P.
+ * Decode runs that the rest of a prompt may last to be computed at once, when its tenant is due more seats than it has; longer ones may last
+ * so long as runs vary. With two thirds of the time for it, a prompt that takes P alone has its first token within 1.5 P and two decode
+ * runs: the one that it meets, and one for every two of P. P is then what it takes at most, where it does not fit whole.
  */
 const DUE_DECODE_RUNS = 2;
 const LEAST_PREFILL_MS = 8;
@@ -56,6 +56,9 @@ export class PrefillPace {
   readonly #parts: number;
   readonly #leastMs: number;
   readonly #cost = new PrefillCost();
+  readonly #surprise = new PrefillSurprise();
+  /** What each part takes, over what one takes on average: the last one has the head as well. */
+  readonly #partShares: Float64Array;
   #decodeMs: number | null = null;
   /** What may still be computed before the next decode run. */
   readonly #budget: Budget;
@@ -66,6 +69,7 @@ export class PrefillPace {
     this.#maxTokens = maxTokens;
     this.#stretch = stretch;
     this.#parts = parts;
+    this.#partShares = new Float64Array(parts).fill(1);
     this.#leastMs = leastMs;
     this.#budget = { begun: false, tokensLeft: maxTokens, msLeft: Number.POSITIVE_INFINITY };
     this.#dueBudget = { ...this.#budget };
@@ -75,6 +79,17 @@ export class PrefillPace {
   decoded(ms: number): void {
     const before = this.#decodeMs;
     this.#decodeMs = before === null ? ms : before + NEW_SHARE * (Math.min(ms, MOST_SURPRISE * before) - before);
+  }
+
+  /** A chunk's part, or all of it in one run, took so long. */
+  computed({ tokens, parts }: PrefillChunk, part: number, pastTokens: number, ms: number): void {
+    if (!this.#cost.known) return;
+    const foretoldMs = this.#partMs({ tokens, parts }, part, pastTokens);
+    this.#surprise.learn(ms / foretoldMs);
+    if (parts === 1) return;
+    this.#partShares[part] *= 1 + NEW_SHARE * (Math.min(ms / foretoldMs, MOST_SURPRISE) - 1);
+    const sum = this.#partShares.reduce((all, share) => all + share, 0);
+    for (let i = 0; i < parts; i++) this.#partShares[i] *= parts / sum;
   }
 
   /** A chunk behind so many tokens took so long, all parts together. */
@@ -101,18 +116,19 @@ export class PrefillPace {
    * @param due its tenant is due more seats than it has
    */
   nextChunk(remainingTokens: number, pastTokens: number, rowsWait: boolean, due = false): PrefillChunk | null {
-    const most = rowsWait ? this.#mostTokens(pastTokens, due) : { tokens: this.#maxTokens, parts: 1 };
-    const chunk = { tokens: nextPrefillChunk(remainingTokens, most.tokens), parts: most.parts };
     const budget = due ? this.#dueBudget : this.#budget;
+    const atOnce = !rowsWait || (due && !budget.begun && this.#fitsDue(remainingTokens, pastTokens));
+    const most = atOnce ? { tokens: this.#maxTokens, parts: 1 } : this.#mostTokens(pastTokens, due);
+    const chunk = { tokens: nextPrefillChunk(remainingTokens, most.tokens), parts: most.parts };
     if (rowsWait && budget.begun && chunk.tokens > budget.tokensLeft) return null;
-    if (!this.continues(chunk, pastTokens, rowsWait, due)) return null;
+    if (!this.continues(chunk, 0, pastTokens, rowsWait, due)) return null;
     budget.tokensLeft -= chunk.tokens;
     return chunk;
   }
 
   /** Whether the next part of a chunk comes now, or rows that wait come first. */
-  continues({ tokens, parts }: PrefillChunk, pastTokens: number, rowsWait: boolean, due = false): boolean {
-    const ms = this.#cost.known ? this.#cost.msOf(tokens, pastTokens) / parts : 0;
+  continues(chunk: PrefillChunk, part: number, pastTokens: number, rowsWait: boolean, due = false): boolean {
+    const ms = this.#cost.known ? this.#partMs(chunk, part, pastTokens) : 0;
     const budget = due ? this.#dueBudget : this.#budget;
     if (rowsWait && budget.begun && ms > budget.msLeft) return false;
     budget.begun = true;
@@ -122,8 +138,18 @@ export class PrefillPace {
 
   #allowedMs(due: boolean): number {
     if (this.#stretch === 0 || this.#decodeMs === null) return Number.POSITIVE_INFINITY;
-    const runs = (this.#stretch - 1) * AIM;
-    return Math.max(this.#leastMs, (due ? Math.max(runs, DUE_DECODE_RUNS) : runs) * this.#decodeMs);
+    const runs = due ? Math.max(this.#stretch - 1, DUE_DECODE_RUNS) : this.#stretch - 1;
+    return Math.max(this.#leastMs, (runs * this.#decodeMs) / this.#surprise.most);
+  }
+
+  #fitsDue(tokens: number, pastTokens: number): boolean {
+    if (this.#decodeMs === null || !this.#cost.known || tokens > this.#maxTokens) return false;
+    return this.#cost.msOf(tokens, pastTokens) <= DUE_DECODE_RUNS * this.#decodeMs;
+  }
+
+  #partMs({ tokens, parts }: PrefillChunk, part: number, pastTokens: number): number {
+    const ms = this.#cost.msOf(tokens, pastTokens);
+    return parts === 1 ? ms : (ms * this.#partShares[part]) / parts;
   }
 
   /** The chunk that computes most tokens in each time that is allowed, of those whose parts fit one, two, … times into it. */
@@ -131,10 +157,13 @@ export class PrefillPace {
     const allowedMs = this.#allowedMs(due);
     if (allowedMs === Number.POSITIVE_INFINITY || !this.#cost.known) return { tokens: this.#maxTokens, parts: 1 };
     const leastTokens = Math.min(LEAST_TOKENS, this.#maxTokens);
+    const largestShare = Math.max(...this.#partShares);
     let best = { tokens: leastTokens, parts: this.#parts };
     let bestRate = 0;
     for (let partsAtOnce = this.#parts; partsAtOnce >= 1; partsAtOnce--) {
-      const fitting = Math.floor(this.#cost.tokensWithin((allowedMs * this.#parts) / partsAtOnce, pastTokens));
+      // Of several at once one may be the largest.
+      const share = partsAtOnce === this.#parts ? 1 : (largestShare + partsAtOnce - 1) / this.#parts;
+      const fitting = Math.floor(this.#cost.tokensWithin(allowedMs / share, pastTokens));
       const tokens = Math.min(this.#maxTokens, fitting - (fitting % STEP_TOKENS));
       if (tokens < leastTokens || tokens * partsAtOnce <= bestRate) continue;
       bestRate = tokens * partsAtOnce;

@@ -192,7 +192,7 @@ export class Scheduler {
     const { computedTokens, chunk: begun } = sequence;
     const due = this.shares.giverFor(this.#share(sequence.request)) !== null;
     if (begun !== null) {
-      if (!this.pace.continues(begun, computedTokens, rowsWait, due)) return null;
+      if (!this.pace.continues(begun, begun.part, computedTokens, rowsWait, due)) return null;
       return { kind: 'prefill', sequence, chunkTokens: begun.tokens, part: begun.part, parts: begun.parts };
     }
     const chunk = this.pace.nextChunk(sequence.prefillTokenIds.length - computedTokens, computedTokens, rowsWait, due);

@@ -136,7 +136,7 @@ describe('seats', () => {
     expect(computed.reduce((sum, tokens) => sum + tokens, 0)).toBe(64);
   });
 
-  it('come with the time for a whole prompt that lasts two decode runs, and never with more between two of them', () => {
+  it('come with the time for a whole prompt that lasts two decode runs, and longer ones are computed at the pace of runs that vary', () => {
     const seating = new Seating(4, 4, 128);
     const { pace } = seating.scheduler;
     for (let run = 0; run < 60; run += 1) pace.prefilled(8 * (1 + (run % 4)), 0, 8 * (1 + (run % 4)));
@@ -147,11 +147,12 @@ describe('seats', () => {
       seating.step();
     }
     seating.chunks.length = 0;
-    // 20 ms × (3 − 1) × 0.75 = 30 ms, in which others compute 28 tokens; for who is due a seat 2 × 20 ms.
+    // 20 ms × (3 − 1) × 0.75 = 30 ms, in which others compute 28 tokens; to end a prompt of who is due a seat 2 × 20 ms.
     seating.submit(from('light', 2, prompt(34)));
     seating.submit(from('second', 2, prompt(80)));
-    for (let step = 0; step < 6; step += 1) seating.step();
-    expect(seating.chunks).toEqual(['light 34', 'decode', 'second 40', 'decode', 'second 40', 'decode']);
+    for (let step = 0; step < 8; step += 1) seating.step();
+    const chunks = ['light 34', 'decode', 'second 28', 'decode', 'second 28', 'decode', 'second 24', 'decode'];
+    expect(seating.chunks).toEqual(chunks);
   });
 
   it('are taken from the newest sequence, and come back to the oldest', async () => {
