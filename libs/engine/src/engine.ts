@@ -99,7 +99,7 @@ export class Engine implements EnginePort {
       moveSlot: (...move) => this.#memory.moveSlot(...move),
       loadPrefix: (sequence) => this.#loadPrefix(sequence),
     });
-    this.#memory = new KvMemory(runner, this.#budget, () => this.#scheduler.holders());
+    this.#memory = new KvMemory(runner, this.#budget, () => this.#scheduler.seating.holders());
     this.#intake = new RequestIntake({
       runner,
       texts: new TokenTexts(options.tokenTable),
@@ -155,7 +155,7 @@ export class Engine implements EnginePort {
   }
 
   stats(): EngineStats {
-    const { slots, parking, shares, waiting, parks } = this.#scheduler;
+    const { slots, parking, shares, waiting, parks } = this.#scheduler.seating;
     return {
       running: slots.occupied,
       waiting,
@@ -187,7 +187,7 @@ export class Engine implements EnginePort {
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
       if (work.kind === 'prefill') this.#memory.makeRoom(work.chunkTokens);
-      else this.#memory.makeRoom(1, this.#scheduler.slots.occupied);
+      else this.#memory.makeRoom(1, this.#scheduler.seating.slots.occupied);
       if (work.kind === 'prefill' && work.sequence.untouched && work.part === 0) this.#tellSeat(work.sequence);
       const run = this.#run(work);
       return run === null ? this.#updateFromOutput(work) : this.#trackStep(run);

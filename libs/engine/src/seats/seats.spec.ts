@@ -74,7 +74,7 @@ class Seating {
     const work = this.scheduler.schedule();
     if (work.kind === 'prefill') this.chunks.push(`${work.sequence.request.input.tenantId} ${work.chunkTokens}`);
     else this.chunks.push(work.kind);
-    const { rows, prefilling } = this.scheduler.slots;
+    const { rows, prefilling } = this.scheduler.seating.slots;
     const seats = new Map<string, number>();
     for (const { request } of prefilling === null ? rows : [...rows, prefilling]) {
       const tenantId = request.input.tenantId ?? '';

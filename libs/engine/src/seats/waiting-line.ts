@@ -1,5 +1,5 @@
-import type { TenantShare } from '../seats/tenant-share.ts';
 import type { Sequence } from '../sequences/sequence.ts';
+import type { TenantShare } from './tenant-share.ts';
 
 /** The sequences without a seat, waiting and parked, in order of arrival. */
 export class WaitingLine {
