@@ -87,12 +87,12 @@ def build_gqa_decoder(
             num_heads=shape.heads, kv_num_heads=shape.kv_heads, do_rotary=1, rotary_interleaved=0,
             scale=float(1 / np.sqrt(shape.head_size)),
         )[0]  # fmt: skip
+        if last_position_only and layer == shape.layers - 1:
+            # Behind the last attention only each row's last real position is read: the others are dropped here.
+            attended, residual = (_last_position(graph, value, ids, seqlens_k, total) for value in (attended, residual))
         branch = project(graph, f"{prefix}.o", attended)
         normed, residual = _norm(graph, shape, f"{prefix}.post_attention", norms, residual, branch)
         branch = project(graph, f"{prefix}.down", _gated(graph, prefix, project, normed, fused_gate_up))
-    if last_position_only:
-        # Only the last real position of each row feeds the head: the rest of the final layer's rows are dropped first.
-        residual, branch = (_last_position(graph, value, ids, seqlens_k, total) for value in (residual, branch))
     normed, _ = _norm(graph, shape, "final", norms, residual, branch, last=True)
     graph.node("Identity", [project(graph, "head", normed)], ["logits"])
     graph.output("logits", TensorProto.FLOAT, ["batch_size", 1 if last_position_only else "sequence_length", shape.vocabulary])

@@ -30,15 +30,18 @@ export function decoderGraph(decoder: DecoderDescription, weights: DecoderWeight
     const prefix = `layers.${layer}`;
     let normed: string;
     [normed, residual] = addNorm(graph, decoder, weights, `${prefix}.input`, residual, branch);
-    const attended = addAttention(graph, decoder, weights, layer, normed, lengths);
+    let attended = addAttention(graph, decoder, weights, layer, normed, lengths);
+    if (layer === decoder.layers - 1) {
+      // Behind the last attention only each row's last real position is read: the others are dropped here.
+      const last = lastIndex(graph, ids, lengths);
+      attended = graph.node('GatherND', [attended, last], { batch_dims: 1 });
+      residual = graph.node('GatherND', [residual, last], { batch_dims: 1 });
+    }
     branch = weights.project(graph, `${prefix}.o`, attended);
     [normed, residual] = addNorm(graph, decoder, weights, `${prefix}.post_attention`, residual, branch);
     branch = weights.project(graph, `${prefix}.down`, addGated(graph, weights, prefix, normed));
   }
-  // Only the last real position of each row feeds the head.
-  const last = lastIndex(graph, ids, lengths);
-  const ends = [residual, branch ?? residual].map((value) => graph.node('GatherND', [value, last], { batch_dims: 1 }));
-  const [normed] = addNorm(graph, decoder, weights, 'final', ends[0] ?? '', ends[1] ?? '', true);
+  const [normed] = addNorm(graph, decoder, weights, 'final', residual, branch, true);
   graph.node('Identity', [weights.head(graph, normed)], {}, 'logits');
   graph.output('logits', 'float32', ['batch_size', 1, weights.vocabulary]);
   for (const name of cacheNames(decoder, 'present'))
