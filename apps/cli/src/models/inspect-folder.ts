@@ -121,7 +121,10 @@ function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']
 }
 
 function changeText(edit: ModelSignature['edits'][number]): string {
-  if (edit.kind === 'last-logits') return "logits are computed for a prompt's last position only";
+  if (edit.kind === 'last-position')
+    return edit.readers.length === 1
+      ? "logits are computed for a prompt's last position only"
+      : "behind the last attention a prompt's last position only is computed";
   if (edit.kind === 'whole-cache') return 'sliding-window layers keep their whole past instead of a ring';
   if (edit.kind === 'cache-branch') return 'the branch of a merged decoder is chosen by its past';
   if (edit.kind === 'rotary-table') return 'the longer of two rotary tables is taken always';

@@ -74,8 +74,8 @@ it('makes the condition between two rotary tables a constant', async () => {
   expect(after.graph?.initializer?.at(-1)).toMatchObject({ name: 'millrace.true', dims: [], rawData: Buffer.of(1) });
 });
 
-it('gives the product with the vocabulary the last position only', async () => {
-  const { after } = await change({ kind: 'last-logits', output: 'logits' });
+it('gives readers the last position of values only', async () => {
+  const { after } = await change({ kind: 'last-position', values: ['a'], readers: ['logits'] });
   const nodes = after.graph?.node ?? [];
   expect(nodes.slice(3)).toMatchObject([
     { opType: 'Slice', input: ['a', 'millrace.last', 'millrace.end', 'millrace.sequence_axis'] },

@@ -11,7 +11,7 @@ const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onn
 /** Constants that edits give to the graph, by their value. */
 const CONDITIONS = { true: 'millrace.true', false: 'millrace.false' } as const;
 /** [batch, sequence, hidden] → [batch, 1, hidden]: the positions from the last one on, along the second axis. */
-const LAST_POSITION = 'millrace.last_position';
+const lastOf = (value: string) => `millrace.last_position.${value}`;
 const LAST_SLICE = { 'millrace.last': -1n, 'millrace.end': 2n ** 63n - 1n, 'millrace.sequence_axis': 1n } as const;
 
 const CACHE_BRANCH = 'use_cache_branch';
@@ -38,15 +38,16 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
     if (branches && number === INPUT && ValueInfoProto.decode(graph.subarray(valueStart, end)).name === CACHE_BRANCH)
       continue;
     const node = number === NODE ? NodeProto.decode(graph.subarray(valueStart, end)) : null;
-    if (node !== null && edits.some((edit) => edit.kind === 'last-logits' && node.output?.includes(edit.output)))
-      parts.push(...encodedField(NODE, lastPosition(node.input?.[0] ?? '')));
+    for (const edit of edits)
+      if (edit.kind === 'last-position' && node !== null && node.output?.[0] === edit.readers[0])
+        parts.push(...edit.values.flatMap((value) => encodedField(NODE, lastPosition(value))));
     if (node !== null && edits.map((edit) => change(node, edit)).includes(true))
       parts.push(...encodedField(NODE, NodeProto.encode(node).finish()));
     else parts.push(graph.subarray(start, end));
   }
   for (const edit of edits) {
     if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
-    if (edit.kind === 'last-logits')
+    if (edit.kind === 'last-position')
       for (const [name, value] of Object.entries(LAST_SLICE)) parts.push(...integer(name, value));
   }
   return Buffer.concat(parts);
@@ -59,9 +60,9 @@ function change(node: Node, edit: GraphEdit): boolean {
     node.input = [CONDITIONS[`${edit.condition}`]];
     return true;
   }
-  if (edit.kind === 'last-logits') {
-    if (!node.output?.includes(edit.output)) return false;
-    node.input = [LAST_POSITION, ...(node.input ?? []).slice(1)];
+  if (edit.kind === 'last-position') {
+    if (!edit.readers.includes(node.output?.[0] ?? '')) return false;
+    node.input = node.input?.map((name) => (edit.values.includes(name) ? lastOf(name) : name));
     return true;
   }
   const layer = attentionLayer(node);
@@ -97,9 +98,9 @@ function cacheBranch(past: string): Uint8Array[] {
   ];
 }
 
-function lastPosition(hidden: string): Uint8Array {
-  const input = [hidden, ...Object.keys(LAST_SLICE)];
-  return NodeProto.encode({ opType: 'Slice', name: LAST_POSITION, input, output: [LAST_POSITION] }).finish();
+function lastPosition(value: string): Uint8Array {
+  const input = [value, ...Object.keys(LAST_SLICE)];
+  return NodeProto.encode({ opType: 'Slice', name: lastOf(value), input, output: [lastOf(value)] }).finish();
 }
 
 /** [1] */

@@ -11,5 +11,5 @@ export type GraphEdit =
   | { readonly kind: 'rotary-table'; readonly output: string; readonly condition: boolean }
   /** A decoder of two branches takes the one with a past when `past` holds tokens; the input that told it is none any more. */
   | { readonly kind: 'cache-branch'; readonly past: string }
-  /** The node that gives `output`, the product with the vocabulary's weights, gets each row's last position only. */
-  | { readonly kind: 'last-logits'; readonly output: string };
+  /** Of `values` the nodes whose first outputs are `readers`, in the graph's order, get each row's last position only. */
+  | { readonly kind: 'last-position'; readonly values: readonly string[]; readonly readers: readonly string[] };

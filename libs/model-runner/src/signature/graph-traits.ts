@@ -93,26 +93,3 @@ function allNodes(graph: Graph): readonly Node[] {
 function cosineTable(node: Node): string {
   return node.input?.[COSINE_TABLES[node.opType ?? ''] ?? -1] ?? '';
 }
-
-/** Operators that leave each position's logits where they are. */
-const POINTWISE = new Set(['Identity', 'Cast', 'Add', 'Mul', 'Div', 'Tanh']);
-const PRODUCTS = new Set(['MatMul', 'MatMulNBits']);
-
-/**
- * The output of the node that multiplies the hidden states, [batch, sequence, hidden], with the vocabulary's weights, when nothing
- * behind it mixes positions; null where the graph does it in another way.
- */
-export function vocabularyProduct(graph: Graph): string | null {
-  const producers = new Map((graph.node ?? []).flatMap((node) => (node.output ?? []).map((name) => [name, node])));
-  const constants = new Set((graph.initializer ?? []).map(({ name }) => name ?? ''));
-  const isComputed = (name: string) =>
-    name !== '' && !constants.has(name) && producers.get(name)?.opType !== 'Constant';
-  let name = 'logits';
-  for (let node = producers.get(name); node !== undefined; node = producers.get(name)) {
-    if (PRODUCTS.has(node.opType ?? '')) return isComputed(node.input?.[0] ?? '') ? name : null;
-    const inputs = (node.input ?? []).filter(isComputed);
-    if (!POINTWISE.has(node.opType ?? '') || inputs.length !== 1) return null;
-    name = inputs[0];
-  }
-  return null;
-}

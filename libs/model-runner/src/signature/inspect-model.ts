@@ -13,8 +13,8 @@ import {
   rotaryChoice,
   sharesActivationScales,
   slidingWindow,
-  vocabularyProduct,
 } from './graph-traits.ts';
+import { lastPosition } from './last-position.ts';
 import { loadedBytes } from './loaded-bytes.ts';
 import type { ModelSignature } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
@@ -53,8 +53,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   );
   const { vocabularySize, logits } = logitsOutput(modelFile, graph);
   const keepsLast = side.some(({ kind }) => kind === 'num_logits_to_keep');
-  const product =
-    logits.positions === 'last' || keepsLast || fileBytes > MOST_BYTES_CHANGED ? null : vocabularyProduct(graph);
+  const last = logits.positions === 'last' || keepsLast || fileBytes > MOST_BYTES_CHANGED ? null : lastPosition(graph);
   const rowsShareScales = sharesActivationScales(graph);
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
   return {
@@ -62,15 +61,11 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
     weightBytes: fileBytes + externalBytes,
     loadedBytes: loadedBytes(graph),
     vocabularySize,
-    logits: keepsLast || product !== null ? { ...logits, positions: 'last' } : logits,
+    logits: keepsLast || last !== null ? { ...logits, positions: 'last' } : logits,
     ...caches,
     layers,
     ...positions(modelFile, graph, windows.bound, configured),
-    edits: [
-      ...branchEdits,
-      ...windows.edits,
-      ...(product === null ? [] : [{ kind: 'last-logits', output: product } as const]),
-    ],
+    edits: [...branchEdits, ...windows.edits, ...(last === null ? [] : [{ kind: 'last-position', ...last } as const])],
     slidingWindow: windows.slidingWindow,
     rowsShareScales,
     rowsRunAlone: rowsShareScales || mixesExperts(graph),
