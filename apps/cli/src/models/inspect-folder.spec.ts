@@ -31,7 +31,9 @@ describe('inspectFolder', () => {
       memory: { slots: 4, slotTokens: 256, kvBytes: 2 * 2 * 2 * 16 * 4 * 4 * 256 },
       problems: [],
     });
-    expect(inspection.decoder?.changes).toEqual(["behind the last attention a prompt's last position only is computed"]);
+    expect(inspection.decoder?.changes).toEqual([
+      "behind the last attention a prompt's last position only is computed",
+    ]);
     expect(inspectionText(inspection)).toMatch(/KV cache +in-place: every layer.*\n(.*\n)*A worker can serve it\.$/);
   });
 
