@@ -27,9 +27,9 @@ const NEW_SHARE = 0.2;
 /** A single long run, when another process had the core, decides nothing. */
 const MOST_SURPRISE = 2;
 /**
- * Decode runs that the rest of a prompt may last to be computed at once, when its tenant is due more seats than it has; longer ones may last
- * so long as runs vary. With two thirds of the time for it, a prompt that takes P alone has its first token within 1.5 P and two decode
- * runs: the one that it meets, and one for every two of P. P is then what it takes at most, where it does not fit whole.
+ * Decode runs that a prompt may last between two of them when its tenant is due more seats than it has: its rest is computed at once where it
+ * lasts no longer, and of a longer one as much as fits even where runs take what nine of ten stay below. With two thirds of the time for
+ * it, a prompt that takes P alone has its first token within 1.5 P and two decode runs: the one that it meets, and one for every two of P.
  */
 const DUE_DECODE_RUNS = 2;
 const LEAST_PREFILL_MS = 8;

@@ -28,14 +28,15 @@ const CARRIERS = new Set([...NORMS, 'Add']);
  * graph is not known so well, the product with the vocabulary alone. Null where even that is done in another way.
  */
 export function lastPosition(graph: Graph): LastPosition | null {
-  const product = vocabularyProduct(graph);
+  const fixed = constants(graph);
+  const product = vocabularyProduct(graph, fixed);
   if (product === null) return null;
   const node = (graph.node ?? []).find(({ output }) => output?.includes(product));
-  return behindAttention(graph, product) ?? { values: [node?.input?.[0] ?? ''], readers: [product] };
+  return behindAttention(graph, product, fixed) ?? { values: [node?.input?.[0] ?? ''], readers: [product] };
 }
 
 /** Null unless all that hangs on the last attention is known to treat each position for itself. */
-function behindAttention(graph: Graph, product: string): LastPosition | null {
+function behindAttention(graph: Graph, product: string, fixed: ReadonlySet<string>): LastPosition | null {
   const nodes = graph.node ?? [];
   const at = nodes.findLastIndex((node) => attentionLayer(node) !== null);
   const attended = nodes[at]?.output?.[0];
@@ -43,7 +44,6 @@ function behindAttention(graph: Graph, product: string): LastPosition | null {
   // What is made behind the attention and does not hang on it is not looked into: it may not be read here.
   const carriers = nodes.slice(0, at).filter(({ opType }) => CARRIERS.has(opType ?? ''));
   const carried = new Set([attended, ...carriers.flatMap(({ output }) => output ?? [])]);
-  const fixed = constants(graph);
   const tail = new Set([attended]);
   const values = new Set([attended]);
   const readers: string[] = [];
@@ -80,11 +80,9 @@ function constants(graph: Graph): Set<string> {
  * The output of the node that multiplies the hidden states, [batch, sequence, hidden], with the vocabulary's weights, when nothing
  * behind it mixes positions; null where the graph does it in another way.
  */
-function vocabularyProduct(graph: Graph): string | null {
+function vocabularyProduct(graph: Graph, fixed: ReadonlySet<string>): string | null {
   const producers = new Map((graph.node ?? []).flatMap((node) => (node.output ?? []).map((name) => [name, node])));
-  const constants = new Set((graph.initializer ?? []).map(({ name }) => name ?? ''));
-  const isComputed = (name: string) =>
-    name !== '' && !constants.has(name) && producers.get(name)?.opType !== 'Constant';
+  const isComputed = (name: string) => name !== '' && !fixed.has(name);
   let name = 'logits';
   for (let node = producers.get(name); node !== undefined; node = producers.get(name)) {
     if (PRODUCTS.has(node.opType ?? '')) return isComputed(node.input?.[0] ?? '') ? name : null;
