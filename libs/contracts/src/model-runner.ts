@@ -53,6 +53,20 @@ export interface PrefillParts {
 }
 
 /**
+ * Several tokens of one slot computed at once that may turn out to be others (speculation): what becomes of them is seen by the logits
+ * behind each. A rejected token is forgotten by giving the next call fewer `pastTokens`.
+ */
+export interface Verification {
+  /** Most tokens at a time. */
+  readonly maxTokens: number;
+  /**
+   * Appends `tokenIds` [n ≤ maxTokens] to `slot`, which already holds `pastTokens` tokens, as `prefill` does; then the rows 0 … n−1 of `logits`
+   * belong to them, in order. Their bits are a prompt's, not those of decode runs.
+   */
+  run(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
+}
+
+/**
  * One decoder with its KV cache, seen as `slots` seats of `slotTokens` tokens each.
  *
  * Decode covers the rows 0 … rows−1, so whoever schedules keeps the decoding sequences in the first slots; prefill works
@@ -73,7 +87,10 @@ export interface ModelRunner {
   readonly parkingSlots: number;
   /** Capacity of a slot in tokens. */
   readonly slotTokens: number;
-  /** [slots, vocabularySize], overwritten by every call; prefill writes row 0, decode the rows 0 … rows−1. */
+  /**
+   * [max(slots, verification's maxTokens), vocabularySize], overwritten by every call; prefill writes row 0, decode the rows 0 … rows−1,
+   * verification one row for each token.
+   */
   readonly logits: Float32Array;
 
   /**
@@ -85,6 +102,9 @@ export interface ModelRunner {
 
   /** Null or left out where `prefill` can only be made whole. */
   readonly prefillParts?: PrefillParts | null;
+
+  /** Null or left out where it was not asked for, or can not be. */
+  readonly verification?: Verification | null;
 
   /**
    * Appends one token to each of the slots 0 … rows−1.

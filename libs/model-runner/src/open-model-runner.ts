@@ -23,6 +23,7 @@ import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run
 import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
+import { severalPositions } from './signature/several-positions.ts';
 
 /** Models that read less than this stay in the processor's caches, whatever their pages. */
 const WORTH_GATHERING_BYTES = 64 << 20;
@@ -64,6 +65,11 @@ export interface OpenModelRunnerOptions {
    */
   prefillParts?: number;
   /**
+   * Most tokens of one slot whose logits are wanted at a time (`verification`); none by default. In host memory only, and not for graphs whose
+   * runs give the last position's logits in an unknown way.
+   */
+  verifyTokens?: number;
+  /**
    * With it, ONNX Runtime notes what each operator of every run takes, and writes it to `<profilePrefix>_<time>.json` (Chrome's trace format)
    * as the runner closes; runs take some per cent longer. Through the C API only.
    */
@@ -79,6 +85,9 @@ export interface OpenModelRunnerOptions {
  * for cannot
  */
 export async function openModelRunner(options: OpenModelRunnerOptions): Promise<ModelRunner> {
+  const { verifyTokens = 0 } = options;
+  if (!Number.isInteger(verifyTokens) || verifyTokens < 0)
+    throw new RunnerArgumentError(`verifyTokens is ${verifyTokens}; it must be 0 or more.`);
   for (const name of ['slots', 'slotTokens'] as const)
     if (!Number.isInteger(options[name]) || options[name] < 1)
       throw new RunnerArgumentError(`${name} is ${options[name]}; it must be 1 or more.`);
@@ -86,7 +95,9 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   if (!Number.isInteger(parkingSlots) || parkingSlots < 0)
     throw new RunnerArgumentError(`parkingSlots is ${parkingSlots}; it must be 0 or more.`);
   largeAllocationsApart();
-  const signature = signatureFor(await inspectModel(options.modelFile), options.slotTokens);
+  const inspected = await inspectModel(options.modelFile);
+  const counting = verifyTokens === 0 ? inspected : severalPositions(inspected);
+  const signature = signatureFor(typeof counting === 'string' ? inspected : counting, options.slotTokens);
   if (signature.maxPositions !== null && options.slotTokens > signature.maxPositions)
     throw new ModelLoadError(
       options.modelFile,
@@ -97,6 +108,9 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     fallbacks.push(reason);
     options.onFallback?.(reason);
   };
+  const noVerification = (reason: string) => onFallback(`several tokens are not verified at a time: ${reason}`);
+  if (typeof counting === 'string') noVerification(counting);
+  const mayVerify = typeof counting !== 'string' && verifyTokens > 0;
   const session: OpenSessionOptions = {
     model: signature.edits.length === 0 ? options.modelFile : await changedModel(options.modelFile, signature.edits),
     binding: options.binding,
@@ -117,7 +131,10 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     const loadedBytes = process.memoryUsage.rss() - residentBytes;
     if (binding.provider === 'cpu' && loadedBytes > WORTH_GATHERING_BYTES) void gatherInHugePages();
     try {
-      return await runnerFor(binding, signature, { ...options, onFallback, fallbacks });
+      const verifies = mayVerify && binding.provider === 'cpu' && options.kvMemory !== 'device';
+      if (mayVerify && !verifies) noVerification("a device's cache is not made for it");
+      const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0 };
+      return await runnerFor(binding, signature, { ...verifying, onFallback, fallbacks });
     } catch (error) {
       await binding.close();
       throw error;
@@ -158,7 +175,7 @@ async function runnerFor(
     readonly fallbacks: readonly string[];
   },
 ): Promise<ModelRunner> {
-  const { slots, parkingSlots = 0, slotTokens, modelFile, fallbacks } = options;
+  const { slots, parkingSlots = 0, slotTokens, modelFile } = options;
   const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
   const blocks = Math.floor((options.prefixCacheBytes ?? 0) / HostKvBlocks.bytesOfBlock(signature));
   const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
@@ -169,7 +186,7 @@ async function runnerFor(
     );
   if (!signature.sharesCache) {
     const growingProblem = await growingCacheProblem(binding, signature);
-    if (growingProblem === null) return new CopyingRunner(binding, signature, size, fallbacks);
+    if (growingProblem === null) return new CopyingRunner(binding, signature, size, options);
     throw new ModelLoadError(
       modelFile,
       `it cannot go on from its own cache: ${growingProblem}. Export it with GroupQueryAttention, or in another precision.`,
@@ -203,7 +220,7 @@ async function runnerFor(
       return new InPlaceRunner(binding, signature, cacheOf(size), { ...options, ...size, maxRunTokens });
     }
     options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);
-    return new CopyingRunner(binding, signature, size, fallbacks);
+    return new CopyingRunner(binding, signature, size, options);
   } catch (cause) {
     if (!(cause instanceof DeviceMemoryError)) throw cause;
     throw new ModelLoadError(

@@ -17,6 +17,7 @@ export {
   type ModelRunner,
   type PrefillParts,
   type RunnerDescription,
+  type Verification,
   wholeBlocks,
 } from '../model-runner.ts';
 export type { TokenTable } from '../token-table.ts';

@@ -36,8 +36,20 @@ async function change(...edits: GraphEdit[]) {
         attention(0, -1),
         attention(1, 24),
         { opType: 'MatMul', input: ['a', 'b'], output: ['logits'] },
+        {
+          opType: 'GatherND',
+          input: ['attended', 'last_index'],
+          output: ['kept'],
+          attribute: [{ name: 'batch_dims', i: 1, type: INT }],
+        },
       ],
       input: [{ name: 'past_key_values.0.key' }, { name: 'use_cache_branch' }],
+      output: [
+        {
+          name: 'logits',
+          type: { tensorType: { elemType: 1, shape: { dim: [{}, { dimValue: 1 }, { dimParam: 'vocabulary' }] } } },
+        },
+      ],
       initializer: [{ name: 'w', dims: [200], dataType: 1, rawData: new Uint8Array(800).fill(7) }],
     },
   });
@@ -58,6 +70,7 @@ it('keeps the whole past of ring layers, and their windows', async () => {
     { local_window_size: -1, sliding_window_cache: 0 },
     { local_window_size: 24, sliding_window_cache: 0 },
     {},
+    { batch_dims: 1 },
   ]);
 });
 
@@ -77,7 +90,7 @@ it('makes the condition between two rotary tables a constant', async () => {
 it('gives readers the last position of values only', async () => {
   const { after } = await change({ kind: 'last-position', values: ['a'], readers: ['logits'] });
   const nodes = after.graph?.node ?? [];
-  expect(nodes.slice(3)).toMatchObject([
+  expect(nodes.slice(3, 5)).toMatchObject([
     { opType: 'Slice', input: ['a', 'millrace.last', 'millrace.end', 'millrace.sequence_axis'] },
     { opType: 'MatMul', input: [nodes[3]?.output?.[0], 'b'], output: ['logits'] },
   ]);
@@ -85,6 +98,31 @@ it('gives readers the last position of values only', async () => {
     .slice(1)
     .map(({ rawData }) => Buffer.from(rawData ?? []).readBigInt64LE());
   expect(integers).toEqual([-1n, 2n ** 63n - 1n, 1n]);
+});
+
+it('gives readers as many last positions as a run asks for', async () => {
+  const { after } = await change({ kind: 'last-position', values: ['a'], readers: ['logits'], counted: true });
+  const [first, , , , slice, product] = after.graph?.node ?? [];
+  expect(first).toMatchObject({ opType: 'Neg', input: ['num_logits_to_keep'], output: ['millrace.last'] });
+  expect(slice?.input).toEqual(['a', 'millrace.last', 'millrace.end', 'millrace.sequence_axis']);
+  expect(product).toMatchObject({ opType: 'MatMul', input: [slice?.output?.[0], 'b'], output: ['logits'] });
+  expect(after.graph?.input?.map(({ name }) => name)).toContain('num_logits_to_keep');
+  const names = (after.graph?.initializer ?? []).map(({ name }) => name);
+  expect(names).toEqual(['w', 'millrace.end', 'millrace.sequence_axis']);
+});
+
+it('lets a graph that leaves the last position leave as many as a run asks for', async () => {
+  const { before, after } = await change({ kind: 'counted-positions', outputs: ['kept'] });
+  const gathered = (after.graph?.node ?? []).find(({ output }) => output?.[0] === 'kept');
+  expect(before.graph?.node?.[4]).toMatchObject({ opType: 'GatherND', input: ['attended', 'last_index'] });
+  expect(gathered).toMatchObject({
+    opType: 'Slice',
+    input: ['attended', 'millrace.last', 'millrace.end', 'millrace.sequence_axis'],
+    attribute: [],
+  });
+  const [logits] = after.graph?.output ?? [];
+  expect(logits?.type?.tensorType?.shape?.dim?.[1]).toMatchObject({ dimParam: 'num_logits_to_keep' });
+  expect(logits?.type?.tensorType?.shape?.dim?.[2]).toMatchObject({ dimParam: 'vocabulary' });
 });
 
 it('computes which branch of a merged decoder is wanted', async () => {

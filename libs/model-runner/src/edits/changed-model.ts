@@ -3,16 +3,19 @@ import onnxProto from 'onnx-proto';
 import type { ChangedModel } from '../binding/session-binding.ts';
 import { attentionLayer } from '../signature/graph-traits.ts';
 import type { Node } from '../signature/value-info.ts';
+import { countedLogits, positionCount } from './counted-positions.ts';
 import type { GraphEdit } from './graph-edit.ts';
-import { GRAPH, INITIALIZER, INPUT, NODE } from './onnx-fields.ts';
+import { GRAPH, INITIALIZER, INPUT, NODE, OUTPUT } from './onnx-fields.ts';
 import { encodedField, protoFields } from './proto-fields.ts';
 
 const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
 /** Constants that edits give to the graph, by their value. */
 const CONDITIONS = { true: 'millrace.true', false: 'millrace.false' } as const;
-/** [batch, sequence, hidden] → [batch, 1, hidden]: the positions from the last one on, along the second axis. */
+/** [batch, sequence, hidden] → [batch, 1, hidden]: the positions from the last one on, along the second axis. Where they are counted, from an earlier one on. */
 const lastOf = (value: string) => `millrace.last_position.${value}`;
-const LAST_SLICE = { 'millrace.last': -1n, 'millrace.end': 2n ** 63n - 1n, 'millrace.sequence_axis': 1n } as const;
+const FIRST_KEPT = 'millrace.last';
+const SLICE_BOUNDS = { 'millrace.end': 2n ** 63n - 1n, 'millrace.sequence_axis': 1n } as const;
+const LAST_SLICE = [FIRST_KEPT, ...Object.keys(SLICE_BOUNDS)];
 
 const CACHE_BRANCH = 'use_cache_branch';
 /** Of a shape its third number. */
@@ -34,6 +37,8 @@ export async function changedModel(file: string, edits: readonly GraphEdit[]): P
 function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Array {
   const parts: Uint8Array[] = edits.flatMap((edit) => (edit.kind === 'cache-branch' ? cacheBranch(edit.past) : []));
   const branches = parts.length > 0;
+  const counted = edits.some(countsPositions);
+  if (counted) parts.push(...positionCount(FIRST_KEPT));
   for (const { number, start, valueStart, end } of protoFields(graph)) {
     if (branches && number === INPUT && ValueInfoProto.decode(graph.subarray(valueStart, end)).name === CACHE_BRANCH)
       continue;
@@ -43,12 +48,15 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
         parts.push(...edit.values.flatMap((value) => encodedField(NODE, lastPosition(value))));
     if (node !== null && edits.map((edit) => change(node, edit)).includes(true))
       parts.push(...encodedField(NODE, NodeProto.encode(node).finish()));
+    else if (counted && number === OUTPUT)
+      parts.push(...encodedField(OUTPUT, countedLogits(graph.subarray(valueStart, end))));
     else parts.push(graph.subarray(start, end));
   }
   for (const edit of edits) {
     if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
-    if (edit.kind === 'last-position')
-      for (const [name, value] of Object.entries(LAST_SLICE)) parts.push(...integer(name, value));
+    if (edit.kind === 'last-position' && !counted) parts.push(...integer(FIRST_KEPT, -1n));
+    if (edit.kind === 'last-position' || edit.kind === 'counted-positions')
+      for (const [name, value] of Object.entries(SLICE_BOUNDS)) parts.push(...integer(name, value));
   }
   return Buffer.concat(parts);
 }
@@ -65,6 +73,12 @@ function change(node: Node, edit: GraphEdit): boolean {
     node.input = node.input?.map((name) => (edit.values.includes(name) ? lastOf(name) : name));
     return true;
   }
+  if (edit.kind === 'counted-positions') {
+    if (!edit.outputs.includes(node.output?.[0] ?? '')) return false;
+    const [value = ''] = node.input ?? [];
+    Object.assign(node, { opType: 'Slice', input: [value, ...LAST_SLICE], attribute: [] });
+    return true;
+  }
   const layer = attentionLayer(node);
   if (layer === null || edit.kind === 'cache-branch') return false;
   if (edit.kind === 'whole-cache') setInteger(node, 'sliding_window_cache', 0);
@@ -75,6 +89,10 @@ function change(node: Node, edit: GraphEdit): boolean {
 function setInteger(node: Node, name: string, i: number): void {
   const others = (node.attribute ?? []).filter((attribute) => attribute.name !== name);
   node.attribute = [...others, { name, i, type: AttributeProto.AttributeType.INT }];
+}
+
+function countsPositions(edit: GraphEdit): boolean {
+  return edit.kind === 'counted-positions' || (edit.kind === 'last-position' && edit.counted === true);
 }
 
 /** A scalar; ONNX Runtime folds what hangs on a constant, and drops the other branch with its table. */
@@ -99,7 +117,7 @@ function cacheBranch(past: string): Uint8Array[] {
 }
 
 function lastPosition(value: string): Uint8Array {
-  const input = [value, ...Object.keys(LAST_SLICE)];
+  const input = [value, ...LAST_SLICE];
   return NodeProto.encode({ opType: 'Slice', name: lastOf(value), input, output: [lastOf(value)] }).finish();
 }
 

@@ -11,5 +11,15 @@ export type GraphEdit =
   | { readonly kind: 'rotary-table'; readonly output: string; readonly condition: boolean }
   /** A decoder of two branches takes the one with a past when `past` holds tokens; the input that told it is none any more. */
   | { readonly kind: 'cache-branch'; readonly past: string }
-  /** Of `values` the nodes whose first outputs are `readers`, in the graph's order, get each row's last position only. */
-  | { readonly kind: 'last-position'; readonly values: readonly string[]; readonly readers: readonly string[] };
+  /**
+   * Of `values` the nodes whose first outputs are `readers`, in the graph's order, get each row's last position only; with `counted` as many
+   * last ones as a new input `num_logits_to_keep` says, for which the graph gives logits then.
+   */
+  | {
+      readonly kind: 'last-position';
+      readonly values: readonly string[];
+      readonly readers: readonly string[];
+      readonly counted?: boolean;
+    }
+  /** The GatherND nodes that give `outputs`, each row's last position of something, give as many last ones as a new input `num_logits_to_keep` says. */
+  | { readonly kind: 'counted-positions'; readonly outputs: readonly string[] };

@@ -17,6 +17,21 @@ export function assertPrefill(limits: RunnerLimits, slot: number, tokenIds: Int3
   for (const tokenId of tokenIds) assertToken(limits, tokenId);
 }
 
+/** @throws RunnerArgumentError when a verification names a slot, a token or a position that is not there, or too many tokens */
+export function assertVerification(
+  limits: RunnerLimits,
+  maxTokens: number,
+  slot: number,
+  tokenIds: Int32Array,
+  pastTokens: number,
+): void {
+  assertPrefill(limits, slot, tokenIds, pastTokens);
+  if (tokenIds.length > maxTokens)
+    throw new RunnerArgumentError(
+      `${tokenIds.length} tokenIds are to be verified at a time; it must be 1 to ${maxTokens}.`,
+    );
+}
+
 /** @throws RunnerArgumentError when a decode call names a row, a token or a position that is not there */
 export function assertDecode(limits: RunnerLimits, rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void {
   if (!Number.isInteger(rows) || rows < 1 || rows > limits.slots)

@@ -20,8 +20,17 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
   readonly #present: FloatArray[];
   #stepLogits: FloatArray;
 
-  constructor(binding: SessionBinding, signature: ModelSignature, size: CacheSize, fallbacks: readonly string[] = []) {
-    super(binding, signature, new HostKvCache(binding, signature, size), size, { kvCache: 'copying', fallbacks });
+  constructor(
+    binding: SessionBinding,
+    signature: ModelSignature,
+    size: CacheSize,
+    {
+      fallbacks = [],
+      verifyTokens = 0,
+    }: { readonly fallbacks?: readonly string[]; readonly verifyTokens?: number } = {},
+  ) {
+    const kind = { kvCache: 'copying', fallbacks, verifyTokens } as const;
+    super(binding, signature, new HostKvCache(binding, signature, size), size, kind);
     this.#past = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#present = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#stepLogits = floatArray(signature.logits.type, 0);
@@ -45,19 +54,29 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
     });
   }
 
-  /** Appends `tokenIds` [slots, tokensPerRow] to slots of equal past; their last logits go to `logitsRows`. */
-  #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number) {
+  protected verify(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    return this.#step([slot], [0], tokenIds, pastTokens, tokenIds.length);
+  }
+
+  /** Appends `tokenIds` [slots, tokensPerRow] to slots of equal past; the logits of as many last ones as are wanted go to `logits` from the rows `logitsRows` on. */
+  #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number, wanted = 1) {
     const rows = slots.length;
     const tokensPerRow = tokenIds.length / rows;
     const { kvHeads, headSize, vocabularySize, sideInputs, cacheType } = this.signature;
     const { positions, rank } = this.signature.logits;
     const run = this.binding.newRun();
-    const tensors = evenInputs(this.binding, this.signature, { rows, tokensPerRow, tokenIds, pastTokens });
+    const tensors = evenInputs(this.binding, this.signature, {
+      rows,
+      tokensPerRow,
+      tokenIds,
+      pastTokens,
+      logitsPositions: wanted,
+    });
     tensors.forEach((tensor, i) => {
       run.setInput(i, tensor);
     });
 
-    const logitsPerRow = positions === 'all' ? tokensPerRow : 1;
+    const logitsPerRow = positions === 'all' ? tokensPerRow : wanted;
     const logitsLength = rows * logitsPerRow * vocabularySize;
     this.#stepLogits = atLeast(this.#stepLogits, logitsLength, this.signature.logits.type);
     const logitsDims = rank === 2 ? [rows, vocabularySize] : [rows, logitsPerRow, vocabularySize];
@@ -92,8 +111,8 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
           this.#putBack(buffer, slots, pastTokens, total, this.#present[i] ?? buffer);
         });
         logitsRows.forEach((logitsRow, row) => {
-          const last = ((row + 1) * logitsPerRow - 1) * vocabularySize;
-          this.logits.set(this.#stepLogits.subarray(last, last + vocabularySize), logitsRow * vocabularySize);
+          const end = (row + 1) * logitsPerRow * vocabularySize;
+          this.logits.set(this.#stepLogits.subarray(end - wanted * vocabularySize, end), logitsRow * vocabularySize);
         });
       },
     );

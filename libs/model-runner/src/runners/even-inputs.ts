@@ -9,6 +9,8 @@ export interface EvenStep {
   readonly tokenIds: Int32Array;
   /** Tokens that every row already holds. */
   readonly pastTokens: number;
+  /** Last positions of each row whose logits are wanted, where the graph can be told; 1 by default. */
+  readonly logitsPositions?: number;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface EvenStep {
  * the signature's order. The caller releases them.
  */
 export function evenInputs(binding: SessionBinding, signature: ModelSignature, step: EvenStep): BoundTensor[] {
-  const { rows, tokensPerRow, pastTokens } = step;
+  const { rows, tokensPerRow, pastTokens, logitsPositions = 1 } = step;
   const total = pastTokens + tokensPerRow;
   const tokens = new Int64Buffer(rows * tokensPerRow);
   for (let i = 0; i < rows * tokensPerRow; i++) tokens.set(i, step.tokenIds[i] ?? 0);
@@ -25,7 +27,8 @@ export function evenInputs(binding: SessionBinding, signature: ModelSignature, s
     if (input.kind === 'seqlens_k') return binding.tensor(new Int32Array(rows).fill(total - 1), [rows]);
     if (input.kind === 'total_sequence_length')
       return binding.tensor(Int32Array.of(total), input.rank === 0 ? [] : [1]);
-    if (input.kind === 'num_logits_to_keep') return binding.tensor(BigInt64Array.of(1n), input.rank === 0 ? [] : [1]);
+    if (input.kind === 'num_logits_to_keep')
+      return binding.tensor(BigInt64Array.of(BigInt(logitsPositions)), input.rank === 0 ? [] : [1]);
     const positions = new Int64Buffer(rows * tokensPerRow);
     for (let i = 0; i < rows * tokensPerRow; i++) positions.set(i, pastTokens + (i % tokensPerRow));
     return binding.tensor(positions.values, [rows, tokensPerRow]);

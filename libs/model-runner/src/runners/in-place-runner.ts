@@ -18,6 +18,8 @@ export interface InPlaceSize extends CacheSize {
   readonly maxChunkTokens: number;
   /** Longest run of prefill; longer chunks are cut. */
   readonly maxRunTokens: number;
+  /** Most tokens of a slot that are verified at a time; none by default. The graph then gives as many positions' logits as it is asked for, or all. */
+  readonly verifyTokens?: number;
   readonly fallbacks?: readonly string[];
 }
 
@@ -40,7 +42,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   readonly #decodeInputs: DecodeInputs;
   readonly #decodeRuns: BoundRun[] = [];
   readonly #prefillRuns: BoundRun[] = [];
-  /** [slots, vocabulary] as the graph gives them: `logits` itself, or in half precision. */
+  readonly #verifyRuns: BoundRun[] = [];
+  /** As the graph gives them: `logits` itself, or in half precision. */
   readonly #rowLogits: FloatArray;
   /** [chunkTokens, vocabulary] of the longest chunk so far, for graphs that give every position's logits. */
   #chunkLogits: FloatArray;
@@ -48,10 +51,10 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #begun: BegunPrefill | null = null;
 
   constructor(binding: SessionBinding, signature: ModelSignature, cache: InPlaceCache, size: InPlaceSize) {
-    super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks: size.fallbacks ?? [] });
-    const { slots, slotTokens, maxRunTokens } = size;
+    const { slots, slotTokens, maxRunTokens, fallbacks = [], verifyTokens = 0 } = size;
+    super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks, verifyTokens });
     const { vocabularySize, logits } = signature;
-    this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, slots * vocabularySize);
+    this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, this.logits.length);
     this.#chunkLogits = floatArray(logits.type, logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0);
     this.#maxRunTokens = maxRunTokens;
     this.#decodeInputs = new DecodeInputs(binding, signature, slots, slotTokens);
@@ -96,6 +99,33 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
       return { tokenIds: tokenIds.subarray(from - length, from), pastTokens: pastTokens + from - length };
     });
     return forEachInTurn(parts, (part) => this.#prefillRun(slot, part.tokenIds, part.pastTokens));
+  }
+
+  protected verify(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    const tokens = tokenIds.length;
+    this.cache.touch(slot, pastTokens + tokens);
+    const place = this.cache.beginPrefill(slot, pastTokens);
+    const run = this.#verifyRuns[place] ?? this.#newVerifyRun(place);
+    const step = { rows: 1, tokensPerRow: tokens, tokenIds, pastTokens, logitsPositions: tokens };
+    const inputs = evenInputs(this.binding, this.signature, step);
+    inputs.forEach((tensor, i) => {
+      run.setInput(i, tensor);
+    });
+    const { vocabularySize } = this.signature;
+    const logits = this.binding.tensor(this.#rowLogits.subarray(0, tokens * vocabularySize), [
+      1,
+      tokens,
+      vocabularySize,
+    ]);
+    run.setOutput(0, logits);
+    const release = () => {
+      for (const tensor of [...inputs, logits]) tensor.release();
+    };
+    return finallyAfter(
+      () => run.run(),
+      release,
+      () => this.#widen(tokens),
+    );
   }
 
   /** Sessions of parts block their thread, so their runs make no promises. */
@@ -170,6 +200,13 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     this.#attachCache(run, this.cache.placeTensors(place));
     if (this.signature.logits.positions === 'last') run.setOutput(0, this.#logitsTensor(1));
     this.#prefillRuns[place] = run;
+    return run;
+  }
+
+  #newVerifyRun(place: number): BoundRun {
+    const run = this.binding.newRun();
+    this.#attachCache(run, this.cache.placeTensors(place));
+    this.#verifyRuns[place] = run;
     return run;
   }
 

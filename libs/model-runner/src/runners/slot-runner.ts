@@ -1,8 +1,8 @@
-import type { DecoderShape, ModelRunner, RunnerDescription } from '#contracts';
+import type { DecoderShape, ModelRunner, RunnerDescription, Verification } from '#contracts';
 import type { SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
-import { assertBlockCopy, assertCopy, assertTrim, type RunnerLimits } from './call-arguments.ts';
+import { assertBlockCopy, assertCopy, assertTrim, assertVerification, type RunnerLimits } from './call-arguments.ts';
 import { decoderShape } from './decoder-shape.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { runnerDescription } from './runner-description.ts';
@@ -16,6 +16,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
   readonly slotTokens: number;
   readonly blocks: number;
   readonly logits: Float32Array;
+  readonly verification: Verification | null;
   protected readonly binding: SessionBinding;
   protected readonly signature: ModelSignature;
   protected readonly cache: Cache;
@@ -26,7 +27,12 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     signature: ModelSignature,
     cache: Cache,
     { slots, parkingSlots, slotTokens }: CacheSize,
-    kind: { readonly kvCache: RunnerDescription['kvCache']; readonly fallbacks: readonly string[] },
+    kind: {
+      readonly kvCache: RunnerDescription['kvCache'];
+      readonly fallbacks: readonly string[];
+      /** Most tokens of one slot that are verified at a time; 0 for none. */
+      readonly verifyTokens: number;
+    },
   ) {
     const { vocabularySize } = signature;
     const { memory, kvBytes, parkingBytes, blocks } = cache;
@@ -39,8 +45,9 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.blocks = blocks?.count ?? 0;
     this.limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
-    this.logits = new Float32Array(slots * vocabularySize);
-    const { kvCache, fallbacks } = kind;
+    const { kvCache, fallbacks, verifyTokens } = kind;
+    this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize);
+    this.verification = verifyTokens === 0 ? null : this.#verification(verifyTokens);
     this.description = runnerDescription(
       binding,
       signature,
@@ -51,6 +58,18 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
 
   abstract prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
   abstract decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void>;
+  /** Like `prefill`, with the logits behind each token; the arguments are checked. */
+  protected abstract verify(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
+
+  #verification(maxTokens: number): Verification {
+    return {
+      maxTokens,
+      run: (slot, tokenIds, pastTokens) => {
+        assertVerification(this.limits, maxTokens, slot, tokenIds, pastTokens);
+        return this.verify(slot, tokenIds, pastTokens);
+      },
+    };
+  }
 
   get interruptAddress(): bigint | null {
     return this.binding.interruptAddress;

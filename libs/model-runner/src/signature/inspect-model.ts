@@ -14,6 +14,7 @@ import {
   sharesActivationScales,
   slidingWindow,
 } from './graph-traits.ts';
+import { lastGathers } from './last-gathers.ts';
 import { lastPosition } from './last-position.ts';
 import { loadedBytes } from './loaded-bytes.ts';
 import type { ModelSignature } from './model-signature.ts';
@@ -56,6 +57,9 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   const last = logits.positions === 'last' || keepsLast || fileBytes > MOST_BYTES_CHANGED ? null : lastPosition(graph);
   const rowsShareScales = sharesActivationScales(graph);
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
+  const edits = [...branchEdits, ...windows.edits];
+  const lastEdit = last === null ? null : ({ kind: 'last-position', ...last } as const);
+  const gathers = logits.positions === 'all' || fileBytes > MOST_BYTES_CHANGED ? [] : lastGathers(graph);
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
@@ -65,7 +69,8 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
     ...caches,
     layers,
     ...positions(modelFile, graph, windows.bound, configured),
-    edits: [...branchEdits, ...windows.edits, ...(last === null ? [] : [{ kind: 'last-position', ...last } as const])],
+    edits: lastEdit === null ? edits : [...edits, lastEdit],
+    countedEdits: countedEdits(edits, lastEdit, gathers, keepsLast || logits.positions === 'all'),
     slidingWindow: windows.slidingWindow,
     rowsShareScales,
     rowsRunAlone: rowsShareScales || mixesExperts(graph),
@@ -111,6 +116,18 @@ function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vo
       `output "logits" is [${dims.join(', ')}]; it must be [batch, sequence, vocabulary] with a fixed vocabulary.`,
     );
   return { vocabularySize, logits: { positions: rank === 2 || dims[1] === 1 ? 'last' : 'all', rank, type } };
+}
+
+/** Null where the graph gives the last position's logits only and is not known well enough to give those of others. */
+function countedEdits(
+  edits: readonly GraphEdit[],
+  lastEdit: GraphEdit | null,
+  gathers: readonly string[],
+  counts: boolean,
+): readonly GraphEdit[] | null {
+  if (lastEdit?.kind === 'last-position') return [...edits, { ...lastEdit, counted: true }];
+  if (gathers.length > 0) return [...edits, { kind: 'counted-positions', outputs: gathers }];
+  return counts ? edits : null;
 }
 
 /**

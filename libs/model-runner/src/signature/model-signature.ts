@@ -11,7 +11,7 @@ export type SideInput =
   | { readonly kind: 'seqlens_k' }
   /** Scalar or [1] int32, tokens of the longest row after this step. */
   | { readonly kind: 'total_sequence_length'; readonly rank: 0 | 1 }
-  /** Scalar or [1] int64, the last positions whose logits are wanted: 1. */
+  /** Scalar or [1] int64, the last positions whose logits are wanted: 1, or more where tokens are verified. */
   | { readonly kind: 'num_logits_to_keep'; readonly rank: 0 | 1 };
 
 /** One layer's key or value cache, [batch, kvHeads, tokens, headSize]: its input and its output. */
@@ -37,6 +37,8 @@ export interface ModelSignature {
   readonly longRotary: { readonly maxPositions: number; readonly edit: GraphEdit } | null;
   /** What is changed in the graph when it is loaded. */
   readonly edits: readonly GraphEdit[];
+  /** What these are where runs are to say of how many last positions they want the logits (`severalPositions`); null where the graph can not be told. */
+  readonly countedEdits: readonly GraphEdit[] | null;
   /** Widest window of the GroupQueryAttention layers that have one after the edits, in tokens; null where none has. */
   readonly slidingWindow: number | null;
   /** True when activations are quantized with one scale for a whole step. */
