@@ -70,9 +70,12 @@ export class PlainRuns {
     const run = this.#session.newRun();
     const long = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
     const inputs: (readonly [TensorData, readonly number[]])[] = [[long(ids), [1, ids.length]]];
-    for (const { kind } of sideInputs) {
+    for (const input of sideInputs) {
+      const { kind } = input;
       if (kind === 'attention_mask') inputs.push([new BigInt64Array(total).fill(1n), [1, total]]);
       else if (kind === 'position_ids') inputs.push([long(ids.map((_, i) => pastTokens + i)), [1, ids.length]]);
+      else if (kind === 'seqlens_k') inputs.push([Int32Array.of(total - 1), [1]]);
+      else if (kind === 'total_sequence_length') inputs.push([Int32Array.of(total), input.rank === 0 ? [] : [1]]);
       else throw new Error(`plain runs have no ${kind}`);
     }
     for (const values of past) inputs.push([values, [1, kvHeads, pastTokens, headSize]]);

@@ -32,6 +32,7 @@ describe('inspectFolder', () => {
       problems: [],
     });
     expect(inspection.decoder?.changes).toEqual([
+      "rows' lengths are inputs in the place of a mask",
       "behind the last attention a prompt's last position only is computed",
     ]);
     expect(inspectionText(inspection)).toMatch(/KV cache +in-place: every layer.*\n(.*\n)*A worker can serve it\.$/);

@@ -128,6 +128,7 @@ function changeText(edit: ModelSignature['edits'][number]): string {
   if (edit.kind === 'counted-positions') return 'logits are computed for as many last positions as a run asks for';
   if (edit.kind === 'whole-cache') return 'sliding-window layers keep their whole past instead of a ring';
   if (edit.kind === 'cache-branch') return 'the branch of a merged decoder is chosen by its past';
+  if (edit.kind === 'lengths') return "rows' lengths are inputs in the place of a mask";
   if (edit.kind === 'rotary-table') return 'the longer of two rotary tables is taken always';
   const where = edit.layers === null ? 'all layers' : `layers ${edit.layers.join(', ')}`;
   return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;

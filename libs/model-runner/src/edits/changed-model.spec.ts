@@ -138,6 +138,29 @@ it('computes which branch of a merged decoder is wanted', async () => {
   });
 });
 
+it('takes lengths in the place of a mask, under the names that its nodes read', async () => {
+  const { after } = await change({
+    kind: 'lengths',
+    seqlensK: 'logits',
+    total: 'total_sequence_length',
+    rank: 1,
+    longTotal: 'cos',
+    between: ['sin'],
+  });
+  const nodes = after.graph?.node ?? [];
+  expect(nodes[0]).toMatchObject({ opType: 'Cast', input: ['total_sequence_length'], output: ['cos'] });
+  expect(nodes[3]).toMatchObject({ opType: 'Identity', input: ['seqlens_k'], output: ['logits'] });
+  const inputs = after.graph?.input?.slice(-2).map(({ name, type }) => ({
+    name,
+    elemType: type?.tensorType?.elemType,
+    rank: type?.tensorType?.shape?.dim?.length,
+  }));
+  expect(inputs).toEqual([
+    { name: 'seqlens_k', elemType: 6, rank: 1 },
+    { name: 'total_sequence_length', elemType: 6, rank: 1 },
+  ]);
+});
+
 it('copies everything else byte by byte, fields that it does not know among them', async () => {
   const { before, after, bytes } = await change({ kind: 'whole-cache' });
   expect(after).toMatchObject({ producerName: 'a tool' });

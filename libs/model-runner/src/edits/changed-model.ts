@@ -5,6 +5,7 @@ import { attentionLayer } from '../signature/graph-traits.ts';
 import type { Node } from '../signature/value-info.ts';
 import { countedLogits, positionCount } from './counted-positions.ts';
 import type { GraphEdit } from './graph-edit.ts';
+import { lengthInputs, withLengths } from './length-inputs.ts';
 import { GRAPH, INITIALIZER, INPUT, NODE, OUTPUT } from './onnx-fields.ts';
 import { encodedField, protoFields } from './proto-fields.ts';
 
@@ -36,29 +37,37 @@ export async function changedModel(file: string, edits: readonly GraphEdit[]): P
 
 function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Array {
   const parts: Uint8Array[] = edits.flatMap((edit) => (edit.kind === 'cache-branch' ? cacheBranch(edit.past) : []));
-  const branches = parts.length > 0;
+  const dropped = new Set(edits.flatMap(inputDropped));
   const counted = edits.some(countsPositions);
   if (counted) parts.push(...positionCount(FIRST_KEPT));
   for (const { number, start, valueStart, end } of protoFields(graph)) {
-    if (branches && number === INPUT && ValueInfoProto.decode(graph.subarray(valueStart, end)).name === CACHE_BRANCH)
-      continue;
+    if (number === INPUT && dropped.has(ValueInfoProto.decode(graph.subarray(valueStart, end)).name ?? '')) continue;
     const node = number === NODE ? NodeProto.decode(graph.subarray(valueStart, end)) : null;
     for (const edit of edits)
       if (edit.kind === 'last-position' && node !== null && node.output?.[0] === edit.readers[0])
         parts.push(...edit.values.flatMap((value) => encodedField(NODE, lastPosition(value))));
-    if (node !== null && edits.map((edit) => change(node, edit)).includes(true))
+    const lengths = node === null ? null : edits.map((edit) => withLengths(node, edit)).find((bytes) => bytes !== null);
+    if (lengths) parts.push(...lengths);
+    else if (node !== null && edits.map((edit) => change(node, edit)).includes(true))
       parts.push(...encodedField(NODE, NodeProto.encode(node).finish()));
     else if (counted && number === OUTPUT)
       parts.push(...encodedField(OUTPUT, countedLogits(graph.subarray(valueStart, end))));
     else parts.push(graph.subarray(start, end));
   }
   for (const edit of edits) {
+    if (edit.kind === 'lengths') parts.push(...lengthInputs(edit));
     if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
     if (edit.kind === 'last-position' && !counted) parts.push(...integer(FIRST_KEPT, -1n));
     if (edit.kind === 'last-position' || edit.kind === 'counted-positions')
       for (const [name, value] of Object.entries(SLICE_BOUNDS)) parts.push(...integer(name, value));
   }
   return Buffer.concat(parts);
+}
+
+/** Names of inputs that are none any more. */
+function inputDropped({ kind }: GraphEdit): string[] {
+  if (kind === 'cache-branch') return [CACHE_BRANCH];
+  return kind === 'lengths' ? ['attention_mask'] : [];
 }
 
 /** @returns whether the edit is about this node, which it then has changed */
@@ -80,7 +89,7 @@ function change(node: Node, edit: GraphEdit): boolean {
     return true;
   }
   const layer = attentionLayer(node);
-  if (layer === null || edit.kind === 'cache-branch') return false;
+  if (layer === null || edit.kind === 'cache-branch' || edit.kind === 'lengths') return false;
   if (edit.kind === 'whole-cache') setInteger(node, 'sliding_window_cache', 0);
   else if (edit.layers?.includes(layer) ?? true) setInteger(node, 'local_window_size', edit.tokens);
   return true;

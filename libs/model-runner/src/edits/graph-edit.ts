@@ -1,3 +1,5 @@
+import type { MaskLengths } from '../signature/mask-lengths.ts';
+
 /**
  * What is changed in a graph as it is loaded, so that it computes what the model does with a cache of a row's whole past, and
  * nothing that nobody reads.
@@ -22,4 +24,6 @@ export type GraphEdit =
       readonly counted?: boolean;
     }
   /** The GatherND nodes that give `outputs`, each row's last position of something, give as many last ones as a new input `num_logits_to_keep` says. */
-  | { readonly kind: 'counted-positions'; readonly outputs: readonly string[] };
+  | { readonly kind: 'counted-positions'; readonly outputs: readonly string[] }
+  /** Rows' lengths are inputs, `seqlens_k` [batch] and `total_sequence_length` int32, in the place of a mask that told nothing else. */
+  | ({ readonly kind: 'lengths' } & MaskLengths);

@@ -17,11 +17,12 @@ import {
 import { lastGathers } from './last-gathers.ts';
 import { lastPosition } from './last-position.ts';
 import { loadedBytes } from './loaded-bytes.ts';
-import type { ModelSignature } from './model-signature.ts';
+import { maskLengths } from './mask-lengths.ts';
+import type { ModelSignature, SideInput } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
 
-/** A changed model is in memory twice while it is loaded; with weights inside that is more than logits of all positions cost. */
+/** A changed model is in memory twice while it is loaded; with weights inside that is more than masks and logits of all positions cost. */
 const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
 
 /**
@@ -54,12 +55,15 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   );
   const { vocabularySize, logits } = logitsOutput(modelFile, graph);
   const keepsLast = side.some(({ kind }) => kind === 'num_logits_to_keep');
-  const last = logits.positions === 'last' || keepsLast || fileBytes > MOST_BYTES_CHANGED ? null : lastPosition(graph);
+  const mayChange = fileBytes <= MOST_BYTES_CHANGED;
+  const last = logits.positions === 'last' || keepsLast || !mayChange ? null : lastPosition(graph);
+  const lengths = mayChange ? maskLengths(graph) : null;
   const rowsShareScales = sharesActivationScales(graph);
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
-  const edits = [...branchEdits, ...windows.edits];
+  const lengthEdits: GraphEdit[] = lengths === null ? [] : [{ kind: 'lengths', ...lengths }];
+  const edits = [...branchEdits, ...windows.edits, ...lengthEdits];
   const lastEdit = last === null ? null : ({ kind: 'last-position', ...last } as const);
-  const gathers = logits.positions === 'all' || fileBytes > MOST_BYTES_CHANGED ? [] : lastGathers(graph);
+  const gathers = logits.positions === 'all' || !mayChange ? [] : lastGathers(graph);
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
@@ -75,8 +79,13 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
     rowsShareScales,
     rowsRunAlone: rowsShareScales || mixesExperts(graph),
     sharesCache: sharingNodes.length === layers,
-    sideInputs: side,
+    sideInputs: lengths === null ? side : side.flatMap((input) => lengthsFor(input, lengths.rank)),
   };
+}
+
+/** What the graph wants to be told when lengths take the mask's place. */
+function lengthsFor(input: SideInput, rank: 0 | 1): SideInput[] {
+  return input.kind === 'attention_mask' ? [{ kind: 'seqlens_k' }, { kind: 'total_sequence_length', rank }] : [input];
 }
 
 async function readGraph(modelFile: string): Promise<{ graph: Graph; fileBytes: number }> {

@@ -16,16 +16,17 @@ async function counted(path: string) {
 describe('severalPositions', () => {
   it('lets graphs that we give the last position take a number of them', async () => {
     const { signature, several } = await counted('models/tiny-llama/model.onnx');
-    expect(signature.edits).toMatchObject([{ kind: 'last-position' }]);
-    expect(several.edits).toEqual([{ ...signature.edits[0], counted: true }]);
+    expect(signature.edits).toMatchObject([{ kind: 'lengths' }, { kind: 'last-position' }]);
+    expect(several.edits).toEqual([signature.edits[0], { ...signature.edits[1], counted: true }]);
     expect(several.sideInputs.at(-1)).toEqual({ kind: 'num_logits_to_keep', rank: 1 });
     expect(several.logits.positions).toBe('last');
   });
 
   it('lets folders that leave the last position themselves take a number of them', async () => {
     const { signature, several } = await counted('models/tiny-qwen2/model.onnx');
-    expect(signature.edits).toEqual([]);
+    expect(signature.edits.map(({ kind }) => kind)).toEqual(['lengths']);
     expect(several.edits).toMatchObject([
+      { kind: 'lengths' },
       { kind: 'counted-positions', outputs: [expect.any(String), expect.any(String)] },
     ]);
   });
