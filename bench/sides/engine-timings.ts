@@ -30,6 +30,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       prefillChunkTokens: 128,
       decodeStretch: 3,
       prefillParts: 0,
+      speculationTokens: 0,
       replayLimitTokens: 16_384,
       threads: settings.threads,
       cpus: null,

@@ -85,9 +85,12 @@ export function figuresOf(truth: LoadTruth, { api, workers }: Scrapes): Record<k
     promptTokens: ofWorkers('prompt_tokens_total', promptTokens - cachedTokens),
     generationTokens: ofWorkers('generation_tokens_total', completionTokens),
     decodedTokens: ofWorkers('decoded_tokens_total', gaps),
+    speculationProposed: ofWorkers('spec_decode_num_draft_tokens_total', 0),
+    speculationAccepted: ofWorkers('spec_decode_num_accepted_tokens_total', 0),
     engineRuns: [
       ...ofWorkers('engine_runs_total', between(requests, promptTokens), { kind: 'prefill' }),
       ...ofWorkers('engine_runs_total', between(gaps / slots, gaps), { kind: 'decode' }),
+      ...ofWorkers('engine_runs_total', 0, { kind: 'verify' }),
     ],
     enginesReplaced: ofWorkers('engines_replaced_total', 0),
     interTokenLatency: times(ofWorkers, 'inter_token_latency_seconds', gaps),

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Engine, serveEngine } from '#engine';
+import { Engine, PromptLookupProposer, serveEngine } from '#engine';
 import { openModelRunner } from '#model-runner';
 import { returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner/process';
 import { GrammarConstraints } from '#models/grammar';
@@ -24,6 +24,7 @@ const {
   prefillChunkTokens,
   decodeStretch,
   prefillParts,
+  speculationTokens,
   replayLimitTokens,
   tokenTable,
 } = workerData as EngineThreadData;
@@ -46,6 +47,8 @@ const runner = await openModelRunner({
   binding,
   maxChunkTokens,
   prefillParts,
+  // The last token and what is proposed behind it.
+  verifyTokens: speculationTokens === 0 ? 0 : 1 + speculationTokens,
 });
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', (code) => {
@@ -62,5 +65,6 @@ setInterval(() => filePages.again(), FILE_PAGES_MS).unref();
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
-const options = { runner, kvTokens, decodeStretch, tokenTable, prefillChunkTokens, replayLimitTokens, constraints };
-serveEngine(parentPort, new Engine(options));
+const proposer = speculationTokens === 0 ? undefined : new PromptLookupProposer(speculationTokens);
+const sizes = { kvTokens, decodeStretch, prefillChunkTokens, replayLimitTokens };
+serveEngine(parentPort, new Engine({ runner, tokenTable, ...sizes, constraints, proposer }));

@@ -53,6 +53,8 @@ export interface WorkerOptions {
   readonly decodeStretch: number;
   /** Parts in which a chunk of a prompt may be computed. */
   readonly prefillParts: number;
+  /** Most tokens proposed at a time for an answer that runs alone; 0 for none. */
+  readonly speculationTokens: number;
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly providers: readonly ExecutionProvider[];
@@ -85,6 +87,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     prefillChunkTokens: settings.MILLRACE_PREFILL_CHUNK,
     decodeStretch: settings.MILLRACE_DECODE_STRETCH,
     prefillParts: settings.MILLRACE_PREFILL_PARTS,
+    speculationTokens: settings.MILLRACE_SPECULATION_TOKENS,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     binding: settings.MILLRACE_RUNNER,

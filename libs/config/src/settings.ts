@@ -129,6 +129,9 @@ function checkModelId({ MILLRACE_MODEL, MILLRACE_MODEL_ID }: ModelNames, context
   context.addIssue({ code: 'custom', path: ['MILLRACE_MODEL_ID'], message });
 }
 
+/** Beyond it a run's time grows with each token, and few texts go on as they did for longer. */
+const MOST_SPECULATION_TOKENS = 16;
+
 const workerSettings = z.object({
   ...shared,
   MILLRACE_MODEL: models,
@@ -189,6 +192,12 @@ const workerSettings = z.object({
    * quicker and may change the last bits.
    */
   MILLRACE_REPLAY_TOKENS: z.coerce.number().int().min(0).max(1_048_576).default(16_384),
+  /**
+   * Most tokens that are proposed at a time for an answer that runs alone, from what stands in its prompt and in itself, and verified in one
+   * run, where that pays by measured times. Several tokens in one run have other last bits than one after the other, so answers may differ from
+   * those of decode runs, and what a worker that resumes one goes on with. 0 proposes none.
+   */
+  MILLRACE_SPECULATION_TOKENS: z.coerce.number().int().min(0).max(MOST_SPECULATION_TOKENS).default(0),
   /** Intra-op threads of ONNX Runtime, for each model; 0 takes the number of cores that the process may use. */
   MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
   /** Processors on which forward passes run, as `0-3,8` (Linux): one worker per NUMA node, say. Any when unset. */

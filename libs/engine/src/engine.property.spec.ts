@@ -6,6 +6,7 @@ import type { EngineRequest } from './engine-request.ts';
 import { type CollectedAnswer, CollectedAnswers } from './testing/collected-answers.ts';
 import { HistoryModelRunner } from './testing/history-model-runner.ts';
 import { requestOf } from './testing/requests.ts';
+import { ScriptedProposer } from './testing/scripted-proposer.ts';
 import { numberedTokenTable } from './testing/token-tables.ts';
 
 const VOCABULARY = 24;
@@ -92,9 +93,19 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
     kvTokens: fc.option(fc.integer({ min: SLOT_TOKENS + KV_BLOCK_TOKENS, max: 2 * SLOT_TOKENS })),
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
+    verifyTokens: fc.constantFrom(0, 0, 2, 5, 12),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
   }),
 );
+
+/** Guesses at what comes next that are right to begin with, for a while of which nobody knows how long. */
+function guessesAt(expected: (requestId: string, choice: number) => readonly number[]): ScriptedProposer {
+  return new ScriptedProposer(({ request, choice, completionTokens }, most) => {
+    const next = expected(request.input.requestId, choice).slice(completionTokens);
+    const right = (completionTokens * 7 + request.promptLength) % 9;
+    return Array.from({ length: most }, (_, i) => (i < right ? (next[i] ?? 0) : (next[i] ?? 0) + 1) % VOCABULARY);
+  });
+}
 
 /** What an answer is; whether its prompt was computed before is no part of it. */
 function withoutCounts({ finish, ...answer }: CollectedAnswer) {
@@ -114,11 +125,11 @@ async function solo(request: EngineRequest, slots: number, prefillChunkTokens: n
 }
 
 describe('Engine under random load', () => {
-  it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, ends all, and leaks no slot', async () => {
-    let [parks, hits, evictions, preemptions, parts] = [0, 0, 0, 0, 0];
+  it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, with tokens proposed or not, ends all, and leaks no slot', async () => {
+    let [parks, hits, evictions, preemptions, parts, accepted, rejected] = [0, 0, 0, 0, 0, 0, 0];
     const property = fc.asyncProperty(scenario, async (drawn) => {
       const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
-      const { prefillParts } = drawn;
+      const { prefillParts, verifyTokens } = drawn;
       const runner = new HistoryModelRunner({
         slots,
         parkingSlots,
@@ -126,8 +137,14 @@ describe('Engine under random load', () => {
         slotTokens: SLOT_TOKENS,
         vocabularySize: VOCABULARY,
         prefillParts,
+        verifyTokens,
         asynchronous,
       });
+      const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
+      const alones = new Map<string, CollectedAnswers>();
+      for (const { request } of planned)
+        alones.set(request.requestId, await solo({ ...request, whole: false }, slots, prefillChunkTokens));
+      const aloneOf = (requestId: string, choice: number) => alones.get(requestId)!.answer(requestId, choice);
       const engine = new Engine({
         runner,
         tokenTable,
@@ -136,13 +153,13 @@ describe('Engine under random load', () => {
         decodeStretch: prefillParts > 1 ? 2 : decodeStretch,
         leastPrefillMs: prefillParts > 1 ? 0 : undefined,
         kvTokens: kvTokens ?? undefined,
+        proposer: guessesAt((requestId, choice) => aloneOf(requestId, choice).tokenIds),
       });
       let fatal: Error | null = null;
       engine.onFatal((error) => {
         fatal = error;
       });
       const collected = new CollectedAnswers(engine);
-      const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
 
       let clock = 0;
       const events: { at: number; act: () => void }[] = [];
@@ -173,14 +190,15 @@ describe('Engine under random load', () => {
       parts += runner.log.filter((run) => run.startsWith('part')).length;
       const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
       preemptions += engine.stats().preemptionsTotal;
+      accepted += engine.stats().acceptedTokensTotal;
+      rejected += engine.stats().proposedTokensTotal - engine.stats().acceptedTokensTotal;
       hits += prefixHitTokensTotal;
       evictions += prefixEvictionsTotal;
       expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
       expect(collected.failures.size).toBe(0);
       for (const { request, cancelAfterSteps } of planned) {
-        const alone = await solo({ ...request, whole: false }, slots, prefillChunkTokens);
         for (let choice = 0; choice < request.choices; choice++) {
-          const expected = alone.answer(request.requestId, choice);
+          const expected = aloneOf(request.requestId, choice);
           const actual = collected.answer(request.requestId, choice);
           if (cancelAfterSteps === null) {
             expect(withoutCounts(actual)).toEqual(withoutCounts(expected));
@@ -199,6 +217,8 @@ describe('Engine under random load', () => {
     expect(hits).toBeGreaterThan(1_000);
     expect(evictions).toBeGreaterThan(20);
     expect(parts).toBeGreaterThan(20);
+    expect(accepted).toBeGreaterThan(300);
+    expect(rejected).toBeGreaterThan(300);
   });
 
   it('gives the first choice of several the tokens of a request for one', async () => {

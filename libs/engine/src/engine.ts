@@ -13,6 +13,8 @@ import { type ActiveRequest, requestKey } from './sequences/active-request.ts';
 import type { Sequence } from './sequences/sequence.ts';
 import { KvBudget } from './slots/kv-budget.ts';
 import { KvMemory } from './slots/kv-memory.ts';
+import type { TokenProposer } from './speculation/token-proposer.ts';
+import { VerifiedTokens } from './speculation/verified-tokens.ts';
 import { StepOutbox } from './step-outbox.ts';
 import type { EngineStats, RequestFailure, StepOutput } from './step-output.ts';
 import { TokenTexts } from './text/token-texts.ts';
@@ -42,6 +44,11 @@ export interface EngineOptions {
   readonly kvTokens?: number;
   /** Without it, requests with a constraint are refused. */
   readonly constraints?: TokenConstraints;
+  /**
+   * What it proposes for an answer that runs alone is verified, several tokens in one run, where the runner can (`verification`). The tokens then
+   * are those that a prompt's run of them gives, whose last bits differ from decode runs'. Without it none are.
+   */
+  readonly proposer?: TokenProposer | undefined;
 }
 
 const DEFAULT_REPLAY_LIMIT_TOKENS = 16_384;
@@ -62,6 +69,8 @@ export class Engine implements EnginePort {
   readonly #intake: RequestIntake;
   readonly #runs: ModelRuns;
   readonly #chooser: TokenChooser;
+  readonly #proposer: TokenProposer | null;
+  readonly #verified = new VerifiedTokens();
   readonly #outbox = new StepOutbox();
   readonly #requests = new Map<string, ActiveRequest>();
   readonly #cancelled: ActiveRequest[] = [];
@@ -87,6 +96,7 @@ export class Engine implements EnginePort {
     const kvTokens = runner.residentTokens === null ? undefined : options.kvTokens;
     this.#budget = new KvBudget(kvTokens ?? Number.POSITIVE_INFINITY, runner.slotTokens);
     this.#prefixes = new PrefixCache(runner);
+    this.#proposer = options.proposer ?? null;
     this.#scheduler = new Scheduler({
       slots: runner.slots,
       parkingSlots: runner.parkingSlots,
@@ -95,6 +105,8 @@ export class Engine implements EnginePort {
       prefillParts: runner.prefillParts?.count,
       leastPrefillMs: options.leastPrefillMs,
       budget: this.#budget,
+      proposer: this.#proposer,
+      maxProposals: (runner.verification?.maxTokens ?? 1) - 1,
       copySlot: (...copy) => this.#memory.copySlot(...copy),
       moveSlot: (...move) => this.#memory.moveSlot(...move),
       loadPrefix: (sequence) => this.#loadPrefix(sequence),
@@ -170,6 +182,9 @@ export class Engine implements EnginePort {
       stepsTotal: this.#steps,
       decodeRunsTotal: this.#decodeRuns,
       prefillRunsTotal: this.#prefillRuns,
+      verifyRunsTotal: this.#verified.runs,
+      proposedTokensTotal: this.#verified.proposed,
+      acceptedTokensTotal: this.#verified.accepted,
       decodedTokensTotal: this.#decodedTokens,
       prefilledTokensTotal: this.#prefilledTokens,
       prefixQueriedTokensTotal: this.#prefixes.queriedTokens,
@@ -187,6 +202,7 @@ export class Engine implements EnginePort {
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
       if (work.kind === 'prefill') this.#memory.makeRoom(work.chunkTokens);
+      else if (work.kind === 'verify') this.#memory.makeRoom(1 + work.proposals.length);
       else this.#memory.makeRoom(1, this.#scheduler.seating.slots.occupied);
       if (work.kind === 'prefill' && work.sequence.untouched && work.part === 0) this.#tellSeat(work.sequence);
       const run = this.#run(work);
@@ -243,11 +259,12 @@ export class Engine implements EnginePort {
 
   #updateFromOutput(work: SchedulerOutput): boolean {
     const runMs = performance.now() - this.#runBeganAtMs;
-    if (work.kind === 'decode') this.#scheduler.pace.decoded(runMs);
+    if (work.kind === 'decode') this.#learnDecode(work.rows.length, runMs);
     this.#runEnded();
     this.#steps += 1;
     if (work.kind === 'prefill') this.#updatePrefill(work, runMs);
     else if (work.kind === 'decode') this.#updateDecode(work.rows);
+    else if (work.kind === 'verify') this.#updateVerify(work, runMs);
     else if (work.kind === 'join') this.#updateJoin(work.sequences);
     this.#settle();
     this.#dropCancelled();
@@ -284,6 +301,17 @@ export class Engine implements EnginePort {
       rows[row].computedTokens += 1;
       this.#advance(rows[row], this.#runs.rowLogits[row]);
     }
+  }
+
+  #learnDecode(rows: number, runMs: number): void {
+    this.#scheduler.pace.decoded(runMs);
+    if (rows === 1) this.#proposer?.decoded(runMs);
+  }
+
+  #updateVerify({ sequence, proposals }: SchedulerOutput & { kind: 'verify' }, runMs: number): void {
+    this.#proposer?.verified(1 + proposals.length, sequence.computedTokens, runMs);
+    const { rowLogits } = this.#runs;
+    this.#decodedTokens += this.#verified.take(sequence, proposals, (row) => this.#advance(sequence, rowLogits[row]));
   }
 
   #updateJoin(siblings: readonly Sequence[]): void {
@@ -370,8 +398,8 @@ export class Engine implements EnginePort {
     if (work.kind === 'prefill') {
       if (this.#mayRestart(work.sequence, error)) work.sequence.beginAgain();
       else this.#fail(work.sequence.request, `computing the prompt failed: ${messageOf(error)}`);
-    } else if (work.kind === 'decode') {
-      for (const sequence of [...work.rows].reverse()) {
+    } else if (work.kind === 'decode' || work.kind === 'verify') {
+      for (const sequence of work.kind === 'verify' ? [work.sequence] : [...work.rows].reverse()) {
         if (!sequence.request.cancelled) this.#fail(sequence.request, `computing a token failed: ${messageOf(error)}`);
       }
     }

@@ -13,6 +13,8 @@ export type { TokenConstraint, TokenConstraints } from './constraints/token-cons
 export { Engine, type EngineOptions } from './engine.ts';
 export type { EnginePort } from './engine-port.ts';
 export type { EngineRequest, ResumedChoice } from './engine-request.ts';
+export { PromptLookupProposer } from './speculation/prompt-lookup-proposer.ts';
+export type { TokenProposer } from './speculation/token-proposer.ts';
 export type {
   EngineStats,
   FinishReason,

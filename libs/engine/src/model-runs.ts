@@ -8,7 +8,9 @@ export class ModelRuns {
   readonly #rowTokenIds: Int32Array;
   /** [slots] */
   readonly #rowPastTokens: Int32Array;
-  /** [slots] views of the runner's logits, one row of the vocabulary's size each; a prefill's are in row 0. */
+  /** [maxTokens of verification] inputs of such a run */
+  readonly #verifyTokenIds: Int32Array;
+  /** Views of the runner's logits, one row of the vocabulary's size each; a prefill's are in row 0. */
   readonly rowLogits: readonly Float32Array[];
 
   constructor(runner: ModelRunner) {
@@ -17,7 +19,8 @@ export class ModelRuns {
     this.#runner = runner;
     this.#rowTokenIds = new Int32Array(slots);
     this.#rowPastTokens = new Int32Array(slots);
-    this.rowLogits = Array.from({ length: slots }, (_, row) =>
+    this.#verifyTokenIds = new Int32Array(runner.verification?.maxTokens ?? 0);
+    this.rowLogits = Array.from({ length: logits.length / vocabularySize }, (_, row) =>
       logits.subarray(row * vocabularySize, (row + 1) * vocabularySize),
     );
   }
@@ -31,6 +34,13 @@ export class ModelRuns {
       if (parts > 1 && prefillParts != null)
         return prefillParts.run(part, sequence.slot, chunk, sequence.computedTokens);
       return this.#runner.prefill(sequence.slot, chunk, sequence.computedTokens);
+    }
+    if (work.kind === 'verify') {
+      const { sequence, proposals } = work;
+      const tokenIds = this.#verifyTokenIds.subarray(0, 1 + proposals.length);
+      tokenIds[0] = sequence.nextInputTokenId;
+      tokenIds.set(proposals, 1);
+      return this.#runner.verification?.run(sequence.slot, tokenIds, sequence.computedTokens);
     }
     if (work.kind === 'decode') {
       const { rows } = work;

@@ -26,9 +26,14 @@ export class StepOutbox {
     this.#seated.push(seat);
   }
 
-  /** @param whole the answer is delivered when it is complete: all but its first token may wait a moment for others */
+  /**
+   * What a choice gets in one step leaves as one delta.
+   * @param whole the answer is delivered when it is complete: all but its first token may wait a moment for others
+   */
   delta(delta: SequenceDelta, whole: boolean): void {
+    const last = this.#deltas.at(-1);
     if (whole && delta.firstIndex > 0) this.#held.add(delta);
+    else if (last !== undefined && goesOn(last, delta)) this.#deltas[this.#deltas.length - 1] = joined(last, delta);
     else this.#deltas.push(delta);
   }
 
@@ -62,6 +67,24 @@ export class StepOutbox {
     this.#failed = [];
     for (const listener of this.#listeners) listener(output);
   }
+}
+
+function goesOn(last: SequenceDelta, { requestId, epoch, choice, firstIndex }: SequenceDelta): boolean {
+  return (
+    last.requestId === requestId &&
+    last.epoch === epoch &&
+    last.choice === choice &&
+    last.firstIndex + last.tokenIds.length === firstIndex
+  );
+}
+
+function joined(last: SequenceDelta, { tokenIds, text, logprobs }: SequenceDelta): SequenceDelta {
+  return {
+    ...last,
+    tokenIds: [...last.tokenIds, ...tokenIds],
+    text: last.text + text,
+    logprobs: [...last.logprobs, ...logprobs],
+  };
 }
 
 function sameStats(a: EngineStats, b: EngineStats): boolean {

@@ -69,6 +69,10 @@ export interface EngineStats {
   readonly stepsTotal: number;
   readonly decodeRunsTotal: number;
   readonly prefillRunsTotal: number;
+  /** Runs that computed an answer's last token and what was proposed behind it; what was proposed, and of that what was right. */
+  readonly verifyRunsTotal: number;
+  readonly proposedTokensTotal: number;
+  readonly acceptedTokensTotal: number;
   readonly decodedTokensTotal: number;
   readonly prefilledTokensTotal: number;
   /** Prompt tokens that were looked for in the prefix cache, and those that were found. */

@@ -44,6 +44,7 @@ export function startEngine(
     prefillChunkTokens: worker.prefillChunkTokens,
     decodeStretch: worker.decodeStretch,
     prefillParts: worker.prefillParts,
+    speculationTokens: worker.speculationTokens,
     replayLimitTokens: worker.replayLimitTokens,
     providers: worker.providers,
     binding: worker.binding,

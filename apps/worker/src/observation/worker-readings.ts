@@ -53,13 +53,16 @@ export function exposeWorker(metrics: Metrics, { models, relay }: WorkerSources)
   engine(METRICS.prefixCacheEvictions, ({ prefixEvictionsTotal }) => prefixEvictionsTotal);
   engine(METRICS.promptTokens, ({ prefilledTokensTotal }) => prefilledTokensTotal);
   engine(METRICS.decodedTokens, ({ decodedTokensTotal }) => decodedTokensTotal);
+  engine(METRICS.speculationProposed, ({ proposedTokensTotal }) => proposedTokensTotal);
+  engine(METRICS.speculationAccepted, ({ acceptedTokensTotal }) => acceptedTokensTotal);
   metrics.read(METRICS.engineRuns, () =>
     [...models()].flatMap(({ name, serving }) => {
       if (serving === null) return [];
-      const { prefillRunsTotal, decodeRunsTotal } = serving.engine.stats();
+      const { prefillRunsTotal, decodeRunsTotal, verifyRunsTotal } = serving.engine.stats();
       return [
         { labels: { model_name: name, kind: 'prefill' }, value: prefillRunsTotal },
         { labels: { model_name: name, kind: 'decode' }, value: decodeRunsTotal },
+        { labels: { model_name: name, kind: 'verify' }, value: verifyRunsTotal },
       ];
     }),
   );

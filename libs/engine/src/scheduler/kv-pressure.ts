@@ -1,3 +1,4 @@
+import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import type { Seating } from '../seats/seating.ts';
 import type { TenantShare } from '../seats/tenant-share.ts';
 import type { Sequence } from '../sequences/sequence.ts';
@@ -17,6 +18,14 @@ export class KvPressure {
   /** How often a sequence lost what it had computed. */
   get preemptions(): number {
     return this.#preemptions;
+  }
+
+  /** Tokens that a sequence may hold in all without the others having to hold less. */
+  roomOf(sequence: Sequence): number {
+    if (!this.#budget.limited) return Number.POSITIVE_INFINITY;
+    const others = this.#heldTokens() - this.#budget.needOf(sequence);
+    const room = this.#budget.tokens - others;
+    return room - (room % KV_BLOCK_TOKENS);
   }
 
   hasRoomFor(candidate: Sequence): boolean {

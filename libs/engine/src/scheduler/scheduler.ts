@@ -2,6 +2,7 @@ import { Seating, type SeatingOptions } from '../seats/seating.ts';
 import type { ActiveRequest } from '../sequences/active-request.ts';
 import type { Sequence } from '../sequences/sequence.ts';
 import type { KvBudget } from '../slots/kv-budget.ts';
+import type { TokenProposer } from '../speculation/token-proposer.ts';
 import { DueSeats } from './due-seats.ts';
 import { KvPressure } from './kv-pressure.ts';
 import { MIN_PREFILL_CHUNK_TOKENS } from './prefill-chunk.ts';
@@ -16,6 +17,10 @@ export interface SchedulerOptions extends SeatingOptions {
   readonly prefillParts?: number;
   readonly leastPrefillMs?: number;
   readonly budget: KvBudget;
+  /** Tokens proposed by it are verified; none when left out. */
+  readonly proposer?: TokenProposer | null;
+  /** Most of them at a time; 0 by default. */
+  readonly maxProposals?: number;
 }
 
 const IDLE: SchedulerOutput = { kind: 'idle' };
@@ -36,6 +41,8 @@ export class Scheduler {
   readonly seating: Seating;
   readonly #pressure: KvPressure;
   readonly #dueSeats: DueSeats;
+  readonly #proposer: TokenProposer | null;
+  readonly #maxProposals: number;
   /** Inherited a slot with their prompt in it, and have no token yet. */
   #heirs: Sequence[] = [];
 
@@ -53,6 +60,8 @@ export class Scheduler {
     this.seating = new Seating(options);
     this.#pressure = new KvPressure(budget, this.seating);
     this.#dueSeats = new DueSeats(this.seating, this.#pressure);
+    this.#proposer = options.proposer ?? null;
+    this.#maxProposals = options.maxProposals ?? 0;
   }
 
   /** How often a sequence lost what it had computed, for want of memory. */
@@ -81,7 +90,7 @@ export class Scheduler {
     if (rows.length === 0) return IDLE;
     this.pace.beginDecode();
     shares.charge();
-    return { kind: 'decode', rows };
+    return this.#nextVerification(rows) ?? { kind: 'decode', rows };
   }
 
   /** The prompt is computed: its sequence becomes a decode row. */
@@ -118,6 +127,18 @@ export class Scheduler {
       this.seating.leave(sequence);
     }
     return aborted;
+  }
+
+  /** Null unless one row runs alone, of which something is expected. Prompts wait for one run at a time, so verification is for nobody else's. */
+  #nextVerification(rows: readonly Sequence[]): SchedulerOutput | null {
+    const [sequence] = rows;
+    if (this.#proposer === null || sequence === undefined || rows.length > 1) return null;
+    if (this.seating.slots.prefilling !== null || this.seating.line.length > 0 || !sequence.upToDate) return null;
+    // The run itself makes one token more than were proposed.
+    const room = this.#pressure.roomOf(sequence) - sequence.computedTokens;
+    const most = Math.min(this.#maxProposals, sequence.tokensLeft - 1, room - 1);
+    const proposals = most < 1 ? [] : this.#proposer.propose(sequence, most);
+    return proposals.length === 0 ? null : { kind: 'verify', sequence, proposals };
   }
 
   /** Null when rows that wait come first. */

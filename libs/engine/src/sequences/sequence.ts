@@ -121,6 +121,11 @@ export class Sequence implements SlotOccupant {
     return this.computedTokens < this.request.promptLength + this.completionTokens;
   }
 
+  /** Its next run computes its last token. */
+  get upToDate(): boolean {
+    return this.computedTokens === this.request.promptLength + this.completionTokens - 1;
+  }
+
   /** Prefill has tokens left to compute. */
   get prefilling(): boolean {
     return this.computedTokens < this.prefillTokenIds.length;
@@ -129,6 +134,16 @@ export class Sequence implements SlotOccupant {
   /** The token that the next decode run computes. */
   get nextInputTokenId(): number {
     return this.#answerTokenIds[this.computedTokens - this.request.promptLength] ?? -1;
+  }
+
+  /** Of the answer, so far. */
+  get answerTokenIds(): readonly number[] {
+    return this.#answerTokenIds;
+  }
+
+  /** How many tokens the answer may still have. */
+  get tokensLeft(): number {
+    return this.request.maxTokens - this.completionTokens;
   }
 
   get stopString(): string | null {

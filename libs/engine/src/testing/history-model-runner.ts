@@ -4,6 +4,7 @@ import {
   type ModelRunner,
   type PrefillParts,
   type RunnerDescription,
+  type Verification,
   wholeBlocks,
 } from '#contracts';
 
@@ -15,6 +16,8 @@ export interface HistoryModelRunnerOptions {
   readonly vocabularySize?: number;
   /** Parts in which it computes prompts where it is asked to; 1 by default. */
   readonly prefillParts?: number;
+  /** Most tokens that it verifies at a time; 0, the default, for none. */
+  readonly verifyTokens?: number;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
 }
@@ -22,7 +25,8 @@ export interface HistoryModelRunnerOptions {
 /**
  * A deterministic runner in memory for tests. A slot's cache is the history of its tokens, and logits are a hash of the
  * slot's whole history: a wrong slot move, a stale token or a wrong past length gives other tokens. Like real attention
- * it takes another path for one token than for several, so a prompt that is cut differently gives other tokens too.
+ * it takes another path for one token than for several, so a prompt that is cut differently gives other tokens too. Verified tokens take the
+ * path of decode runs, so that answers are the same with them and without.
  */
 export class HistoryModelRunner implements ModelRunner {
   readonly description: RunnerDescription = {
@@ -45,6 +49,7 @@ export class HistoryModelRunner implements ModelRunner {
   readonly logits: Float32Array;
   readonly interruptAddress = null;
   readonly prefillParts: PrefillParts | null;
+  readonly verification: Verification | null;
   /** The chunk that is being computed in parts, and how many of them are. */
   #chunk: { readonly key: string; done: number } | null = null;
   /** [slots + parkingSlots][tokens] hash of each token with the path it was computed on */
@@ -59,7 +64,7 @@ export class HistoryModelRunner implements ModelRunner {
   /** Thrown by the next run, then forgotten. */
   failNext: Error | null = null;
   /** Called at the end of each run, for instance to spoil its logits. */
-  afterRun: (kind: 'prefill' | 'decode', rows: number) => void = () => {};
+  afterRun: (kind: 'prefill' | 'decode' | 'verify', rows: number) => void = () => {};
   /** Every run so far, for instance `prefill slot=1 past=0 tokens=8`. */
   readonly log: string[] = [];
   closed = false;
@@ -72,7 +77,10 @@ export class HistoryModelRunner implements ModelRunner {
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
     this.shape = { vocabularySize, layers: 1, kvHeads: 1, headSize: 1, maxPositions: slotTokens };
-    this.logits = new Float32Array(slots * vocabularySize).fill(Number.NaN);
+    const { verifyTokens = 0 } = options;
+    this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize).fill(Number.NaN);
+    this.verification =
+      verifyTokens === 0 ? null : { maxTokens: verifyTokens, run: (...run) => this.#verify(verifyTokens, ...run) };
     this.#histories = Array.from({ length: slots + parkingSlots }, () => []);
     this.#touched = this.#histories.map(() => 0);
     this.#asynchronous = asynchronous;
@@ -103,6 +111,20 @@ export class HistoryModelRunner implements ModelRunner {
       }
       this.#writeLogits(0, slot);
       this.afterRun('prefill', 1);
+    });
+  }
+
+  #verify(most: number, slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    return this.#run(() => {
+      this.log.push(`verify slot=${slot} past=${pastTokens} tokens=${tokenIds.length}`);
+      if (tokenIds.length < 1 || tokenIds.length > most)
+        throw new Error(`${tokenIds.length} tokens of at most ${most}`);
+      this.#throwIfAsked();
+      for (let row = 0; row < tokenIds.length; row++) {
+        this.#append(slot, tokenIds[row], pastTokens + row, true);
+        this.#writeLogits(row, slot);
+      }
+      this.afterRun('verify', tokenIds.length);
     });
   }
 

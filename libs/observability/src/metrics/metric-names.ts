@@ -111,7 +111,19 @@ export const METRICS = {
   decodedTokens: counter(
     'worker',
     'millrace:decoded_tokens_total',
-    'Rows of decode runs: generated tokens and tokens that a resumed sequence computed anew.',
+    'Rows of decode runs, with the tokens that verified runs gave: generated tokens and tokens that a resumed sequence computed anew.',
+    ['model_name'],
+  ),
+  speculationProposed: counter(
+    'worker',
+    'millrace:spec_decode_num_draft_tokens_total',
+    'Tokens that were proposed for answers that ran alone, and verified (MILLRACE_SPECULATION_TOKENS).',
+    ['model_name'],
+  ),
+  speculationAccepted: counter(
+    'worker',
+    'millrace:spec_decode_num_accepted_tokens_total',
+    'Of these, tokens that were right.',
     ['model_name'],
   ),
   engineRuns: counter('worker', 'millrace:engine_runs_total', 'Forward passes of the model.', ['model_name', 'kind']),
