@@ -17,6 +17,7 @@ import { readersSuite } from './suites/readers.ts';
 import { relaySuite } from './suites/relay.ts';
 import { servingSuite } from './suites/serving.ts';
 import { soakSuite } from './suites/soak.ts';
+import { speculationSuite } from './suites/speculation.ts';
 import { structuredSuite } from './suites/structured.ts';
 import { tracingSuite } from './suites/tracing.ts';
 
@@ -43,6 +44,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   relay: relaySuite,
   serving: servingSuite,
   readers: readersSuite,
+  speculation: speculationSuite,
   structured: structuredSuite,
   tracing: tracingSuite,
   soak: soakSuite,
