@@ -10,7 +10,7 @@ const MAX_TOKENS = 256;
 /** Tokens a second of one answer at a time, with proposals from its prompt and itself and without. */
 export async function speculationSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   const modelFolder = fileURLToPath(new URL('../../models/smollm2-135m-instruct', import.meta.url));
-  const rounds = quick ? 2 : 5;
+  const rounds = quick ? 2 : 7;
   const settings = { modelFolder, slotTokens: 4_096, speculationTokens: SPECULATION_TOKENS };
   await using side = await Side.start('engine-speculation.ts', settings);
   const rows: Row[] = [];
@@ -28,7 +28,7 @@ export async function speculationSuite({ quick }: { quick: boolean }): Promise<R
     const [{ promptTokens, tokens, runs, proposed, accepted }] = verified;
     const counts = `${promptTokens} + ${tokens} tokens, ${runs} runs, ${proposed} proposed, ${accepted} right`;
     // What is grounded must gain; what is not may lose a little, on machines whose speed drifts meanwhile.
-    const atLeast = grounded ? 1 : 0.97;
+    const atLeast = grounded ? 1 : 0.95;
     rows.push(pairedRatioRow(`${name} (${counts})`, rates(verified), 'tokens/s', 'decoded', rates(decoded), atLeast));
   }
   return rows;
