@@ -3,8 +3,8 @@ import { ConfigurationError } from './configuration-error.ts';
 import { givenValues } from './given-values.ts';
 import { readTunedFile } from './tuned-file.ts';
 
-/** Values of these never appear in a message. */
-const SECRET_NAME = /KEY|TOKEN|SECRET|URL|PASSWORD|CERT|_CA$/;
+/** Values of these never appear in a message; `…_TOKENS` are counts. */
+const SECRET_NAME = /KEY|TOKEN(?!S$)|SECRET|URL|PASSWORD|CERT|_CA$/;
 
 /**
  * Reads one process's settings from the environment and freezes them. `<NAME>_FILE` names a file that holds the value of
