@@ -189,6 +189,21 @@ describe('JobConsumer', () => {
     spy.mockRestore();
   });
 
+  it('asks once more behind a job that came to an idle worker, not twice, and still takes all that come together', async () => {
+    const fetches = vi.spyOn(Worker.prototype as unknown as { moveToActive(): Promise<unknown> }, 'moveToActive');
+    const { consumer, started } = consume({ concurrency: 8 });
+    await until(() => expect(consumer.consuming).toBe(true));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    fetches.mockClear();
+    await queue.add(generateJob({ requestId: 'lone' }));
+    await until(() => expect(started).toHaveLength(1));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(fetches).toHaveBeenCalledTimes(2);
+    await Promise.all([1, 2, 3, 4, 5].map((index) => queue.add(generateJob({ requestId: `r${index}` }))));
+    await until(() => expect(started).toHaveLength(6));
+    fetches.mockRestore();
+  });
+
   it('counts choices also when many jobs wait before it starts', async () => {
     for (let index = 0; index < 6; index += 1) await queue.add(generateJob({ requestId: `r${index}`, choices: 2 }));
     const { started } = consume({ concurrency: 4 });

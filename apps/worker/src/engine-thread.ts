@@ -66,5 +66,7 @@ setInterval(() => filePages.again(), FILE_PAGES_MS).unref();
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
 const proposer = speculationTokens === 0 ? undefined : new PromptLookupProposer(speculationTokens);
-const sizes = { kvTokens, decodeStretch, prefillChunkTokens, replayLimitTokens };
+/** Tokens of small models come by tens in a millisecond, and each message wakes this process, an API replica and a client. */
+const publishIntervalMs = 1;
+const sizes = { kvTokens, decodeStretch, prefillChunkTokens, replayLimitTokens, publishIntervalMs };
 serveEngine(parentPort, new Engine({ runner, tokenTable, ...sizes, constraints, proposer }));

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { GREEDY } from '#contracts';
-import { Engine } from './engine.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+import type { StepOutput } from './step-output.ts';
 import { CollectedAnswers } from './testing/collected-answers.ts';
 import { HistoryModelRunner, type HistoryModelRunnerOptions } from './testing/history-model-runner.ts';
 import { requestOf } from './testing/requests.ts';
 import { numberedTokenTable } from './testing/token-tables.ts';
 
-function setUp(options: HistoryModelRunnerOptions = {}, prefillChunkTokens = 8) {
+function setUp(options: HistoryModelRunnerOptions = {}, prefillChunkTokens = 8, more: Partial<EngineOptions> = {}) {
   const runner = new HistoryModelRunner(options);
   const tokenTable = numberedTokenTable(runner.shape.vocabularySize);
-  const engine = new Engine({ runner, tokenTable, prefillChunkTokens });
+  const engine = new Engine({ runner, tokenTable, prefillChunkTokens, ...more });
   return { runner, engine, collected: new CollectedAnswers(engine) };
 }
 
@@ -86,6 +87,23 @@ describe('Engine scheduling', () => {
     expect(collected.outputs[1]?.stats).toMatchObject({ running: 0, freeSlots: 4 });
     await engine.step();
     expect(collected.outputs).toHaveLength(2);
+  });
+
+  it('publishes the tokens of quick runs together where an interval is set, and before longer runs', async () => {
+    const load = (engine: Engine) => {
+      engine.submit(requestOf('long', tokens(20), { stop: { ...endless, maxTokens: 60 } }));
+      engine.submit(requestOf('short', tokens(3), { choices: 2, stop: { ...endless, maxTokens: 7 } }));
+    };
+    const each = setUp();
+    load(each.engine);
+    await each.engine.runUntilIdle();
+    const together = setUp({}, 8, { publishIntervalMs: 10_000 });
+    load(together.engine);
+    await together.engine.runUntilIdle();
+    const deltas = (outputs: readonly StepOutput[]) => outputs.flatMap((output) => output.deltas);
+    expect(deltas(together.collected.outputs)).toEqual(deltas(each.collected.outputs));
+    expect(together.collected.outputs.length).toBeLessThan(each.collected.outputs.length / 2);
+    expect(together.collected.outputs.at(-1)?.stats).toMatchObject({ running: 0, freeSlots: 4 });
   });
 
   it('publishes the first token of an answer that is delivered whole at once, and the others together, in any case before its end', async () => {

@@ -42,6 +42,11 @@ export interface EngineOptions {
    * runners that took all memory at the start it changes nothing.
    */
   readonly kvTokens?: number;
+  /**
+   * Least milliseconds between two outputs of which nothing is urgent (first tokens, ends, failures), where decode runs are quicker. 0, the
+   * default, publishes each step's.
+   */
+  readonly publishIntervalMs?: number;
   /** Without it, requests with a constraint are refused. */
   readonly constraints?: TokenConstraints;
   /**
@@ -71,10 +76,11 @@ export class Engine implements EnginePort {
   readonly #chooser: TokenChooser;
   readonly #proposer: TokenProposer | null;
   readonly #verified = new VerifiedTokens();
-  readonly #outbox = new StepOutbox();
+  readonly #outbox: StepOutbox;
   readonly #requests = new Map<string, ActiveRequest>();
   readonly #cancelled: ActiveRequest[] = [];
   readonly #fatalListeners: ((error: Error) => void)[] = [];
+  readonly #readStats = () => this.stats();
   #runEnded: () => void = () => {};
   #fatal: Error | null = null;
   #stepInFlight: Promise<boolean> | null = null;
@@ -94,6 +100,7 @@ export class Engine implements EnginePort {
     const { runner } = options;
     this.runner = runner;
     const kvTokens = runner.residentTokens === null ? undefined : options.kvTokens;
+    this.#outbox = new StepOutbox(options.publishIntervalMs);
     this.#budget = new KvBudget(kvTokens ?? Number.POSITIVE_INFINITY, runner.slotTokens);
     this.#prefixes = new PrefixCache(runner);
     this.#proposer = options.proposer ?? null;
@@ -201,6 +208,7 @@ export class Engine implements EnginePort {
       this.#dropCancelled();
       const work = this.#scheduler.schedule();
       if (work.kind === 'idle') return this.#publishIdle();
+      if (work.kind === 'prefill') this.#outbox.publishWaiting(this.#steps, this.#readStats);
       if (work.kind === 'prefill') this.#memory.makeRoom(work.chunkTokens);
       else if (work.kind === 'verify') this.#memory.makeRoom(1 + work.proposals.length);
       else this.#memory.makeRoom(1, this.#scheduler.seating.slots.occupied);
@@ -268,7 +276,8 @@ export class Engine implements EnginePort {
     else if (work.kind === 'join') this.#updateJoin(work.sequences);
     this.#settle();
     this.#dropCancelled();
-    this.#outbox.publish(this.#steps, this.stats());
+    if (work.kind === 'decode' || work.kind === 'verify') this.#outbox.publishSoon(this.#steps, this.#readStats, runMs);
+    else this.#outbox.publish(this.#steps, this.stats());
     return true;
   }
 
@@ -338,7 +347,7 @@ export class Engine implements EnginePort {
     sequence.accept(tokenId);
     const text = sequence.newText;
     const delta = { requestId, epoch, choice, firstIndex, tokenIds: [tokenId], text, logprobs };
-    this.#outbox.delta(delta, request.input.whole === true);
+    this.#outbox.delta(delta, request.input.whole === true, firstIndex === 0 || sequence.showsFirst);
     if (sequence.finishReason !== null) this.#ended.push(sequence);
   }
 

@@ -8,8 +8,10 @@ import type {
   StepOutput,
 } from './step-output.ts';
 
-/** Collects what a step makes and publishes it as one output. */
+/** Collects what steps make and publishes it as one output. */
 export class StepOutbox {
+  readonly #intervalMs: number;
+  readonly #nowMs: () => number;
   readonly #listeners: ((output: StepOutput) => void)[] = [];
   #seated: SequenceSeat[] = [];
   #deltas: SequenceDelta[] = [];
@@ -17,6 +19,18 @@ export class StepOutbox {
   #failed: RequestFailure[] = [];
   readonly #held = new HeldDeltas();
   #published: EngineStats | null = null;
+  #publishedAtMs = Number.NEGATIVE_INFINITY;
+  /** A client waits for some of it: a first token, an end, a failure. */
+  #urgent = false;
+  #waiting = false;
+  /** Of `#deltas`, those of steps before the one in hand. */
+  #earlierDeltas = 0;
+
+  /** @param intervalMs between two outputs of which nothing is urgent, where steps are quicker than that */
+  constructor(intervalMs = 0, nowMs: () => number = () => performance.now()) {
+    this.#intervalMs = intervalMs;
+    this.#nowMs = nowMs;
+  }
 
   addListener(listener: (output: StepOutput) => void): void {
     this.#listeners.push(listener);
@@ -29,30 +43,57 @@ export class StepOutbox {
   /**
    * What a choice gets in one step leaves as one delta.
    * @param whole the answer is delivered when it is complete: all but its first token may wait a moment for others
+   * @param first of its choice, or the first that shows anything: somebody waits for it
    */
-  delta(delta: SequenceDelta, whole: boolean): void {
-    const last = this.#deltas.at(-1);
-    if (whole && delta.firstIndex > 0) this.#held.add(delta);
-    else if (last !== undefined && goesOn(last, delta)) this.#deltas[this.#deltas.length - 1] = joined(last, delta);
+  delta(delta: SequenceDelta, whole: boolean, first: boolean): void {
+    if (whole && delta.firstIndex > 0) {
+      this.#held.add(delta);
+      return;
+    }
+    const last = this.#deltas.length > this.#earlierDeltas ? this.#deltas.at(-1) : undefined;
+    if (last !== undefined && goesOn(last, delta)) this.#deltas[this.#deltas.length - 1] = joined(last, delta);
     else this.#deltas.push(delta);
+    if (first) this.#urgent = true;
   }
 
   finished(finish: SequenceFinish): void {
     this.#deltas.push(...this.#held.takeChoice(finish));
     this.#finished.push(finish);
+    this.#urgent = true;
   }
 
   failed(failure: RequestFailure): void {
     this.#deltas.push(...this.#held.takeRequest(failure));
     this.#failed.push(failure);
+    this.#urgent = true;
+  }
+
+  /**
+   * Like `publish`, but what nobody waits for may leave with the next steps': each output is a message to another thread and from there to a
+   * client, and a small model makes ten tokens in a millisecond.
+   * @param nextMs what the next step will take, as far as is known
+   */
+  publishSoon(step: number, stats: () => EngineStats, nextMs: number): void {
+    this.#waiting = !this.#urgent && this.#nowMs() + nextMs - this.#publishedAtMs < this.#intervalMs;
+    if (this.#waiting) this.#earlierDeltas = this.#deltas.length;
+    else this.publish(step, stats());
+  }
+
+  /** Publishes what waits for the next steps, because they will take longer. */
+  publishWaiting(step: number, stats: () => EngineStats): void {
+    if (this.#waiting) this.publish(step, stats());
   }
 
   /** Publishes what was collected; also when there is nothing but changed counters. */
   publish(step: number, stats: EngineStats): void {
+    this.#waiting = false;
+    this.#urgent = false;
+    this.#earlierDeltas = 0;
     this.#deltas.push(...this.#held.takeDue());
     const collected = this.#seated.length + this.#deltas.length + this.#finished.length + this.#failed.length > 0;
     if (!collected && this.#published !== null && sameStats(stats, this.#published)) return;
     this.#published = stats;
+    if (this.#intervalMs > 0) this.#publishedAtMs = this.#nowMs();
     const output: StepOutput = {
       step,
       seated: this.#seated,

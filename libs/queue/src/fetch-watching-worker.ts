@@ -34,11 +34,22 @@ export class FetchWatchingWorker extends Worker {
     this['mainLoopQueue']?.add(Promise.resolve());
   }
 
+  /**
+   * The first job after a pause is mostly alone. Taking it has set BullMQ's marker, so the next question goes by that, as after an empty
+   * answer: asking at once would be answered "nothing", and the marker would have the same asked again.
+   */
+  #waitForMarker(): void {
+    // biome-ignore lint/complexity/useLiteralKeys: it is private in the types.
+    this['drained'] = true;
+  }
+
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
     // What the job before has begun goes first: its client waits, and there may be no other job.
-    if (this.#hasFetched) await afterThisTurn();
+    const wasIdle = !this.#hasFetched;
+    if (!wasIdle) await afterThisTurn();
     const job = await super.moveToActive(token, name);
     this.#hasFetched = job !== undefined;
+    if (wasIdle && this.#hasFetched) this.#waitForMarker();
     this.noteContact();
     if (job === undefined) this.#nothingFetched?.();
     return job;

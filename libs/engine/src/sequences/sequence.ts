@@ -60,9 +60,11 @@ export class Sequence implements SlotOccupant {
   readonly #answerTokenIds: number[] = [];
   readonly #detokenizer: Detokenizer;
   readonly #stopStrings: StopStrings;
-  /** Set by `accept`: what the last token lets be shown, and whether it ended the sequence. */
+  /** Set by `accept`: what the last token lets be shown, whether that is the first that is, and whether it ended the sequence. */
   newText = '';
+  showsFirst = false;
   finishReason: FinishReason | null = null;
+  #hasShown = false;
 
   constructor(
     request: ActiveRequest,
@@ -160,6 +162,12 @@ export class Sequence implements SlotOccupant {
    * and at the length limit; a stop string takes it along. A constrained answer also ends when nothing may follow.
    */
   accept(tokenId: number): void {
+    this.#take(tokenId);
+    this.showsFirst = !this.#hasShown && this.newText !== '';
+    this.#hasShown ||= this.showsFirst;
+  }
+
+  #take(tokenId: number): void {
     this.#answerTokenIds.push(tokenId);
     this.completionTokens += 1;
     this.penalties?.addGenerated(tokenId);
