@@ -5,6 +5,14 @@ export type BareLoopTask =
   /** One time for all prompts together, until the last one's logits. */
   | { readonly kind: 'prefill'; readonly prompts: number; readonly promptTokens: number };
 
+/** One number of bytes between host and device memory for each step of a device's runner. */
+export interface TransfersTask {
+  readonly kind: 'transfers';
+  readonly rows: number;
+  readonly pastTokens: number;
+  readonly steps: number;
+}
+
 /** Prompt tokens of a run, on every side. */
 export const BENCH_CHUNK_TOKENS = 128;
 

@@ -3,8 +3,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
 import { inspectModel, openModelRunner } from '#model-runner';
 import { serveSide } from '../side.ts';
-import { type BareLoopTask, BENCH_CHUNK_TOKENS, benchPrompt } from './bare-loop-task.ts';
-import { bareDecode, barePrefill, joinedBefore, prefillChunks } from './bare-runs.ts';
+import { type BareLoopTask, BENCH_CHUNK_TOKENS, benchPrompt, type TransfersTask } from './bare-loop-task.ts';
+import { bareDecode, barePrefill, joinedBefore, prefillChunks, stepTransfers } from './bare-runs.ts';
 
 /**
  * Nothing but runs of the model. `runner`: our runner in a loop. `session-run`: onnxruntime-node's `InferenceSession.run`
@@ -17,6 +17,8 @@ interface Settings {
   slotTokens: number;
   /** The CPU unless set. */
   providers?: ExecutionProvider[];
+  /** `device` keeps to the provider's allocator, on the CPU too; `auto` unless set. */
+  kvMemory?: 'auto' | 'device';
 }
 /** Writes what the rows of `bareDecode` read. */
 class FilledSlots {
@@ -39,20 +41,21 @@ class FilledSlots {
   }
 }
 
-async function runnerLoop(settings: Settings): Promise<(task: BareLoopTask) => Promise<number[]>> {
-  const { modelFile, slots, slotTokens, providers } = settings;
+async function runnerLoop(settings: Settings): Promise<(task: BareLoopTask | TransfersTask) => Promise<number[]>> {
+  const { modelFile, slots, slotTokens, providers, kvMemory } = settings;
   const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
-  const runner = await openModelRunner({ modelFile, ...size, providers, binding: 'c-api', prefillParts: 0 });
+  const runner = await openModelRunner({ modelFile, ...size, providers, kvMemory, binding: 'c-api', prefillParts: 0 });
   const filled = new FilledSlots(runner);
   return async (task) => {
     if (task.kind === 'prefill') return [await barePrefill(runner, task.prompts, task.promptTokens)];
     const { rows, pastTokens, steps } = task;
     await filled.fill(rows, pastTokens + rows + steps);
+    if (task.kind === 'transfers') return stepTransfers(runner, rows, pastTokens, steps);
     return bareDecode(runner, rows, pastTokens, steps);
   };
 }
 
-async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask) => Promise<number[]>> {
+async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask | TransfersTask) => Promise<number[]>> {
   const shape = await inspectModel(settings.modelFile);
   const session = await InferenceSession.create(settings.modelFile, {
     intraOpNumThreads: availableParallelism(),
@@ -95,6 +98,6 @@ async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask) => 
   };
 }
 
-serveSide<Settings, BareLoopTask, number[]>((settings) =>
+serveSide<Settings, BareLoopTask | TransfersTask, number[]>((settings) =>
   settings.loop === 'runner' ? runnerLoop(settings) : sessionLoop(settings),
 );

@@ -1,4 +1,4 @@
-import type { ModelRunner } from '#contracts';
+import type { ModelRunner, RowWish } from '#contracts';
 import { BENCH_CHUNK_TOKENS, benchPrompt } from './bare-loop-task.ts';
 
 /** In the engine rows join one a step, so the first has the longest context: the same in the bare loops. */
@@ -22,9 +22,32 @@ export async function bareDecode(
     for (let row = 0; row < rows; row++) past[row] = pastTokens + joinedBefore(row, rows) + step;
     const begin = performance.now();
     await runner.decode(rows, tokenIds, past);
+    runner.deviceLogits?.select(tokenWishes(rows));
     stepMs.push(performance.now() - begin);
   }
   return stepMs;
+}
+
+/** Bytes between host and device memory of such steps. */
+export async function stepTransfers(
+  runner: ModelRunner,
+  rows: number,
+  pastTokens: number,
+  steps: number,
+): Promise<number[]> {
+  const bytes: number[] = [];
+  for (let step = 0; step < steps && runner.transferredBytes != null; step++) {
+    const before = runner.transferredBytes;
+    await bareDecode(runner, rows, pastTokens + step, 1);
+    bytes.push((runner.transferredBytes ?? 0) - before);
+  }
+  return bytes;
+}
+
+/** What the engine asks of a step's rows where logits are on a device, every other row drawing its token. */
+function tokenWishes(rows: number): RowWish[] {
+  const listed = new Int32Array(0);
+  return Array.from({ length: rows }, (_, row) => ({ allowed: null, listed, inverseTemperature: row % 2 }));
 }
 
 /** Milliseconds until the last prompt's logits. */

@@ -2,18 +2,21 @@ import { fileURLToPath } from 'node:url';
 import { EXECUTION_PROVIDERS, type ExecutionProvider } from '#contracts';
 import { inspectModel } from '#model-runner';
 import { median, relativeSpread } from '../report/statistics.ts';
-import { pairedRatioRow, type Row } from '../report/suite-report.ts';
+import { limitRow, pairedRatioRow, type Row } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 
 const BATCHES = [1, 8, 32];
 const SLOTS = 32;
 const LONGEST_SLOT_TOKENS = 2_048;
+/** At any context, where candidates of logits are selected on the device. */
+const MOST_STEP_BYTES = 1_000_000;
 /** For the steps of a measurement, and the rows that joined before. */
 const ROOM_TOKENS = 128;
 
 /**
  * Decode tokens/s of the runner on a device (`MILLRACE_BENCH_PROVIDER`, cuda unless set) against the same runner on the CPU
- * and against onnxruntime-node's JS API on the same device, which carries the cache to the host and back in every step.
+ * and against onnxruntime-node's JS API on the same device, which carries the cache to the host and back in every step. A step is a decode run and
+ * the selection of its rows' candidates; the bytes are those of host tensors that its runs read and wrote.
  * `MILLRACE_BENCH_MODEL` names the model folder; the shipped model unless set. Any onnx-community fp16 export will do.
  */
 export async function gpuSuite({ quick }: { quick: boolean }): Promise<Row[]> {
@@ -29,13 +32,17 @@ export async function gpuSuite({ quick }: { quick: boolean }): Promise<Row[]> {
 
   const rows: Row[] = [];
   for (const pastTokens of contexts) {
-    await using device = await Side.start('bare-loop.ts', { ...shared, loop: 'runner', providers: [provider] });
+    const onDevice = { loop: 'runner', providers: [provider], kvMemory: 'device' };
+    await using device = await Side.start('bare-loop.ts', { ...shared, ...onDevice });
     await using cpu = await Side.start('bare-loop.ts', { ...shared, loop: 'runner', providers: ['cpu'] });
     // The JS API carries no half-precision arrays, so it has no side on fp16 models.
     await using session =
       signature.cacheType === 'float32'
         ? await Side.start('bare-loop.ts', { ...shared, loop: 'session-run', providers: [provider] })
         : null;
+    const stepBytes = await device.measure<number[]>({ kind: 'transfers', rows: SLOTS, pastTokens, steps });
+    const transfers = `${provider}, bytes between host and device in a step, batch ${SLOTS}, context ${pastTokens}`;
+    rows.push(limitRow(transfers, Math.max(...stepBytes), 'bytes', MOST_STEP_BYTES));
     for (const batch of BATCHES) {
       const rates = { device: [] as number[], cpu: [] as number[], session: [] as number[] };
       for (let round = 0; round <= rounds; round++) {

@@ -3,6 +3,7 @@ import type { ModelRunner } from '#contracts';
 /** A copy of one row of the runner's logits. */
 export function logitsRow(runner: ModelRunner, row = 0): Float32Array {
   const { vocabularySize } = runner.shape;
+  runner.deviceLogits?.fetchRow(row);
   return runner.logits.slice(row * vocabularySize, (row + 1) * vocabularySize);
 }
 

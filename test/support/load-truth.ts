@@ -82,6 +82,8 @@ export function figuresOf(truth: LoadTruth, { api, workers }: Scrapes): Record<k
     prefixCacheHits: ofWorkers('prefix_cache_hits_total', cachedTokens),
     prefixCacheTokens: ofWorkers('prefix_cache_tokens', between(1, promptTokens)),
     prefixCacheEvictions: ofWorkers('prefix_cache_evictions_total', 0),
+    deviceTransfers: ofWorkers('device_transfer_bytes_total', 0),
+    wholeRows: ofWorkers('whole_logit_rows_total', 0),
     promptTokens: ofWorkers('prompt_tokens_total', promptTokens - cachedTokens),
     generationTokens: ofWorkers('generation_tokens_total', completionTokens),
     decodedTokens: ofWorkers('decoded_tokens_total', gaps),

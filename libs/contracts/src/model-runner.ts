@@ -1,3 +1,5 @@
+import type { DeviceLogits } from './device-logits.ts';
+
 /** Sizes of a decoder, read from the model itself. */
 export interface DecoderShape {
   readonly vocabularySize: number;
@@ -89,9 +91,15 @@ export interface ModelRunner {
   readonly slotTokens: number;
   /**
    * [max(slots, verification's maxTokens), vocabularySize], overwritten by every call; prefill writes row 0, decode the rows 0 … rows−1,
-   * verification one row for each token.
+   * verification one row for each token. With `deviceLogits` a row is written when it is fetched.
    */
   readonly logits: Float32Array;
+
+  /** Null or left out where logits are in host memory. */
+  readonly deviceLogits?: DeviceLogits | null;
+
+  /** Bytes that calls took between host and device memory so far; null or left out where the cache is in host memory. */
+  readonly transferredBytes?: number | null;
 
   /**
    * Appends a chunk of a prompt to `slot`, which already holds `pastTokens` tokens; then row 0 of `logits` belongs to

@@ -43,7 +43,7 @@ const plannedRequest = (
       seed: fc.integer(),
       topK: fc.constantFrom(0, 5),
       topP: fc.constantFrom(1, 0.8),
-      frequencyPenalty: fc.constantFrom(0, 0.5),
+      frequencyPenalty: fc.constantFrom(0, 0.5, -0.5),
       repetitionPenalty: fc.constantFrom(1, 1.3),
       tenantId: fc.constantFrom('a', 'b', 'c'),
       weight: fc.constantFrom(0.5, 1, 4),
@@ -94,6 +94,7 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
     verifyTokens: fc.constantFrom(0, 0, 2, 5, 12),
+    candidates: fc.option(fc.constantFrom(1, 6, 12, VOCABULARY), { freq: 2 }),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
   }),
 );
@@ -127,9 +128,12 @@ async function solo(request: EngineRequest, slots: number, prefillChunkTokens: n
 describe('Engine under random load', () => {
   it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, with tokens proposed or not, ends all, and leaks no slot', async () => {
     let [parks, hits, evictions, preemptions, parts, accepted, rejected] = [0, 0, 0, 0, 0, 0, 0];
+    let [wholeRows, selectedTokens] = [0, 0];
     const property = fc.asyncProperty(scenario, async (drawn) => {
       const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
       const { prefillParts, verifyTokens } = drawn;
+      // A device verifies nothing.
+      const candidates = verifyTokens === 0 ? drawn.candidates : null;
       const runner = new HistoryModelRunner({
         slots,
         parkingSlots,
@@ -139,6 +143,7 @@ describe('Engine under random load', () => {
         prefillParts,
         verifyTokens,
         asynchronous,
+        ...(candidates !== null && { hiddenLogits: { count: candidates } }),
       });
       const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
       const alones = new Map<string, CollectedAnswers>();
@@ -186,6 +191,8 @@ describe('Engine under random load', () => {
 
       expect(fatal).toBeNull();
       expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, parked: 0, freeSlots: slots });
+      wholeRows += engine.stats().wholeRowsTotal;
+      if (candidates !== null && candidates > 1) selectedTokens += engine.stats().decodedTokensTotal;
       parks += engine.stats().parksTotal;
       parts += runner.log.filter((run) => run.startsWith('part')).length;
       const { prefixHitTokensTotal, prefixEvictionsTotal, prefixTokens } = engine.stats();
@@ -219,6 +226,8 @@ describe('Engine under random load', () => {
     expect(parts).toBeGreaterThan(20);
     expect(accepted).toBeGreaterThan(300);
     expect(rejected).toBeGreaterThan(300);
+    expect(wholeRows).toBeGreaterThan(20);
+    expect(wholeRows).toBeLessThan(selectedTokens);
   });
 
   it('gives the first choice of several the tokens of a request for one', async () => {

@@ -6,6 +6,7 @@ import type { EngineRequest } from './engine-request.ts';
 import { ModelRuns } from './model-runs.ts';
 import { PrefixCache } from './prefix/prefix-cache.ts';
 import { RequestIntake } from './request-intake.ts';
+import { type RowLogits, wholeRow } from './row-logits.ts';
 import { type ChoiceFailure, TokenChooser } from './sampling/token-chooser.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
@@ -198,6 +199,8 @@ export class Engine implements EnginePort {
       prefixHitTokensTotal: this.#prefixes.hitTokens,
       prefixTokens: this.#prefixes.heldTokens,
       prefixEvictionsTotal: this.#prefixes.evictions,
+      deviceTransferBytesTotal: this.runner.transferredBytes ?? 0,
+      wholeRowsTotal: this.runner.deviceLogits?.wholeRows ?? 0,
     };
   }
 
@@ -298,9 +301,13 @@ export class Engine implements EnginePort {
     sequence.computedTokens += chunkTokens;
     this.#prefixes.save(sequence);
     if (request.cancelled || sequence.computedTokens < sequence.prefillTokenIds.length) return;
-    if (request.hasWaitingSiblings) request.promptLogits = this.#runs.rowLogits[0].slice();
+    let row = this.#runs.logitsOf(0);
+    if (request.hasWaitingSiblings) {
+      request.promptLogits = row.whole().slice();
+      row = wholeRow(request.promptLogits);
+    }
     this.#scheduler.promotePrefill();
-    this.#advance(sequence, this.#runs.rowLogits[0]);
+    this.#advance(sequence, row);
   }
 
   #updateDecode(rows: readonly Sequence[]): void {
@@ -308,7 +315,7 @@ export class Engine implements EnginePort {
     this.#decodedTokens += rows.length;
     for (let row = 0; row < rows.length; row++) {
       rows[row].computedTokens += 1;
-      this.#advance(rows[row], this.#runs.rowLogits[row]);
+      this.#advance(rows[row], this.#runs.logitsOf(row));
     }
   }
 
@@ -319,14 +326,15 @@ export class Engine implements EnginePort {
 
   #updateVerify({ sequence, proposals }: SchedulerOutput & { kind: 'verify' }, runMs: number): void {
     this.#proposer?.verified(1 + proposals.length, sequence.computedTokens, runMs);
-    const { rowLogits } = this.#runs;
-    this.#decodedTokens += this.#verified.take(sequence, proposals, (row) => this.#advance(sequence, rowLogits[row]));
+    this.#decodedTokens += this.#verified.take(sequence, proposals, (row) =>
+      this.#advance(sequence, this.#runs.logitsOf(row)),
+    );
   }
 
   #updateJoin(siblings: readonly Sequence[]): void {
     for (const sibling of siblings) {
       const { promptLogits } = sibling.request;
-      if (promptLogits !== null) this.#advance(sibling, promptLogits);
+      if (promptLogits !== null) this.#advance(sibling, wholeRow(promptLogits));
     }
     for (const { request } of siblings) {
       if (!request.hasWaitingSiblings) request.promptLogits = null;
@@ -334,7 +342,7 @@ export class Engine implements EnginePort {
   }
 
   /** Chooses the sequence's next token, unless it has to compute tokens that it has. Slots do not move here: later rows' logits are still to be read. */
-  #advance(sequence: Sequence, logits: Float32Array): void {
+  #advance(sequence: Sequence, logits: RowLogits): void {
     const { request, choice, completionTokens: firstIndex } = sequence;
     const { requestId, epoch } = request.input;
     if (request.cancelled || sequence.catchingUp) return;

@@ -1,32 +1,42 @@
 import type { ModelRunner } from '#contracts';
+import { type RowLogits, RunLogits } from './row-logits.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
+import type { Sequence } from './sequences/sequence.ts';
 
 /** Starts the forward pass that a step needs, from buffers that are made once. */
 export class ModelRuns {
   readonly #runner: ModelRunner;
+  readonly #logits: RunLogits;
   /** Inputs of a decode run. [slots] */
   readonly #rowTokenIds: Int32Array;
   /** [slots] */
   readonly #rowPastTokens: Int32Array;
   /** [maxTokens of verification] inputs of such a run */
   readonly #verifyTokenIds: Int32Array;
-  /** Views of the runner's logits, one row of the vocabulary's size each; a prefill's are in row 0. */
-  readonly rowLogits: readonly Float32Array[];
 
   constructor(runner: ModelRunner) {
-    const { slots, logits } = runner;
-    const { vocabularySize } = runner.shape;
+    const { slots } = runner;
     this.#runner = runner;
+    this.#logits = new RunLogits(runner);
     this.#rowTokenIds = new Int32Array(slots);
     this.#rowPastTokens = new Int32Array(slots);
     this.#verifyTokenIds = new Int32Array(runner.verification?.maxTokens ?? 0);
-    this.rowLogits = Array.from({ length: logits.length / vocabularySize }, (_, row) =>
-      logits.subarray(row * vocabularySize, (row + 1) * vocabularySize),
-    );
+  }
+
+  /** The logits that a decode run or a verification left in a row, or a prefill in row 0. */
+  logitsOf(row: number): RowLogits {
+    return this.#logits.rows[row];
   }
 
   /** A promise only where the runner makes one. @throws whatever the runner throws */
   start(work: SchedulerOutput): void | Promise<void> {
+    const run = this.#start(work);
+    if (this.#runner.deviceLogits == null) return run;
+    const choosing = () => this.#logits.select(choosingRows(work));
+    return run instanceof Promise ? run.then(choosing) : choosing();
+  }
+
+  #start(work: SchedulerOutput): void | Promise<void> {
     if (work.kind === 'prefill') {
       const { sequence, chunkTokens, part, parts } = work;
       const chunk = sequence.prefillTokenIds.subarray(sequence.computedTokens, sequence.computedTokens + chunkTokens);
@@ -51,4 +61,12 @@ export class ModelRuns {
       return this.#runner.decode(rows.length, this.#rowTokenIds, this.#rowPastTokens);
     }
   }
+}
+
+/** Of a run's rows the sequences that choose a token from it; null where one has tokens left to compute, or others want the row whole. */
+function choosingRows(work: SchedulerOutput): (Sequence | null)[] {
+  if (work.kind === 'decode') return work.rows.map((sequence) => (sequence.catchesUpAfter(1) ? null : sequence));
+  if (work.kind !== 'prefill') return [];
+  const { sequence, chunkTokens } = work;
+  return [sequence.catchesUpAfter(chunkTokens) || sequence.request.hasWaitingSiblings ? null : sequence];
 }

@@ -81,6 +81,10 @@ export interface EngineStats {
   /** Tokens that the prefix cache's blocks in use have room for. */
   readonly prefixTokens: number;
   readonly prefixEvictionsTotal: number;
+  /** Bytes between host and device memory; 0 where the cache is in host memory. */
+  readonly deviceTransferBytesTotal: number;
+  /** Rows of logits that came over from a device whole, because what was selected of them did not decide. */
+  readonly wholeRowsTotal: number;
 }
 
 /** All that one step made, published as one message. */

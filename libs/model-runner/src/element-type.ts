@@ -5,6 +5,7 @@ export type FloatArray = Float32Array | Float16Array;
 
 /** ONNX's TensorProto.DataType numbers. */
 export const ONNX_FLOAT32 = 1;
+export const ONNX_UINT8 = 2;
 export const ONNX_INT32 = 6;
 export const ONNX_INT64 = 7;
 export const ONNX_FLOAT16 = 10;

@@ -31,6 +31,12 @@ const WORTH_GATHERING_BYTES = 64 << 20;
 const MOST_PARTS = 8;
 const LAYERS_OF_PART = 5;
 
+/**
+ * Where candidates of logits are selected in the memory of a device's cache: WebGPU knows no float64, so the sums would be made on the host, which
+ * takes more of the bus than whole rows.
+ */
+const KEEPS_LOGITS: Readonly<Record<ExecutionProvider, boolean>> = { cuda: true, webgpu: false, cpu: true };
+
 export interface OpenModelRunnerOptions {
   modelFile: string;
   /** Sequences that can be in the cache at once. */
@@ -217,7 +223,9 @@ async function runnerFor(
     const problem = await sharingProblem(binding, signature, cacheOf(SHARING_TEST_SIZE)).catch(firstPassFailed);
     if (problem === null) {
       const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
-      return new InPlaceRunner(binding, signature, cacheOf(size), { ...options, ...size, maxRunTokens });
+      const cache = cacheOf(size);
+      const keepsLogits = cache.memory === 'device' && KEEPS_LOGITS[binding.provider] && !signature.rowsRunAlone;
+      return new InPlaceRunner(binding, signature, cache, { ...options, ...size, maxRunTokens, keepsLogits });
     }
     options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);
     return new CopyingRunner(binding, signature, size, options);

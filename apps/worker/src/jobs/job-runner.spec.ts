@@ -32,6 +32,8 @@ const stats: EngineStats = {
   prefixHitTokensTotal: 0,
   prefixTokens: 0,
   prefixEvictionsTotal: 0,
+  deviceTransferBytesTotal: 0,
+  wholeRowsTotal: 0,
 };
 
 /** An engine and a relay that do what the test says. */

@@ -51,6 +51,8 @@ export function exposeWorker(metrics: Metrics, { models, relay }: WorkerSources)
   engine(METRICS.prefixCacheHits, ({ prefixHitTokensTotal }) => prefixHitTokensTotal);
   engine(METRICS.prefixCacheTokens, ({ prefixTokens }) => prefixTokens);
   engine(METRICS.prefixCacheEvictions, ({ prefixEvictionsTotal }) => prefixEvictionsTotal);
+  engine(METRICS.deviceTransfers, ({ deviceTransferBytesTotal }) => deviceTransferBytesTotal);
+  engine(METRICS.wholeRows, ({ wholeRowsTotal }) => wholeRowsTotal);
   engine(METRICS.promptTokens, ({ prefilledTokensTotal }) => prefilledTokensTotal);
   engine(METRICS.decodedTokens, ({ decodedTokensTotal }) => decodedTokensTotal);
   engine(METRICS.speculationProposed, ({ proposedTokensTotal }) => proposedTokensTotal);

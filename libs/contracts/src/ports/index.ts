@@ -7,6 +7,13 @@
  * import { KV_BLOCK_TOKENS, MillraceError } from '#contracts/ports';
  * throw new MillraceError('engine_failed', `The cache holds ${KV_BLOCK_TOKENS} tokens a block.`);
  */
+export {
+  type DeviceLogits,
+  MASS_TOLERANCE,
+  NEAR_NATS,
+  type RowCandidates,
+  type RowWish,
+} from '../device-logits.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode } from '../error-codes.ts';
 export { MillraceError, type MillraceErrorOptions } from '../millrace-error.ts';
 export {

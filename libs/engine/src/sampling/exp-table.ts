@@ -1,3 +1,5 @@
+import { NEAR_NATS } from '#contracts/ports';
+
 /**
  * exp(x) for −RANGE_NATS < x ≤ 0 from a table and a short series: with b = ⌊−x · BUCKETS_PER_NAT⌋ and
  * r = x + b / BUCKETS_PER_NAT in (−1/64, 0], exp(x) = table[b] · exp(r), where 1 + r + r²/2 + r³/6 leaves a relative
@@ -8,14 +10,9 @@ export const BUCKETS_PER_NAT = 64;
 /** Further below the likeliest token a token has less than 1.3e-14 of its probability and counts as impossible. */
 export const RANGE_NATS = 32;
 
-/**
- * Few tokens are nearer to the likeliest one than this, and the others together rarely matter: they are looked at only
- * when a draw depends on them.
- */
-export const NEAR_NATS = 16;
-
 export const BUCKETS = RANGE_NATS * BUCKETS_PER_NAT;
 
+/** Few tokens are nearer to the likeliest one, and the others together rarely matter: they are looked at only when a draw depends on them. */
 export const NEAR_BUCKETS = NEAR_NATS * BUCKETS_PER_NAT;
 
 /** [BUCKETS] */

@@ -1,7 +1,21 @@
-import { BUCKETS, BUCKETS_PER_NAT, EXP_OF_BUCKET, expOfNegative, NEAR_BUCKETS, NEAR_NATS } from './exp-table.ts';
+import { NEAR_NATS } from '#contracts/ports';
+import { BUCKETS, BUCKETS_PER_NAT, EXP_OF_BUCKET, expOfNegative, NEAR_BUCKETS } from './exp-table.ts';
 
-/** What a draw answers when far tokens must be loaded first. */
-export const UNDECIDED = -1;
+/** What a draw answers when far or hidden tokens must be loaded first. */
+export const UNDECIDED = -2;
+
+/** What is known of tokens whose logits are not at hand. Weights are those of the likeliest token, 1, and below. */
+export interface HiddenTokens {
+  readonly count: number;
+  /** None is in a bucket before this one. */
+  readonly bucket: number;
+  /** What those within NEAR_NATS weigh together is between these; may be a little below 0, as what rounding allows for. */
+  readonly nearLow: number;
+  readonly nearHigh: number;
+  /** What all of them weigh together is between these. */
+  readonly allLow: number;
+  readonly allHigh: number;
+}
 
 /**
  * Draws a token after top-k, top-p and min-p without sorting the vocabulary.
@@ -14,6 +28,10 @@ export const UNDECIDED = -1;
  * Usually only near tokens are loaded (within NEAR_NATS), a few hundred. What the far ones weigh together is known within
  * [0, `#farBound`]; a filter or draw whose outcome is the same for all of that range is decided, any other answers
  * `false` or `UNDECIDED` and the caller loads all tokens. Reuses its arrays; O(vocabulary).
+ *
+ * Of a row that lies on a device only the largest logits are loaded (`hide`). The buckets before the first hidden token's are then as they were
+ * with the whole row, bit for bit, and what lies in them at both ends of what the hidden ones may weigh does so in between: only such an outcome
+ * is one.
  */
 export class ProbabilityBuckets {
   /** [vocabularySize] the loaded tokens in ascending order, the first `#candidateCount` are valid */
@@ -23,6 +41,11 @@ export class ProbabilityBuckets {
   #candidateCount = 0;
   /** Most that the tokens not loaded can weigh; 0 when they are filtered out or all are loaded. */
   #farBound = 0;
+  /** The first bucket that hidden tokens may be in; BUCKETS where there are none before the far ones. */
+  #hiddenBucket = BUCKETS;
+  #hiddenAllLow = 0;
+  #hiddenLow = 0;
+  #hiddenHigh = 0;
   /** [BUCKETS] */
   readonly #mass = new Float64Array(BUCKETS);
   /** [BUCKETS] */
@@ -82,27 +105,48 @@ export class ProbabilityBuckets {
     }
     this.#candidateCount = loaded;
     this.#farBound = rangeNats === NEAR_NATS ? (logits.length - loaded) * EXP_OF_BUCKET[NEAR_BUCKETS] : 0;
-    this.#headMass = total;
-    this.#boundary = BUCKETS;
-    this.#boundaryKept = 0;
-    this.#boundaryMass = 0;
+    this.#hiddenBucket = BUCKETS;
+    this.#hiddenLow = 0;
+    this.#hiddenHigh = 0;
+    this.#uncut(total);
+  }
+
+  /** Tells of tokens that others were loaded without. Call it after `load`, with its range. */
+  hide({ count, bucket, nearLow, nearHigh, allLow, allHigh }: HiddenTokens, rangeNats: number): void {
+    const isNear = rangeNats === NEAR_NATS;
+    const unloaded = this.#logits.length - this.#candidateCount;
+    if (isNear) this.#farBound = (unloaded + count) * EXP_OF_BUCKET[NEAR_BUCKETS];
+    if (bucket >= rangeNats * BUCKETS_PER_NAT) return;
+    // Of all tokens together, near and far ones, only what needs no sums is decided without the hidden ones.
+    this.#farBound = isNear ? unloaded * EXP_OF_BUCKET[NEAR_BUCKETS] + allHigh : Number.POSITIVE_INFINITY;
+    this.#hiddenBucket = bucket;
+    this.#hiddenAllLow = allLow;
+    this.#hiddenLow = nearLow;
+    this.#hiddenHigh = nearHigh;
+  }
+
+  /** Nothing that is not loaded matters any more. */
+  #forgetOthers(): void {
+    this.#farBound = 0;
+    this.#hiddenBucket = BUCKETS;
   }
 
   /** Keeps the `k` likeliest tokens. False when that depends on far tokens. */
   keepTopK(k: number): boolean {
     if (k > this.#candidateCount) return this.#farBound === 0;
-    this.#farBound = 0;
     let seen = 0;
     let headMass = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       const count = this.#count[bucket];
       if (seen + count >= k) {
+        if (bucket >= this.#hiddenBucket) return false;
         this.#setBoundary(bucket, k - seen, headMass);
-        return true;
+        break;
       }
       seen += count;
       headMass += this.#mass[bucket];
     }
+    this.#forgetOthers();
     return true;
   }
 
@@ -113,21 +157,50 @@ export class ProbabilityBuckets {
   keepTopP(p: number): boolean {
     const mass = this.#headMass + this.#boundaryMass;
     if (this.#farBound > 0) {
+      if (this.#hiddenBucket < BUCKETS) return this.#keepHiddenTopP(p);
       if (p * (mass + this.#farBound) > mass) return false;
       const total = this.#headMass;
       this.#cutAtMass(p * (mass + this.#farBound));
       const { boundary, boundaryKept } = { boundary: this.#boundary, boundaryKept: this.#boundaryKept };
-      this.#boundary = BUCKETS;
-      this.#boundaryKept = 0;
-      this.#boundaryMass = 0;
-      this.#headMass = total;
+      this.#uncut(total);
       this.#cutAtMass(p * mass);
       if (boundary !== this.#boundary || boundaryKept !== this.#boundaryKept) return false;
-      this.#farBound = 0;
+      this.#forgetOthers();
       return true;
     }
     this.#cutAtMass(p * mass);
     return true;
+  }
+
+  /**
+   * The same where tokens are hidden: the cut is known, or all that is known of it is that it is behind the complete buckets. Then what is kept
+   * weighs the share of all, and the last token that is kept with it.
+   */
+  #keepHiddenTopP(p: number): boolean {
+    const mass = this.#headMass;
+    if (!Number.isFinite(this.#farBound)) return false;
+    const [least, most] = [p * (mass + this.#hiddenAllLow), p * (mass + this.#farBound)];
+    this.#cutAtMass(least);
+    const { boundary, boundaryKept } = { boundary: this.#boundary, boundaryKept: this.#boundaryKept };
+    this.#uncut(mass);
+    if (boundary < this.#hiddenBucket) {
+      this.#cutAtMass(most);
+      if (boundary !== this.#boundary || boundaryKept !== this.#boundaryKept) return false;
+      this.#forgetOthers();
+      return true;
+    }
+    const kept = most + EXP_OF_BUCKET[this.#hiddenBucket];
+    this.#hiddenLow = Math.min(least - mass, this.#hiddenLow);
+    this.#hiddenHigh = Math.min(kept - mass, this.#hiddenHigh);
+    this.#farBound = kept - mass;
+    return true;
+  }
+
+  #uncut(mass: number): void {
+    this.#boundary = BUCKETS;
+    this.#boundaryKept = 0;
+    this.#boundaryMass = 0;
+    this.#headMass = mass;
   }
 
   /** Keeps the smallest set of likeliest tokens that weighs `target`. */
@@ -151,8 +224,9 @@ export class ProbabilityBuckets {
   keepMinP(p: number): boolean {
     const lowest = Math.log(p);
     if (lowest <= -NEAR_NATS && this.#farBound > 0) return false;
-    this.#farBound = 0;
     const bucket = (-lowest * BUCKETS_PER_NAT) | 0;
+    if (bucket >= this.#hiddenBucket && this.#hiddenBucket < BUCKETS) return false;
+    this.#forgetOthers();
     if (bucket >= BUCKETS || bucket > this.#boundary) return true;
     this.#sortMembers(bucket);
     const most = bucket === this.#boundary ? this.#boundaryKept : this.#memberCount;
@@ -172,8 +246,11 @@ export class ProbabilityBuckets {
    */
   draw(side: number, uniform: number): number {
     const mass = this.#headMass + this.#boundaryMass;
-    if (this.#farBound > 0) {
-      return side * (mass + this.#farBound) < mass ? this.#tokenAt(uniform * mass) : UNDECIDED;
+    if (this.#farBound > 0 || this.#hiddenBucket < BUCKETS) {
+      const [low, high] = [mass + this.#hiddenLow, mass + this.#hiddenHigh];
+      if (!(side * (mass + this.#farBound) < low)) return UNDECIDED;
+      const token = this.#tokenAt(uniform * low);
+      return low === high || this.#tokenAt(uniform * high) === token ? token : UNDECIDED;
     }
     let nearMass = mass;
     if (this.#boundary >= NEAR_BUCKETS) {
@@ -184,11 +261,15 @@ export class ProbabilityBuckets {
     return this.#tokenAt(isNear ? uniform * nearMass : nearMass + uniform * (mass - nearMass));
   }
 
-  /** The token at a place in the order of buckets. @param target ≥ 0 and below the mass that is kept */
+  /**
+   * The token at a place in the order of buckets; `UNDECIDED` where hidden tokens are before it.
+   * @param target ≥ 0 and below the mass that is kept
+   */
   #tokenAt(target: number): number {
     let reached = 0;
     let lastBucket = 0;
-    for (let bucket = 0; bucket < this.#boundary; bucket++) {
+    const complete = Math.min(this.#boundary, this.#hiddenBucket);
+    for (let bucket = 0; bucket < complete; bucket++) {
       if (this.#count[bucket] === 0) continue;
       lastBucket = bucket;
       if (reached + this.#mass[bucket] > target) {
@@ -197,6 +278,7 @@ export class ProbabilityBuckets {
       }
       reached += this.#mass[bucket];
     }
+    if (this.#hiddenBucket < BUCKETS) return UNDECIDED;
     if (this.#boundaryKept > 0) {
       this.#sortMembers(this.#boundary);
       return this.#walkMembers(this.#boundaryKept, target - reached);

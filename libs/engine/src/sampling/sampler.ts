@@ -1,13 +1,15 @@
 import type { SamplingParameters } from '#contracts';
+import { NEAR_NATS } from '#contracts/ports';
 import { maskLogits } from '../constraints/allowed-tokens.ts';
 import { argmax, NO_TOKEN } from './argmax.ts';
-import { NEAR_NATS, RANGE_NATS } from './exp-table.ts';
-import { ProbabilityBuckets, UNDECIDED } from './probability-buckets.ts';
+import { RANGE_NATS } from './exp-table.ts';
+import type { KnownTokens } from './known-tokens.ts';
+import { type HiddenTokens, ProbabilityBuckets, UNDECIDED } from './probability-buckets.ts';
 import type { TokenPenalties } from './token-penalties.ts';
 import { uniformNoise } from './uniform-noise.ts';
 
 /** Below this a temperature can only pick the likeliest token, and dividing by it would overflow. */
-const GREEDY_TEMPERATURE = 1e-5;
+export const GREEDY_TEMPERATURE = 1e-5;
 
 /**
  * Picks tokens from logits, in the order that `SamplingParameters` documents. One instance serves all sequences of an
@@ -48,6 +50,35 @@ export class Sampler {
     return near === UNDECIDED ? this.#draw(adjusted, maxLogit, sampling, choice, position, RANGE_NATS) : near;
   }
 
+  /**
+   * The token that `sample` picks from the whole row, from those of its logits that are known. The row has no NaN and no +Infinity.
+   * @param known loaded, with the logits as the model gave them; they are changed
+   * @returns the token; `NO_TOKEN` when none is above −Infinity; `UNDECIDED` when it depends on hidden tokens
+   */
+  sampleKnown(
+    known: KnownTokens,
+    sampling: SamplingParameters,
+    penalties: TokenPenalties | null,
+    choice: number,
+    position: number,
+  ): number {
+    const { logits, places, tokenIds, floor } = known;
+    for (const [token, bias] of sampling.logitBias) if (places[token] >= 0) logits[places[token]] += bias;
+    penalties?.apply(logits, places);
+    const likeliest = known.likeliest();
+    // The first of equals wins, and hidden ones may be equal to the floor.
+    if (likeliest === NO_TOKEN) return floor === Number.NEGATIVE_INFINITY ? NO_TOKEN : UNDECIDED;
+    const maxLogit = logits[likeliest];
+    if (!(maxLogit > floor && maxLogit < Number.POSITIVE_INFINITY)) return UNDECIDED;
+    const { temperature } = sampling;
+    if (temperature < GREEDY_TEMPERATURE) return tokenIds[likeliest];
+
+    const hidden = known.hidden(maxLogit, temperature);
+    let place = this.#draw(logits, maxLogit, sampling, choice, position, NEAR_NATS, hidden);
+    if (place === UNDECIDED) place = this.#draw(logits, maxLogit, sampling, choice, position, RANGE_NATS, hidden);
+    return place === UNDECIDED ? UNDECIDED : tokenIds[place];
+  }
+
   #draw(
     logits: Float32Array,
     maxLogit: number,
@@ -55,10 +86,12 @@ export class Sampler {
     choice: number,
     position: number,
     rangeNats: number,
+    hidden: HiddenTokens | null = null,
   ): number {
     const { temperature, topK, topP, minP, seed } = sampling;
     const buckets = this.#buckets;
     buckets.load(logits, maxLogit, temperature, rangeNats);
+    if (hidden !== null) buckets.hide(hidden, rangeNats);
     if (topK > 0 && !buckets.keepTopK(topK)) return UNDECIDED;
     if (topP < 1 && !buckets.keepTopP(topP)) return UNDECIDED;
     if (minP > 0 && !buckets.keepMinP(minP)) return UNDECIDED;

@@ -27,17 +27,34 @@ export class TokenPenalties {
     this.#generated[this.#entry(token)] += 1;
   }
 
-  /** @param logits [vocabularySize], changed in place */
-  apply(logits: Float32Array): void {
-    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.#sampling;
+  /**
+   * @param logits [vocabularySize], changed in place; with `places` only of some tokens
+   * @param places [vocabularySize] where in `logits` a token is, −1 for those that are not; null where it is the token itself
+   */
+  apply(logits: Float32Array, places: Int32Array | null = null): void {
+    const { repetitionPenalty } = this.#sampling;
     for (let entry = 0; entry < this.#tokens.length; entry++) {
-      const token = this.#tokens[entry];
-      const generated = this.#generated[entry];
-      let logit = logits[token];
+      const place = places === null ? this.#tokens[entry] : places[this.#tokens[entry]];
+      if (place < 0) continue;
+      let logit = logits[place];
       logit = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
-      if (generated > 0) logit -= presencePenalty + frequencyPenalty * generated;
-      logits[token] = logit;
+      if (this.#generated[entry] > 0) logit -= this.#deduction(entry);
+      logits[place] = logit;
     }
+  }
+
+  /** Tokens whose logits are changed, or only those that may be raised. */
+  changedTokens(loweredToo: boolean): number[] {
+    return this.#tokens.filter(
+      (_, entry) =>
+        loweredToo ||
+        this.#sampling.repetitionPenalty < 1 ||
+        (this.#generated[entry] > 0 && this.#deduction(entry) < 0),
+    );
+  }
+
+  #deduction(entry: number): number {
+    return this.#sampling.presencePenalty + this.#sampling.frequencyPenalty * this.#generated[entry];
   }
 
   #entry(token: number): number {

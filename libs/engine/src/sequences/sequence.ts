@@ -120,7 +120,12 @@ export class Sequence implements SlotOccupant {
 
   /** True while it has tokens behind the next one to compute, so that a run's logits choose nothing. */
   get catchingUp(): boolean {
-    return this.computedTokens < this.request.promptLength + this.completionTokens;
+    return this.catchesUpAfter(0);
+  }
+
+  /** The same when a run has computed so many more. */
+  catchesUpAfter(tokens: number): boolean {
+    return this.computedTokens + tokens < this.request.promptLength + this.completionTokens;
   }
 
   /** Its next run computes its last token. */

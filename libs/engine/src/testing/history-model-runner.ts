@@ -7,6 +7,7 @@ import {
   type Verification,
   wholeBlocks,
 } from '#contracts';
+import { HiddenLogits, type HiddenLogitsOptions } from './hidden-logits.ts';
 
 export interface HistoryModelRunnerOptions {
   readonly slots?: number;
@@ -18,6 +19,8 @@ export interface HistoryModelRunnerOptions {
   readonly prefillParts?: number;
   /** Most tokens that it verifies at a time; 0, the default, for none. */
   readonly verifyTokens?: number;
+  /** Logits are kept as a device keeps them; in `logits` by default. */
+  readonly hiddenLogits?: HiddenLogitsOptions;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
 }
@@ -48,6 +51,9 @@ export class HistoryModelRunner implements ModelRunner {
   readonly blocks: number;
   readonly logits: Float32Array;
   readonly interruptAddress = null;
+  readonly deviceLogits: HiddenLogits | null;
+  /** Where runs write, and `afterRun` may spoil, rows. [slots, vocabularySize] */
+  readonly writtenLogits: Float32Array;
   readonly prefillParts: PrefillParts | null;
   readonly verification: Verification | null;
   /** The chunk that is being computed in parts, and how many of them are. */
@@ -81,6 +87,9 @@ export class HistoryModelRunner implements ModelRunner {
     this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize).fill(Number.NaN);
     this.verification =
       verifyTokens === 0 ? null : { maxTokens: verifyTokens, run: (...run) => this.#verify(verifyTokens, ...run) };
+    this.deviceLogits =
+      options.hiddenLogits === undefined ? null : new HiddenLogits(this.logits, vocabularySize, options.hiddenLogits);
+    this.writtenLogits = this.deviceLogits?.rows ?? this.logits;
     this.#histories = Array.from({ length: slots + parkingSlots }, () => []);
     this.#touched = this.#histories.map(() => 0);
     this.#asynchronous = asynchronous;
@@ -223,7 +232,7 @@ export class HistoryModelRunner implements ModelRunner {
     const hash = this.#histories[slot].at(-1) ?? 0;
     for (let token = 0; token < vocabularySize; token++) {
       const noise = mix(hash + Math.imul(token, 0x9e3779b9)) / 0x1_0000_0000;
-      this.logits[row * vocabularySize + token] = noise * 8 - 4;
+      this.writtenLogits[row * vocabularySize + token] = noise * 8 - 4;
     }
   }
 }

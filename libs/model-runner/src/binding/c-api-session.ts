@@ -42,6 +42,7 @@ export class CApiSession implements SessionBinding, DeviceAccess {
   readonly #outputNames: NativeStrings;
   readonly #tensors = new Set<CApiTensor>();
   readonly #graphs: CApiSession[] = [];
+  #hostBytes = 0;
   #memory: DeviceMemory | null = null;
   readonly #interruptedWith: CApiSession | null;
   #closed = false;
@@ -81,6 +82,10 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     return this;
   }
 
+  get transferredBytes(): number {
+    return this.#graphs.reduce((sum, graph) => sum + graph.transferredBytes, this.#hostBytes);
+  }
+
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
     this.#assertOpen();
     return CApiTensor.overHost(this.#api, this.#hostInfo, data, dims, this.#tensors);
@@ -113,6 +118,7 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 
   #run(run: CApiRun): void {
     this.#assertOpen();
+    this.#hostBytes += run.hostBytes;
     const { count: inputs, pointers: inputNames } = this.#inputNames;
     const { count: outputs, pointers: outputNames } = this.#outputNames;
     try {
@@ -180,6 +186,8 @@ export class CApiRun implements BoundRun {
   /** Tensors, and through them their memory, live as long as a run may use them. */
   readonly #inputs: BoundTensor[] = [];
   readonly #outputs: BoundTensor[] = [];
+  /** Of the tensors that are set and lie in host memory. */
+  hostBytes = 0;
   readonly #execute: (run: CApiRun) => void;
   readonly #owned: (handle: Handle) => BoundTensor;
 
@@ -196,11 +204,13 @@ export class CApiRun implements BoundRun {
   }
 
   setInput(index: number, tensor: BoundTensor): void {
+    this.hostBytes += hostBytes(tensor) - hostBytes(this.#inputs[index]);
     this.#inputs[index] = tensor;
     this.inputHandles[index] = (tensor as CApiTensor).handle;
   }
 
   setOutput(index: number, tensor: BoundTensor): void {
+    this.hostBytes += hostBytes(tensor) - hostBytes(this.#outputs[index]);
     this.#outputs[index] = tensor;
     this.outputHandles[index] = (tensor as CApiTensor).handle;
   }
@@ -215,4 +225,8 @@ export class CApiRun implements BoundRun {
   run(): void {
     this.#execute(this);
   }
+}
+
+function hostBytes(tensor: BoundTensor | undefined): number {
+  return tensor instanceof CApiTensor ? (tensor.data?.byteLength ?? 0) : 0;
 }

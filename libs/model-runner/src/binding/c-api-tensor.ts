@@ -1,4 +1,12 @@
-import { type ElementType, ONNX_FLOAT16, ONNX_FLOAT32, ONNX_INT32, ONNX_INT64, onnxTypeOf } from '../element-type.ts';
+import {
+  type ElementType,
+  ONNX_FLOAT16,
+  ONNX_FLOAT32,
+  ONNX_INT32,
+  ONNX_INT64,
+  ONNX_UINT8,
+  onnxTypeOf,
+} from '../element-type.ts';
 import { created, type Handle, type OrtApi } from '../ort/ort-api.ts';
 import type { DeviceMemory } from './device-memory.ts';
 import type { BoundTensor, TensorData } from './session-binding.ts';
@@ -71,5 +79,6 @@ function bytesOf(data: TensorData): ArrayBufferView {
 function onnxType(data: TensorData): number {
   if (data instanceof Float32Array) return ONNX_FLOAT32;
   if (data instanceof Float16Array) return ONNX_FLOAT16;
+  if (data instanceof Uint8Array) return ONNX_UINT8;
   return data instanceof Int32Array ? ONNX_INT32 : ONNX_INT64;
 }

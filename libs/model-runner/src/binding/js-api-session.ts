@@ -49,6 +49,7 @@ export class JsApiSession implements SessionBinding {
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
     // Its native part takes no half-precision arrays; models that need them were refused when they were opened.
     if (data instanceof Float16Array) throw new RunFailedError('the JS API carries no float16.');
+    if (data instanceof Uint8Array) return new JsApiTensor(new Tensor('uint8', data, dims));
     return new JsApiTensor(
       data instanceof Float32Array
         ? new Tensor('float32', data, dims)

@@ -2,7 +2,7 @@ import type { ExecutionProvider } from '#contracts';
 import type { ElementType, FloatArray } from '../element-type.ts';
 
 /** Memory that a tensor covers; it must stay the tensor's for as long as the tensor is used. */
-export type TensorData = FloatArray | Int32Array | BigInt64Array;
+export type TensorData = FloatArray | Int32Array | BigInt64Array | Uint8Array;
 
 /** A tensor over caller's memory, as one binding knows it. */
 export interface BoundTensor {
@@ -44,6 +44,8 @@ export interface SessionBinding {
 }
 
 export interface DeviceAccess {
+  /** Bytes of host tensors that runs read or wrote so far, those of its graphs too: what crosses to a device that is not the host itself. */
+  readonly transferredBytes: number;
   /** Uninitialized memory, which lives as long as the session. @throws DeviceMemoryError */
   allocate(bytes: number): DeviceBuffer;
   /** A graph of its own on the same provider, whose runs take the tensors of this session; closed with it. */

@@ -8,6 +8,7 @@ import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { assertDecode, assertPrefill } from './call-arguments.ts';
 import { DecodeInputs } from './decode-inputs.ts';
+import { DeviceLogitRows } from './device-logit-rows.ts';
 import { evenInputs } from './even-inputs.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { runsOfChunk } from './runs-of-chunk.ts';
@@ -20,6 +21,8 @@ export interface InPlaceSize extends CacheSize {
   readonly maxRunTokens: number;
   /** Most tokens of a slot that are verified at a time; none by default. The graph then gives as many positions' logits as it is asked for, or all. */
   readonly verifyTokens?: number;
+  /** Logits stay in the device's memory, and choices get candidates of them; false by default. */
+  readonly keepsLogits?: boolean;
   readonly fallbacks?: readonly string[];
 }
 
@@ -38,6 +41,8 @@ interface BegunPrefill {
  * one place of the cache. Tensors over those are made once for each number of rows and each place.
  */
 export class InPlaceRunner extends SlotRunner<InPlaceCache> {
+  /** Null where logits are in host memory. */
+  readonly deviceLogits: DeviceLogitRows | null;
   readonly #maxRunTokens: number;
   readonly #decodeInputs: DecodeInputs;
   readonly #decodeRuns: BoundRun[] = [];
@@ -54,6 +59,11 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     const { slots, slotTokens, maxRunTokens, fallbacks = [], verifyTokens = 0 } = size;
     super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks, verifyTokens });
     const { vocabularySize, logits } = signature;
+    const { device } = binding;
+    this.deviceLogits =
+      size.keepsLogits === true && device !== null
+        ? new DeviceLogitRows(binding, device, signature, slots, this.logits)
+        : null;
     this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, this.logits.length);
     this.#chunkLogits = floatArray(logits.type, logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0);
     this.#maxRunTokens = maxRunTokens;
@@ -67,7 +77,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     this.#decodeInputs.fill(run, rows, tokenIds, pastTokens);
     for (let row = 0; row < rows; row++) this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
     this.cache.beginDecode(rows);
-    if (this.#rowLogits === this.logits) return run.run();
+    this.deviceLogits?.ran();
+    if (this.deviceLogits !== null || this.#rowLogits === this.logits) return run.run();
     return finallyAfter(
       () => run.run(),
       noop,
@@ -180,6 +191,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
         logits?.release();
       },
       end: () => {
+        this.deviceLogits?.ran();
         if (logits !== null) this.#keepLastRow(tokenIds.length);
         else this.#widen(1);
       },
@@ -221,6 +233,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #logitsTensor(rows: number): BoundTensor {
     const { vocabularySize, logits } = this.signature;
     const dims = logits.rank === 2 ? [rows, vocabularySize] : [rows, 1, vocabularySize];
+    if (this.deviceLogits !== null) return this.deviceLogits.rowsTensor(dims);
     return this.binding.tensor(this.#rowLogits.subarray(0, rows * vocabularySize), dims);
   }
 
@@ -234,12 +247,14 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
 
   #keepLastRow(chunkTokens: number): void {
     const { vocabularySize } = this.signature;
-    this.logits.set(this.#chunkLogits.subarray((chunkTokens - 1) * vocabularySize, chunkTokens * vocabularySize));
+    const last = this.#chunkLogits.subarray((chunkTokens - 1) * vocabularySize, chunkTokens * vocabularySize);
+    if (this.deviceLogits !== null) this.deviceLogits.keepHostRow(last);
+    else this.logits.set(last);
   }
 
   /** Half-precision logits become what callers read. */
   #widen(rows: number): void {
-    if (this.#rowLogits !== this.logits)
+    if (this.#rowLogits !== this.logits && this.deviceLogits === null)
       this.logits.set(this.#rowLogits.subarray(0, rows * this.signature.vocabularySize));
   }
 }

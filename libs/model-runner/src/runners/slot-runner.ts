@@ -75,6 +75,10 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     return this.binding.interruptAddress;
   }
 
+  get transferredBytes(): number | null {
+    return this.cache.memory === 'device' ? (this.binding.device?.transferredBytes ?? null) : null;
+  }
+
   get residentTokens(): number | null {
     return this.cache.residentTokens;
   }

@@ -106,6 +106,18 @@ export const METRICS = {
     'Blocks that the prefix cache gave up for others.',
     ['model_name'],
   ),
+  deviceTransfers: counter(
+    'worker',
+    'millrace:device_transfer_bytes_total',
+    'Bytes that the runs of a model took between host and device memory; 0 with the cache in host memory.',
+    ['model_name'],
+  ),
+  wholeRows: counter(
+    'worker',
+    'millrace:whole_logit_rows_total',
+    'Rows of logits that came over from a device whole, because what was selected of them did not decide.',
+    ['model_name'],
+  ),
   promptTokens: counter('worker', 'millrace:prompt_tokens_total', 'Prompt tokens computed by prefill.', ['model_name']),
   generationTokens: counter('worker', 'millrace:generation_tokens_total', 'Tokens generated and sent.', ['model_name']),
   decodedTokens: counter(

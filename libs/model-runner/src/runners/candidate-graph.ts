@@ -1,0 +1,123 @@
+import { NEAR_NATS } from '#contracts/ports';
+import { type ElementType, ONNX_FLOAT32, ONNX_INT32, ONNX_INT64, ONNX_UINT8, onnxTypeOf } from '../element-type.ts';
+import { type GraphConstant, type GraphNode, type SmallGraph, smallGraph } from './small-graph.ts';
+
+const ONNX_BOOL = 9;
+const ONNX_FLOAT64 = 11;
+const BITS = 8;
+/** Far above what rounding in float32 moves an exponent by. */
+const NEAR_SLACK_NATS = 1e-4;
+
+/** Of a row's figures in the output `figures`. */
+export const FIGURES = ['largest', 'sum', 'all', 'nearLow', 'nearHigh'] as const;
+
+export interface CandidateGraphSize {
+  readonly vocabularySize: number;
+  readonly logitsType: ElementType;
+  /** Largest logits of a row. */
+  readonly count: number;
+  /** Largest of all tokens beside those of the allowed ones. */
+  readonly topCount: number;
+}
+
+/**
+ * What choices need of rows of logits, found where these lie. Inputs: `logits` [rows, vocabulary], `inverse_temperature` [rows, 1], `listed`
+ * [rows, tokens] int32; where tokens are `masked`, `allowed` [rows, bytes] uint8, a bit for each token, lowest first. Outputs: `values` and `ids`
+ * of the largest, `listed_logits`, and `figures` [rows, 5]; where masked, `top_values` and `top_ids`.
+ *
+ * Exponents are taken in float32 and summed in float64, so the sums' error does not depend on how a provider adds.
+ */
+export function candidateGraph(
+  { vocabularySize, logitsType, count, topCount }: CandidateGraphSize,
+  isMasked: boolean,
+): SmallGraph {
+  const nodes: GraphNode[] = [];
+  const constants: GraphConstant[] = [];
+  const node = (opType: string, input: readonly string[], output: string, attributes?: GraphNode['attributes']) => {
+    nodes.push({ opType, input, output: [output], ...(attributes !== undefined && { attributes }) });
+    return output;
+  };
+  const constant = (name: string, elemType: number, dims: readonly number[], values: ArrayBufferView) => {
+    constants.push({ name, elemType, dims, values });
+    return name;
+  };
+  const integer = (name: string, value: number) => constant(name, ONNX_INT64, [1], BigInt64Array.of(BigInt(value)));
+  const float = (name: string, value: number) => constant(name, ONNX_FLOAT32, [], Float32Array.of(value));
+  const axis = integer('axis', 1);
+  const minusInfinity = float('minus_infinity', Number.NEGATIVE_INFINITY);
+  const none = float('none', 0);
+  const sum = (values: string, name: string) =>
+    node('ReduceSum', [node('Cast', [values], `${name}.wide`, { to: ONNX_FLOAT64 }), axis], name, { keepdims: 1 });
+  const largest = (values: string, k: number, name: string) => {
+    const wide = `${name}ids.wide`;
+    nodes.push({ opType: 'TopK', input: [values, integer(`${name}k`, k)], output: [`${name}values`, wide] });
+    node('Cast', [wide], `${name}ids`, { to: ONNX_INT32 });
+    return `${name}values`;
+  };
+
+  const raw = logitsType === 'float32' ? 'logits' : node('Cast', ['logits'], 'raw', { to: ONNX_FLOAT32 });
+  node('ReduceMax', [raw], 'largest', { axes: [1], keepdims: 1 });
+  sum(node('Exp', [node('Sub', [raw, 'largest'], 'below')], 'weights'), 'sum');
+  node('GatherElements', [raw, 'listed'], 'listed_logits', { axis: 1 });
+
+  let values = raw;
+  if (isMasked) {
+    const table = constant('bits', ONNX_BOOL, [1 << BITS, BITS], bitsOfBytes());
+    const bytes = node('Cast', ['allowed'], 'bytes', { to: ONNX_INT32 });
+    const shape = constant('shape', ONNX_INT64, [2], BigInt64Array.of(0n, -1n));
+    const bits = node('Reshape', [node('Gather', [table, bytes], 'bits.of', { axis: 0 }), shape], 'bits.flat');
+    const slice = [integer('zero', 0), integer('vocabulary', vocabularySize), axis];
+    values = node('Where', [node('Slice', [bits, ...slice], 'is_allowed'), raw, minusInfinity], 'masked');
+    largest(raw, topCount, 'top_');
+  }
+  const first = node('Slice', [largest(values, count, ''), integer('from', 0), integer('to', 1), axis], 'first');
+  const exponent = node('Mul', [node('Sub', [values, first], 'distance'), 'inverse_temperature'], 'exponent');
+  const weights = node('Exp', [exponent], 'draw_weights');
+  sum(weights, 'all');
+  for (const [name, slack] of [['nearLow', NEAR_SLACK_NATS] as const, ['nearHigh', -NEAR_SLACK_NATS] as const]) {
+    const isNear = node('Greater', [exponent, float(`${name}.bound`, slack - NEAR_NATS)], `${name}.is`);
+    sum(node('Where', [isNear, weights, none], `${name}.weights`), name);
+  }
+  const wide = node('Concat', ['sum', 'all', 'nearLow', 'nearHigh'], 'sums', { axis: 1 });
+  node('Concat', ['largest', node('Cast', [wide], 'sums.narrow', { to: ONNX_FLOAT32 })], 'figures', { axis: 1 });
+
+  const floats = (name: string, size: number | string) => ({ name, elemType: ONNX_FLOAT32, dims: ['rows', size] });
+  const ids = (name: string, size: number | string) => ({ name, elemType: ONNX_INT32, dims: ['rows', size] });
+  return smallGraph({
+    name: 'candidates',
+    nodes,
+    constants,
+    inputs: [
+      { name: 'logits', elemType: onnxTypeOf(logitsType), dims: ['rows', vocabularySize] },
+      floats('inverse_temperature', 1),
+      ids('listed', 'tokens'),
+      ...(isMasked ? [{ name: 'allowed', elemType: ONNX_UINT8, dims: ['rows', 'bytes'] }] : []),
+    ],
+    outputs: [
+      floats('values', count),
+      ids('ids', count),
+      floats('listed_logits', 'tokens'),
+      floats('figures', FIGURES.length),
+      ...(isMasked ? [floats('top_values', topCount), ids('top_ids', topCount)] : []),
+    ],
+  });
+}
+
+/** Takes one row: inputs `logits` [slots, vocabulary] and `row` [1]; output `taken` [1, vocabulary]. */
+export function takeRowGraph(vocabularySize: number, type: ElementType): SmallGraph {
+  const elemType = onnxTypeOf(type);
+  return smallGraph({
+    name: 'row',
+    nodes: [{ opType: 'Gather', input: ['logits', 'row'], output: ['taken'] }],
+    inputs: [
+      { name: 'logits', elemType, dims: ['slots', vocabularySize] },
+      { name: 'row', elemType: ONNX_INT64, dims: [1] },
+    ],
+    outputs: [{ name: 'taken', elemType, dims: [1, vocabularySize] }],
+  });
+}
+
+/** [256, 8] the bits of every byte, lowest first. */
+function bitsOfBytes(): Uint8Array {
+  return Uint8Array.from({ length: (1 << BITS) * BITS }, (_, i) => ((i / BITS) >> (i % BITS)) & 1);
+}
