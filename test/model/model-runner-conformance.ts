@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts';
+import { KV_BLOCK_TOKENS, MASS_TOLERANCE, type ModelRunner, NEAR_NATS } from '#contracts';
 import type { FixtureModel } from './fixture-models.ts';
 import {
   bestToken,
@@ -175,6 +175,48 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(() => runner.saveBlock(0, 0, runner.blocks, 1)).toThrow(/block is/);
       expect(() => runner.loadBlock(0, 0, 0, KV_BLOCK_TOKENS + 1)).toThrow(/a block's capacity/);
       expect(() => runner.loadBlock(0, 0, SLOT_TOKENS - 1, 2)).toThrow(/do not fit/);
+    });
+
+    it('selects of logits on a device what their rows have, or keeps them in host memory', async () => {
+      const { deviceLogits, shape } = runner;
+      const { kvMemory, provider } = runner.description;
+      expect(deviceLogits != null).toBe(kvMemory === 'device' && provider !== 'webgpu');
+      if (deviceLogits == null) return;
+      for (const slot of [2, 1, 0]) await prefillInChunks(runner, slot, prompts[slot]!.promptIds, CHUNK_TOKENS);
+      await runner.decode(
+        3,
+        Int32Array.of(5, 6, 7),
+        Int32Array.from(prompts.slice(0, 3), (it) => it.promptIds.length),
+      );
+      const everySecond = new Int32Array(Math.ceil(shape.vocabularySize / 32)).fill(0x5555_5555);
+      const wishes = [
+        { allowed: null, listed: Int32Array.of(), inverseTemperature: 1 },
+        { allowed: everySecond, listed: Int32Array.of(3, 8), inverseTemperature: 1 / 0.7 },
+        { allowed: null, listed: Int32Array.of(383), inverseTemperature: 1 / 1.3 },
+      ];
+      const selected = deviceLogits.select(wishes);
+      for (const [row, { allowed, listed, inverseTemperature }] of wishes.entries()) {
+        const logits = logitsRow(runner, row);
+        const candidates = selected[row]!;
+        const rest = new Set(allowed === null ? logits.keys() : [...logits.keys()].filter((token) => token % 2 === 0));
+        const weights = [...rest].map((token) => (logits[token]! - candidates.logits[0]!) * inverseTemperature);
+        for (const [i, token] of candidates.tokenIds.entries()) {
+          if (candidates.logits[i] === Number.NEGATIVE_INFINITY) break;
+          expect(candidates.logits[i]).toBe(logits[token]);
+          expect(candidates.logits[i]).toBeLessThanOrEqual(candidates.logits[i - 1] ?? Number.POSITIVE_INFINITY);
+          expect(rest.delete(token)).toBe(true);
+        }
+        for (const token of rest) expect(logits[token]).toBeLessThanOrEqual(candidates.logits.at(-1)!);
+        expect([...candidates.listedLogits]).toEqual([...listed].map((token) => logits[token]));
+        expect(candidates.topLogits[0]).toBe(logits.reduce((a, b) => Math.max(a, b)));
+        const sumOf = (exponents: readonly number[]) => exponents.reduce((sum, x) => sum + Math.exp(x), 0);
+        const { all, nearLow, nearHigh } = candidates.mass;
+        const near = sumOf(weights.filter((x) => x > -NEAR_NATS));
+        expect(Math.abs(all / sumOf(weights) - 1)).toBeLessThan(MASS_TOLERANCE);
+        expect(nearLow).toBeLessThanOrEqual(near * (1 + MASS_TOLERANCE));
+        expect(nearHigh).toBeGreaterThanOrEqual(near * (1 - MASS_TOLERANCE));
+        expect(candidates.logSumExp).toBeCloseTo(Math.log(sumOf([...logits])), 4);
+      }
     });
 
     it('keeps what a trimmed slot holds, and takes memory for it again', async () => {
