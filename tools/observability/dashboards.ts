@@ -316,6 +316,22 @@ export const DASHBOARDS: readonly Dashboard[] = [
         ],
       },
       {
+        title: 'GPU memory',
+        unit: 'bytes',
+        targets: [
+          { query: 'sum by (instance) (millrace:device_memory_used_bytes)', legend: '{{instance}} in use' },
+          { query: 'sum by (instance) (millrace:device_memory_total_bytes)', legend: '{{instance}} in all' },
+        ],
+      },
+      one('GPU utilisation', 'percentunit', 'sum by (instance) (millrace:device_utilization_ratio)', '{{instance}}'),
+      one(
+        'Bytes between host and device',
+        'Bps',
+        rate('millrace:device_transfer_bytes_total', 'instance'),
+        '{{instance}}',
+      ),
+      one('Logits fetched whole', 'short', rate('millrace:whole_logit_rows_total', 'instance'), '{{instance}} rows'),
+      {
         title: 'Tokens',
         unit: 'short',
         targets: [

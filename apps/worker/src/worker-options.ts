@@ -58,6 +58,8 @@ export interface WorkerOptions {
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly providers: readonly ExecutionProvider[];
+  /** `CUDA_VISIBLE_DEVICES`; all devices when undefined. */
+  readonly visibleDevices: string | undefined;
   readonly binding: 'auto' | 'c-api' | 'js-api';
   /** Silence of the engine above which it counts as hung, where no step took a 20th of it. */
   readonly stepLimitMs: number;
@@ -90,6 +92,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     speculationTokens: settings.MILLRACE_SPECULATION_TOKENS,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
+    visibleDevices: settings.CUDA_VISIBLE_DEVICES,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,
     jobLockMs: settings.MILLRACE_JOB_LOCK_MS,

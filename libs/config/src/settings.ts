@@ -235,6 +235,8 @@ const workerSettings = z.object({
         )
         .refine((names) => new Set(names).size === names.length, 'names a provider twice'),
     ),
+  /** Read by CUDA itself; here it tells of which device memory and utilisation are shown. */
+  CUDA_VISIBLE_DEVICES: z.string().optional(),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),
   MILLRACE_MANAGEMENT_HOST: z.string().min(1).default('127.0.0.1'),
   MILLRACE_WORKER_PORT: port(0),

@@ -20,6 +20,8 @@ import { type MemoryLimit, memoryLimitOf } from '../model/memory-limit.ts';
 import type { ModelReader } from '../model/model-reader.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
+import { DeviceWatch } from '../observation/device-watch.ts';
+import { readNvidiaDevice } from '../observation/nvidia-device.ts';
 import { TracedJobs } from '../observation/traced-jobs.ts';
 import { exposeWorker } from '../observation/worker-readings.ts';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
@@ -56,6 +58,7 @@ export class MillraceWorker {
   readonly #relay: SharedRelay;
   #tracing: Tracing = NO_TRACING;
   readonly #eventLoopDelay = new EventLoopDelay();
+  readonly #device: DeviceWatch;
   readonly #startedAtMs = Date.now();
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #commands: WorkerCommands | null = null;
@@ -88,6 +91,11 @@ export class MillraceWorker {
       logger,
       record: () => this.#record(),
       refresh: async () => void (await Promise.all([...this.#models].map((model) => model.keepCard()))),
+    });
+    this.#device = new DeviceWatch({
+      read: () => readNvidiaDevice(options.visibleDevices),
+      inUse: () => [...this.#models].some(({ serving }) => serving?.engine.ready.description.provider === 'cuda'),
+      onProblem: (err) => logger.warn({ err }, 'memory and utilisation of the GPU are not shown'),
     });
     this.#health = new HealthServer({
       liveness: () => this.#livenessProblems(),
@@ -123,6 +131,7 @@ export class MillraceWorker {
       this.#progress(`reading model ${model.folder}`);
       models.push(await this.#models.require(model));
     }
+    this.#device.expose(this.#metrics);
     exposeWorker(this.#metrics, { models: () => this.#models, relay: () => this.#dialer.stats() });
     for (const { served } of models) {
       await untilRedisAnswers(
@@ -138,6 +147,7 @@ export class MillraceWorker {
       if (this.#stopping !== null) return;
     }
     this.#started = true;
+    void this.#device.look();
     await this.#changed();
     this.#eventLoopDelay.restart();
     this.#commands = this.#listen();
@@ -216,6 +226,7 @@ export class MillraceWorker {
     await this.#tracing.close();
     await this.#health.close();
     this.#eventLoopDelay.stop();
+    this.#device[Symbol.dispose]();
     this.#state.become('stopped');
   }
 

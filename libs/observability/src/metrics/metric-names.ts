@@ -15,7 +15,7 @@ const SHORT_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 
 
 /**
  * Every metric that Millrace makes. Where vLLM has the same thing, its name stands behind `millrace:` and its labels are
- * the same. `docs/operations/metrics.md` is made from this file: `node tools/observability/write-metrics-page.mjs`.
+ * the same. `docs/operations/metrics.md` is made from this file: `node tools/observability/write-metrics-page.ts`.
  */
 export const METRICS = {
   buildInfo: gauge('both', 'millrace:build_info', 'Always 1; the labels say which release runs.', [
@@ -117,6 +117,19 @@ export const METRICS = {
     'millrace:whole_logit_rows_total',
     'Rows of logits that came over from a device whole, because what was selected of them did not decide.',
     ['model_name'],
+  ),
+  deviceMemoryUsed: gauge(
+    'worker',
+    'millrace:device_memory_used_bytes',
+    "Memory in use on the GPU that models run on, whoever uses it, as NVIDIA's driver tells every 10 s; 0 on other providers and while it tells nothing.",
+    [],
+  ),
+  deviceMemoryTotal: gauge('worker', 'millrace:device_memory_total_bytes', 'Memory of that GPU.', []),
+  deviceUtilization: gauge(
+    'worker',
+    'millrace:device_utilization_ratio',
+    "Share of the driver's last sample period in which a kernel ran on that GPU.",
+    [],
   ),
   promptTokens: counter('worker', 'millrace:prompt_tokens_total', 'Prompt tokens computed by prefill.', ['model_name']),
   generationTokens: counter('worker', 'millrace:generation_tokens_total', 'Tokens generated and sent.', ['model_name']),
