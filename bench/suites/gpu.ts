@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { EXECUTION_PROVIDERS, type ExecutionProvider } from '#contracts';
 import { inspectModel } from '#model-runner';
+import { benchProvider } from '../gpu-provider.ts';
 import { median, relativeSpread } from '../report/statistics.ts';
 import { limitRow, pairedRatioRow, type Row } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
@@ -20,7 +20,7 @@ const ROOM_TOKENS = 128;
  * `MILLRACE_BENCH_MODEL` names the model folder; the shipped model unless set. Any onnx-community fp16 export will do.
  */
 export async function gpuSuite({ quick }: { quick: boolean }): Promise<Row[]> {
-  const provider = providerOf(process.env.MILLRACE_BENCH_PROVIDER ?? 'cuda');
+  const provider = benchProvider();
   const folder =
     process.env.MILLRACE_BENCH_MODEL ?? fileURLToPath(new URL('../../models/smollm2-135m-instruct', import.meta.url));
   const [rounds, steps] = quick ? [1, 3] : [7, 32];
@@ -65,11 +65,4 @@ export async function gpuSuite({ quick }: { quick: boolean }): Promise<Row[]> {
     }
   }
   return rows;
-}
-
-function providerOf(name: string): ExecutionProvider {
-  const provider = EXECUTION_PROVIDERS.find((known) => known === name);
-  if (provider === undefined)
-    throw new Error(`MILLRACE_BENCH_PROVIDER is "${name}"; it must be one of ${EXECUTION_PROVIDERS.join(', ')}`);
-  return provider;
 }

@@ -1,22 +1,34 @@
-import { CONTRIB, ELEMENT, OnnxGraph } from '../onnx/onnx-graph.ts';
+import { CONTRIB, ELEMENT, type FloatType, OnnxGraph } from '../onnx/onnx-graph.ts';
 import type { DecoderDescription } from './decoder-description.ts';
 import { type DecoderWeights, MANY_TOKENS } from './decoder-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
 
+/** What a graph asks of weights, however they are held and wherever they are from. */
+export type GraphWeights = Pick<
+  DecoderWeights,
+  'vocabulary' | 'hasPrefillProducts' | 'has' | 'vector' | 'embed' | 'project' | 'head'
+>;
+
 /**
  * A decoder with GroupQueryAttention (rotary inside, past and present in one buffer) and logits of each row's last real
  * position. Inputs and outputs are named as in Hugging Face's exports; tools/models/gqa_decoder.py has the same in Python.
+ * @param floatType of everything between the token ids and the logits, the cache included
  */
-export function decoderGraph(decoder: DecoderDescription, weights: DecoderWeights, rotary: RotaryTables): OnnxGraph {
-  const graph = new OnnxGraph(decoder.name);
+export function decoderGraph(
+  decoder: DecoderDescription,
+  weights: GraphWeights,
+  rotary: RotaryTables,
+  floatType: FloatType = 'float32',
+): OnnxGraph {
+  const graph = new OnnxGraph(decoder.name, floatType);
   const { kvHeads, headSize, positions } = decoder;
   const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']);
   const mask = graph.input('attention_mask', 'int64', ['batch_size', 'total_sequence_length']);
   for (const name of cacheNames(decoder, 'past_key_values'))
-    graph.input(name, 'float32', ['batch_size', kvHeads, 'past_sequence_length', headSize]);
+    graph.input(name, floatType, ['batch_size', kvHeads, 'past_sequence_length', headSize]);
   const lengths = addLengths(graph, mask);
-  graph.constant('cos_cache', 'float32', [positions, headSize / 2], rotary.cosine);
-  graph.constant('sin_cache', 'float32', [positions, headSize / 2], rotary.sine);
+  graph.floats('cos_cache', [positions, headSize / 2], rotary.cosine);
+  graph.floats('sin_cache', [positions, headSize / 2], rotary.sine);
 
   if (weights.hasPrefillProducts) {
     const one = graph.int64('one', [1], true);
@@ -43,9 +55,9 @@ export function decoderGraph(decoder: DecoderDescription, weights: DecoderWeight
   }
   const [normed] = addNorm(graph, decoder, weights, 'final', residual, branch, true);
   graph.node('Identity', [weights.head(graph, normed)], {}, 'logits');
-  graph.output('logits', 'float32', ['batch_size', 1, weights.vocabulary]);
+  graph.output('logits', floatType, ['batch_size', 1, weights.vocabulary]);
   for (const name of cacheNames(decoder, 'present'))
-    graph.output(name, 'float32', ['batch_size', kvHeads, 'capacity', headSize]);
+    graph.output(name, floatType, ['batch_size', kvHeads, 'capacity', headSize]);
   return graph;
 }
 
@@ -88,13 +100,13 @@ function lastIndex(graph: OnnxGraph, ids: string, { seqlensK, total }: Lengths):
 function addNorm(
   graph: OnnxGraph,
   { hidden, normEpsilon }: DecoderDescription,
-  weights: DecoderWeights,
+  weights: GraphWeights,
   name: string,
   residual: string,
   branch: string | null,
   isLast = false,
 ): [string, string] {
-  const weight = graph.constant(`${name}.norm`, 'float32', [hidden], weights.vector(`${name}.norm`));
+  const weight = graph.floats(`${name}.norm`, [hidden], weights.vector(`${name}.norm`));
   if (branch === null) {
     const attributes = { axis: -1, epsilon: normEpsilon, stash_type: 1 };
     return [graph.node('SimplifiedLayerNormalization', [residual, weight], attributes), residual];
@@ -109,7 +121,7 @@ function addNorm(
 function addAttention(
   graph: OnnxGraph,
   decoder: DecoderDescription,
-  weights: DecoderWeights,
+  weights: GraphWeights,
   layer: number,
   normed: string,
   { seqlensK, total }: Lengths,
@@ -130,7 +142,7 @@ function addAttention(
 function attentionInputs(
   graph: OnnxGraph,
   decoder: DecoderDescription,
-  weights: DecoderWeights,
+  weights: GraphWeights,
   prefix: string,
   normed: string,
 ): [string, string, string] {
@@ -160,12 +172,12 @@ function attentionInputs(
 function addHeadNorm(
   graph: OnnxGraph,
   { headSize, normEpsilon }: DecoderDescription,
-  weights: DecoderWeights,
+  weights: GraphWeights,
   name: string,
   value: string,
   heads: number,
 ): string {
-  const weight = graph.constant(name, 'float32', [headSize], weights.vector(name));
+  const weight = graph.floats(name, [headSize], weights.vector(name));
   const apart = graph.node('Reshape', [value, graph.int64(`heads_apart_${heads}`, [0, 0, heads, headSize])]);
   const attributes = { axis: -1, epsilon: normEpsilon, stash_type: 1 };
   const normed = graph.node('SimplifiedLayerNormalization', [apart, weight], attributes);
@@ -173,7 +185,7 @@ function addHeadNorm(
 }
 
 /** SiLU(gate) × up. */
-function addGated(graph: OnnxGraph, weights: DecoderWeights, prefix: string, normed: string): string {
+function addGated(graph: OnnxGraph, weights: GraphWeights, prefix: string, normed: string): string {
   let gate = `${prefix}.gate`;
   let up = `${prefix}.up`;
   if (weights.has(`${prefix}.gate_up`)) {

@@ -11,6 +11,9 @@ export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
   bfloat16: 2,
 };
 
+/** What a graph computes in. */
+export type FloatType = 'float32' | 'float16';
+
 export const CONTRIB = 'com.microsoft';
 
 export interface GraphValue {
@@ -51,6 +54,7 @@ export const FLOAT_ATTRIBUTES: ReadonlySet<string> = new Set(['epsilon', 'scale'
 /** Collects an ONNX graph. Its weights are made only when it is saved, a chunk at a time. */
 export class OnnxGraph {
   readonly name: string;
+  readonly floatType: FloatType;
   readonly inputs: GraphValue[] = [];
   readonly outputs: GraphValue[] = [];
   readonly nodes: GraphNode[] = [];
@@ -61,8 +65,9 @@ export class OnnxGraph {
   /** Nodes so far, those within branches included: it makes names unique. */
   #appended = 0;
 
-  constructor(name: string) {
+  constructor(name: string, floatType: FloatType = 'float32') {
     this.name = name;
+    this.floatType = floatType;
   }
 
   input(name: string, type: ElementType, dimensions: readonly (number | string)[]): string {
@@ -98,6 +103,12 @@ export class OnnxGraph {
       },
     });
     return name;
+  }
+
+  /** Adds a small initializer in the type that the graph computes in, once. */
+  floats(name: string, dimensions: readonly number[], values: Float32Array): string {
+    const typed = this.floatType === 'float32' ? values : Float16Array.from(values);
+    return this.constant(name, this.floatType, dimensions, typed);
   }
 
   int64(name: string, values: readonly number[], scalar = false): string {
