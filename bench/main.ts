@@ -1,3 +1,4 @@
+import { gpuReportName } from './gpu-report-name.ts';
 import { writeIndex } from './report/results-index.ts';
 import { markdownTable, type Row, type SuiteReport, suiteReport, writeReport } from './report/suite-report.ts';
 import { admissionSuite } from './suites/admission.ts';
@@ -5,6 +6,9 @@ import { cancelSuite } from './suites/cancel.ts';
 import { engineSuite } from './suites/engine.ts';
 import { fairnessSuite } from './suites/fairness.ts';
 import { gpuSuite } from './suites/gpu.ts';
+import { gpuAgreementSuite } from './suites/gpu-agreement.ts';
+import { gpuPathSuite } from './suites/gpu-path.ts';
+import { gpuShapeSuite } from './suites/gpu-shape.ts';
 import { httpSuite } from './suites/http.ts';
 import { loadSuite } from './suites/load.ts';
 import { memorySuite } from './suites/memory.ts';
@@ -33,6 +37,9 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   engine: engineSuite,
   fairness: fairnessSuite,
   gpu: gpuSuite,
+  'gpu-agreement': gpuAgreementSuite,
+  'gpu-path': gpuPathSuite,
+  'gpu-shape': gpuShapeSuite,
   http: httpSuite,
   load: loadSuite,
   memory: memorySuite,
@@ -50,7 +57,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   soak: soakSuite,
 };
 /** They take half an hour, need a GPU or packages of others, so they have to be asked for. */
-const ONLY_NAMED = new Set(['soak', 'gpu', 'peers', 'http']);
+const ONLY_NAMED = new Set(['soak', 'gpu', 'gpu-agreement', 'gpu-path', 'gpu-shape', 'peers', 'http']);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const quick = process.argv.includes('--quick');
@@ -66,7 +73,7 @@ for (const name of named.length > 0 ? named : Object.keys(SUITES).filter((suite)
   if (run === undefined) continue;
   const outcome = await run({ quick });
   const { rows, plot } = Array.isArray(outcome) ? { rows: outcome, plot: undefined } : outcome;
-  const report = suiteReport(name, rows);
+  const report = suiteReport(name.startsWith('gpu') ? gpuReportName(name) : name, rows);
   console.log(markdownTable(report));
   if (!write) continue;
   const results = new URL('./results/', import.meta.url);

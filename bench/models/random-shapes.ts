@@ -30,7 +30,7 @@ export const RANDOM_SHAPES: Readonly<Record<string, RandomShape>> = Object.fromE
       heads: 4,
       kvHeads: 2,
       headSize: 16,
-      vocabulary: 384,
+      vocabulary: 8_192,
     }),
     shape('0.5b', {
       hidden: 896,

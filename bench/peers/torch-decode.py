@@ -42,9 +42,22 @@ def make_model():
     return model.to(torch.float16).eval()
 
 
-def make_cache(rows: int, tokens: int):
+caches = {}
+
+
+def empty_cache(rows: int, tokens: int):
+    """A fixed one is used again, so that what was compiled and recorded for it is too."""
     if kind == "dynamic":
         return DynamicCache()
+    key = (rows, tokens)
+    if key not in caches:
+        caches.clear()
+        caches[key] = new_static_cache(rows, tokens)
+    caches[key].reset()
+    return caches[key]
+
+
+def new_static_cache(rows: int, tokens: int):
     try:
         return StaticCache(config=model.config, max_cache_len=tokens)
     except TypeError:  # transformers 4
@@ -56,8 +69,7 @@ def make_cache(rows: int, tokens: int):
 @torch.inference_mode()
 def decode(rows: int, past: int, steps: int) -> list[float]:
     """Milliseconds of each step of `rows` sequences behind `past` tokens, the choice of their next tokens included."""
-    # One size of the cache for all tasks of a batch, so that nothing is compiled twice.
-    cache = make_cache(rows, past + steps)
+    cache = empty_cache(rows, past + steps)
     generator = torch.Generator(device="cpu").manual_seed(2)
     ids = torch.randint(0, model.config.vocab_size, (rows, past), generator=generator).to(device)
     for begin in range(0, past, PROMPT_CHUNK):
@@ -72,6 +84,8 @@ def decode(rows: int, past: int, steps: int) -> list[float]:
         position = torch.arange(past + step, past + step + 1, device=device)
         wait_for_device()
         begin = time.perf_counter()
+        if kind == "compiled":
+            torch.compiler.cudagraph_mark_step_begin()
         logits = step_model(token, past_key_values=cache, cache_position=position, use_cache=True).logits
         token = logits[:, -1].argmax(-1, keepdim=True).clone()
         token.cpu()  # a server needs it to tell it

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { EXECUTION_PROVIDERS } from '#contracts';
 import { openModelRunner } from '#model-runner';
 import { openModelFolder } from '#models';
 import { makeRandomModel } from '../../bench/models/make-random-model.ts';
@@ -11,6 +12,7 @@ import { differingValues, generateAlone } from './runner-driver.ts';
 
 const shape = randomShape('tiny');
 const tokenizer = fileURLToPath(new URL('../fixtures/models/tiny-llama', import.meta.url));
+const provider = EXECUTION_PROVIDERS.find((name) => name === process.env.MILLRACE_TEST_PROVIDER) ?? 'cpu';
 const PROMPT = [5, 17, 200, 31, 9];
 
 let root: string;
@@ -24,7 +26,7 @@ async function open(name: string) {
   await makeRandomModel(shape, folder, tokenizer);
   const { modelFile } = await openModelFolder(folder);
   const size = { slots: 2, slotTokens: 64, maxChunkTokens: 32 };
-  return openModelRunner({ modelFile, ...size, threads: 1, binding: 'c-api' });
+  return openModelRunner({ modelFile, ...size, threads: 1, binding: 'c-api', providers: [provider] });
 }
 
 it('is served in float16, in place, and says different things after different prompts', async () => {
