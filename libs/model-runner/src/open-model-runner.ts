@@ -20,6 +20,7 @@ import { HostKvCache } from './runners/host-kv-cache.ts';
 import type { InPlaceCache } from './runners/in-place-cache.ts';
 import { InPlaceRunner } from './runners/in-place-runner.ts';
 import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run.ts';
+import { selectionProblem } from './runners/selection-self-test.ts';
 import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
@@ -225,7 +226,13 @@ async function runnerFor(
       const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
       const cache = cacheOf(size);
       const keepsLogits = cache.memory === 'device' && KEEPS_LOGITS[binding.provider] && !signature.rowsRunAlone;
-      return new InPlaceRunner(binding, signature, cache, { ...options, ...size, maxRunTokens, keepsLogits });
+      const runnerSize = { ...options, ...size, maxRunTokens };
+      const runner = new InPlaceRunner(binding, signature, cache, { ...runnerSize, keepsLogits });
+      const { deviceLogits } = runner;
+      const wrong = deviceLogits === null ? null : await selectionProblem(runner, deviceLogits).catch(firstPassFailed);
+      if (wrong === null) return runner;
+      options.onFallback(`logits come to the host whole, this device selects wrong ones: ${wrong}`);
+      return new InPlaceRunner(binding, signature, cache, runnerSize);
     }
     options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);
     return new CopyingRunner(binding, signature, size, options);
