@@ -61,12 +61,14 @@ export class TorchSides implements AsyncDisposable {
     }
   }
 
-  /** Of the ways that came to the end. */
+  /** Of the ways that came to the end; its name tells which did not. */
   quickest(rates: ReadonlyMap<Cache, number[]>): { readonly name: string; readonly rates: number[] } | null {
     const whole = [...rates].filter(([cache]) => this.#sides.has(cache));
     whole.sort(([, one], [, other]) => median(other) - median(one));
     const best = whole[0];
-    return best === undefined ? null : { name: NAMES[best[0]], rates: best[1] };
+    if (best === undefined) return null;
+    const others = this.#reasons.length === 0 ? '' : ` (not run: ${this.reason})`;
+    return { name: NAMES[best[0]] + others, rates: best[1] };
   }
 
   #failed(cache: Cache, error: unknown): void {
