@@ -48,7 +48,7 @@ describe.each(PROVIDERS)('%s', (provider) => {
         {
           name: provider,
           open: (slots, slotTokens, maxChunkTokens, parkingSlots) =>
-            openModelRunner({ ...options, slots, slotTokens, maxChunkTokens, parkingSlots }),
+            openModelRunner({ ...options, slots, slotTokens, maxChunkTokens, parkingSlots, prefixCacheBytes: 1 << 20 }),
         },
         whole,
       );

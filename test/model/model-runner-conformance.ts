@@ -153,13 +153,8 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       }
     });
 
-    it('goes on from blocks in any slot as from what they were saved from, or has none', async () => {
+    it('goes on from blocks in any slot as from what they were saved from', async () => {
       const prompt = prompts.find(({ promptIds }) => promptIds.length > 40)!.promptIds;
-      if (runner.blocks === 0) {
-        expect(runner.description).toMatchObject({ kvMemory: 'device', blockBytes: 0 });
-        expect(() => runner.saveBlock(0, 0, 0, 1)).toThrow(/there are 0/);
-        return;
-      }
       const whole = await prefillInChunks(runner, 0, prompt, CHUNK_TOKENS);
       const parts = [
         { block: 2, from: 0, tokens: KV_BLOCK_TOKENS },
@@ -175,6 +170,57 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(() => runner.saveBlock(0, 0, runner.blocks, 1)).toThrow(/block is/);
       expect(() => runner.loadBlock(0, 0, 0, KV_BLOCK_TOKENS + 1)).toThrow(/a block's capacity/);
       expect(() => runner.loadBlock(0, 0, SLOT_TOKENS - 1, 2)).toThrow(/do not fit/);
+    });
+
+    it('copies between blocks and slots as if at once, wherever prefill and decode have their tokens', async () => {
+      const long = prompts.filter(({ promptIds }) => promptIds.length > 40);
+      const [first, second] = [long[0]!.promptIds, long[1]!.promptIds];
+      const next = Int32Array.of(9);
+      const goOn = async (slot: number, tokens: number) => {
+        await runner.decode(slot + 1, new Int32Array(slot + 1).fill(9), new Int32Array(slot + 1).fill(tokens));
+        return logitsRow(runner, slot);
+      };
+      await prefillInChunks(runner, 0, first, CHUNK_TOKENS);
+      const ofFirst = await goOn(0, first.length);
+      await prefillInChunks(runner, 0, second, CHUNK_TOKENS);
+      const ofSecond = await goOn(0, second.length);
+
+      type Copy = (token: number, block: number, tokens: number) => void;
+      const forEachBlock = (tokens: number, firstBlock: number, copy: Copy) => {
+        for (let from = 0; from < tokens; from += KV_BLOCK_TOKENS)
+          copy(from, firstBlock + from / KV_BLOCK_TOKENS, Math.min(KV_BLOCK_TOKENS, tokens - from));
+      };
+      const save = (slot: number, tokens: number, firstBlock: number) =>
+        forEachBlock(tokens, firstBlock, (token, block, count) => runner.saveBlock(slot, token, block, count));
+      const load = (slot: number, tokens: number, firstBlock: number) =>
+        forEachBlock(tokens, firstBlock, (token, block, count) => runner.loadBlock(block, slot, token, count));
+      const blocksOf = (prompt: readonly number[]) => Math.ceil(prompt.length / KV_BLOCK_TOKENS);
+      await prefillInChunks(runner, 1, first, CHUNK_TOKENS);
+      save(1, first.length, 0); // prefill worked on it last
+      await prefillInChunks(runner, 2, second, CHUNK_TOKENS);
+      save(1, first.length, 0); // and now on another
+      save(2, second.length, 0); // over the same blocks, in the same breath
+      save(1, first.length, blocksOf(second));
+      await runner.prefill(1, next, 0);
+      load(1, first.length, 0); // to be gone again
+      load(1, first.length, blocksOf(second));
+      expect(differingValues(await goOn(1, first.length), ofFirst)).toBe(0);
+      load(3, second.length, 0);
+      expect(differingValues(await goOn(3, second.length), ofSecond)).toBe(0);
+
+      await runner.prefill(4, next, 0);
+      load(4, second.length, 0);
+      runner.moveSlot(4, 5, second.length); // as soon as it is loaded
+      runner.copySlot(5, 0, second.length);
+      load(5, first.length, blocksOf(second));
+      expect(differingValues(await goOn(0, second.length), ofSecond)).toBe(0);
+      expect(differingValues(await goOn(5, first.length), ofFirst)).toBe(0);
+
+      // What stands before and behind what is loaded stays.
+      await prefillInChunks(runner, 6, first, CHUNK_TOKENS);
+      await runner.prefill(0, next, 0);
+      runner.loadBlock(blocksOf(second) + 1, 6, KV_BLOCK_TOKENS, 3);
+      expect(differingValues(await goOn(6, first.length), ofFirst)).toBe(0);
     });
 
     it('selects of logits on a device what their rows have, or keeps them in host memory', async () => {
@@ -234,7 +280,13 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       await runner.prefill(SLOTS - 1, full, 0);
       runner.copySlot(SLOTS - 1, 0, full.length);
       await runner.decode(1, Int32Array.of(1), Int32Array.of(SLOT_TOKENS - 1));
-      expect(logitsRow(runner).every(Number.isFinite)).toBe(true);
+      const last = logitsRow(runner);
+      expect(last.every(Number.isFinite)).toBe(true);
+      runner.saveBlock(SLOTS - 1, SLOT_TOKENS - 4, 1, 3);
+      runner.copySlot(SLOTS - 1, 1, SLOT_TOKENS - 4);
+      runner.loadBlock(1, 1, SLOT_TOKENS - 4, 3);
+      await runner.decode(2, Int32Array.of(1, 1), Int32Array.of(SLOT_TOKENS - 1, SLOT_TOKENS - 1));
+      expect(differingValues(logitsRow(runner, 1), last)).toBe(0);
     });
 
     it('refuses arguments that no call can serve, and works afterwards', async () => {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
+import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
@@ -11,11 +12,11 @@ import { type OpenSessionOptions, openOnFirst, openSession } from './open-sessio
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
+import { bytesOfBlock } from './runners/bytes-of-block.ts';
 import type { CacheSize } from './runners/cache-size.ts';
 import { CopyingRunner } from './runners/copying-runner.ts';
 import { growingCacheProblem } from './runners/copying-self-test.ts';
 import { DeviceKvCache } from './runners/device-kv-cache.ts';
-import { HostKvBlocks } from './runners/host-kv-blocks.ts';
 import { HostKvCache } from './runners/host-kv-cache.ts';
 import type { InPlaceCache } from './runners/in-place-cache.ts';
 import { InPlaceRunner } from './runners/in-place-runner.ts';
@@ -47,8 +48,8 @@ export interface OpenModelRunnerOptions {
   /** Tokens that each slot can hold; host memory is taken as they are used, a device's at once. */
   slotTokens: number;
   /**
-   * Memory for keys and values of beginnings that sequences share, in blocks; 0 by default. Host memory is taken as it is
-   * used; with a device's cache there are no blocks.
+   * Memory for keys and values of beginnings that sequences share, in blocks; 0 by default. It is where the cache is: host
+   * memory is taken as it is used, a device's at once.
    */
   prefixCacheBytes?: number;
   /** Threads of a forward pass, the caller's among them; 0 takes one per core. */
@@ -184,7 +185,7 @@ async function runnerFor(
 ): Promise<ModelRunner> {
   const { slots, parkingSlots = 0, slotTokens, modelFile } = options;
   const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
-  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / HostKvBlocks.bytesOfBlock(signature));
+  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature));
   const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
   if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
     throw new ModelLoadError(
@@ -219,7 +220,6 @@ async function runnerFor(
     onDevice && binding.device !== null
       ? new DeviceKvCache(binding, binding.device, signature, cacheSize)
       : new HostKvCache(binding, signature, cacheSize);
-  if (onDevice && blocks > 0) options.onFallback('prefixes are not cached, blocks are in host memory only');
   try {
     const problem = await sharingProblem(binding, signature, cacheOf(SHARING_TEST_SIZE)).catch(firstPassFailed);
     if (problem === null) {
@@ -240,7 +240,8 @@ async function runnerFor(
     if (!(cause instanceof DeviceMemoryError)) throw cause;
     throw new ModelLoadError(
       modelFile,
-      `${cause.message}, for a cache of ${slots + parkingSlots} slots of ${slotTokens} tokens; ask for fewer or shorter slots.`,
+      `${cause.message}, for a cache of ${slots + parkingSlots} slots of ${slotTokens} tokens and ${blocks} blocks of ${KV_BLOCK_TOKENS}; ` +
+        'ask for fewer or shorter slots, or for a smaller prefix cache.',
       { cause },
     );
   }

@@ -3,6 +3,6 @@ export interface CacheSize {
   /** Further slots, numbered after the others, to keep sequences in that sit in none. */
   readonly parkingSlots: number;
   readonly slotTokens: number;
-  /** Blocks for prefixes that sequences share, in host memory; none when left out. */
+  /** Blocks for prefixes that sequences share; none when left out. */
   readonly blocks?: number;
 }

@@ -1,8 +1,8 @@
 import type { BoundRun, BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding } from '../binding/session-binding.ts';
 import { bytesPerElement } from '../element-type.ts';
-import { RunnerArgumentError } from '../runner-argument-error.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
+import { DeviceKvBlocks } from './device-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { readSlotGraph, writeSlotGraph } from './slot-graphs.ts';
 
@@ -12,11 +12,12 @@ const THE_PLACE = 0;
 /**
  * The cache in the provider's memory. A tensor there begins at a buffer's beginning (WebGPU knows no offsets), so decode
  * runs over the first rows of each buffer, and prefill over a place of its own, one slot large. Small graphs on the same
- * device move a slot into the place and back; nothing of it crosses to the host.
+ * device move a slot into the place and back; nothing of it crosses to the host. Blocks are copied from and to wherever a
+ * slot's latest tokens are.
  */
 export class DeviceKvCache implements InPlaceCache {
   readonly memory = 'device';
-  readonly blocks = null;
+  readonly blocks: DeviceKvBlocks | null;
   readonly residentTokens = null;
   readonly #signature: ModelSignature;
   readonly #size: CacheSize;
@@ -46,6 +47,10 @@ export class DeviceKvCache implements InPlaceCache {
     this.#readSlot.setInput(0, binding.tensor(this.#slotNumber, [1]));
     this.#writeSlot = graphRun(device, writeSlotGraph(signature, slotTokens), [...caches, ...parts], caches);
     this.#writeSlot.setInput(0, binding.tensor(this.#slotNumber, [1, 1]));
+
+    const { blocks: count = 0 } = size;
+    const memories = { slots: { buffers: this.#buffers, slots }, place: { buffers: this.#place, slots: 1 } };
+    this.blocks = count === 0 ? null : new DeviceKvBlocks(binding, device, signature, { count, slotTokens }, memories);
   }
 
   get kvBytes(): number {
@@ -65,12 +70,14 @@ export class DeviceKvCache implements InPlaceCache {
   }
 
   beginDecode(rows: number): void {
+    this.blocks?.settle();
     if (this.#placed === null || this.#placed >= rows) return;
     this.#writeBack();
     this.#placed = null; // decode is about to write to the slot
   }
 
   beginPrefill(slot: number, pastTokens: number): number {
+    this.blocks?.settle();
     if (this.#placed !== slot) {
       this.#writeBack();
       if (pastTokens > 0) this.#read(slot);
@@ -81,6 +88,7 @@ export class DeviceKvCache implements InPlaceCache {
   }
 
   copySlot(from: number, to: number): void {
+    this.blocks?.settle();
     if (this.#placed !== from) {
       this.#writeBack();
       this.#read(from);
@@ -97,12 +105,16 @@ export class DeviceKvCache implements InPlaceCache {
 
   trimSlot(): void {}
 
-  saveBlock(): void {
-    throw new RunnerArgumentError('a device cache has no blocks.');
+  saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
+    if (this.#placed === slot) this.blocks?.save('place', THE_PLACE, fromToken, block, tokens);
+    else this.blocks?.save('slots', slot, fromToken, block, tokens);
   }
 
-  loadBlock(): void {
-    this.saveBlock();
+  loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
+    if (this.#placed === slot) {
+      this.blocks?.load('place', block, THE_PLACE, toToken, tokens);
+      this.#isAhead = true;
+    } else this.blocks?.load('slots', block, slot, toToken, tokens);
   }
 
   /** Of one buffer. */

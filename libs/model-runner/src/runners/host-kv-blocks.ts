@@ -1,5 +1,5 @@
 import { KV_BLOCK_TOKENS } from '#contracts/ports';
-import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 
 /** Where a slot's head begins in each of the buffers that blocks are copied from and to. */
@@ -28,11 +28,6 @@ export class HostKvBlocks {
     this.#buffers = signature.cache.map(() =>
       floatArray(this.#type, count * this.#kvHeads * KV_BLOCK_TOKENS * this.#headSize),
     );
-  }
-
-  /** Of one block, in all buffers. */
-  static bytesOfBlock({ cache, kvHeads, headSize, cacheType }: ModelSignature): number {
-    return cache.length * kvHeads * KV_BLOCK_TOKENS * headSize * bytesPerElement(cacheType);
   }
 
   get bytes(): number {

@@ -1,5 +1,10 @@
 import type { BoundTensor } from '../binding/session-binding.ts';
-import type { HostKvBlocks } from './host-kv-blocks.ts';
+
+/** Blocks that keys and values of slots are copied to and from, in the same memory as the slots. */
+export interface KvBlocks {
+  readonly count: number;
+  readonly bytes: number;
+}
 
 /**
  * The keys and values of all slots as an in-place runner sees them: tensors that are past and present at once.
@@ -25,8 +30,8 @@ export interface InPlaceCache {
   /** The slot's first `tokens` tokens are about to have been written. */
   touch(slot: number, tokens: number): void;
   trimSlot(slot: number, tokens: number): void;
-  /** Null where the cache can not be copied to and from blocks. */
-  readonly blocks: HostKvBlocks | null;
+  /** Null where there are none. */
+  readonly blocks: KvBlocks | null;
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void;
   loadBlock(block: number, slot: number, toToken: number, tokens: number): void;
 }
