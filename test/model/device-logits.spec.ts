@@ -173,9 +173,10 @@ it('takes at most a megabyte between host and device in a step of 32 rows, the s
     for (const { bytes } of full) expect(bytes).toBeLessThanOrEqual(1_000_000);
     stepBytes[promptTokens] = full.map(({ bytes, rows }) => bytes - rows * (rowBytes + 8));
   }
+  // A prompt's slot may have to be written back and another one read, each by the numbers of its pieces.
+  const slotNumbers = runner.shape.kvHeads * runner.slotTokens * BigInt64Array.BYTES_PER_ELEMENT;
   await runner.close();
-  // A prompt's slot may have to be written back, by its number.
   const [short, long] = [stepBytes[4]!, stepBytes[250]!];
   expect(Math.min(...long)).toBe(Math.min(...short));
-  expect(Math.max(...long, ...short) - Math.min(...short)).toBeLessThan(64);
+  expect(Math.max(...long, ...short) - Math.min(...short)).toBeLessThanOrEqual(2 * slotNumbers);
 });

@@ -4,7 +4,8 @@ import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { DeviceKvBlocks } from './device-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
-import { readSlotGraph, writeSlotGraph } from './slot-graphs.ts';
+import { Int64Buffer } from './int64-buffer.ts';
+import { readSlotGraph, type SlotPieces, slotPieces, writeSlotGraph } from './slot-graphs.ts';
 
 /** Prefill has one place, whichever slot it works on. */
 const THE_PLACE = 0;
@@ -23,7 +24,9 @@ export class DeviceKvCache implements InPlaceCache {
   readonly #size: CacheSize;
   readonly #buffers: readonly DeviceBuffer[];
   readonly #place: readonly DeviceBuffer[];
-  readonly #slotNumber = new BigInt64Array(1);
+  readonly #pieces: SlotPieces;
+  /** Of the pieces of the slot that is copied. */
+  readonly #numbers: Int64Buffer;
   readonly #readSlot: BoundRun;
   readonly #writeSlot: BoundRun;
   /** The slot whose tokens the place holds; null when it holds none that are up to date. */
@@ -41,12 +44,18 @@ export class DeviceKvCache implements InPlaceCache {
     this.#buffers = signature.cache.map(() => device.allocate(slots * slotBytes));
     this.#place = signature.cache.map(() => device.allocate(slotBytes));
 
-    const caches = this.rowTensors(slots);
-    const parts = this.placeTensors();
-    this.#readSlot = graphRun(device, readSlotGraph(signature, slotTokens), caches, parts);
-    this.#readSlot.setInput(0, binding.tensor(this.#slotNumber, [1]));
-    this.#writeSlot = graphRun(device, writeSlotGraph(signature, slotTokens), [...caches, ...parts], caches);
-    this.#writeSlot.setInput(0, binding.tensor(this.#slotNumber, [1, 1]));
+    const pieces = slotPieces(signature, slotTokens);
+    this.#pieces = pieces;
+    this.#numbers = new Int64Buffer(pieces.count);
+    const { values } = this.#numbers;
+    const inPieces = (buffers: readonly DeviceBuffer[], of: number) =>
+      buffers.map((buffer) => buffer.tensor(signature.cacheType, [of * pieces.count, pieces.size]));
+    const caches = inPieces(this.#buffers, slots);
+    const parts = inPieces(this.#place, 1);
+    this.#readSlot = graphRun(device, readSlotGraph(signature, pieces), caches, parts);
+    this.#readSlot.setInput(0, binding.tensor(values, [pieces.count]));
+    this.#writeSlot = graphRun(device, writeSlotGraph(signature, pieces), [...caches, ...parts], caches);
+    this.#writeSlot.setInput(0, binding.tensor(values, [pieces.count, 1]));
 
     const { blocks: count = 0 } = size;
     const memories = { slots: { buffers: this.#buffers, slots }, place: { buffers: this.#place, slots: 1 } };
@@ -129,13 +138,18 @@ export class DeviceKvCache implements InPlaceCache {
   }
 
   #read(slot: number): void {
-    this.#slotNumber[0] = BigInt(slot);
+    this.#number(slot);
     void this.#readSlot.run();
   }
 
   #write(slot: number): void {
-    this.#slotNumber[0] = BigInt(slot);
+    this.#number(slot);
     void this.#writeSlot.run();
+  }
+
+  #number(slot: number): void {
+    const { count } = this.#pieces;
+    for (let piece = 0; piece < count; piece++) this.#numbers.set(piece, slot * count + piece);
   }
 
   #tensors(buffers: readonly DeviceBuffer[], rows: number): BoundTensor[] {

@@ -2,66 +2,81 @@ import { ONNX_INT64, onnxTypeOf } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import { type GraphNode, type SmallGraph, smallGraph } from './small-graph.ts';
 
-const SLOT = 'slot';
+/** A slot's numbers cross to the device with each copy: 64 KiB at most. */
+const MOST_PIECES = 8192;
+const NUMBERS = 'numbers';
+
+/** How a slot of a cache buffer is cut for copying. */
+export interface SlotPieces {
+  readonly count: number;
+  /** Values of one. */
+  readonly size: number;
+}
 
 /**
- * Reads one slot of every cache buffer: inputs `slot` [1] and the caches [slots, kvHeads, slotTokens, headSize];
- * outputs the slot's part of each, [1, kvHeads, slotTokens, headSize].
+ * Pieces of equal size, of whole rows of headSize values. ScatterND copies what one number names in one thread of a GPU, so a slot that one
+ * number named would take seconds.
  */
-export function readSlotGraph(signature: ModelSignature, slotTokens: number): SmallGraph {
+export function slotPieces({ kvHeads, headSize }: ModelSignature, slotTokens: number): SlotPieces {
+  const rows = kvHeads * slotTokens;
+  let count = Math.min(rows, MOST_PIECES);
+  while (rows % count !== 0) count -= 1;
+  return { count, size: (rows / count) * headSize };
+}
+
+/**
+ * Reads one slot of every cache buffer: inputs `numbers` [pieces] of its pieces and the caches [slots · pieces, size]; outputs the slot's part
+ * of each, [pieces, size].
+ */
+export function readSlotGraph(signature: ModelSignature, pieces: SlotPieces): SmallGraph {
   const parts = signature.cache.map((_, i) => ({ cache: `cache.${i}`, part: `part.${i}` }));
-  return graph(signature, slotTokens, {
-    slotRank: 1,
+  return graph(signature, pieces, {
+    numbersRank: 1,
     inputs: parts.map(({ cache }) => [cache, 'slots']),
-    outputs: parts.map(({ part }) => [part, 1]),
-    nodes: parts.map(({ cache, part }) => ({ opType: 'Gather', input: [cache, SLOT], output: [part] })),
+    outputs: parts.map(({ part }) => [part, pieces.count]),
+    nodes: parts.map(({ cache, part }) => ({ opType: 'Gather', input: [cache, NUMBERS], output: [part] })),
   });
 }
 
 /**
- * Writes one slot of every cache buffer: inputs `slot` [1, 1], the caches and the parts; outputs the caches. ScatterND
+ * Writes one slot of every cache buffer: inputs `numbers` [pieces, 1], the caches and the parts; outputs the caches. ScatterND
  * copies its data unless its output is the same memory, so both are bound to one buffer and only the slot is written.
  */
-export function writeSlotGraph(signature: ModelSignature, slotTokens: number): SmallGraph {
+export function writeSlotGraph(signature: ModelSignature, pieces: SlotPieces): SmallGraph {
   const parts = signature.cache.map((_, i) => ({ cache: `cache.${i}`, part: `part.${i}`, written: `written.${i}` }));
-  return graph(signature, slotTokens, {
-    slotRank: 2,
+  return graph(signature, pieces, {
+    numbersRank: 2,
     inputs: [
       ...parts.map(({ cache }): SlotValue => [cache, 'slots']),
-      ...parts.map(({ part }): SlotValue => [part, 1]),
+      ...parts.map(({ part }): SlotValue => [part, pieces.count]),
     ],
     outputs: parts.map(({ written }) => [written, 'slots']),
     nodes: parts.map(({ cache, part, written }) => ({
       opType: 'ScatterND',
-      input: [cache, SLOT, part],
+      input: [cache, NUMBERS, part],
       output: [written],
     })),
   });
 }
 
-/** A cache or a part of one: its name and its first dimension. */
-type SlotValue = readonly [name: string, rows: number | string];
+/** A cache or a part of one: its name and how many pieces it has. */
+type SlotValue = readonly [name: string, pieces: number | string];
 
 interface SlotParts {
-  /** Of the tensor that tells the slot. */
-  readonly slotRank: 1 | 2;
+  readonly numbersRank: 1 | 2;
   readonly inputs: readonly SlotValue[];
   readonly outputs: readonly SlotValue[];
   readonly nodes: readonly GraphNode[];
 }
 
-function graph(signature: ModelSignature, slotTokens: number, parts: SlotParts): SmallGraph {
+function graph(signature: ModelSignature, { count, size }: SlotPieces, parts: SlotParts): SmallGraph {
   const elemType = onnxTypeOf(signature.cacheType);
-  const value = ([name, rows]: SlotValue) => ({
-    name,
-    elemType,
-    dims: [rows, signature.kvHeads, slotTokens, signature.headSize],
-  });
-  const slot = { name: SLOT, elemType: ONNX_INT64, dims: parts.slotRank === 1 ? [1] : [1, 1] };
+  const value = ([name, pieces]: SlotValue) => ({ name, elemType, dims: [pieces, size] });
+  const numbers = { name: NUMBERS, elemType: ONNX_INT64, dims: parts.numbersRank === 1 ? [count] : [count, 1] };
   return smallGraph({
     name: 'slot',
     nodes: parts.nodes,
-    inputs: [slot, ...parts.inputs.map(value)],
+    inputs: [numbers, ...parts.inputs.map(value)],
     outputs: parts.outputs.map(value),
   });
 }
