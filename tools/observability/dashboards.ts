@@ -340,12 +340,14 @@ export const DASHBOARDS: readonly Dashboard[] = [
           { query: rate('millrace:decoded_tokens_total', 'instance'), legend: '{{instance}} decode rows' },
         ],
       },
-      one(
-        'Proposed tokens that were right',
-        'percentunit',
-        `sum by (instance) (rate(millrace:spec_decode_num_accepted_tokens_total{${MODEL}}[$__rate_interval])) / sum by (instance) (rate(millrace:spec_decode_num_draft_tokens_total{${MODEL}}[$__rate_interval]))`,
-        '{{instance}}',
-      ),
+      {
+        title: 'Proposed tokens',
+        unit: 'short',
+        targets: [
+          { query: rate('millrace:spec_decode_num_draft_tokens_total', 'instance'), legend: '{{instance}} verified' },
+          { query: rate('millrace:spec_decode_num_accepted_tokens_total', 'instance'), legend: '{{instance}} right' },
+        ],
+      },
       one('Runs', 'short', rate('millrace:engine_runs_total', 'instance, kind'), '{{instance}} {{kind}}'),
       quantiles('Time between tokens', 'millrace:inter_token_latency_seconds'),
       quantiles('Wait in the engine', 'millrace:engine_queue_time_seconds'),
