@@ -66,7 +66,7 @@ export function differenceRow(
     unit,
     peer,
     peerValue,
-    ratio: value / peerValue,
+    ratio: peerValue === 0 ? null : value / peerValue,
     target: atMost === undefined ? null : `<= peer + ${atMost} ${unit}`,
     holds: atMost === undefined ? null : value - peerValue <= atMost,
   };
