@@ -7,7 +7,7 @@ export interface EnginePort {
   submit(request: EngineRequest): void;
   /** Ends the request before its next token, in any phase. Unknown requests are ignored. */
   cancel(requestId: string, epoch: number): void;
-  /** Called once per step that produced something, in order. */
+  /** Called with what each step produced, or some quick ones together, in order. */
   onStep(listener: (output: StepOutput) => void): void;
   /** Called when the engine can not go on; every request it held is lost. */
   onFatal(listener: (error: Error) => void): void;

@@ -87,7 +87,7 @@ export interface EngineStats {
   readonly wholeRowsTotal: number;
 }
 
-/** All that one step made, published as one message. */
+/** What a step made, or some quick ones together, published as one message; `step` is the last of them. */
 export interface StepOutput {
   readonly step: number;
   readonly seated: readonly SequenceSeat[];

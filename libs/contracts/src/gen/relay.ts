@@ -106,7 +106,7 @@ export interface Cancel {
 }
 
 /**
- * What one engine step produced for the requests of one API replica: one message per step, however many
+ * What one engine step, or some quick ones, produced for the requests of one API replica: one message, however many
  * requests it is for. The API takes deltas first, then finished, then failed.
  */
 export interface StepBatch {

@@ -12,8 +12,8 @@ const EVENT_LOOP_TURN_MS = 25;
 const COUNTERS_MS = 5;
 
 /**
- * Runs an engine for the owner of `port`: the body of an engine's thread. Says `ready`, then takes requests and posts one
- * message per step that made something. Between steps it takes what lies on the port without a turn of the event loop; with nothing to do it
+ * Runs an engine for the owner of `port`: the body of an engine's thread. Says `ready`, then takes requests and posts a
+ * message for each output. Between steps it takes what lies on the port without a turn of the event loop; with nothing to do it
  * sleeps until the next message. After `close`, and after a fatal error, it closes the port and with it the thread.
  */
 export function serveEngine(port: MessagePort, engine: Engine): void {
