@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Engine, PromptLookupProposer, serveEngine } from '#engine';
+import { Engine, PromptLookupProposer, serveEngine, warmUpEngine } from '#engine';
 import { openModelRunner } from '#model-runner';
 import { returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner/process';
 import { GrammarConstraints } from '#models/grammar';
@@ -57,11 +57,6 @@ process.on('exit', (code) => {
   void runner.close();
 });
 const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);
-// What loading has left behind, before requests come.
-collectGarbage();
-returnFreeMemory();
-const filePages = returnFilePages(dirname(realpathSync(modelFile)));
-setInterval(() => filePages.again(), FILE_PAGES_MS).unref();
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
@@ -69,4 +64,10 @@ const proposer = speculationTokens === 0 ? undefined : new PromptLookupProposer(
 /** Tokens of small models come by tens in a millisecond, and each message wakes this process, an API replica and a client. */
 const publishIntervalMs = 1;
 const sizes = { kvTokens, decodeStretch, prefillChunkTokens, replayLimitTokens, publishIntervalMs };
+await warmUpEngine({ runner, tokenTable, ...sizes });
+// What loading has left behind, before requests come.
+collectGarbage();
+returnFreeMemory();
+const filePages = returnFilePages(dirname(realpathSync(modelFile)));
+setInterval(() => filePages.again(), FILE_PAGES_MS).unref();
 serveEngine(parentPort, new Engine({ runner, tokenTable, ...sizes, constraints, proposer }));

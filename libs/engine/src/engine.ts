@@ -90,6 +90,9 @@ export class Engine implements EnginePort {
   readonly #ended: Sequence[] = [];
   readonly #broken = new Map<ActiveRequest, ChoiceFailure>();
 
+  /** What the runner counted before this engine had it. */
+  readonly #transferredBefore: number;
+  readonly #wholeRowsBefore: number;
   #runBeganAtMs = 0;
   #steps = 0;
   #decodeRuns = 0;
@@ -100,6 +103,8 @@ export class Engine implements EnginePort {
   constructor(options: EngineOptions) {
     const { runner } = options;
     this.runner = runner;
+    this.#transferredBefore = runner.transferredBytes ?? 0;
+    this.#wholeRowsBefore = runner.deviceLogits?.wholeRows ?? 0;
     const kvTokens = runner.residentTokens === null ? undefined : options.kvTokens;
     this.#outbox = new StepOutbox(options.publishIntervalMs);
     this.#budget = new KvBudget(kvTokens ?? Number.POSITIVE_INFINITY, runner.slotTokens);
@@ -199,8 +204,8 @@ export class Engine implements EnginePort {
       prefixHitTokensTotal: this.#prefixes.hitTokens,
       prefixTokens: this.#prefixes.heldTokens,
       prefixEvictionsTotal: this.#prefixes.evictions,
-      deviceTransferBytesTotal: this.runner.transferredBytes ?? 0,
-      wholeRowsTotal: this.runner.deviceLogits?.wholeRows ?? 0,
+      deviceTransferBytesTotal: (this.runner.transferredBytes ?? 0) - this.#transferredBefore,
+      wholeRowsTotal: (this.runner.deviceLogits?.wholeRows ?? 0) - this.#wholeRowsBefore,
     };
   }
 

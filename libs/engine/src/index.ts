@@ -30,3 +30,4 @@ export { EngineThread, type EngineThreadOptions } from './thread/engine-thread.t
 export { EngineThreadError } from './thread/engine-thread-error.ts';
 export { serveEngine } from './thread/serve-engine.ts';
 export type { EngineReady } from './thread/thread-messages.ts';
+export { warmUpEngine } from './warm-up-engine.ts';

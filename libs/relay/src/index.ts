@@ -35,5 +35,6 @@ export type {
 } from './relay-ports.ts';
 export { RelayServer, type RelayServerOptions, type WorkerChange } from './server/relay-server.ts';
 export type { AttachedWorker, RelayServerStats } from './server/relay-server-stats.ts';
+export { warmUpRelay } from './warm-up-relay.ts';
 export { OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION } from './wire/protocol.ts';
 export type { RelayDialerTls, RelayServerTls } from './wire/relay-tls.ts';

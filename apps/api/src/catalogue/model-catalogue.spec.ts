@@ -28,14 +28,14 @@ const served = (model: string, workers = 1): ServedModel => ({
 
 let now: ServedModel[];
 let away: boolean;
-let reads: { snapshots: number; cards: string[]; loads: string[]; forgotten: string[] };
+let reads: { snapshots: number; cards: string[]; loads: string[]; forgotten: string[]; queues: string[] };
 let changed: () => void;
 let catalogue: ModelCatalogue;
 
 beforeEach(() => {
   now = [served('a')];
   away = false;
-  reads = { snapshots: 0, cards: [], loads: [], forgotten: [] };
+  reads = { snapshots: 0, cards: [], loads: [], forgotten: [], queues: [] };
   const prompts: PromptSource = {
     load: async (hash) => {
       if (hash === 'hash-broken') throw new Error('no such tokenizer');
@@ -64,6 +64,12 @@ beforeEach(() => {
           return card(hash.replace('hash-', ''));
         },
       },
+      queues: {
+        open: async (model) => {
+          if (model === 'unqueued') throw new MillraceError('unavailable', 'Redis is away.');
+          reads.queues.push(model);
+        },
+      },
     },
     prompts,
     createLogger('test', 'silent'),
@@ -72,6 +78,13 @@ beforeEach(() => {
 });
 
 describe('ModelCatalogue', () => {
+  it('has the queue of a model open when the model shows, and shows it also where that fails', async () => {
+    now = [served('a'), served('unqueued')];
+    await catalogue.start();
+    expect(reads.queues).toEqual(['a']);
+    expect(catalogue.served().map((model) => model.card.model)).toEqual(['a', 'unqueued']);
+  });
+
   it('reads a card once, however often models are refreshed', async () => {
     await catalogue.start();
     await catalogue.refresh();

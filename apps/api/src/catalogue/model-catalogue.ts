@@ -6,10 +6,11 @@ import type { ServedModel } from '#queue';
 import type { PromptSource } from '../rendering/prompt-source.ts';
 import type { CataloguedModel } from './catalogued-model.ts';
 
-/** What the catalogue reads: `WorkerDirectory` and `CardStore` of libs/queue. */
+/** What the catalogue reads, `WorkerDirectory` and `CardStore` of libs/queue, and the queues of what it found. */
 export interface CatalogueSources {
   readonly directory: { snapshot(): Promise<ServedModel[]>; watch(listener: () => void): Disposable };
   readonly cards: { get(hash: string): Promise<ModelCard | null> };
+  readonly queues: { open(model: string): Promise<void> };
 }
 
 type KnownCard = Pick<CataloguedModel, 'card' | 'traits'>;
@@ -21,7 +22,7 @@ const FORCED_REFRESH_MS = 100;
 
 /**
  * Which models there are, kept in memory: refreshed when workers come or go and every two seconds. While Redis is away the
- * last view stays. A card is read once per content hash, and its tokenizer is ready before its model shows.
+ * last view stays. A card is read once per content hash, and its tokenizer and queue are ready before its model shows.
  */
 export class ModelCatalogue {
   readonly #sources: CatalogueSources;
@@ -150,7 +151,8 @@ export class ModelCatalogue {
     }
     let traits: PromptTraits;
     try {
-      traits = await this.#prompts.load(hash, card);
+      // A queue that can not be opened now is opened at its first request.
+      [traits] = await Promise.all([this.#prompts.load(hash, card), this.#sources.queues.open(model).catch(() => {})]);
     } catch (error) {
       this.#unusable.set(hash, String(error));
       this.#logger.error({ model, cardHash: hash, err: error }, 'the model is left out: its card can not be used');

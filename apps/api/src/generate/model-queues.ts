@@ -3,7 +3,7 @@ import type { QueuesPort } from './queue-port.ts';
 
 type SharedConnection = ConstructorParameters<typeof ModelQueue>[0]['redis'];
 
-/** One `ModelQueue` per model, opened at the first request for it. */
+/** One `ModelQueue` per model, opened when the model shows, or at the first request for it. */
 export class ModelQueues implements QueuesPort {
   readonly #redis: SharedConnection;
   readonly #jobVersionOf: (model: string) => number;
@@ -22,6 +22,12 @@ export class ModelQueues implements QueuesPort {
       this.#queues.set(model, queue);
     }
     return queue;
+  }
+
+  /** Makes ready what a model's first job would wait for. @throws MillraceError unavailable */
+  async open(model: string): Promise<void> {
+    // A question that BullMQ has to be whole for, about a job that there is not.
+    await this.of(model).stateOf('warm-up', 1);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,12 @@
-import type { ModelCard } from '#contracts';
+import { MillraceError, type ModelCard } from '#contracts';
 import { type OutputFormat, outputFormatOf, PromptRenderer, reasoningStart } from '#models';
 import type { Conversation, RenderedTokens } from './prompt-source.ts';
+
+const QUESTION: Conversation = {
+  messages: [{ role: 'user', content: 'Is anybody there, or are all of you asleep?' }],
+  tools: [],
+  templateVariables: {},
+};
 
 /** A card whose tokenizer and template are ready, in the thread that made it. */
 export class LoadedCard {
@@ -11,6 +17,17 @@ export class LoadedCard {
   constructor(card: ModelCard) {
     this.renderer = PromptRenderer.fromCard(card);
     this.#format = outputFormatOf(card);
+    this.#warmUp();
+  }
+
+  /** A tokenizer's first prompt takes as long as dozens of later ones. */
+  #warmUp(): void {
+    try {
+      this.render(QUESTION);
+    } catch (error) {
+      // A template may ask for more than a question.
+      if (!(error instanceof MillraceError)) throw error;
+    }
   }
 
   /** @throws MillraceError invalid_request from the template */

@@ -21,14 +21,14 @@ export interface Models {
 
 export async function openModels(base: ApiBase, opened: AsyncDisposableStack): Promise<Models> {
   const { redis, logger, metrics, redisHealth } = base;
-  const queues = new ModelQueues(redis, (model) => catalogue.jobVersionOf(model));
+  const queues: ModelQueues = new ModelQueues(redis, (model) => catalogue.jobVersionOf(model));
   opened.defer(() => queues.close());
   const prompts = new RenderPool();
   opened.defer(() => prompts.close());
   const constraints = new CompileChecker({ schemaField: SCHEMA_FIELD, limitMs: COMPILE_LIMIT_MS });
   opened.defer(() => constraints.close());
   const directory = new WorkerDirectory(redis);
-  const catalogue = new ModelCatalogue({ directory, cards: new CardStore(redis) }, prompts, logger);
+  const catalogue = new ModelCatalogue({ directory, cards: new CardStore(redis), queues }, prompts, logger);
   opened.defer(() => catalogue.close());
   await catalogue.start();
   exposeCluster(metrics, {

@@ -19,6 +19,7 @@ import { createApp } from './create-app.ts';
 import { openModels } from './models.ts';
 import { openRequestRegister } from './request-register.ts';
 import { openTenancy } from './tenancy.ts';
+import { warmUpRequests } from './warm-up-requests.ts';
 
 export interface RunningApi {
   readonly app: NestFastifyApplication;
@@ -35,6 +36,7 @@ export interface RunningApi {
 export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   await using opened = new AsyncDisposableStack();
   const base = await openBase(settings, opened);
+  const warm = warmUpRequests().catch((err: unknown) => base.logger.warn({ err }, 'the first request may be slow'));
   const models = await openModels(base, opened);
   const tenancy = openTenancy(base, opened);
   const register = await openRequestRegister(base, models, opened);
@@ -79,6 +81,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       lifecycle: new ApiLifecycle(openRequests, times, () => release.disposeAsync(), logger),
     };
     const app = await createApp(settings, parts, tenancy.authenticator, openRequests, observers);
+    await warm;
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',
       settings.MILLRACE_MANAGEMENT_HOST,

@@ -15,6 +15,7 @@ import { RelayDialer, type RelayDialerOptions, type ReplicaChange } from '#relay
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
 import { HealthServer, type Problems } from '../health/health-server.ts';
 import { SharedRelay } from '../jobs/shared-relay.ts';
+import { warmUpJobs } from '../jobs/warm-up-jobs.ts';
 import { HostedModel } from '../model/hosted-model.ts';
 import { type MemoryLimit, memoryLimitOf } from '../model/memory-limit.ts';
 import type { ModelReader } from '../model/model-reader.ts';
@@ -140,12 +141,15 @@ export class MillraceWorker {
       );
     }
     await this.#heartbeat.beat();
+    // While threads load weights this one has nothing to do.
+    const warm = warmUpJobs().catch((err: unknown) => this.#parts.logger.warn({ err }, 'the first job may be slow'));
     // One after another, each at its peak of memory alone.
     for (const model of models) {
       this.#progress(`loading the weights of ${model.name}`);
       await model.start();
       if (this.#stopping !== null) return;
     }
+    await warm;
     this.#started = true;
     void this.#device.look();
     await this.#changed();
