@@ -1,14 +1,15 @@
 // Which part may import which (docs/architecture/README.md). Everything that is not allowed here is forbidden.
 const LIBS = {
   contracts: [],
+  collections: [],
   observability: [],
   config: ['contracts'],
   engine: ['contracts'],
   'model-runner': ['contracts'],
   models: ['contracts'],
-  relay: ['contracts'],
+  relay: ['contracts', 'collections'],
   queue: ['contracts', 'config'],
-  admission: ['contracts', 'config', 'queue'],
+  admission: ['contracts', 'collections', 'config', 'queue'],
   requests: ['contracts', 'config', 'queue'],
 };
 

@@ -2,6 +2,9 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { corkTurns } from './cork-turns.ts';
 import { RedisPulse } from './redis-pulse.ts';
 import { redisTarget } from './redis-target.ts';
+import { letCommandsDieYoung } from './short-lived-commands.ts';
+
+letCommandsDieYoung();
 
 /** `producer`: fails fast, for whoever has a caller waiting. `consumer`: tries for ever, for whoever waits for work. */
 export type RedisRole = 'producer' | 'consumer';

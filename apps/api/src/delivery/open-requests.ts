@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TransientSet } from '#collections';
 import { MillraceError } from '#contracts';
 import type { AcceptedAnswer } from '../generate/prepared-generation.ts';
 
@@ -7,8 +8,8 @@ const FLUSH_MS = 500;
 
 /** The requests that this replica is answering, so that it can stop without cutting any short that has time left. */
 export class OpenRequests {
-  readonly #replies = new Set<Promise<void>>();
-  readonly #answers = new Set<AcceptedAnswer>();
+  readonly #replies = new TransientSet<Promise<void>>();
+  readonly #answers = new TransientSet<AcceptedAnswer>();
   #state: 'serving' | 'leaving' | 'draining' = 'serving';
 
   /** True from the first sign of stopping: nobody should send new requests here, and connections end with their answer. */
@@ -53,7 +54,7 @@ export class OpenRequests {
     const error = new MillraceError('unavailable', 'This server is stopping. Send the request again.', {
       retryAfterMs: 1_000,
     });
-    for (const open of [...this.#answers]) {
+    for (const open of this.#answers.values()) {
       if (open.kept) open.handOver();
       else open.answer.failed(error);
     }
@@ -63,7 +64,7 @@ export class OpenRequests {
   async #wait(ms: number): Promise<void> {
     if (this.#replies.size === 0) return;
     const over = new AbortController();
-    const all = Promise.allSettled(this.#replies).then(() => over.abort());
+    const all = Promise.allSettled(this.#replies.values()).then(() => over.abort());
     await Promise.race([all, sleep(ms, undefined, { signal: over.signal }).catch(() => {})]);
   }
 }

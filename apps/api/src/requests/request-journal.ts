@@ -1,3 +1,4 @@
+import { TransientMap, TransientSet } from '#collections';
 import { type GenerateJob, MillraceError } from '#contracts';
 import type { Logger } from '#observability';
 import { afterThisTurn } from '#queue';
@@ -62,9 +63,9 @@ export class RequestJournal {
   readonly #records: RequestRecords;
   readonly #replicaId: string;
   readonly #logger: Logger;
-  readonly #open = new Map<string, OpenEntry>();
+  readonly #open = new TransientMap<string, OpenEntry>();
   /** Of open requests, what Redis may not have been told yet. */
-  readonly #noted = new Set<NotedRequest>();
+  readonly #noted = new TransientSet<NotedRequest>();
 
   constructor(records: RequestRecords, replicaId: string, logger: Logger) {
     this.#records = records;
@@ -156,7 +157,7 @@ export class RequestJournal {
 
   /** Redis is told now what waits to be told. Settles, and never rejects, when it was. */
   async flush(): Promise<void> {
-    await Promise.all([...this.#noted].map((note) => note.write()));
+    await Promise.all(this.#noted.values().map((note) => note.write()));
   }
 
   /** Ends a request of this replica. @returns whether it is one that is still open */

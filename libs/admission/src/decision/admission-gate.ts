@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { TransientSet } from '#collections';
 import { MillraceError } from '#contracts';
 import { redisCall, redisKeys } from '#queue';
 import { type Reservation, TenantAccount } from '../accounts/tenant-account.ts';
@@ -37,7 +38,7 @@ export class AdmissionGate implements AsyncDisposable {
   readonly #queuePlaces: number;
   readonly #leaseMs: number;
   readonly #onError: (error: unknown) => void;
-  readonly #open = new Set<AdmissionHandle>();
+  readonly #open = new TransientSet<AdmissionHandle>();
   readonly #unfinished: UnfinishedCalls;
   readonly #joint: JointAdmission;
   readonly #activeNoted = new Map<string, number>();
@@ -122,7 +123,7 @@ export class AdmissionGate implements AsyncDisposable {
   async heartbeat(): Promise<void> {
     await this.#unfinished.retry();
     const byTenant = new Map<string, AdmissionHandle[]>();
-    for (const handle of this.#open) {
+    for (const handle of this.#open.values()) {
       const handles = byTenant.get(handle.tenantId);
       if (handles === undefined) byTenant.set(handle.tenantId, [handle]);
       else handles.push(handle);

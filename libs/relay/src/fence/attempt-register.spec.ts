@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { TransientSet } from '#collections';
 import type { relay } from '#contracts';
 import { delta, finished } from '../testing/frames.ts';
 import { RecordingSink } from '../testing/recording-sink.ts';
@@ -10,7 +11,7 @@ class Holder implements AttemptHolder {
   readonly canResume = true;
   readonly workerId: string;
   readonly processId = '';
-  readonly attempts = new Set<Attempt>();
+  readonly attempts = new TransientSet<Attempt>();
   readonly cancels: string[] = [];
 
   constructor(workerId: string) {

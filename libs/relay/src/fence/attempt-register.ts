@@ -1,3 +1,4 @@
+import { TransientMap } from '#collections';
 import { isErrorCode, MillraceError, type relay } from '#contracts';
 import { RelayFenceError } from '../errors/relay-fence-error.ts';
 import { WorkerLostError } from '../errors/worker-lost-error.ts';
@@ -21,7 +22,7 @@ interface Frame {
 export class AttemptRegister {
   readonly refusedTotal: Record<RefusalCause, number>;
   tokensTotal = 0;
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts = new TransientMap<string, Attempt>();
   readonly #onEmpty = new Set<() => void>();
 
   constructor() {
@@ -88,12 +89,12 @@ export class AttemptRegister {
   /** Ends every attempt that `holder` was granted and has not finished. */
   lose(holder: AttemptHolder, why: string): void {
     const { workerId, processId } = holder;
-    for (const attempt of [...holder.attempts]) this.#fail(attempt, new WorkerLostError(workerId, why, processId));
+    for (const attempt of holder.attempts.values()) this.#fail(attempt, new WorkerLostError(workerId, why, processId));
   }
 
   /** Ends every open attempt, for example because the replica stops; their workers are told to stop. */
   failAll(error: MillraceError): void {
-    for (const attempt of [...this.#attempts.values()]) {
+    for (const attempt of this.#attempts.values()) {
       attempt.holder?.sendCancel(attempt.requestId, attempt.epoch, error.message);
       this.#fail(attempt, error);
     }

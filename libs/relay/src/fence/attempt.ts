@@ -1,3 +1,4 @@
+import type { TransientSet } from '#collections';
 import type { RelaySink, ResumedChoice } from '../relay-ports.ts';
 import { ChoiceFence } from './choice-fence.ts';
 
@@ -9,7 +10,7 @@ export interface AttemptHolder {
   /** Whether it goes on behind what was delivered; a worker of an older release would begin anew. */
   readonly canResume: boolean;
   /** The attempts granted to this stream that have not ended; kept by the register. */
-  readonly attempts: Set<Attempt>;
+  readonly attempts: TransientSet<Attempt>;
   sendCancel(requestId: string, epoch: number, reason: string): void;
 }
 

@@ -1,4 +1,5 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { TransientSet } from '#collections';
 import type { relay } from '#contracts';
 import type { Attempt, AttemptHolder } from '../fence/attempt.ts';
 import type { AttemptRegister } from '../fence/attempt-register.ts';
@@ -24,7 +25,7 @@ export interface WorkerStreamEvents {
  * Whatever the peer does wrong ends this stream, with a status that says what, and the attempts it was granted.
  */
 export class WorkerStream implements AttemptHolder {
-  readonly attempts = new Set<Attempt>();
+  readonly attempts = new TransientSet<Attempt>();
   framesTotal = 0;
   readonly #call: WorkerCall;
   readonly #events: WorkerStreamEvents;

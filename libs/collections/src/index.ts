@@ -1,0 +1,2 @@
+export { TransientMap } from './transient-map.ts';
+export { TransientSet } from './transient-set.ts';
