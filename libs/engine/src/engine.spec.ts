@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GREEDY } from '#contracts';
-import { Engine, type EngineOptions } from './engine.ts';
+import { Engine } from './engine.ts';
+import type { EngineOptions } from './engine-options.ts';
 import type { StepOutput } from './step-output.ts';
 import { CollectedAnswers } from './testing/collected-answers.ts';
 import { HistoryModelRunner, type HistoryModelRunnerOptions } from './testing/history-model-runner.ts';

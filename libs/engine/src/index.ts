@@ -10,7 +10,8 @@
  * await engine.runUntilIdle();
  */
 export type { TokenConstraint, TokenConstraints } from './constraints/token-constraint.ts';
-export { Engine, type EngineOptions } from './engine.ts';
+export { Engine } from './engine.ts';
+export type { EngineOptions } from './engine-options.ts';
 export type { EnginePort } from './engine-port.ts';
 export type { EngineRequest, ResumedChoice } from './engine-request.ts';
 export { PromptLookupProposer } from './speculation/prompt-lookup-proposer.ts';

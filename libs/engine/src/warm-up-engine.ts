@@ -1,5 +1,6 @@
 import type { ModelRunner } from '#contracts/ports';
-import { Engine, type EngineOptions } from './engine.ts';
+import { Engine } from './engine.ts';
+import type { EngineOptions } from './engine-options.ts';
 import type { EngineRequest } from './engine-request.ts';
 
 /** Few: what is wanted is that everything was run once, and a large model takes a tenth of a second for each of them. */

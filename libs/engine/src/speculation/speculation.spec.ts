@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GREEDY } from '#contracts';
-import { Engine, type EngineOptions } from '../engine.ts';
+import { Engine } from '../engine.ts';
+import type { EngineOptions } from '../engine-options.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import { CollectedAnswers } from '../testing/collected-answers.ts';
 import { HistoryModelRunner, type HistoryModelRunnerOptions } from '../testing/history-model-runner.ts';
