@@ -127,7 +127,7 @@ export class HostedModels implements Iterable<HostedModel> {
   }
 
   #needs(): MemoryNeed[] {
-    return [...this.#models.values()].filter((model) => !isGone(model)).map(({ served }) => served.need);
+    return [...this.#models.values()].filter((model) => !isGone(model)).map(({ need }) => need);
   }
 
   #loadedAs({ folder, modelId }: ModelOptions): HostedModel | null {

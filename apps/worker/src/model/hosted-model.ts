@@ -9,6 +9,7 @@ import type { SharedRelay } from '../jobs/shared-relay.ts';
 import { WorkerStateMachine } from '../lifecycle/worker-state.ts';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import { type MemoryNeed, needOnceLoaded } from './memory-need.ts';
 import { type ServedModel, startEngine } from './served-model.ts';
 
 export interface HostedModelParts {
@@ -65,6 +66,12 @@ export class HostedModel {
 
   get state(): WorkerState {
     return this.#state.current;
+  }
+
+  /** Of the host's memory: until it is loaded, what it may come to. */
+  get need(): MemoryNeed {
+    const { need } = this.served;
+    return this.#serving === null ? need : needOnceLoaded(need, this.#serving.engine.ready.description);
   }
 
   /** Null until the weights are loaded. */
@@ -127,7 +134,7 @@ export class HostedModel {
     const { folder, slots, threads } = options;
     const stuck = state === 'stopped' && this.stuck;
     return {
-      ...{ model: served.card.model, folder, slots, threads, memoryBytes: served.need.mostBytes },
+      ...{ model: served.card.model, folder, slots, threads, memoryBytes: this.need.mostBytes },
       ...this.#load(),
       state: state === 'stopped' ? 'failed' : state,
       problem: stuck ? "its engine's thread does not end; restart the worker" : this.#problem,
@@ -191,9 +198,9 @@ export class HostedModel {
     if (this.#retired !== null) return engine.close();
     this.#serving = this.#serve(engine);
     const { description, shape } = engine.ready;
-    const { card, need } = served;
+    const { card } = served;
     const names = { model: card.model, cardHash: card.hash };
-    logger.info({ ...names, threads: options.threads, need, ...description, shape }, 'model is loaded');
+    logger.info({ ...names, threads: options.threads, need: this.need, ...description, shape }, 'model is loaded');
     this.#serving.consumer.start();
     this.#state.become('ready');
     await this.#parts.onChange();

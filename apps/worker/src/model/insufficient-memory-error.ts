@@ -8,12 +8,13 @@ export class InsufficientMemoryError extends MillraceError {
     const parts = [
       `${mib(need.certainBytes)} for its weights (${mib(need.weightBytes)} of files, ${mib(need.loadedBytes)} loaded) and its thread`,
     ];
-    if (limit.countsCaches) {
+    const countsCaches = limit.countsCaches && need.mostBytes > need.certainBytes;
+    if (countsCaches) {
       parts.push(`${mib(need.kvBytes)} for keys and values`, `${mib(need.prefixCacheBytes)} for its prefix cache`);
     }
-    const remedy = limit.countsCaches
+    const remedy = countsCaches
       ? `Unload another model, give this one less (slots, slotTokens, kvMb, prefixCacheMb), or raise MILLRACE_MEMORY_LIMIT_MB.`
-      : 'Unload another model, or give the worker more memory.';
+      : `Unload another model, or ${limit.countsCaches ? 'raise MILLRACE_MEMORY_LIMIT_MB' : 'give the worker more memory'}.`;
     super(
       'insufficient_memory',
       `The model "${model}" does not fit: it needs ${parts.join(', ')}; the worker has ${mib(takenBytes)} taken of ` +

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelOptions } from '../worker-options.ts';
 import { memoryLimitOf, requireFit } from './memory-limit.ts';
-import { type MemorySizes, memoryNeedOf } from './memory-need.ts';
+import { type MemorySizes, memoryNeedOf, needOnceLoaded } from './memory-need.ts';
 
 const MIB = 1024 * 1024;
 /** 1 MiB of keys and values for 1024 tokens. */
@@ -19,17 +19,47 @@ const options = (more: Partial<ModelOptions> = {}) =>
 
 describe('memoryNeedOf', () => {
   it('counts weights, and keys and values of all seats as configured', () => {
-    expect(memoryNeedOf(sizes, options(), 1024)).toMatchObject({ kvBytes: 8 * MIB, certainBytes: 230 * MIB });
-    expect(memoryNeedOf(sizes, options({ parkingSlots: 3 }), 1024).kvBytes).toBe(12 * MIB);
-    expect(memoryNeedOf(sizes, options({ kvBytes: 5 * MIB }), 1024).kvBytes).toBe(5 * MIB);
-    expect(memoryNeedOf(sizes, options({ kvBytes: 500 * MIB }), 1024).kvBytes).toBe(8 * MIB);
-    expect(memoryNeedOf({ ...sizes, sharesCache: false }, options(), 1024).kvBytes).toBe(16 * MIB);
-    expect(memoryNeedOf(sizes, options({ prefixCacheBytes: 7 * MIB }), 1024).mostBytes).toBe(245 * MIB);
+    expect(memoryNeedOf(sizes, options(), 1024, ['cuda', 'cpu'])).toMatchObject({
+      kvBytes: 8 * MIB,
+      certainBytes: 230 * MIB,
+    });
+    expect(memoryNeedOf(sizes, options({ parkingSlots: 3 }), 1024, ['cuda', 'cpu']).kvBytes).toBe(12 * MIB);
+    expect(memoryNeedOf(sizes, options({ kvBytes: 5 * MIB }), 1024, ['cuda', 'cpu']).kvBytes).toBe(5 * MIB);
+    expect(memoryNeedOf(sizes, options({ kvBytes: 500 * MIB }), 1024, ['cuda', 'cpu']).kvBytes).toBe(8 * MIB);
+    expect(memoryNeedOf({ ...sizes, sharesCache: false }, options(), 1024, ['cuda', 'cpu']).kvBytes).toBe(16 * MIB);
+    expect(memoryNeedOf(sizes, options({ prefixCacheBytes: 7 * MIB }), 1024, ['cuda', 'cpu']).mostBytes).toBe(
+      245 * MIB,
+    );
+  });
+});
+
+describe('keys, values and prefixes on a device', () => {
+  const asked = options({ prefixCacheBytes: 7 * MIB });
+  const nothing = { kvBytes: 0, prefixCacheBytes: 0, mostBytes: 230 * MIB, certainBytes: 230 * MIB };
+
+  it('take nothing of the host where the model can run nowhere else', () => {
+    expect(memoryNeedOf(sizes, asked, 1024, ['cuda'])).toMatchObject(nothing);
+    expect(memoryNeedOf({ ...sizes, sharesCache: false }, asked, 1024, ['cuda']).mostBytes).toBe(253 * MIB);
+  });
+
+  it('count until it is known that it does not run on the CPU', () => {
+    const need = memoryNeedOf(sizes, asked, 1024, ['cuda', 'cpu']);
+    expect(need.mostBytes).toBe(245 * MIB);
+    expect(needOnceLoaded(need, { kvMemory: 'device' })).toMatchObject(nothing);
+    expect(needOnceLoaded(need, { kvMemory: 'host' })).toEqual(need);
+  });
+
+  it('are not in what a model that does not fit is said to need', () => {
+    const need = memoryNeedOf(sizes, asked, 1024, ['cuda']);
+    expect(() => requireFit('a', need, [], memoryLimitOf(380 * MIB))).not.toThrow();
+    expect(() => requireFit('a', need, [], memoryLimitOf(379 * MIB))).toThrow(
+      /needs 230 MiB for its weights \([^)]*\) and its thread; the worker .* or raise MILLRACE_MEMORY_LIMIT_MB\./,
+    );
   });
 });
 
 describe('requireFit', () => {
-  const need = memoryNeedOf(sizes, options({ prefixCacheBytes: 12 * MIB }), 1024); // 250 MiB, 230 without caches
+  const need = memoryNeedOf(sizes, options({ prefixCacheBytes: 12 * MIB }), 1024, ['cuda', 'cpu']); // 250 MiB, 230 without caches
 
   it('refuses what does not fit beside the others, and names the model, the need, the limit and the remedy', () => {
     const limit = memoryLimitOf(600 * MIB);

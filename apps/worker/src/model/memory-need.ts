@@ -1,3 +1,4 @@
+import type { ExecutionProvider, RunnerDescription } from '#contracts';
 import type { ModelSignature } from '#model-runner';
 import type { ModelOptions } from '../worker-options.ts';
 
@@ -9,13 +10,13 @@ export const PROCESS_BYTES = 150 * MIB;
 /** Of a model's thread, tokenizer and queue, and of what its runs compute. */
 const THREAD_BYTES = 100 * MIB;
 
-/** What a model takes of memory. */
+/** What a model takes of the host's memory. */
 export interface MemoryNeed {
   /** Its files. */
   readonly weightBytes: number;
   /** What these are in memory. */
   readonly loadedBytes: number;
-  /** Keys and values as configured, those of parked sequences included. */
+  /** Keys and values as configured, those of parked sequences included; 0 where they are on a device, as `prefixCacheBytes`. */
   readonly kvBytes: number;
   readonly prefixCacheBytes: number;
   /** From the moment it is loaded, whatever is asked of it. */
@@ -30,8 +31,16 @@ export type MemorySizes = Pick<
   'weightBytes' | 'loadedBytes' | 'layers' | 'kvHeads' | 'headSize' | 'cacheType' | 'sharesCache'
 >;
 
-/** @param slotTokens what a slot really holds, with the model's own limit */
-export function memoryNeedOf(sizes: MemorySizes, options: ModelOptions, slotTokens: number): MemoryNeed {
+/**
+ * @param slotTokens what a slot really holds, with the model's own limit
+ * @param providers in the order in which they are tried: while the CPU is one of them, what is on a device instead shows when it is loaded
+ */
+export function memoryNeedOf(
+  sizes: MemorySizes,
+  options: ModelOptions,
+  slotTokens: number,
+  providers: readonly ExecutionProvider[],
+): MemoryNeed {
   const { weightBytes, loadedBytes, layers, kvHeads, headSize, cacheType, sharesCache } = sizes;
   // Keys and values; where past and present can not share memory there are two of each while a step runs.
   const tokenBytes = 2 * layers * kvHeads * headSize * VALUE_BYTES[cacheType] * (sharesCache ? 1 : 2);
@@ -41,5 +50,16 @@ export function memoryNeedOf(sizes: MemorySizes, options: ModelOptions, slotToke
   const { prefixCacheBytes } = options;
   const certainBytes = loadedBytes + THREAD_BYTES;
   const mostBytes = certainBytes + kvBytes + prefixCacheBytes;
-  return { weightBytes, loadedBytes, kvBytes, prefixCacheBytes, certainBytes, mostBytes };
+  const need = { weightBytes, loadedBytes, kvBytes, prefixCacheBytes, certainBytes, mostBytes };
+  // Runners keep a cache on the device only where they write to it in place.
+  return providers.includes('cpu') || !sharesCache ? need : withoutCaches(need);
+}
+
+/** What it takes, now that it is known where its cache is. */
+export function needOnceLoaded(need: MemoryNeed, { kvMemory }: Pick<RunnerDescription, 'kvMemory'>): MemoryNeed {
+  return kvMemory === 'device' ? withoutCaches(need) : need;
+}
+
+function withoutCaches(need: MemoryNeed): MemoryNeed {
+  return { ...need, kvBytes: 0, prefixCacheBytes: 0, mostBytes: need.certainBytes };
 }

@@ -12,8 +12,8 @@ const OPTIONS: ModelOptions = {
 
 describe('ModelReader', () => {
   it('hands over what the folder holds, whether it was begun before or not', async () => {
-    const reader = new ModelReader([MODELS]);
-    const here = await readModel(OPTIONS, [MODELS]);
+    const reader = new ModelReader([MODELS], ['cpu']);
+    const here = await readModel(OPTIONS, [MODELS], ['cpu']);
     reader.begin(OPTIONS);
     const both = await Promise.all([reader.read(OPTIONS), reader.read({ ...OPTIONS })]);
     for (const { card, ...rest } of both) {
@@ -23,7 +23,7 @@ describe('ModelReader', () => {
   });
 
   it('tells what is wrong as if it had been read here', async () => {
-    const reader = new ModelReader([MODELS]);
+    const reader = new ModelReader([MODELS], ['cpu']);
     const wrong = [
       { ...OPTIONS, folder: join(MODELS, 'absent') },
       { ...OPTIONS, outputFormat: 'none' },
@@ -31,7 +31,9 @@ describe('ModelReader', () => {
     for (const options of wrong) reader.begin(options);
     for (const options of wrong) {
       const [there, here] = await Promise.all(
-        [reader.read(options), readModel(options, [MODELS])].map((reading) => reading.catch((error: unknown) => error)),
+        [reader.read(options), readModel(options, [MODELS], ['cpu'])].map((reading) =>
+          reading.catch((error: unknown) => error),
+        ),
       );
       expect(there).toBeInstanceOf(Error);
       expect(there).toMatchObject({ name: (here as Error).name, message: (here as Error).message });

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { ExecutionProvider } from '#contracts';
 import type { ModelOptions } from '../worker-options.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -7,15 +8,19 @@ import type { ServedModel } from './served-model.ts';
 export interface ReadingThreadData {
   readonly options: ModelOptions;
   readonly modelRoots: readonly string[];
+  readonly providers: readonly ExecutionProvider[];
 }
 
 /** Reads model folders, each in a thread of its own, so that nothing of what reading takes is left in the process. */
 export class ModelReader {
   readonly #modelRoots: readonly string[];
+  readonly #providers: readonly ExecutionProvider[];
   readonly #begun = new Map<ModelOptions, Promise<ServedModel>>();
 
-  constructor(modelRoots: readonly string[]) {
+  /** @param providers on which the models may run, in the order in which they are tried */
+  constructor(modelRoots: readonly string[], providers: readonly ExecutionProvider[]) {
     this.#modelRoots = modelRoots;
+    this.#providers = providers;
   }
 
   /** Begins what `read` will be asked for; so a folder can be read while the process still loads its code. */
@@ -38,7 +43,7 @@ export class ModelReader {
 
   #inThread(options: ModelOptions): Promise<ServedModel> {
     const entry = new URL(`./reading-thread${extname(import.meta.url)}`, import.meta.url);
-    const workerData: ReadingThreadData = { options, modelRoots: this.#modelRoots };
+    const workerData: ReadingThreadData = { options, modelRoots: this.#modelRoots, providers: this.#providers };
     const thread = new Worker(entry, { workerData });
     return new Promise((resolve, reject) => {
       let served: ServedModel | null = null;
