@@ -31,6 +31,8 @@ export interface RunnerDescription {
   readonly parkingBytes: number;
   /** What the blocks for shared prefixes take, beside `kvBytes`. */
   readonly blockBytes: number;
+  /** Decode runs of up to so many rows replay a CUDA graph; 0 where all are plain. */
+  readonly capturedRows: number;
   /** Why something else is used than the first choice: provider, binding, kind of cache, length of prompt runs. */
   readonly fallbacks: readonly string[];
 }
@@ -100,6 +102,9 @@ export interface ModelRunner {
 
   /** Bytes that calls took between host and device memory so far; null or left out where the cache is in host memory. */
   readonly transferredBytes?: number | null;
+
+  /** Decode calls so far that replayed a captured run in the place of launching its operators; null or left out where none are captured. */
+  readonly graphReplays?: number | null;
 
   /**
    * Appends a chunk of a prompt to `slot`, which already holds `pastTokens` tokens; then row 0 of `logits` belongs to

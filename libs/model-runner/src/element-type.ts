@@ -1,6 +1,9 @@
 /** What caches and logits are made of. */
 export type ElementType = 'float32' | 'float16';
 
+/** What tensors in a device's memory are made of. */
+export type DeviceType = ElementType | 'int32' | 'int64';
+
 export type FloatArray = Float32Array | Float16Array;
 
 /** ONNX's TensorProto.DataType numbers. */
@@ -14,12 +17,20 @@ export function floatArray(type: ElementType, length: number): FloatArray {
   return type === 'float32' ? new Float32Array(length) : new Float16Array(length);
 }
 
-export function bytesPerElement(type: ElementType): number {
-  return type === 'float32' ? Float32Array.BYTES_PER_ELEMENT : Float16Array.BYTES_PER_ELEMENT;
+const BYTES: Readonly<Record<DeviceType, number>> = { float32: 4, float16: 2, int32: 4, int64: 8 };
+const ONNX_TYPES: Readonly<Record<DeviceType, number>> = {
+  float32: ONNX_FLOAT32,
+  float16: ONNX_FLOAT16,
+  int32: ONNX_INT32,
+  int64: ONNX_INT64,
+};
+
+export function bytesPerElement(type: DeviceType): number {
+  return BYTES[type];
 }
 
-export function onnxTypeOf(type: ElementType): number {
-  return type === 'float32' ? ONNX_FLOAT32 : ONNX_FLOAT16;
+export function onnxTypeOf(type: DeviceType): number {
+  return ONNX_TYPES[type];
 }
 
 export function isElementType(name: string): name is ElementType {

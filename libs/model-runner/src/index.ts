@@ -16,6 +16,7 @@
 export { ModelLoadError } from './model-load-error.ts';
 export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runner.ts';
 export { OrtLibraryError } from './ort/ort-library-error.ts';
+export { probeGraphCapture } from './probe-graph-capture.ts';
 export { probeProvider } from './probe-provider.ts';
 export { ProviderUnavailableError } from './provider-unavailable-error.ts';
 export { RunFailedError } from './run-failed-error.ts';

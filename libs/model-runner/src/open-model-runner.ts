@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
 import { KV_BLOCK_TOKENS } from '#contracts/ports';
+import { CApiSession } from './binding/c-api-session.ts';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
@@ -8,6 +9,7 @@ import { changedModel } from './edits/changed-model.ts';
 import { gatherInHugePages } from './gather-in-huge-pages.ts';
 import { largeAllocationsApart } from './large-allocations-apart.ts';
 import { ModelLoadError } from './model-load-error.ts';
+import { openCaptured } from './open-captured.ts';
 import { type OpenSessionOptions, openOnFirst, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
@@ -78,6 +80,12 @@ export interface OpenModelRunnerOptions {
    */
   verifyTokens?: number;
   /**
+   * Decode runs of up to so many rows are captured as CUDA graphs when the model is opened, and replayed (decision 0041); none by default. Where
+   * they can not be, or give something else than plain runs, runs are plain. The first provider must be cuda; or cpu with `kvMemory: 'device'`,
+   * where the same inputs at fixed addresses go through plain runs, for tests.
+   */
+  capturedRows?: number;
+  /**
    * With it, ONNX Runtime notes what each operator of every run takes, and writes it to `<profilePrefix>_<time>.json` (Chrome's trace format)
    * as the runner closes; runs take some per cent longer. Through the C API only.
    */
@@ -93,7 +101,7 @@ export interface OpenModelRunnerOptions {
  * for cannot
  */
 export async function openModelRunner(options: OpenModelRunnerOptions): Promise<ModelRunner> {
-  const { verifyTokens = 0 } = options;
+  const { verifyTokens = 0, capturedRows = 0 } = options;
   if (!Number.isInteger(verifyTokens) || verifyTokens < 0)
     throw new RunnerArgumentError(`verifyTokens is ${verifyTokens}; it must be 0 or more.`);
   for (const name of ['slots', 'slotTokens'] as const)
@@ -102,6 +110,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   const { parkingSlots = 0 } = options;
   if (!Number.isInteger(parkingSlots) || parkingSlots < 0)
     throw new RunnerArgumentError(`parkingSlots is ${parkingSlots}; it must be 0 or more.`);
+  assertCapturable(capturedRows, options);
   largeAllocationsApart();
   const inspected = await inspectModel(options.modelFile);
   const counting = verifyTokens === 0 ? inspected : severalPositions(inspected);
@@ -119,8 +128,10 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   const noVerification = (reason: string) => onFallback(`several tokens are not verified at a time: ${reason}`);
   if (typeof counting === 'string') noVerification(counting);
   const mayVerify = typeof counting !== 'string' && verifyTokens > 0;
+  const modelOf = async ({ edits }: ModelSignature): Promise<OpenSessionOptions['model']> =>
+    edits.length === 0 ? options.modelFile : changedModel(options.modelFile, edits);
   const session: OpenSessionOptions = {
-    model: signature.edits.length === 0 ? options.modelFile : await changedModel(options.modelFile, signature.edits),
+    model: await modelOf(signature),
     binding: options.binding,
     providers: options.providers ?? ['cpu'],
     inputNames: [
@@ -141,13 +152,29 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     try {
       const verifies = mayVerify && binding.provider === 'cpu' && options.kvMemory !== 'device';
       if (mayVerify && !verifies) noVerification("a device's cache is not made for it");
-      const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0 };
+      const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0, capturedRows: 0 };
       return await runnerFor(binding, signature, { ...verifying, onFallback, fallbacks });
     } catch (error) {
       await binding.close();
       throw error;
     }
   };
+  if (capturedRows > 0) {
+    const [provider = 'cpu'] = session.providers;
+    const told = [...fallbacks];
+    const tell = (reason: string) => told.push(reason);
+    const captured = await openCaptured(signature, options.slotTokens, {
+      session: async (form) =>
+        new CApiSession({ ...session, model: await modelOf(form), provider, capturesGraphs: provider === 'cuda' }),
+      runner: (binding, form) =>
+        runnerFor(binding, form, { ...options, verifyTokens: 0, onFallback: tell, fallbacks: told }),
+    });
+    if (typeof captured !== 'string') {
+      for (const reason of told.slice(fallbacks.length)) options.onFallback?.(reason);
+      return captured;
+    }
+    onFallback(`decode runs are not captured: ${captured}`);
+  }
   const { prefillParts: asked = 1 } = options;
   const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
   const beforeCpu = session.providers.indexOf('cpu');
@@ -163,6 +190,18 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
   }
   return open(await openSession({ ...session, providers: session.providers.slice(beforeCpu) }));
+}
+
+/** @throws RunnerArgumentError where captured runs are asked for and nothing could capture them */
+function assertCapturable(capturedRows: number, { providers, binding, kvMemory }: OpenModelRunnerOptions): void {
+  if (!Number.isInteger(capturedRows) || capturedRows < 0)
+    throw new RunnerArgumentError(`capturedRows is ${capturedRows}; it must be 0 or more.`);
+  const [first = 'cpu'] = providers ?? [];
+  if (capturedRows === 0 || (binding !== 'js-api' && (first === 'cuda' || (first === 'cpu' && kvMemory === 'device'))))
+    return;
+  throw new RunnerArgumentError(
+    `capturedRows is ${capturedRows}, but the first provider is ${first}, through ${binding}; it must be cuda, through auto or c-api.`,
+  );
 }
 
 /**
@@ -226,8 +265,12 @@ async function runnerFor(
       const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
       const cache = cacheOf(size);
       const keepsLogits = cache.memory === 'device' && KEEPS_LOGITS[binding.provider] && !signature.rowsRunAlone;
-      const runnerSize = { ...options, ...size, maxRunTokens };
-      const runner = new InPlaceRunner(binding, signature, cache, { ...runnerSize, keepsLogits });
+      const runnerSize = { ...options, ...size, maxRunTokens, capturedRows: 0 };
+      const runner = new InPlaceRunner(binding, signature, cache, {
+        ...runnerSize,
+        keepsLogits,
+        capturedRows: options.capturedRows ?? 0,
+      });
       const { deviceLogits } = runner;
       const wrong = deviceLogits === null ? null : await selectionProblem(runner, deviceLogits).catch(firstPassFailed);
       if (wrong === null) return runner;

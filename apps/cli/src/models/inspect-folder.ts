@@ -125,7 +125,10 @@ function changeText(edit: ModelSignature['edits'][number]): string {
     return edit.readers.length === 1
       ? "logits are computed for a prompt's last position only"
       : "behind the last attention a prompt's last position only is computed";
-  if (edit.kind === 'counted-positions') return 'logits are computed for as many last positions as a run asks for';
+  if (edit.kind === 'sliced-positions')
+    return edit.counted === true
+      ? 'logits are computed for as many last positions as a run asks for'
+      : 'the last position is taken without looking at lengths';
   if (edit.kind === 'whole-cache') return 'sliding-window layers keep their whole past instead of a ring';
   if (edit.kind === 'cache-branch') return 'the branch of a merged decoder is chosen by its past';
   if (edit.kind === 'lengths') return "rows' lengths are inputs in the place of a mask";

@@ -43,6 +43,7 @@ export class HistoryModelRunner implements ModelRunner {
     kvBytes: 0,
     parkingBytes: 0,
     blockBytes: 0,
+    capturedRows: 0,
   };
   readonly shape: DecoderShape;
   readonly slots: number;

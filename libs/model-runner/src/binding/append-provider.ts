@@ -12,15 +12,24 @@ const CUDA_OPTIONS: Readonly<Record<string, string>> = {
   device_id: '0',
   arena_extend_strategy: 'kSameAsRequested',
 };
+const CAPTURE_OPTION = { enable_cuda_graph: '1' } as const;
 
 /**
  * Puts a provider before the CPU's in a session's options. A worker sees one device (`CUDA_VISIBLE_DEVICES`), so the
  * device is always the first.
  * @throws ProviderUnavailableError with the remedy
  */
-export function appendProvider(api: OrtApi, sessionOptions: Handle, provider: ExecutionProvider): void {
+export function appendProvider(
+  api: OrtApi,
+  sessionOptions: Handle,
+  provider: ExecutionProvider,
+  capturesGraphs: boolean,
+): void {
+  if (capturesGraphs && provider !== 'cuda')
+    throw new ProviderUnavailableError(provider, 'it captures no graphs; cuda does.');
   try {
-    if (provider === 'cuda') appendCuda(api, sessionOptions);
+    if (provider === 'cuda')
+      appendCuda(api, sessionOptions, capturesGraphs ? { ...CUDA_OPTIONS, ...CAPTURE_OPTION } : CUDA_OPTIONS);
     else if (provider === 'webgpu') api.appendProvider(sessionOptions, 'WebGPU', null, null, 0);
   } catch (cause) {
     const message = (cause as Error).message;
@@ -28,11 +37,11 @@ export function appendProvider(api: OrtApi, sessionOptions: Handle, provider: Ex
   }
 }
 
-function appendCuda(api: OrtApi, sessionOptions: Handle): void {
+function appendCuda(api: OrtApi, sessionOptions: Handle, options: Readonly<Record<string, string>>): void {
   const cudaOptions = created((out) => api.createCudaProviderOptions(out));
   try {
-    const keys = new NativeStrings(Object.keys(CUDA_OPTIONS));
-    const values = new NativeStrings(Object.values(CUDA_OPTIONS));
+    const keys = new NativeStrings(Object.keys(options));
+    const values = new NativeStrings(Object.values(options));
     api.updateCudaProviderOptions(cudaOptions, keys.pointers, values.pointers, keys.count);
     api.appendCudaProvider(sessionOptions, cudaOptions);
   } finally {

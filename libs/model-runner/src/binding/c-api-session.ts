@@ -1,5 +1,5 @@
 import type { ExecutionProvider } from '#contracts';
-import { bytesPerElement, type ElementType } from '../element-type.ts';
+import { bytesPerElement, type DeviceType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { created, type Handle, type OrtApi, ortApi } from '../ort/ort-api.ts';
 import { isInterruption } from '../ort/ort-status-error.ts';
@@ -27,6 +27,10 @@ import { LOG_FATAL_ONLY, modelName, OPTIMIZE_ALL, sessionConfig } from './sessio
  */
 const spareRunOptions: Handle[] = [];
 
+/** Of a run: the number of the graph that it is captured as and replayed by, or that it is not to be one (onnxruntime_run_options_config_keys.h). */
+const GRAPH_ID_KEY = 'gpu_graph_id';
+const NO_GRAPH = -1;
+
 /** A session reached through ONNX Runtime's C API. Its runs block the thread and copy nothing that is where it is needed. */
 export class CApiSession implements SessionBinding, DeviceAccess {
   readonly kind = 'c-api';
@@ -43,6 +47,9 @@ export class CApiSession implements SessionBinding, DeviceAccess {
   readonly #tensors = new Set<CApiTensor>();
   readonly #graphs: CApiSession[] = [];
   #hostBytes = 0;
+  /** As the run options have it; null where they do not. */
+  #graphId: number | null = null;
+  #hasCaptured = false;
   #memory: DeviceMemory | null = null;
   readonly #interruptedWith: CApiSession | null;
   #closed = false;
@@ -91,17 +98,19 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     return CApiTensor.overHost(this.#api, this.#hostInfo, data, dims, this.#tensors);
   }
 
-  newRun(): CApiRun {
+  newRun(graphId = NO_GRAPH): CApiRun {
     const owned = (handle: Handle) => CApiTensor.owned(this.#api, handle, this.#tensors);
-    return new CApiRun(this.#inputNames.count, this.#outputNames.count, (run) => this.#run(run), owned);
+    return new CApiRun(this.#inputNames.count, this.#outputNames.count, (run) => this.#run(run, graphId), owned);
   }
 
   allocate(bytes: number): DeviceBuffer {
     this.#assertOpen();
+    // A replay writes where the captured run's intermediate values were, which the provider's arena takes for free.
+    if (this.#hasCaptured) throw new RunFailedError('device memory is asked for behind a captured run.');
     this.#memory ??= new DeviceMemory(this.#api, this.#session, this.provider);
     const memory = this.#memory;
     const address = memory.allocate(bytes);
-    const tensor = (type: ElementType, dims: readonly number[]): BoundTensor => {
+    const tensor = (type: DeviceType, dims: readonly number[]): BoundTensor => {
       const place = { address, bytes: dims.reduce((product, dim) => product * dim, bytesPerElement(type)) };
       if (place.bytes > bytes) throw new RunFailedError(`a tensor of ${place.bytes} bytes over a buffer of ${bytes}`);
       return CApiTensor.overDevice(this.#api, memory, place, type, dims, this.#tensors);
@@ -111,13 +120,20 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 
   openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding {
     this.#assertOpen();
-    const graph = new CApiSession({ ...this.#options, model, inputNames, outputNames });
+    const graph = new CApiSession({
+      ...this.#options,
+      model,
+      inputNames,
+      outputNames,
+      capturesGraphs: false,
+    });
     this.#graphs.push(graph);
     return graph;
   }
 
-  #run(run: CApiRun): void {
+  #run(run: CApiRun, graphId: number): void {
     this.#assertOpen();
+    if (this.#options.capturesGraphs === true) this.#useGraph(graphId);
     this.#hostBytes += run.hostBytes;
     const { count: inputs, pointers: inputNames } = this.#inputNames;
     const { count: outputs, pointers: outputNames } = this.#outputNames;
@@ -139,6 +155,14 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     }
   }
 
+  /** Without a number, or with 0, ONNX Runtime would capture whatever comes first. */
+  #useGraph(graphId: number): void {
+    if (graphId !== NO_GRAPH) this.#hasCaptured = true;
+    if (graphId === this.#graphId) return;
+    this.#api.addRunConfigEntry(this.#runOptions, GRAPH_ID_KEY, String(graphId));
+    this.#graphId = graphId;
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw new RunFailedError('the session is closed.');
   }
@@ -158,7 +182,7 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 
 /** @throws ProviderUnavailableError, ModelLoadError */
 function openSession(api: OrtApi, env: Handle, options: SessionOptions): Handle {
-  const { model, provider, threads, profilePrefix } = options;
+  const { model, provider, threads, profilePrefix, capturesGraphs = false } = options;
   const sessionOptions = created((out) => api.createSessionOptions(out));
   try {
     api.setSessionLogSeverityLevel(sessionOptions, LOG_FATAL_ONLY);
@@ -167,7 +191,7 @@ function openSession(api: OrtApi, env: Handle, options: SessionOptions): Handle 
     for (const [key, value] of Object.entries(sessionConfig(options)))
       api.addSessionConfigEntry(sessionOptions, key, value);
     if (profilePrefix !== undefined) api.enableProfiling(sessionOptions, profilePrefix);
-    appendProvider(api, sessionOptions, provider);
+    appendProvider(api, sessionOptions, provider, capturesGraphs);
     if (typeof model === 'string') return created((out) => api.createSession(env, model, sessionOptions, out));
     const bytes = model instanceof Uint8Array ? model : model.bytes;
     return created((out) => api.createSessionFromArray(env, bytes, bytes.byteLength, sessionOptions, out));

@@ -1,5 +1,5 @@
 import {
-  type ElementType,
+  type DeviceType,
   ONNX_FLOAT16,
   ONNX_FLOAT32,
   ONNX_INT32,
@@ -50,7 +50,7 @@ export class CApiTensor implements BoundTensor {
     api: OrtApi,
     memory: DeviceMemory,
     { address, bytes }: { readonly address: Handle; readonly bytes: number },
-    type: ElementType,
+    type: DeviceType,
     dims: readonly number[],
     siblings: Set<CApiTensor>,
   ): CApiTensor {

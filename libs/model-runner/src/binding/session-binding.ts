@@ -1,5 +1,5 @@
 import type { ExecutionProvider } from '#contracts';
-import type { ElementType, FloatArray } from '../element-type.ts';
+import type { DeviceType, FloatArray } from '../element-type.ts';
 
 /** Memory that a tensor covers; it must stay the tensor's for as long as the tensor is used. */
 export type TensorData = FloatArray | Int32Array | BigInt64Array | Uint8Array;
@@ -25,7 +25,7 @@ export interface BoundRun {
 export interface DeviceBuffer {
   readonly bytes: number;
   /** A tensor over the buffer's beginning. */
-  tensor(type: ElementType, dims: readonly number[]): BoundTensor;
+  tensor(type: DeviceType, dims: readonly number[]): BoundTensor;
 }
 
 /** What a runner needs of an ONNX Runtime session, however it is reached. */
@@ -35,8 +35,12 @@ export interface SessionBinding {
   readonly runtimeVersion: string;
   readonly interruptAddress: bigint | null;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
-  /** An empty run: every input and output must be set before it is run. */
-  newRun(): BoundRun;
+  /**
+   * An empty run: every input and output must be set before it is run.
+   * @param graphId of a run that a session with `capturesGraphs` captures the first time and replays ever after, 1 or more: what is set then counts
+   * for good, host memory with the values that it had. Other sessions run it as any run.
+   */
+  newRun(graphId?: number): BoundRun;
   /** The provider's memory and small graphs that move it; null where the binding reaches host memory only. */
   readonly device: DeviceAccess | null;
   /** Frees the session, its device memory and every tensor that is still there. */
@@ -46,7 +50,7 @@ export interface SessionBinding {
 export interface DeviceAccess {
   /** Bytes of host tensors that runs read or wrote so far, those of its graphs too: what crosses to a device that is not the host itself. */
   readonly transferredBytes: number;
-  /** Uninitialized memory, which lives as long as the session. @throws DeviceMemoryError */
+  /** Uninitialized memory, which lives as long as the session. @throws DeviceMemoryError; RunFailedError once a run was captured */
   allocate(bytes: number): DeviceBuffer;
   /** A graph of its own on the same provider, whose runs take the tensors of this session; closed with it. */
   openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding;
@@ -68,6 +72,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** How long an idle one of them spins before it sleeps; 0 for not at all. */
   readonly spinUs: number;
+  /** Runs with a `graphId` become CUDA graphs; false by default. Only with the provider cuda, on one thread, and for graphs that lie on the device whole. */
+  readonly capturesGraphs?: boolean;
   /** One of several that make a run one behind the other: they share one arena, and no thread of one spins while the next one runs. */
   readonly inSequence?: boolean;
   /** The session writes what each operator of its runs took to a file that begins so, when it is closed. */

@@ -112,7 +112,7 @@ it('gives readers as many last positions as a run asks for', async () => {
 });
 
 it('lets a graph that leaves the last position leave as many as a run asks for', async () => {
-  const { before, after } = await change({ kind: 'counted-positions', outputs: ['kept'] });
+  const { before, after } = await change({ kind: 'sliced-positions', outputs: ['kept'], between: [], counted: true });
   const gathered = (after.graph?.node ?? []).find(({ output }) => output?.[0] === 'kept');
   expect(before.graph?.node?.[4]).toMatchObject({ opType: 'GatherND', input: ['attended', 'last_index'] });
   expect(gathered).toMatchObject({
@@ -123,6 +123,16 @@ it('lets a graph that leaves the last position leave as many as a run asks for',
   const [logits] = after.graph?.output ?? [];
   expect(logits?.type?.tensorType?.shape?.dim?.[1]).toMatchObject({ dimParam: 'num_logits_to_keep' });
   expect(logits?.type?.tensorType?.shape?.dim?.[2]).toMatchObject({ dimParam: 'vocabulary' });
+});
+
+it('takes the last position of all in the place of one by a length, and leaves out what made that', async () => {
+  const { after } = await change({ kind: 'sliced-positions', outputs: ['kept'], between: ['cos'] });
+  const nodes = after.graph?.node ?? [];
+  expect(nodes.map(({ opType }) => opType)).toEqual(['GroupQueryAttention', 'GroupQueryAttention', 'MatMul', 'Slice']);
+  expect(nodes[3]?.input).toEqual(['attended', 'millrace.last', 'millrace.end', 'millrace.sequence_axis']);
+  const last = after.graph?.initializer?.find(({ name }) => name === 'millrace.last');
+  expect(Uint8Array.from(last?.rawData ?? [])).toEqual(new Uint8Array(BigInt64Array.of(-1n).buffer));
+  expect(after.graph?.input?.map(({ name }) => name)).not.toContain('num_logits_to_keep');
 });
 
 it('computes which branch of a merged decoder is wanted', async () => {

@@ -43,6 +43,7 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
   for (const { number, start, valueStart, end } of protoFields(graph)) {
     if (number === INPUT && dropped.has(ValueInfoProto.decode(graph.subarray(valueStart, end)).name ?? '')) continue;
     const node = number === NODE ? NodeProto.decode(graph.subarray(valueStart, end)) : null;
+    if (node !== null && edits.some((edit) => isUnread(node, edit))) continue;
     for (const edit of edits)
       if (edit.kind === 'last-position' && node !== null && node.output?.[0] === edit.readers[0])
         parts.push(...edit.values.flatMap((value) => encodedField(NODE, lastPosition(value))));
@@ -57,9 +58,9 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
   for (const edit of edits) {
     if (edit.kind === 'lengths') parts.push(...lengthInputs(edit));
     if (edit.kind === 'rotary-table') parts.push(...condition(edit.condition));
-    if (edit.kind === 'last-position' && !counted) parts.push(...integer(FIRST_KEPT, -1n));
-    if (edit.kind === 'last-position' || edit.kind === 'counted-positions')
-      for (const [name, value] of Object.entries(SLICE_BOUNDS)) parts.push(...integer(name, value));
+    if (edit.kind !== 'last-position' && edit.kind !== 'sliced-positions') continue;
+    if (!counted) parts.push(...integer(FIRST_KEPT, -1n));
+    for (const [name, value] of Object.entries(SLICE_BOUNDS)) parts.push(...integer(name, value));
   }
   return Buffer.concat(parts);
 }
@@ -68,6 +69,10 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
 function inputDropped({ kind }: GraphEdit): string[] {
   if (kind === 'cache-branch') return [CACHE_BRANCH];
   return kind === 'lengths' ? ['attention_mask'] : [];
+}
+
+function isUnread({ output }: Node, edit: GraphEdit): boolean {
+  return edit.kind === 'sliced-positions' && edit.between.includes(output?.[0] ?? '');
 }
 
 /** @returns whether the edit is about this node, which it then has changed */
@@ -82,7 +87,7 @@ function change(node: Node, edit: GraphEdit): boolean {
     node.input = node.input?.map((name) => (edit.values.includes(name) ? lastOf(name) : name));
     return true;
   }
-  if (edit.kind === 'counted-positions') {
+  if (edit.kind === 'sliced-positions') {
     if (!edit.outputs.includes(node.output?.[0] ?? '')) return false;
     const [value = ''] = node.input ?? [];
     Object.assign(node, { opType: 'Slice', input: [value, ...LAST_SLICE], attribute: [] });
@@ -101,7 +106,7 @@ function setInteger(node: Node, name: string, i: number): void {
 }
 
 function countsPositions(edit: GraphEdit): boolean {
-  return edit.kind === 'counted-positions' || (edit.kind === 'last-position' && edit.counted === true);
+  return (edit.kind === 'sliced-positions' || edit.kind === 'last-position') && edit.counted === true;
 }
 
 /** A scalar; ONNX Runtime folds what hangs on a constant, and drops the other branch with its table. */

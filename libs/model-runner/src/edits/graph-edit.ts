@@ -1,3 +1,4 @@
+import type { LastGathers } from '../signature/last-gathers.ts';
 import type { MaskLengths } from '../signature/mask-lengths.ts';
 
 /**
@@ -23,7 +24,10 @@ export type GraphEdit =
       readonly readers: readonly string[];
       readonly counted?: boolean;
     }
-  /** The GatherND nodes that give `outputs`, each row's last position of something, give as many last ones as a new input `num_logits_to_keep` says. */
-  | { readonly kind: 'counted-positions'; readonly outputs: readonly string[] }
+  /**
+   * GatherND nodes that take each row's last position by its length take the last position of all, and what made their indices is left out: the
+   * same where no row is padded. With `counted` they give as many last ones as a new input `num_logits_to_keep` says.
+   */
+  | ({ readonly kind: 'sliced-positions'; readonly counted?: boolean } & LastGathers)
   /** Rows' lengths are inputs, `seqlens_k` [batch] and `total_sequence_length` int32, in the place of a mask that told nothing else. */
   | ({ readonly kind: 'lengths' } & MaskLengths);

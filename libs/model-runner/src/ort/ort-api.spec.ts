@@ -24,3 +24,12 @@ it('turns a status into an error with the call and its message', () => {
   expect(setLevel).toThrow(/graph_optimization_level/);
   api.releaseSessionOptions(options);
 });
+
+it('adds entries to a run, and one of the same name again where there is an environment that may say so', () => {
+  const api = ortApi();
+  const env = created((out) => api.createEnv(4, 'test', out));
+  const options = created((out) => api.createRunOptions(out));
+  for (const graph of ['1', '-1']) api.addRunConfigEntry(options, 'gpu_graph_id', graph);
+  expect(() => api.addRunConfigEntry(options, '', '1')).toThrow(/key is empty/);
+  api.releaseEnv(env);
+});

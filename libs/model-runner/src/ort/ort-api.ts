@@ -46,6 +46,7 @@ const CALLS = {
   createAllocator: [131, 'void *session, void *info, void *allocator'],
   createAndRegisterAllocator: [144, 'void *env, void *info, void *arena'],
   unregisterAllocator: [177, 'void *env, void *info'],
+  addRunConfigEntry: [165, 'void *options, const char *key, const char *value'],
   appendCudaProvider: [204, 'void *options, void *cudaOptions'],
   createCudaProviderOptions: [205, 'void *cudaOptions'],
   updateCudaProviderOptions: [206, 'void *cudaOptions, void *keys, void *values, size_t count'],

@@ -1,5 +1,6 @@
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
+import type { DecodeRunInputs } from './decode-runs.ts';
 import { Int64Buffer } from './int64-buffer.ts';
 
 /**
@@ -12,7 +13,7 @@ const MASK_STEP_TOKENS = 64;
  * The inputs before the cache for decode steps, one new token for each of the rows 0 … rows−1 with pasts of any length.
  * Buffers and tensors are kept, so a step allocates nothing (but a mask tensor now and then).
  */
-export class DecodeInputs {
+export class DecodeInputs implements DecodeRunInputs {
   readonly #binding: SessionBinding;
   readonly #signature: ModelSignature;
   readonly #slotTokens: number;
@@ -39,7 +40,6 @@ export class DecodeInputs {
     this.#maskOnes = new Int32Array(slots);
   }
 
-  /** Sets the inputs of a run that will always have this many rows. */
   attach(run: BoundRun, rows: number): void {
     run.setInput(0, this.#binding.tensor(this.#tokens.values.subarray(0, rows), [rows, 1]));
     this.#signature.sideInputs.forEach((input, i) => {

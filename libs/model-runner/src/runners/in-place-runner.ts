@@ -7,7 +7,8 @@ import { RunnerArgumentError } from '../runner-argument-error.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { assertDecode, assertPrefill } from './call-arguments.ts';
-import { DecodeInputs } from './decode-inputs.ts';
+import type { DecodeRuns } from './decode-runs.ts';
+import { DecodeWays } from './decode-ways.ts';
 import { DeviceLogitRows } from './device-logit-rows.ts';
 import { evenInputs } from './even-inputs.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
@@ -23,6 +24,8 @@ export interface InPlaceSize extends CacheSize {
   readonly verifyTokens?: number;
   /** Logits stay in the device's memory, and choices get candidates of them; false by default. */
   readonly keepsLogits?: boolean;
+  /** Decode runs of up to so many rows can be captured, where the session captures graphs; 0 by default. Only with `keepsLogits`. */
+  readonly capturedRows?: number;
   readonly fallbacks?: readonly string[];
 }
 
@@ -43,9 +46,8 @@ interface BegunPrefill {
 export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   /** Null where logits are in host memory. */
   readonly deviceLogits: DeviceLogitRows | null;
+  readonly decodeWays: DecodeWays;
   readonly #maxRunTokens: number;
-  readonly #decodeInputs: DecodeInputs;
-  readonly #decodeRuns: BoundRun[] = [];
   readonly #prefillRuns: BoundRun[] = [];
   readonly #verifyRuns: BoundRun[] = [];
   /** As the graph gives them: `logits` itself, or in half precision. */
@@ -56,31 +58,43 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #begun: BegunPrefill | null = null;
 
   constructor(binding: SessionBinding, signature: ModelSignature, cache: InPlaceCache, size: InPlaceSize) {
-    const { slots, slotTokens, maxRunTokens, fallbacks = [], verifyTokens = 0 } = size;
-    super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks, verifyTokens });
+    const { slots, slotTokens, maxRunTokens, fallbacks = [], verifyTokens = 0, capturedRows = 0 } = size;
+    const keepsLogits = size.keepsLogits === true && binding.device !== null;
+    const captured = keepsLogits ? Math.min(capturedRows, slots) : 0;
+    super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks, verifyTokens, capturedRows: captured });
     const { vocabularySize, logits } = signature;
     const { device } = binding;
     this.deviceLogits =
-      size.keepsLogits === true && device !== null
-        ? new DeviceLogitRows(binding, device, signature, slots, this.logits)
-        : null;
+      keepsLogits && device !== null ? new DeviceLogitRows(binding, device, signature, slots, this.logits) : null;
     this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, this.logits.length);
     this.#chunkLogits = floatArray(logits.type, logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0);
     this.#maxRunTokens = maxRunTokens;
-    this.#decodeInputs = new DecodeInputs(binding, signature, slots, slotTokens);
+    this.decodeWays = new DecodeWays(
+      binding,
+      signature,
+      { slots, slotTokens, capturedRows: captured },
+      (rows, graphId) => this.#newDecodeRun(rows, graphId),
+    );
   }
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
     assertDecode(this.limits, rows, tokenIds, pastTokens);
     if (this.signature.rowsRunAlone) return this.#decodeAlone(rows, tokenIds, pastTokens);
-    const run = this.#decodeRuns[rows] ?? this.#newDecodeRun(rows);
-    this.#decodeInputs.fill(run, rows, tokenIds, pastTokens);
+    return this.decodeBy(this.decodeWays.forRows(rows), rows, tokenIds, pastTokens);
+  }
+
+  get graphReplays(): number | null {
+    return this.decodeWays.graphReplays;
+  }
+
+  /** A decode run made in one of the two ways; the arguments are not checked. */
+  decodeBy(runs: DecodeRuns, rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
     for (let row = 0; row < rows; row++) this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
     this.cache.beginDecode(rows);
     this.deviceLogits?.ran();
-    if (this.deviceLogits !== null || this.#rowLogits === this.logits) return run.run();
+    if (this.deviceLogits !== null || this.#rowLogits === this.logits) return runs.run(rows, tokenIds, pastTokens);
     return finallyAfter(
-      () => run.run(),
+      () => runs.run(rows, tokenIds, pastTokens),
       noop,
       () => this.#widen(rows),
     );
@@ -198,12 +212,10 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     };
   }
 
-  #newDecodeRun(rows: number): BoundRun {
-    const run = this.binding.newRun();
-    this.#decodeInputs.attach(run, rows);
+  #newDecodeRun(rows: number, graphId?: number): BoundRun {
+    const run = this.binding.newRun(graphId);
     this.#attachCache(run, this.cache.rowTensors(rows));
     run.setOutput(0, this.#logitsTensor(rows));
-    this.#decodeRuns[rows] = run;
     return run;
   }
 

@@ -13,6 +13,7 @@ export function runnerDescription(
     readonly parkingBytes: number;
     readonly blocks: { readonly bytes: number } | null;
   },
+  capturedRows: number,
   fallbacks: readonly string[] = [],
 ): RunnerDescription {
   return {
@@ -25,6 +26,7 @@ export function runnerDescription(
     kvBytes: cache.kvBytes,
     parkingBytes: cache.parkingBytes,
     blockBytes: cache.blocks?.bytes ?? 0,
+    capturedRows,
     fallbacks,
   };
 }

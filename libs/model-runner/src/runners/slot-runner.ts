@@ -32,6 +32,8 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
       readonly fallbacks: readonly string[];
       /** Most tokens of one slot that are verified at a time; 0 for none. */
       readonly verifyTokens: number;
+      /** Most rows of a decode run that is captured; 0 for none. */
+      readonly capturedRows: number;
     },
   ) {
     const { vocabularySize } = signature;
@@ -45,13 +47,14 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.blocks = blocks?.count ?? 0;
     this.limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
-    const { kvCache, fallbacks, verifyTokens } = kind;
+    const { kvCache, fallbacks, verifyTokens, capturedRows } = kind;
     this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize);
     this.verification = verifyTokens === 0 ? null : this.#verification(verifyTokens);
     this.description = runnerDescription(
       binding,
       signature,
       { kvCache, memory, kvBytes, parkingBytes, blocks },
+      capturedRows,
       fallbacks,
     );
   }

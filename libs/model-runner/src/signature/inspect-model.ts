@@ -14,7 +14,7 @@ import {
   sharesActivationScales,
   slidingWindow,
 } from './graph-traits.ts';
-import { lastGathers } from './last-gathers.ts';
+import { type LastGathers, lastGathers } from './last-gathers.ts';
 import { lastPosition } from './last-position.ts';
 import { loadedBytes } from './loaded-bytes.ts';
 import { maskLengths } from './mask-lengths.ts';
@@ -63,7 +63,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   const lengthEdits: GraphEdit[] = lengths === null ? [] : [{ kind: 'lengths', ...lengths }];
   const edits = [...branchEdits, ...windows.edits, ...lengthEdits];
   const lastEdit = last === null ? null : ({ kind: 'last-position', ...last } as const);
-  const gathers = logits.positions === 'all' || !mayChange ? [] : lastGathers(graph);
+  const gathers = logits.positions === 'all' || !mayChange ? null : lastGathers(graph);
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
@@ -74,6 +74,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
     layers,
     ...positions(modelFile, graph, windows.bound, configured),
     edits: lastEdit === null ? edits : [...edits, lastEdit],
+    lastGathers: gathers,
     countedEdits: countedEdits(edits, lastEdit, gathers, keepsLast || logits.positions === 'all'),
     slidingWindow: windows.slidingWindow,
     rowsShareScales,
@@ -131,11 +132,11 @@ function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vo
 function countedEdits(
   edits: readonly GraphEdit[],
   lastEdit: GraphEdit | null,
-  gathers: readonly string[],
+  gathers: LastGathers | null,
   counts: boolean,
 ): readonly GraphEdit[] | null {
   if (lastEdit?.kind === 'last-position') return [...edits, { ...lastEdit, counted: true }];
-  if (gathers.length > 0) return [...edits, { kind: 'counted-positions', outputs: gathers }];
+  if (gathers !== null) return [...edits, { kind: 'sliced-positions', ...gathers, counted: true }];
   return counts ? edits : null;
 }
 

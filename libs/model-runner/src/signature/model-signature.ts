@@ -1,5 +1,6 @@
 import type { GraphEdit } from '../edits/graph-edit.ts';
 import type { ElementType } from '../element-type.ts';
+import type { LastGathers } from './last-gathers.ts';
 
 /** What the graph wants to be told besides the tokens and the cache. */
 export type SideInput =
@@ -39,6 +40,8 @@ export interface ModelSignature {
   readonly edits: readonly GraphEdit[];
   /** What these are where runs are to say of how many last positions they want the logits (`severalPositions`); null where the graph can not be told. */
   readonly countedEdits: readonly GraphEdit[] | null;
+  /** Where the graph takes each row's last position by lengths; null where it does not, or can not be changed. */
+  readonly lastGathers: LastGathers | null;
   /** Widest window of the GroupQueryAttention layers that have one after the edits, in tokens; null where none has. */
   readonly slidingWindow: number | null;
   /** True when activations are quantized with one scale for a whole step. */

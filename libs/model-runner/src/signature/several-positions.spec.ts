@@ -27,7 +27,7 @@ describe('severalPositions', () => {
     expect(signature.edits.map(({ kind }) => kind)).toEqual(['lengths']);
     expect(several.edits).toMatchObject([
       { kind: 'lengths' },
-      { kind: 'counted-positions', outputs: [expect.any(String), expect.any(String)] },
+      { kind: 'sliced-positions', outputs: [expect.any(String), expect.any(String)], counted: true },
     ]);
   });
 

@@ -10,7 +10,7 @@ export function severalPositions(signature: ModelSignature): ModelSignature | st
       "its graph gives the last position's logits only, in a way that is not known here; export it with the logits of " +
       'every position, or import it anew (millrace models import)'
     );
-  const counts = countedEdits.some(({ kind }) => kind === 'last-position' || kind === 'counted-positions');
+  const counts = countedEdits.some(({ kind }) => kind === 'last-position' || kind === 'sliced-positions');
   if (!counts) return signature;
   return {
     ...signature,
