@@ -2,17 +2,19 @@
 # What only a GPU can show, from a bare checkout with its packages installed (npm ci) and no network:
 #   bench/gpu.sh [part …]          all parts unless some are named, on each provider that works here
 # Figures go to bench/results/gpu*-<provider>.*; what failed or could not run is named at the end and has none.
-#   models        makes what the parts path and shape-… need, where it is missing: random float16 weights below .millrace/bench-models,
+#   models        makes what the parts graphs, path and shape-… need, where it is missing: random float16 weights below .millrace/bench-models,
 #                 1.3, 3.6 and 16 GB of disk
 #   tests         conformance of the runner on the provider, fixtures in float16
 #   decode        suite gpu: the runner against the CPU and onnxruntime-node, bytes between host and device
 #   agreement     suite gpu-agreement: best tokens against float32 on the CPU
+#   graphs        suite gpu-graphs: decode with runs captured as CUDA graphs and without, 1, 8 and 32 rows, and whether tokens are the same; CUDA only;
+#                 MILLRACE_BENCH_SHAPE, 0.5b unless set
 #   path          suite gpu-path: API, queue, worker, relay, SSE; 1, 8 and 32 streams (Redis on PATH)
 #   shape-0.5b, shape-1.5b, shape-8b
 #                 suite gpu-shape: random float16 weights of that size against PyTorch and the memory's bandwidth; PyTorch holds two more
 #                 copies of the weights on the device, one without torch.compile
 # Each part ends within MILLRACE_BENCH_LIMIT_S (540) seconds, so where a machine is lent for ten minutes a command, name one or two parts:
-#   bench/gpu.sh models; bench/gpu.sh tests agreement; bench/gpu.sh decode; bench/gpu.sh path; bench/gpu.sh shape-0.5b; bench/gpu.sh shape-1.5b; bench/gpu.sh shape-8b
+#   bench/gpu.sh models; bench/gpu.sh tests agreement; bench/gpu.sh decode; bench/gpu.sh graphs; bench/gpu.sh path; bench/gpu.sh shape-0.5b; bench/gpu.sh shape-1.5b; bench/gpu.sh shape-8b
 # MILLRACE_BENCH_PROVIDERS  "cuda webgpu" unless set. "cpu" tries the script without a GPU; it writes no figures.
 # MILLRACE_BENCH_MODEL      model folder of the part decode; the shipped model unless set
 # MILLRACE_BENCH_PATH_MODEL, MILLRACE_BENCH_PATH_SHAPE
@@ -24,10 +26,10 @@ set -eu
 cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
 [ -d node_modules/onnxruntime-node ] || { echo "packages are missing: run npm ci; nothing was measured"; exit 1; }
-parts="${*:-models tests decode agreement path shape-0.5b shape-1.5b shape-8b}"
+parts="${*:-models tests decode graphs agreement path shape-0.5b shape-1.5b shape-8b}"
 for part in $parts; do
   case "$part" in
-    models | tests | decode | agreement | path | shape-tiny | shape-0.5b | shape-1.5b | shape-8b) ;;
+    models | tests | decode | graphs | agreement | path | shape-tiny | shape-0.5b | shape-1.5b | shape-8b) ;;
     *) echo "no part is called $part; the head of $0 names all"; exit 2 ;;
   esac
 done
@@ -72,6 +74,10 @@ for provider in ${MILLRACE_BENCH_PROVIDERS:-cuda webgpu}; do
   fi
   found=1
   for part in $parts; do
+    if [ "$part/$provider" = graphs/webgpu ]; then
+      echo "not run: graphs on webgpu: CUDA alone captures decode runs"
+      continue
+    fi
     echo "== $part on $provider"
     status=0
     run_part "$part" || status=$?

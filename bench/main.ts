@@ -7,6 +7,7 @@ import { engineSuite } from './suites/engine.ts';
 import { fairnessSuite } from './suites/fairness.ts';
 import { gpuSuite } from './suites/gpu.ts';
 import { gpuAgreementSuite } from './suites/gpu-agreement.ts';
+import { gpuGraphsSuite } from './suites/gpu-graphs.ts';
 import { gpuPathSuite } from './suites/gpu-path.ts';
 import { gpuShapeSuite } from './suites/gpu-shape.ts';
 import { httpSuite } from './suites/http.ts';
@@ -38,6 +39,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   fairness: fairnessSuite,
   gpu: gpuSuite,
   'gpu-agreement': gpuAgreementSuite,
+  'gpu-graphs': gpuGraphsSuite,
   'gpu-path': gpuPathSuite,
   'gpu-shape': gpuShapeSuite,
   http: httpSuite,
@@ -57,7 +59,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   soak: soakSuite,
 };
 /** They take half an hour, need a GPU or packages of others, so they have to be asked for. */
-const ONLY_NAMED = new Set(['soak', 'gpu', 'gpu-agreement', 'gpu-path', 'gpu-shape', 'peers', 'http']);
+const ONLY_NAMED = new Set(['soak', 'gpu', 'gpu-agreement', 'gpu-graphs', 'gpu-path', 'gpu-shape', 'peers', 'http']);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const quick = process.argv.includes('--quick');

@@ -13,6 +13,21 @@ export interface TransfersTask {
   readonly steps: number;
 }
 
+/** Best tokens of `rows` rows behind prompts of up to `pastTokens` tokens, row by row for each step, and what the runs were. */
+export interface TokensTask {
+  readonly kind: 'tokens';
+  readonly rows: number;
+  readonly pastTokens: number;
+  readonly steps: number;
+}
+
+export interface StepTokens {
+  readonly tokens: readonly number[];
+  /** Null where no runs are captured. */
+  readonly graphReplays: number | null;
+  readonly fallbacks: readonly string[];
+}
+
 /** Prompt tokens of a run, on every side. */
 export const BENCH_CHUNK_TOKENS = 128;
 

@@ -3,8 +3,15 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
 import { inspectModel, openModelRunner } from '#model-runner';
 import { serveSide } from '../side.ts';
-import { type BareLoopTask, BENCH_CHUNK_TOKENS, benchPrompt, type TransfersTask } from './bare-loop-task.ts';
-import { bareDecode, barePrefill, joinedBefore, prefillChunks, stepTransfers } from './bare-runs.ts';
+import {
+  type BareLoopTask,
+  BENCH_CHUNK_TOKENS,
+  benchPrompt,
+  type StepTokens,
+  type TokensTask,
+  type TransfersTask,
+} from './bare-loop-task.ts';
+import { bareDecode, barePrefill, bestTokens, joinedBefore, prefillChunks, stepTransfers } from './bare-runs.ts';
 
 /**
  * Nothing but runs of the model. `runner`: our runner in a loop. `session-run`: onnxruntime-node's `InferenceSession.run`
@@ -19,7 +26,11 @@ interface Settings {
   providers?: ExecutionProvider[];
   /** `device` keeps to the provider's allocator, on the CPU too; `auto` unless set. */
   kvMemory?: 'auto' | 'device';
+  /** Decode runs of up to so many rows are captured as CUDA graphs; none unless set. */
+  capturedRows?: number;
 }
+type Task = BareLoopTask | TransfersTask | TokensTask;
+type Answer = number[] | StepTokens;
 /** Writes what the rows of `bareDecode` read. */
 class FilledSlots {
   readonly #runner: ModelRunner;
@@ -41,21 +52,28 @@ class FilledSlots {
   }
 }
 
-async function runnerLoop(settings: Settings): Promise<(task: BareLoopTask | TransfersTask) => Promise<number[]>> {
-  const { modelFile, slots, slotTokens, providers, kvMemory } = settings;
+async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<Answer>> {
+  const { modelFile, slots, slotTokens, providers, kvMemory, capturedRows } = settings;
   const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
-  const runner = await openModelRunner({ modelFile, ...size, providers, kvMemory, binding: 'c-api', prefillParts: 0 });
+  const where = { providers, kvMemory, capturedRows, binding: 'c-api' } as const;
+  const runner = await openModelRunner({ modelFile, ...size, ...where, prefillParts: 0 });
   const filled = new FilledSlots(runner);
   return async (task) => {
     if (task.kind === 'prefill') return [await barePrefill(runner, task.prompts, task.promptTokens)];
     const { rows, pastTokens, steps } = task;
+    if (task.kind === 'tokens') {
+      const before = runner.graphReplays ?? null;
+      const tokens = await bestTokens(runner, rows, pastTokens, steps);
+      const graphReplays = before === null ? null : (runner.graphReplays ?? 0) - before;
+      return { tokens, graphReplays, fallbacks: runner.description.fallbacks };
+    }
     await filled.fill(rows, pastTokens + rows + steps);
     if (task.kind === 'transfers') return stepTransfers(runner, rows, pastTokens, steps);
     return bareDecode(runner, rows, pastTokens, steps);
   };
 }
 
-async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask | TransfersTask) => Promise<number[]>> {
+async function sessionLoop(settings: Settings): Promise<(task: Task) => Promise<Answer>> {
   const shape = await inspectModel(settings.modelFile);
   const session = await InferenceSession.create(settings.modelFile, {
     intraOpNumThreads: availableParallelism(),
@@ -98,6 +116,6 @@ async function sessionLoop(settings: Settings): Promise<(task: BareLoopTask | Tr
   };
 }
 
-serveSide<Settings, BareLoopTask | TransfersTask, number[]>((settings) =>
+serveSide<Settings, Task, Answer>((settings) =>
   settings.loop === 'runner' ? runnerLoop(settings) : sessionLoop(settings),
 );

@@ -44,6 +44,39 @@ export async function stepTransfers(
   return bytes;
 }
 
+/** Greedy tokens of rows behind prompts of their own, of several lengths; overwrites what slots hold. */
+export async function bestTokens(
+  runner: ModelRunner,
+  rows: number,
+  pastTokens: number,
+  steps: number,
+): Promise<number[]> {
+  const past = Int32Array.from({ length: rows }, (_, row) => Math.max(2, pastTokens - 5 * row));
+  const next = new Int32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    await prefillChunks(runner, row, benchPrompt(past[row] ?? 0, row));
+    next[row] = best(runner, 1, 0);
+  }
+  const tokens = Array.from(next);
+  for (let step = 0; step < steps; step++) {
+    await runner.decode(rows, next, past);
+    for (let row = 0; row < rows; row++) {
+      next[row] = best(runner, rows, row);
+      past[row] = (past[row] ?? 0) + 1;
+    }
+    tokens.push(...next);
+  }
+  return tokens;
+}
+
+function best(runner: ModelRunner, rows: number, row: number): number {
+  const candidates = runner.deviceLogits?.select(tokenWishes(rows))[row];
+  if (candidates !== undefined) return candidates.tokenIds[0] ?? 0;
+  const { vocabularySize } = runner.shape;
+  const logits = runner.logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
+  return logits.indexOf(logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY));
+}
+
 /** What the engine asks of a step's rows where logits are on a device, every other row drawing its token. */
 function tokenWishes(rows: number): RowWish[] {
   const listed = new Int32Array(0);

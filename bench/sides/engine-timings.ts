@@ -35,6 +35,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       threads: settings.threads,
       cpus: null,
       spinUs: 100,
+      capturedRows: 0,
       providers: ['cpu'],
       binding: 'auto',
       tokenTable: folder.tokenTable(),

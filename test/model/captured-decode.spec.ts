@@ -2,8 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelRunner } from '#contracts';
+import { GREEDY, type ModelRunner } from '#contracts';
+import { Engine } from '#engine';
 import { inspectModel, ModelLoadError, openModelRunner, RunFailedError, RunInterruptedError } from '#model-runner';
+import { CollectedAnswers } from '../../libs/engine/src/testing/collected-answers.ts';
+import { tokenTableOf } from '../../libs/engine/src/testing/token-tables.ts';
 import { CApiSession } from '../../libs/model-runner/src/binding/c-api-session.ts';
 import { changedModel } from '../../libs/model-runner/src/edits/changed-model.ts';
 import { openCaptured } from '../../libs/model-runner/src/open-captured.ts';
@@ -221,6 +224,39 @@ describe('openModelRunner with capturedRows', () => {
       );
     await expect(open(modelFile, { capturedRows: 1.5 })).rejects.toThrow(/capturedRows is 1.5; it must be 0 or more/);
   });
+});
+
+it('gives the engine the answers of plain runs, and counts the decode runs that were captured ones', async () => {
+  const { modelFile, prompts } = fixtureModel('tiny-llama');
+  const tokenTable = tokenTableOf(Array.from({ length: 384 }, (_, token) => `${token} `));
+  const served = async (capturedRows: number) => {
+    const options = { ...SIZE, modelFile, threads: 1, binding: 'c-api', kvMemory: 'device', capturedRows } as const;
+    const runner = await openModelRunner(options);
+    expect(runner.description.capturedRows).toBe(capturedRows);
+    await runner.decode(1, Int32Array.of(1), Int32Array.of(0));
+    const engine = new Engine({ runner, tokenTable, prefillChunkTokens: 64 });
+    const answers = new CollectedAnswers(engine);
+    for (const [i, { promptIds }] of prompts.slice(0, 4).entries())
+      engine.submit({
+        requestId: `${i}`,
+        epoch: 1,
+        promptTokenIds: Int32Array.from(promptIds.slice(0, 40)),
+        choices: 1,
+        sampling: { ...GREEDY, temperature: i % 2, seed: 5 },
+        stop: { tokenIds: [], strings: [], maxTokens: 6 + 5 * i },
+        topLogprobs: null,
+      });
+    await engine.runUntilIdle();
+    const { graphReplaysTotal, decodeRunsTotal } = engine.stats();
+    await runner.close();
+    return { answers: Object.fromEntries(answers.answers), graphReplaysTotal, decodeRunsTotal };
+  };
+  const [plain, captured] = [await served(0), await served(CAPTURED_ROWS)];
+  expect(Object.keys(plain.answers)).toHaveLength(4);
+  expect(captured.answers).toEqual(plain.answers);
+  expect(plain.graphReplaysTotal).toBe(0);
+  expect(captured.graphReplaysTotal).toBeGreaterThan(10);
+  expect(captured.graphReplaysTotal).toBeLessThan(captured.decodeRunsTotal);
 });
 
 for (const name of ['tiny-llama', 'tiny-qwen2', 'tiny-qwen3'] as const) {

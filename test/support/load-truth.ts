@@ -84,6 +84,7 @@ export function figuresOf(truth: LoadTruth, { api, workers }: Scrapes): Record<k
     prefixCacheEvictions: ofWorkers('prefix_cache_evictions_total', 0),
     deviceTransfers: ofWorkers('device_transfer_bytes_total', 0),
     wholeRows: ofWorkers('whole_logit_rows_total', 0),
+    graphReplays: ofWorkers('cuda_graph_replays_total', 0),
     deviceMemoryUsed: ofWorkers('device_memory_used_bytes', 0),
     deviceMemoryTotal: ofWorkers('device_memory_total_bytes', 0),
     deviceUtilization: ofWorkers('device_utilization_ratio', 0),

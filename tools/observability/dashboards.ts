@@ -332,6 +332,17 @@ export const DASHBOARDS: readonly Dashboard[] = [
       ),
       one('Logits fetched whole', 'short', rate('millrace:whole_logit_rows_total', 'instance'), '{{instance}} rows'),
       {
+        title: 'Decode runs',
+        unit: 'short',
+        targets: [
+          {
+            query: `sum by (instance) (rate(millrace:engine_runs_total{${MODEL}, kind="decode"}[$__rate_interval]))`,
+            legend: '{{instance}} all',
+          },
+          { query: rate('millrace:cuda_graph_replays_total', 'instance'), legend: '{{instance}} replayed CUDA graphs' },
+        ],
+      },
+      {
         title: 'Tokens',
         unit: 'short',
         targets: [

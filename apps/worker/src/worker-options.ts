@@ -58,6 +58,8 @@ export interface WorkerOptions {
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly providers: readonly ExecutionProvider[];
+  /** Decode runs of up to so many sequences are captured as CUDA graphs, where a model is alone; 0 for none. */
+  readonly capturedRows: number;
   /** `CUDA_VISIBLE_DEVICES`; all devices when undefined. */
   readonly visibleDevices: string | undefined;
   readonly binding: 'auto' | 'c-api' | 'js-api';
@@ -92,6 +94,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     speculationTokens: settings.MILLRACE_SPECULATION_TOKENS,
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
+    capturedRows: settings.MILLRACE_CUDA_GRAPHS,
     visibleDevices: settings.CUDA_VISIBLE_DEVICES,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,

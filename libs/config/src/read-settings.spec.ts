@@ -37,6 +37,22 @@ describe('readSettings', () => {
     expect(attempt).toThrow(/MILLRACE_SPECULATION_TOKENS is "17".*16/);
   });
 
+  it('captures graphs only where CUDA is tried first, through the C API', () => {
+    const read = (environment: Record<string, string>) => () => readSettings(WorkerSettings, environment);
+    expect(read({})().MILLRACE_CUDA_GRAPHS).toBe(0);
+    expect(read({ MILLRACE_CUDA_GRAPHS: '32' })().MILLRACE_CUDA_GRAPHS).toBe(32);
+    expect(read({ MILLRACE_EXECUTION_PROVIDERS: 'cpu', MILLRACE_CUDA_GRAPHS: '0' })).not.toThrow();
+    const onCpu = read({ MILLRACE_CUDA_GRAPHS: '8', MILLRACE_EXECUTION_PROVIDERS: 'cpu' });
+    expect(onCpu).toThrow(/MILLRACE_CUDA_GRAPHS is "8".*begins with cpu; let it begin with cuda, or set this to 0/);
+    expect(read({ MILLRACE_CUDA_GRAPHS: '8', MILLRACE_EXECUTION_PROVIDERS: 'webgpu,cuda' })).toThrow(
+      /begins with webgpu/,
+    );
+    expect(read({ MILLRACE_CUDA_GRAPHS: '8', MILLRACE_RUNNER: 'js-api' })).toThrow(
+      /set MILLRACE_RUNNER to auto or c-api/,
+    );
+    expect(read({ MILLRACE_CUDA_GRAPHS: '129' })).toThrow(/MILLRACE_CUDA_GRAPHS is "129".*128/);
+  });
+
   it('does not print secrets', () => {
     expect(() => readSettings(ApiSettings, { MILLRACE_DEV_KEY: 'short' })).not.toThrow(/short"/);
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EXECUTION_PROVIDERS } from '#contracts';
 import { cpuList } from './cpu-list.ts';
+import { checkCudaGraphs } from './graph-rules.ts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
 import { type ModelEntry, modelEntries } from './model-entry.ts';
 import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
@@ -132,6 +133,9 @@ function checkModelId({ MILLRACE_MODEL, MILLRACE_MODEL_ID }: ModelNames, context
 /** Beyond it a run's time grows with each token, and few texts go on as they did for longer. */
 const MOST_SPECULATION_TOKENS = 16;
 
+/** Each is a graph in the device's memory, made and compared at the start; larger batches hide what launching costs. */
+const MOST_CAPTURED_ROWS = 128;
+
 const workerSettings = z.object({
   ...shared,
   MILLRACE_MODEL: models,
@@ -235,6 +239,11 @@ const workerSettings = z.object({
         )
         .refine((names) => new Set(names).size === names.length, 'names a provider twice'),
     ),
+  /**
+   * Decode runs of up to so many sequences are captured as CUDA graphs at the start and replayed, each number of sequences as a graph of its own.
+   * A start compares them with plain runs, and goes on with these where they differ or the model can not be captured. 0 captures none.
+   */
+  MILLRACE_CUDA_GRAPHS: z.coerce.number().int().min(0).max(MOST_CAPTURED_ROWS).default(0),
   /** Read by CUDA itself; here it tells of which device memory and utilisation are shown. */
   CUDA_VISIBLE_DEVICES: z.string().optional(),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),
@@ -244,7 +253,10 @@ const workerSettings = z.object({
   MILLRACE_JOB_LOCK_MS: count(30_000, 600_000),
 });
 /** What a worker reads. */
-export const WorkerSettings = workerSettings.superRefine(checkRelayOfWorker).superRefine(checkModelId);
+export const WorkerSettings = workerSettings
+  .superRefine(checkRelayOfWorker)
+  .superRefine(checkModelId)
+  .superRefine(checkCudaGraphs);
 
 const upSettings = z.object({
   MILLRACE_HTTP_HOST: z.string().min(1).default('127.0.0.1'),
@@ -262,6 +274,8 @@ const upSettings = z.object({
   REDIS_CA: shared.REDIS_CA,
   /** Where `up` keeps logs, the generated key and the Redis data; `.millrace` in the repository when unset. */
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
+  /** For the worker; `doctor` tries whether CUDA captures where it is set. */
+  MILLRACE_CUDA_GRAPHS: workerSettings.shape.MILLRACE_CUDA_GRAPHS,
   /** For the worker; `tuned.env` of the state folder when unset and there. */
   MILLRACE_TUNED_FILE: z.string().min(1).optional(),
   /** Copies the processes' logs to the terminal. */

@@ -10,12 +10,14 @@ export class EngineCounters {
   /** What the runner counted before this engine had it. */
   readonly #transferredBefore: number;
   readonly #wholeRowsBefore: number;
+  readonly #graphReplaysBefore: number;
 
   constructor(parts: EngineParts, update: StepUpdate) {
     this.#parts = parts;
     this.#update = update;
     this.#transferredBefore = parts.runner.transferredBytes ?? 0;
     this.#wholeRowsBefore = parts.runner.deviceLogits?.wholeRows ?? 0;
+    this.#graphReplaysBefore = parts.runner.graphReplays ?? 0;
   }
 
   read(): EngineStats {
@@ -47,6 +49,7 @@ export class EngineCounters {
       prefixEvictionsTotal: prefixes.evictions,
       deviceTransferBytesTotal: (runner.transferredBytes ?? 0) - this.#transferredBefore,
       wholeRowsTotal: (runner.deviceLogits?.wholeRows ?? 0) - this.#wholeRowsBefore,
+      graphReplaysTotal: (runner.graphReplays ?? 0) - this.#graphReplaysBefore,
     };
   }
 }

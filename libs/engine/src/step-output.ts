@@ -85,6 +85,8 @@ export interface EngineStats {
   readonly deviceTransferBytesTotal: number;
   /** Rows of logits that came over from a device whole, because what was selected of them did not decide. */
   readonly wholeRowsTotal: number;
+  /** Decode runs that replayed a captured graph. */
+  readonly graphReplaysTotal: number;
 }
 
 /** What a step made, or some quick ones together, published as one message; `step` is the last of them. */

@@ -1,6 +1,6 @@
 import { type RedisTarget, readSettings, redisTargetOf, UpSettings } from '#config';
 import type { ExecutionProvider } from '#contracts';
-import { probeProvider } from '#model-runner';
+import { probeGraphCapture, probeProvider } from '#model-runner';
 import { describeProcessors, processors } from '../bench/processors.ts';
 import { packageVersion } from '../package-root.ts';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
@@ -38,6 +38,15 @@ export async function doctor(environment: Readonly<Record<string, string | undef
     { name: 'Tuned', optional: true, run: async () => tunedFinding(settings) },
     { name: 'CPU', run: async () => providerFinding('cpu') },
     { name: 'CUDA', optional: true, run: async () => providerFinding('cuda') },
+    ...(settings.MILLRACE_CUDA_GRAPHS === 0
+      ? []
+      : [
+          {
+            name: 'CUDA graphs',
+            optional: true as const,
+            run: async () => graphFinding(settings.MILLRACE_CUDA_GRAPHS),
+          },
+        ]),
     { name: 'WebGPU', optional: true, run: async () => providerFinding('webgpu') },
     {
       name: 'HTTP port',
@@ -71,6 +80,11 @@ function tunedFinding(settings: UpSettings): string {
 function providerFinding(provider: ExecutionProvider): string {
   probeProvider(provider);
   return `execution provider "${provider}" works`;
+}
+
+function graphFinding(rows: number): string {
+  probeGraphCapture();
+  return `a small graph is captured and replayed; a worker tries its model with up to ${rows} sequences (MILLRACE_CUDA_GRAPHS)`;
 }
 
 function givenRedis(settings: UpSettings): RedisTarget | null {

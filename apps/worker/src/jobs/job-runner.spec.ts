@@ -34,6 +34,7 @@ const stats: EngineStats = {
   prefixEvictionsTotal: 0,
   deviceTransferBytesTotal: 0,
   wholeRowsTotal: 0,
+  graphReplaysTotal: 0,
 };
 
 /** An engine and a relay that do what the test says. */

@@ -26,6 +26,8 @@ export interface EngineThreadData {
   readonly spinUs: number;
   /** In the order in which they are tried. */
   readonly providers: readonly ExecutionProvider[];
+  /** Decode runs of up to so many sequences are captured as CUDA graphs; 0 for none. */
+  readonly capturedRows: number;
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly tokenTable: TokenTable;
 }

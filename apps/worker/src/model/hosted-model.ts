@@ -189,7 +189,7 @@ export class HostedModel {
     collectGarbage();
     returnFilePages(null);
     try {
-      engine = await startEngine(served, options, worker, this.#parts.isAlone());
+      engine = await startEngine(served, options, worker, this.#parts.isAlone);
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
       this.#state.become('stopped');
@@ -201,6 +201,11 @@ export class HostedModel {
     const { card } = served;
     const names = { model: card.model, cardHash: card.hash };
     logger.info({ ...names, threads: options.threads, need: this.need, ...description, shape }, 'model is loaded');
+    if (worker.capturedRows > 0 && !this.#parts.isAlone())
+      logger.warn(
+        names,
+        'decode runs are not captured (MILLRACE_CUDA_GRAPHS): the worker has other models, whose use of CUDA a capture would end',
+      );
     this.#serving.consumer.start();
     this.#state.become('ready');
     await this.#parts.onChange();

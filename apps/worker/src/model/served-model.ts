@@ -21,16 +21,16 @@ const SPIN_ALONE_US = 100;
 
 /**
  * Loads the weights in a thread of their own, which is replaced when it crashes or hangs.
- * @param alone whether the worker has no other model
+ * @param isAlone whether the worker has no other model. A capture ends what other models ask of CUDA meanwhile, and is ended by it.
  * @throws EngineThreadError, caused by ModelLoadError
  */
 export function startEngine(
   served: ServedModel,
   options: ModelOptions,
   worker: WorkerOptions,
-  alone: boolean,
+  isAlone: () => boolean,
 ): Promise<EngineSupervisor> {
-  const data: EngineThreadData = {
+  const data: Omit<EngineThreadData, 'capturedRows'> = {
     modelFile: served.modelFile,
     tokenTable: served.tokenTable,
     slotTokens: served.slotTokens,
@@ -40,7 +40,7 @@ export function startEngine(
     prefixCacheBytes: options.prefixCacheBytes,
     threads: options.threads,
     cpus: options.cpus,
-    spinUs: options.spinUs ?? (alone ? SPIN_ALONE_US : 0),
+    spinUs: options.spinUs ?? (isAlone() ? SPIN_ALONE_US : 0),
     prefillChunkTokens: worker.prefillChunkTokens,
     decodeStretch: worker.decodeStretch,
     prefillParts: worker.prefillParts,
@@ -53,6 +53,9 @@ export function startEngine(
   const { stepLimitMs } = worker;
   return EngineSupervisor.start({
     startLimitMs: stepLimitMs,
-    start: (startLimitMs) => EngineThread.start(entry, data, { interrupt: interruptRun, stepLimitMs, startLimitMs }),
+    start: (startLimitMs) => {
+      const whole: EngineThreadData = { ...data, capturedRows: isAlone() ? worker.capturedRows : 0 };
+      return EngineThread.start(entry, whole, { interrupt: interruptRun, stepLimitMs, startLimitMs });
+    },
   });
 }

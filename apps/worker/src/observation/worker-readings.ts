@@ -53,6 +53,7 @@ export function exposeWorker(metrics: Metrics, { models, relay }: WorkerSources)
   engine(METRICS.prefixCacheEvictions, ({ prefixEvictionsTotal }) => prefixEvictionsTotal);
   engine(METRICS.deviceTransfers, ({ deviceTransferBytesTotal }) => deviceTransferBytesTotal);
   engine(METRICS.wholeRows, ({ wholeRowsTotal }) => wholeRowsTotal);
+  engine(METRICS.graphReplays, ({ graphReplaysTotal }) => graphReplaysTotal);
   engine(METRICS.promptTokens, ({ prefilledTokensTotal }) => prefilledTokensTotal);
   engine(METRICS.decodedTokens, ({ decodedTokensTotal }) => decodedTokensTotal);
   engine(METRICS.speculationProposed, ({ proposedTokensTotal }) => proposedTokensTotal);

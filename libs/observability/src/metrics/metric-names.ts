@@ -118,6 +118,12 @@ export const METRICS = {
     'Rows of logits that came over from a device whole, because what was selected of them did not decide.',
     ['model_name'],
   ),
+  graphReplays: counter(
+    'worker',
+    'millrace:cuda_graph_replays_total',
+    'Decode runs that replayed a captured CUDA graph (MILLRACE_CUDA_GRAPHS); the others launched each operator.',
+    ['model_name'],
+  ),
   deviceMemoryUsed: gauge(
     'worker',
     'millrace:device_memory_used_bytes',
