@@ -272,9 +272,9 @@ async function runnerFor(
         capturedRows: options.capturedRows ?? 0,
       });
       const { deviceLogits } = runner;
-      const wrong = deviceLogits === null ? null : await selectionProblem(runner, deviceLogits).catch(firstPassFailed);
+      const wrong = deviceLogits === null ? null : await selectionProblem(runner, deviceLogits);
       if (wrong === null) return runner;
-      options.onFallback(`logits come to the host whole, this device selects wrong ones: ${wrong}`);
+      options.onFallback(`logits come to the host whole, this device does not select right of them: ${wrong}`);
       return new InPlaceRunner(binding, signature, cache, runnerSize);
     }
     options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);

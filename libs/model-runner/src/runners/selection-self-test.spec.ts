@@ -133,4 +133,11 @@ describe('selectionProblem', () => {
   it.each(faults)('says what is wrong where a device %s', async (_, problem, spoil) => {
     expect(await tested(spoil)).toMatch(problem);
   });
+
+  it('says with what a device fails, since whole rows need no selection', async () => {
+    const problem = await tested(() => {
+      throw new Error('Non-zero status code returned while running TopK node.');
+    });
+    expect(problem).toBe('it fails with Non-zero status code returned while running TopK node.');
+  });
 });

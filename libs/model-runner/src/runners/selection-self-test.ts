@@ -3,6 +3,8 @@ import { MASS_TOLERANCE, NEAR_NATS } from '#contracts/ports';
 
 type TestedRunner = Pick<ModelRunner, 'prefill' | 'decode' | 'logits' | 'shape' | 'slots' | 'slotTokens'>;
 
+type TestedLogits = Pick<DeviceLogits, 'select' | 'fetchRow'>;
+
 const PROMPT_TOKENS = 2;
 const EVERY_SECOND = 0x5555_5555;
 /** The exponents are rounded before they are summed. */
@@ -11,12 +13,17 @@ const LOG_SUM_TOLERANCE = 1e-4;
 /**
  * Has a device select of the logits of a step, with and without a mask, and compares with the rows themselves. Whoever samples goes by
  * what is selected, so a device whose TopK, sums or gathers are wrong would give wrong tokens, not slow ones. Writes to the first two slots.
- * @returns what differs, or null
+ * @returns what differs, or what it fails with; null where it is right. What whole rows need was proven before, so this keeps no model from its start
  */
-export async function selectionProblem(
-  runner: TestedRunner,
-  deviceLogits: Pick<DeviceLogits, 'select' | 'fetchRow'>,
-): Promise<string | null> {
+export async function selectionProblem(runner: TestedRunner, deviceLogits: TestedLogits): Promise<string | null> {
+  try {
+    return await differenceOf(runner, deviceLogits);
+  } catch (error) {
+    return `it fails with ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function differenceOf(runner: TestedRunner, deviceLogits: TestedLogits): Promise<string | null> {
   const { slots, slotTokens, shape, logits } = runner;
   const { vocabularySize } = shape;
   const rows = Math.min(2, slots);
