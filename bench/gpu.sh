@@ -4,7 +4,7 @@
 # Figures go to bench/results/gpu*-<provider>.*; what failed or could not run is named at the end and has none.
 #   models        makes what the parts graphs, path and shape-… need, where it is missing: random float16 weights below .millrace/bench-models,
 #                 1.3, 3.6 and 16 GB of disk
-#   tests         conformance of the runner on the provider, fixtures in float16
+#   tests         conformance of the runner on the provider, fixtures in float16, captured decode runs of these (CUDA)
 #   decode        suite gpu: the runner against the CPU and onnxruntime-node, bytes between host and device
 #   agreement     suite gpu-agreement: best tokens against float32 on the CPU
 #   graphs        suite gpu-graphs: decode with runs captured as CUDA graphs and without, 1, 8 and 32 rows, and whether tokens are the same; CUDA only;
@@ -48,7 +48,8 @@ run_part() {
     models) limited node --conditions=source --disable-warning=ExperimentalWarning bench/models/make-random-model.ts 0.5b 1.5b 8b ;;
     tests)
       MILLRACE_TEST_PROVIDER="$MILLRACE_BENCH_PROVIDER" limited vitest run --project model --testTimeout 600000 \
-        test/model/device-providers.spec.ts test/model/half-precision.spec.ts test/model/random-model.spec.ts
+        test/model/device-providers.spec.ts test/model/half-precision.spec.ts test/model/random-model.spec.ts \
+        test/model/captured-decode.spec.ts
       ;;
     decode) MILLRACE_BENCH_MODEL="${MILLRACE_BENCH_MODEL:-$PWD/models/smollm2-135m-instruct}" suite gpu ;;
     shape-*) MILLRACE_BENCH_SHAPE="${1#shape-}" suite gpu-shape ;;
