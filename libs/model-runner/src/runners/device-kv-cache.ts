@@ -38,14 +38,14 @@ export class DeviceKvCache implements InPlaceCache {
   constructor(binding: SessionBinding, device: DeviceAccess, signature: ModelSignature, size: CacheSize) {
     this.#signature = signature;
     this.#size = size;
-    const { slotTokens } = size;
+    const pieces = slotPieces(signature, size.slotTokens);
+    this.#pieces = pieces;
+    const { slotTokens } = pieces;
     const slots = size.slots + size.parkingSlots;
     const slotBytes = this.#slotBytes;
     this.#buffers = signature.cache.map(() => device.allocate(slots * slotBytes));
     this.#place = signature.cache.map(() => device.allocate(slotBytes));
 
-    const pieces = slotPieces(signature, slotTokens);
-    this.#pieces = pieces;
     this.#numbers = new Int64Buffer(pieces.count);
     const { values } = this.#numbers;
     const inPieces = (buffers: readonly DeviceBuffer[], of: number) =>
@@ -129,7 +129,7 @@ export class DeviceKvCache implements InPlaceCache {
   /** Of one buffer. */
   get #slotBytes(): number {
     const { kvHeads, headSize, cacheType } = this.#signature;
-    return kvHeads * this.#size.slotTokens * headSize * bytesPerElement(cacheType);
+    return kvHeads * this.#pieces.slotTokens * headSize * bytesPerElement(cacheType);
   }
 
   #writeBack(): void {
@@ -154,7 +154,8 @@ export class DeviceKvCache implements InPlaceCache {
 
   #tensors(buffers: readonly DeviceBuffer[], rows: number): BoundTensor[] {
     const { cacheType, kvHeads, headSize } = this.#signature;
-    return buffers.map((buffer) => buffer.tensor(cacheType, [rows, kvHeads, this.#size.slotTokens, headSize]));
+    const { slotTokens } = this.#pieces;
+    return buffers.map((buffer) => buffer.tensor(cacheType, [rows, kvHeads, slotTokens, headSize]));
   }
 }
 
