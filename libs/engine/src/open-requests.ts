@@ -74,7 +74,8 @@ export class OpenRequests {
   fail(request: ActiveRequest, message: string, code: RequestFailure['code'] = 'engine_failed'): void {
     if (!this.#requests.delete(request.key)) return;
     const { prefixes, scheduler, outbox } = this.#parts;
-    for (const sequence of request.sequences) prefixes.forget(sequence);
+    // What is kept of its prompt may be at fault; for a constraint's dead end it is not.
+    if (code === 'engine_failed') for (const sequence of request.sequences) prefixes.forget(sequence);
     scheduler.abort(request);
     outbox.failed({ ...failureOf(request.input, message), code });
   }

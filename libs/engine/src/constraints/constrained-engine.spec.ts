@@ -14,7 +14,7 @@ const constraint = { type: 'json_object' } as const;
 
 function bareEngineWith(script: readonly (readonly number[])[]) {
   const constraints = new ScriptedConstraints(VOCABULARY, script);
-  const runner = new HistoryModelRunner({ slots: 8, slotTokens: 64, vocabularySize: VOCABULARY });
+  const runner = new HistoryModelRunner({ slots: 8, slotTokens: 64, vocabularySize: VOCABULARY, blocks: 8 });
   const tokenTable = numberedTokenTable(VOCABULARY);
   const engine = new Engine({ runner, tokenTable, prefillChunkTokens: 8, constraints });
   return { engine, constraints };
@@ -79,6 +79,17 @@ describe('an engine with constraints', () => {
     );
     expect(answers.answer('free').finish?.reason).toBe('length');
     expect(constraints.disposed).toBe(1);
+  });
+
+  it('keeps what was computed of the prompt of a request for which no token is left', async () => {
+    const { engine, answers } = engineWith([[1], []]);
+    const prompt = Array.from({ length: 40 }, (_, i) => i);
+    engine.submit(requestOf('stuck', prompt, { constraint }));
+    await engine.runUntilIdle();
+    expect(answers.failures.has('stuck')).toBe(true);
+    engine.submit(requestOf('free', prompt));
+    await engine.runUntilIdle();
+    expect(answers.answer('free').finish?.cachedPromptTokens).toBeGreaterThan(0);
   });
 
   it('fails a request whose constraint gives up, and goes on with the others', async () => {
