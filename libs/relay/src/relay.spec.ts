@@ -83,6 +83,53 @@ describe('the relay', () => {
     ]);
   });
 
+  it('keeps what is made before the answer to a claim until its grant, and sends it in order', async () => {
+    const server = await parts.replica();
+    const dialer = parts.worker();
+    expect(dialer.reaches(server.address)).toBe(false);
+    await dialer.claim(claimOf(server.address, 'dials the stream'));
+    expect(dialer.reaches(server.address)).toBe(true);
+    const sink = new RecordingSink();
+    server.open('r1', 1, 1, sink);
+    const before = dialer.stats().messagesTotal;
+    const claiming = dialer.claim(claimOf(server.address, 'r1'));
+    for (let index = 0; index < 3; index += 1) dialer.publish(frames({ step: index, deltas: [delta('r1', index)] }));
+    expect(dialer.stats().messagesTotal).toBe(before + 1);
+    expect(await claiming).toBe('granted');
+    dialer.publish(frames({ deltas: [delta('r1', 3)], finished: [finished('r1', { completionTokens: 4 })] }));
+    await sink.until(({ ends }) => ends.length === 1);
+    expect(sink.tokens()).toEqual([100, 101, 102, 103]);
+    expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 0, messagesTotal: before + 3 });
+  });
+
+  it('sends a whole answer with its grant', async () => {
+    const server = await parts.replica();
+    const dialer = parts.worker();
+    await dialer.claim(claimOf(server.address, 'dials the stream'));
+    const sink = new RecordingSink();
+    server.open('r1', 1, 1, sink);
+    const claiming = dialer.claim(claimOf(server.address, 'r1'));
+    dialer.publish(frames({ deltas: [delta('r1', 0)] }));
+    dialer.publish(frames({ finished: [finished('r1')] }));
+    expect(await claiming).toBe('granted');
+    await sink.until(({ ends }) => ends.length === 1);
+    expect(sink.tokens()).toEqual([100]);
+    expect(dialer.stats().claims).toBe(0);
+    expect(server.stats().openRequests).toBe(0);
+  });
+
+  it('drops what is made before a claim is denied, so that nothing of it leaves the worker', async () => {
+    const server = await parts.replica();
+    const dialer = parts.worker();
+    await dialer.claim(claimOf(server.address, 'dials the stream'));
+    const before = dialer.stats().messagesTotal;
+    const claiming = dialer.claim(claimOf(server.address, 'gone'));
+    dialer.publish(frames({ deltas: [delta('gone', 0)], finished: [finished('gone')] }));
+    expect(await claiming).toBe('denied');
+    expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 2, messagesTotal: before + 1 });
+    expect(server.stats().refusedTotal).toMatchObject({ unknown_request: 0, foreign_worker: 0 });
+  });
+
   it('denies a claim whose request is not open, was disposed, or has another epoch', async () => {
     const server = await parts.replica();
     const dialer = parts.worker();

@@ -17,6 +17,8 @@ export class Attempt {
   readonly observer: AttemptObserver;
   /** Settles when the attempt is over, whatever its end. */
   readonly ended: Promise<void>;
+  /** The engine was given it. */
+  submitted = false;
   /** Somebody asked for its end, maybe before the engine knew it. */
   cancelled = false;
   /** Its API replica vanished: nobody else knows what was made of the request. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { GenerateJob } from '#contracts';
 import type { EnginePort, EngineRequest, EngineStats, StepOutput } from '#engine';
 import { createLogger, Metrics } from '#observability';
@@ -38,7 +38,7 @@ const stats: EngineStats = {
 };
 
 /** An engine and a relay that do what the test says. */
-function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
+function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted', { near = false } = {}) {
   const submitted: EngineRequest[] = [];
   const cancelled: string[] = [];
   const published: OutgoingFrames[] = [];
@@ -57,6 +57,7 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted') {
   };
   const dialer = {
     claim: answer,
+    reaches: () => near,
     publish: (frames: OutgoingFrames) => published.push(frames),
     onCancel: (listener: typeof cancel) => {
       cancel = listener;
@@ -164,6 +165,87 @@ describe('JobRunner', () => {
     await runner.run(job(), never);
     expect([submitted, published]).toEqual([[], []]);
     expect(runner.counts).toEqual({ granted: 0, resumed: 0, denied: 1, refused: 0, repeated: 0 });
+  });
+
+  describe('whose replica is a round trip away', () => {
+    const near = { near: true };
+
+    it('gives a first attempt to the engine before its claim is answered', async () => {
+      const { promise, resolve } = Promise.withResolvers<ClaimOutcome>();
+      const { runner, job, submitted, finish } = harness(() => promise, near);
+      const run = runner.run(job(), never);
+      expect(submitted).toHaveLength(1);
+      resolve('granted');
+      expect(await settled(run)).toBe(false);
+      finish(0);
+      await run;
+      expect(submitted).toHaveLength(1);
+      expect(runner.counts).toMatchObject({ granted: 1, denied: 0 });
+    });
+
+    it('settles once a run has ended whose end came before the grant', async () => {
+      const { promise, resolve } = Promise.withResolvers<ClaimOutcome>();
+      const { runner, job, finish } = harness(() => promise, near);
+      const run = runner.run(job(), never);
+      finish(0);
+      expect(await settled(run)).toBe(false);
+      resolve('granted');
+      expect(await settled(run)).toBe(true);
+    });
+
+    it('takes it back from the engine when the claim is denied, and waits for that', async () => {
+      const { runner, job, submitted, cancelled, finish, reports, lost } = harness(async () => 'denied', near);
+      const run = runner.run(job(), never);
+      expect(submitted).toHaveLength(1);
+      expect(await settled(run)).toBe(false);
+      expect(cancelled).toEqual(['request-1']);
+      finish(0);
+      expect(await settled(run)).toBe(true);
+      lost();
+      expect(reports).toEqual([]);
+      expect(runner.counts).toMatchObject({ granted: 0, denied: 1 });
+      expect(runner.running).toBe(0);
+    });
+
+    it('waits for the grant of a later attempt, which says what to go on behind', async () => {
+      const { promise, resolve } = Promise.withResolvers<ClaimOutcome>();
+      const { runner, job, submitted } = harness(() => promise, near);
+      void runner.run(job({ epoch: 2 }), never);
+      expect(submitted).toHaveLength(0);
+      const resume = [{ tokenIds: [4], finished: false }];
+      resolve({ resume });
+      await vi.waitFor(() => expect(submitted).toHaveLength(1));
+      expect(submitted[0]).toMatchObject({ epoch: 2, resume });
+    });
+
+    it('gives the engine nothing that it has to refuse, or that comes after its grace time', async () => {
+      const { runner, job, submitted, published } = harness(async () => 'granted', near);
+      await runner.run(job({ cardHash: 'another' }), never);
+      await runner.run(job(), AbortSignal.abort());
+      expect(submitted).toEqual([]);
+      expect(published.flatMap(({ failed }) => failed.map(({ code }) => code))).toEqual([
+        'unavailable',
+        'worker_draining',
+      ]);
+    });
+
+    it('hands back what was begun anew although something was delivered of it', async () => {
+      const resume = [{ tokenIds: [4], finished: false }];
+      const { runner, job, cancelled, published } = harness(async () => ({ resume }), near);
+      await runner.run(job(), never);
+      expect(cancelled).toEqual(['request-1']);
+      expect(published.flatMap(({ failed }) => failed.map(({ code }) => code))).toEqual(['worker_lost']);
+    });
+
+    it('fails what was begun when the engine fails before the grant', async () => {
+      const { promise, resolve } = Promise.withResolvers<ClaimOutcome>();
+      const { runner, job, published } = harness(() => promise, near);
+      const run = runner.run(job(), never);
+      runner.failAll('engine_failed', 'The engine is gone.');
+      expect(published.flatMap(({ failed }) => failed.map(({ code }) => code))).toEqual(['engine_failed']);
+      resolve('granted');
+      expect(await settled(run)).toBe(true);
+    });
   });
 
   it('ends every choice of a request that is cancelled between the grant and the submit, without running it', async () => {

@@ -10,7 +10,7 @@ import { type ReportedRequest, reportedRequestOf, UnsettledUsage } from './unset
 
 export interface JobRunnerParts {
   readonly engine: EnginePort;
-  readonly dialer: Pick<RelayDialer, 'claim' | 'publish' | 'onCancel' | 'onLost'>;
+  readonly dialer: Pick<RelayDialer, 'claim' | 'reaches' | 'publish' | 'onCancel' | 'onLost'>;
   readonly tokenTable: TokenTable;
   /** Hash of the card that this worker serves. */
   readonly cardHash: string;
@@ -20,6 +20,9 @@ export interface JobRunnerParts {
   /** Tells the tenant's account what was made of a request whose API replica vanished, should nobody go on with it. */
   readonly reportUsage: (request: ReportedRequest, made: MadeTokens) => Promise<void>;
 }
+
+/** Of the attempt that nothing was delivered before. */
+const FIRST_EPOCH = 1;
 
 interface Refusal {
   readonly code: ErrorCode;
@@ -31,7 +34,9 @@ export type JobCounts = Record<ClaimEnd, number>;
 
 /**
  * Runs jobs: claims each at the API replica that waits for it, gives it to the engine, sends what the engine makes to
- * the replica, and settles when all choices have ended. A job that nobody waits for never reaches the engine.
+ * the replica, and settles when all choices have ended. A first attempt is given to the engine while its claim is on its way,
+ * when the replica is a round trip away; what it makes leaves with the grant, or never. Any other job that nobody waits for does not
+ * reach the engine.
  */
 export class JobRunner {
   readonly counts: JobCounts = { granted: 0, resumed: 0, denied: 0, refused: 0, repeated: 0 };
@@ -62,10 +67,13 @@ export class JobRunner {
     const attempt = new Attempt(job, this.#parts.observer.attempt(job));
     this.#attempts.set(key, attempt);
     try {
-      const claim = await this.#parts.dialer.claim(job);
+      const claiming = this.#parts.dialer.claim(job);
+      if (this.#mayBegin(job) && !signal.aborted) this.#submit(job, null, attempt, signal);
+      const claim = await claiming;
       if (claim === 'denied') {
         this.#count('denied');
-        this.#parts.logger.debug(namesOf(job), 'nobody waits for the job; not run');
+        this.#parts.logger.debug(namesOf(job), 'nobody waits for the job');
+        await this.#abandon(attempt);
         return;
       }
       this.#count('granted');
@@ -116,7 +124,9 @@ export class JobRunner {
       );
     }
     const refusal = this.#refusalOf(job);
-    if (refusal !== null) {
+    if (attempt.submitted) {
+      if (resume !== null) this.#startOver(attempt);
+    } else if (refusal !== null) {
       this.#count('refused');
       this.#fail(attempt, refusal);
     } else if (attempt.cancelled) {
@@ -124,10 +134,35 @@ export class JobRunner {
     } else if (signal.aborted) {
       this.#shutDown(attempt);
     } else {
-      signal.addEventListener('abort', () => this.#shutDown(attempt), { once: true });
-      this.#parts.engine.submit(engineRequestOf(job, resume, this.#parts.prefixSharing));
+      this.#submit(job, resume, attempt, signal);
     }
     await attempt.ended;
+  }
+
+  /** Nothing was delivered of a first attempt, so there is nothing to wait for that its claim could tell but a refusal. */
+  #mayBegin(job: GenerateJob): boolean {
+    return job.epoch === FIRST_EPOCH && this.#parts.dialer.reaches(job.relayAddress) && this.#refusalOf(job) === null;
+  }
+
+  #submit(job: GenerateJob, resume: readonly ResumedChoice[] | null, attempt: Attempt, signal: AbortSignal): void {
+    attempt.submitted = true;
+    attempt.observer.submitted(preciseNowMs());
+    signal.addEventListener('abort', () => this.#shutDown(attempt), { once: true });
+    this.#parts.engine.submit(engineRequestOf(job, resume, this.#parts.prefixSharing));
+  }
+
+  /** Settles when the engine has let go of it, if it ever had it. */
+  async #abandon(attempt: Attempt): Promise<void> {
+    if (!attempt.submitted) return;
+    this.#parts.engine.cancel(attempt.requestId, attempt.epoch);
+    await attempt.ended;
+  }
+
+  /** No replica delivers anything before the first attempt; one that says it did gets another attempt, which goes on behind it. */
+  #startOver(attempt: Attempt): void {
+    this.#parts.engine.cancel(attempt.requestId, attempt.epoch);
+    const message = 'The worker began anew what another attempt had begun already.';
+    this.#fail(attempt, { code: 'worker_lost', message });
   }
 
   /** A job's deadline is its API replica's to keep: this machine's clock may be another. */

@@ -2,6 +2,7 @@ import type { RelayDialer } from '#relay';
 import type { JobRunnerParts } from './job-runner.ts';
 
 type Port = JobRunnerParts['dialer'];
+type Dialer = Pick<RelayDialer, keyof Port>;
 type CancelListener = Parameters<Port['onCancel']>[0];
 type LostListener = Parameters<Port['onLost']>[0];
 
@@ -10,11 +11,11 @@ type LostListener = Parameters<Port['onLost']>[0];
  * loss, knows its own requests, and is forgotten with its model.
  */
 export class SharedRelay {
-  readonly #dialer: Pick<RelayDialer, 'claim' | 'publish' | 'onCancel' | 'onLost'>;
+  readonly #dialer: Dialer;
   readonly #cancels = new Set<CancelListener>();
   readonly #losses = new Set<LostListener>();
 
-  constructor(dialer: Pick<RelayDialer, 'claim' | 'publish' | 'onCancel' | 'onLost'>) {
+  constructor(dialer: Dialer) {
     this.#dialer = dialer;
     dialer.onCancel((...cancel) => {
       for (const listener of this.#cancels) listener(...cancel);
@@ -29,6 +30,7 @@ export class SharedRelay {
     const losses: LostListener[] = [];
     return {
       claim: (job) => this.#dialer.claim(job),
+      reaches: (relayAddress) => this.#dialer.reaches(relayAddress),
       publish: (frames) => this.#dialer.publish(frames),
       onCancel: (listener) => {
         cancels.push(listener);

@@ -54,7 +54,8 @@ export class JobMetrics implements JobObserver {
 class AttemptMetrics implements AttemptObserver {
   readonly #histograms: AttemptHistograms;
   readonly #generated: CounterChild;
-  #grantedAtMs: number | null = null;
+  #granted = false;
+  #submittedAtMs: number | null = null;
   #seatedAtMs: number | null = null;
   #firstTokenAtMs: number | null = null;
   #lastTokenAtMs = 0;
@@ -67,14 +68,18 @@ class AttemptMetrics implements AttemptObserver {
     this.#generated = generated;
   }
 
-  granted(_resumedTokens: number, atMs: number): void {
-    this.#grantedAtMs = atMs;
+  granted(): void {
+    this.#granted = true;
+  }
+
+  submitted(atMs: number): void {
+    this.#submittedAtMs = atMs;
   }
 
   seated(atMs: number): void {
     if (this.#seatedAtMs !== null) return;
     this.#seatedAtMs = atMs;
-    if (this.#grantedAtMs !== null) this.#histograms.engineQueue.observe(seconds(atMs - this.#grantedAtMs));
+    if (this.#submittedAtMs !== null) this.#histograms.engineQueue.observe(seconds(atMs - this.#submittedAtMs));
   }
 
   tokens(choice: number, count: number, atMs: number): void {
@@ -85,7 +90,7 @@ class AttemptMetrics implements AttemptObserver {
     this.#generated.inc(count);
     if (this.#firstTokenAtMs !== null) return;
     this.#firstTokenAtMs = atMs;
-    const sinceMs = this.#seatedAtMs ?? this.#grantedAtMs ?? atMs;
+    const sinceMs = this.#seatedAtMs ?? this.#submittedAtMs ?? atMs;
     this.#histograms.prefill.observe(seconds(atMs - sinceMs));
   }
 
@@ -102,7 +107,9 @@ class AttemptMetrics implements AttemptObserver {
     if (this.#firstTokenAtMs !== null) {
       this.#histograms.decode.observe(seconds(this.#lastTokenAtMs - this.#firstTokenAtMs));
     }
-    if (this.#grantedAtMs !== null) this.#histograms.inference.observe(seconds(atMs - this.#grantedAtMs));
+    if (this.#granted && this.#submittedAtMs !== null) {
+      this.#histograms.inference.observe(seconds(atMs - this.#submittedAtMs));
+    }
   }
 }
 

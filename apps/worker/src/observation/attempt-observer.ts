@@ -4,10 +4,12 @@ import type { FinishReason } from '#engine';
 /** What became of the claim of a job; only the first two reach the engine. */
 export type ClaimEnd = 'granted' | 'resumed' | 'denied' | 'refused' | 'repeated';
 
-/** Hears of one attempt's phases, in order; times are Unix ms with fractions. */
+/** Hears of one attempt's phases; times are Unix ms with fractions. The grant may come before it is given to the engine, or at any time after that. */
 export interface AttemptObserver {
   /** @param resumedTokens tokens that an earlier attempt delivered */
   granted(resumedTokens: number, atMs: number): void;
+  /** It was given to the engine, which may not have a slot for it yet. */
+  submitted(atMs: number): void;
   /** A choice got its slot; its prompt is about to be computed. */
   seated(atMs: number): void;
   tokens(choice: number, count: number, atMs: number): void;

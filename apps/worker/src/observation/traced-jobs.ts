@@ -60,6 +60,10 @@ class TracedAttempt implements AttemptObserver {
     this.#next.granted(resumedTokens, atMs);
     this.#claim.end(atMs);
     this.#span.set({ [ATTRIBUTES.resumedTokens]: resumedTokens });
+  }
+
+  submitted(atMs: number): void {
+    this.#next.submitted(atMs);
     this.#engineWait = this.#span.child(SPANS.engineWait, { atMs });
   }
 

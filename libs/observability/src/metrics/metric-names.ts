@@ -174,7 +174,7 @@ export const METRICS = {
   engineQueueTime: histogram(
     'worker',
     'millrace:engine_queue_time_seconds',
-    'From the grant of an attempt to its slot in the engine, where one prompt is computed at a time.',
+    'From giving an attempt to the engine to its slot there, where one prompt is computed at a time.',
     PHASE_SECONDS,
     ['model_name'],
   ),
@@ -195,7 +195,7 @@ export const METRICS = {
   requestInferenceTime: histogram(
     'worker',
     'millrace:request_inference_time_seconds',
-    'From the grant of an attempt to its end.',
+    'From giving an attempt to the engine to its end; not of attempts whose claim was refused.',
     PHASE_SECONDS,
     ['model_name'],
   ),

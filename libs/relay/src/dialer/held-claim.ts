@@ -1,3 +1,4 @@
+import type { relay } from '#contracts';
 import type { ClaimOutcome, ClaimRequest, ResumedChoice } from '../relay-ports.ts';
 import type { ReplicaStream } from './replica-stream.ts';
 
@@ -12,6 +13,7 @@ export class HeldClaim {
   stream: ReplicaStream | null = null;
   openChoices: number;
   #granted = false;
+  #early: relay.StepBatch | null = null;
   #resolve: (outcome: ClaimOutcome) => void = () => undefined;
 
   constructor(request: ClaimRequest) {
@@ -32,6 +34,19 @@ export class HeldClaim {
     this.#granted = true;
     this.openChoices -= resume.filter(({ finished }) => finished).length;
     this.settle(resume.length === 0 ? 'granted' : { resume });
+  }
+
+  /** Where frames wait that were made before the answer. */
+  early(step: number): relay.StepBatch {
+    this.#early ??= { step, deltas: [], finished: [], failed: [] };
+    return this.#early;
+  }
+
+  /** What waits, if anything does; it waits no longer. */
+  takeEarly(): relay.StepBatch | null {
+    const early = this.#early;
+    this.#early = null;
+    return early;
   }
 
   /** Only the first answer counts. */

@@ -77,11 +77,21 @@ export class RelayDialer implements AsyncDisposable {
     return outcome;
   }
 
-  /** Sends each replica its part of a step as one message; frames of attempts nobody waits for are dropped. */
+  /** Whether a stream to the replica is open, so that the answer to a claim is no more than a round trip away. */
+  reaches(relayAddress: string): boolean {
+    return this.#replicas.get(relayAddress)?.stream?.isOpen === true;
+  }
+
+  /**
+   * Sends each replica its part of a step as one message. Frames of attempts nobody waits for are dropped; those of a claim
+   * that is not answered yet leave with its grant, or never.
+   */
   publish(frames: OutgoingFrames): void {
     const batches = new Map<ReplicaStream, relay.StepBatch>();
     const batchOf = (frame: { requestId: string; epoch: number }): relay.StepBatch | null => {
-      const stream = this.#granted(frame)?.stream;
+      const claim = this.#claimOf(frame);
+      if (claim !== null && !claim.granted) return claim.early(frames.step);
+      const stream = claim?.stream;
       if (!stream) {
         this.#droppedFramesTotal += 1;
         return null;
@@ -131,20 +141,25 @@ export class RelayDialer implements AsyncDisposable {
   }
 
   #ask(claim: HeldClaim, replica: Replica): void {
+    if (replica.stream?.isOpen) {
+      this.#askOver(replica.stream, claim);
+      return;
+    }
     replica.connect().then(
       (stream) => {
         // The claim may have timed out, or the dialer closed, while the stream was dialled.
-        if (this.#claims.get(claim.requestId) !== claim) {
-          if (stream.claims.size === 0) this.#armIdle(stream);
-          return;
-        }
-        claim.stream = stream;
-        stream.claims.add(claim);
-        const { requestId, epoch } = claim;
-        stream.send({ message: { $case: 'accepted', value: { requestId, epoch } } });
+        if (this.#claims.get(claim.requestId) === claim) this.#askOver(stream, claim);
+        else if (stream.claims.size === 0) this.#armIdle(stream);
       },
       () => this.#deny(claim),
     );
+  }
+
+  #askOver(stream: ReplicaStream, claim: HeldClaim): void {
+    claim.stream = stream;
+    stream.claims.add(claim);
+    const { requestId, epoch } = claim;
+    stream.send({ message: { $case: 'accepted', value: { requestId, epoch } } });
   }
 
   /** A grant that is on its way would leave the API waiting for ever, so the attempt is handed back. */
@@ -165,6 +180,8 @@ export class RelayDialer implements AsyncDisposable {
     if (claim === undefined || claim.epoch !== epoch || claim.stream !== stream) return;
     if (answer.message.$case === 'grant') {
       claim.grant(answer.message.value.resume);
+      const early = claim.takeEarly();
+      if (early !== null) this.publish(early);
     } else if (claim.granted) {
       const { reason } = answer.message.value;
       for (const listener of this.#cancelListeners) listener(requestId, epoch, reason);
@@ -195,9 +212,14 @@ export class RelayDialer implements AsyncDisposable {
     if (!this.#closed) for (const listener of this.#lostListeners) listener(requestId, epoch);
   }
 
-  #granted(frame: { requestId: string; epoch: number }): HeldClaim | null {
+  #claimOf(frame: { requestId: string; epoch: number }): HeldClaim | null {
     const claim = this.#claims.get(frame.requestId);
-    return claim?.granted && claim.epoch === frame.epoch ? claim : null;
+    return claim?.epoch === frame.epoch ? claim : null;
+  }
+
+  #granted(frame: { requestId: string; epoch: number }): HeldClaim | null {
+    const claim = this.#claimOf(frame);
+    return claim?.granted ? claim : null;
   }
 
   #finishChoice(finished: relay.Finished): void {
@@ -215,6 +237,10 @@ export class RelayDialer implements AsyncDisposable {
   }
 
   #deny(claim: HeldClaim): void {
+    const early = claim.takeEarly();
+    if (early !== null) {
+      this.#droppedFramesTotal += early.deltas.length + early.finished.length + early.failed.length;
+    }
     this.#forget(claim);
     claim.settle('denied');
   }
