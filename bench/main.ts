@@ -5,6 +5,7 @@ import { admissionSuite } from './suites/admission.ts';
 import { cancelSuite } from './suites/cancel.ts';
 import { engineSuite } from './suites/engine.ts';
 import { fairnessSuite } from './suites/fairness.ts';
+import { firstSuite } from './suites/first.ts';
 import { gpuSuite } from './suites/gpu.ts';
 import { gpuAgreementSuite } from './suites/gpu-agreement.ts';
 import { gpuGraphsSuite } from './suites/gpu-graphs.ts';
@@ -37,6 +38,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   cancel: cancelSuite,
   engine: engineSuite,
   fairness: fairnessSuite,
+  first: firstSuite,
   gpu: gpuSuite,
   'gpu-agreement': gpuAgreementSuite,
   'gpu-graphs': gpuGraphsSuite,
