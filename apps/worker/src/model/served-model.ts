@@ -53,9 +53,9 @@ export function startEngine(
   const { stepLimitMs } = worker;
   return EngineSupervisor.start({
     startLimitMs: stepLimitMs,
-    start: (startLimitMs) => {
+    start: (startLimitMs, startSignal) => {
       const whole: EngineThreadData = { ...data, capturedRows: isAlone() ? worker.capturedRows : 0 };
-      return EngineThread.start(entry, whole, { interrupt: interruptRun, stepLimitMs, startLimitMs });
+      return EngineThread.start(entry, whole, { interrupt: interruptRun, stepLimitMs, startLimitMs, startSignal });
     },
   });
 }

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { CollectedAnswers } from '../testing/collected-answers.ts';
 import type { HistoryEngineThreadData } from '../testing/history-engine-thread.ts';
 import { requestOf } from '../testing/requests.ts';
+import { EngineStartLateError } from './engine-start-late-error.ts';
 import { type EngineLoss, EngineSupervisor } from './engine-supervisor.ts';
 import { EngineThread } from './engine-thread.ts';
+import { EngineThreadStuckError } from './engine-thread-stuck-error.ts';
 
 const ENTRY = new URL('../testing/history-engine-thread.ts', import.meta.url);
 const DATA: HistoryEngineThreadData = { slots: 4, vocabularySize: 32, slotTokens: 2_000 };
@@ -21,7 +23,7 @@ async function supervise(
   const supervisor = await EngineSupervisor.start({
     replacements,
     startLimitMs,
-    start: (startLimitMs) => {
+    start: (startLimitMs, startSignal) => {
       const life = lives[Math.min(started, lives.length - 1)];
       started += 1;
       const data = { ...DATA, ...life };
@@ -29,6 +31,7 @@ async function supervise(
         execArgv: ['--conditions=source'],
         stepLimitMs: STEP_LIMIT_MS,
         startLimitMs,
+        startSignal,
       });
     },
   });
@@ -105,6 +108,32 @@ describe('EngineSupervisor', () => {
     expect((await stuck.fatal).message).toMatch(/has been loading for \d+ ms.*not replaced, since 2 threads were lost/);
     await stuck.supervisor.close();
   }, 60_000);
+
+  it('ends a thread that loads when it is closed, and is not ended before', async () => {
+    const { supervisor, lost } = await supervise([{ crashAtRun: 1 }, { hangAtLoad: true }]);
+    supervisor.submit(request('a'));
+    const { replaced } = await lost;
+    const given = expect(replaced).rejects.toThrow('not needed any more');
+    expect(supervisor.ended).toBe(false);
+    await supervisor.close();
+    expect(supervisor.ended).toBe(true);
+    await given;
+  });
+
+  it('is not ended while a thread that it could not end is there', async () => {
+    let started = 0;
+    const supervisor = await EngineSupervisor.start({
+      start: () => {
+        started += 1;
+        if (started > 1) return Promise.reject(new EngineThreadStuckError(new EngineStartLateError(2, 1)));
+        return EngineThread.start(ENTRY, { ...DATA, crashAtRun: 1 }, { execArgv: ['--conditions=source'] });
+      },
+    });
+    const fatal = new Promise<Error>((resolve) => supervisor.onFatal(resolve));
+    supervisor.submit(request('a'));
+    expect((await fatal).message).toContain('inside a native call');
+    expect(supervisor.ended).toBe(false);
+  });
 
   it('gives up when threads end again and again, and when no new one can be started', async () => {
     const again = await supervise([{ crashAtRun: 1 }], { replacements: 1 });

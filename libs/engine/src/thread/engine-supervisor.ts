@@ -4,11 +4,15 @@ import type { EngineStats, StepOutput } from '../step-output.ts';
 import { EngineStartLateError } from './engine-start-late-error.ts';
 import type { EngineThread } from './engine-thread.ts';
 import { EngineThreadError } from './engine-thread-error.ts';
+import { EngineThreadStuckError } from './engine-thread-stuck-error.ts';
 import type { EngineReady } from './thread-messages.ts';
 
 export interface EngineSupervisorOptions {
-  /** Starts a thread and waits until it serves, for at most so long. @throws EngineStartLateError after that */
-  readonly start: (limitMs: number | null) => Promise<EngineThread>;
+  /**
+   * Starts a thread and waits until it serves, for at most so long. @throws EngineStartLateError after that, EngineThreadError after the signal,
+   * EngineThreadStuckError where the thread could not be ended
+   */
+  readonly start: (limitMs: number | null, signal: AbortSignal) => Promise<EngineThread>;
   /** A thread that replaces another may load for so long, and for five times as long as the first one. 60,000 by default. */
   readonly startLimitMs?: number;
   /** So many threads may be lost within `windowMs` and are replaced; the next one is not. 3 by default. */
@@ -22,6 +26,7 @@ const DEFAULT_WINDOW_MS = 600_000;
 const DEFAULT_START_LIMIT_MS = 60_000;
 /** Files come from memory the second time, but the machine may be busier. */
 const SLOWER_THAN_FIRST = 5;
+const NEVER = new AbortController().signal;
 
 /** What a supervisor tells of its thread's end. */
 export interface EngineLoss {
@@ -45,14 +50,17 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
   readonly #lostAtMs: number[] = [];
   #thread: EngineThread;
   #serving = true;
-  #closed = false;
+  readonly #closing = new AbortController();
+  #replacing: Promise<void> | null = null;
+  /** A thread that was to replace another could not be ended. */
+  #isStuck = false;
   #fatal: Error | null = null;
   #replacedTotal = 0;
 
   /** @throws EngineThreadError, caused by what keeps the thread from starting */
   static async start(options: EngineSupervisorOptions): Promise<EngineSupervisor> {
     const beganMs = performance.now();
-    const thread = await options.start(null);
+    const thread = await options.start(null, NEVER);
     return new EngineSupervisor(thread, performance.now() - beganMs, options);
   }
 
@@ -76,7 +84,7 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
 
   /** Whether no thread is left, after `close` or when it gave up; one inside a native call goes when that call returns. */
   get ended(): boolean {
-    return this.#thread.ended;
+    return this.#thread.ended && this.#replacing === null && !this.#isStuck;
   }
 
   /** While no thread serves the request is lost like those that the last one held. */
@@ -109,12 +117,16 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#thread.close();
+    this.#closing.abort();
+    await Promise.all([this.#thread.close(), this.#replacing]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #adopt(thread: EngineThread): void {
@@ -135,7 +147,16 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
     if (this.#closed || !this.#serving) return;
     this.#serving = false;
     const replaced = this.#replace(error);
-    replaced.catch((reason: Error) => this.#giveUp(reason));
+    this.#replacing = replaced.then(
+      () => {
+        this.#replacing = null;
+      },
+      (reason: Error) => {
+        this.#replacing = null;
+        this.#isStuck = reason instanceof EngineThreadStuckError;
+        this.#giveUp(reason);
+      },
+    );
     for (const listener of this.#lossListeners) listener({ error, replaced });
   }
 
@@ -156,7 +177,7 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
   async #startAnew(): Promise<EngineThread> {
     for (;;) {
       try {
-        return await this.#options.start(this.#startLimitMs);
+        return await this.#options.start(this.#startLimitMs, this.#closing.signal);
       } catch (error) {
         if (!(error instanceof EngineStartLateError)) throw error;
         this.#requireFew(this.#countLoss(), error);

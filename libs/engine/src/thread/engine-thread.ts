@@ -4,6 +4,7 @@ import type { EngineRequest } from '../engine-request.ts';
 import type { EngineStats, StepOutput } from '../step-output.ts';
 import { EngineStartLateError } from './engine-start-late-error.ts';
 import { EngineThreadError } from './engine-thread-error.ts';
+import { EngineThreadStuckError } from './engine-thread-stuck-error.ts';
 import type { EngineReady, MessageFromEngine, MessageToEngine } from './thread-messages.ts';
 import { ThreadWatchdog } from './thread-watchdog.ts';
 
@@ -19,6 +20,8 @@ export interface EngineThreadOptions {
   readonly stepLimitMs?: number;
   /** A thread that loads for longer is ended, and the start fails; unlimited by default. */
   readonly startLimitMs?: number | null;
+  /** Ends a thread that still loads, and the start fails. */
+  readonly startSignal?: AbortSignal;
   /** Stops the run in hand so that nobody need wait for it: `interruptRun` of libs/model-runner. */
   readonly interrupt?: (address: bigint) => void;
 }
@@ -51,15 +54,17 @@ export class EngineThread implements EnginePort, AsyncDisposable {
 
   /**
    * Starts the thread and waits until it serves.
-   * @throws EngineThreadError, caused by what the entry file threw; EngineStartLateError when it took too long
+   * @throws EngineThreadError, caused by what the entry file threw; EngineStartLateError when it took too long; EngineThreadStuckError when it
+   *   could not be ended then
    */
   static start(entry: URL, workerData: unknown, options: EngineThreadOptions = {}): Promise<EngineThread> {
-    const { execArgv, startLimitMs = null } = options;
+    const { execArgv, startLimitMs = null, startSignal } = options;
     const worker = new Worker(entry, { workerData, ...(execArgv && { execArgv: [...execArgv] }) });
     return new Promise((resolve, reject) => {
       const stopListening = (): void => {
         watchdog?.[Symbol.dispose]();
         worker.off('error', onError).off('exit', onExit).off('message', onMessage);
+        startSignal?.removeEventListener('abort', onAbort);
       };
       const fail = (error: EngineThreadError): void => {
         stopListening();
@@ -74,20 +79,22 @@ export class EngineThread implements EnginePort, AsyncDisposable {
         stopListening();
         resolve(new EngineThread(worker, message.ready, message.stats, options));
       };
-      const onLate = (loadingMs: number, limitMs: number): void => {
+      const giveUp = (reason: EngineThreadError): void => {
         stopListening();
         worker.on('error', () => {}).unref();
-        const late = new EngineStartLateError(loadingMs, limitMs);
-        const stuck = new EngineThreadError(`${late.message}; it is inside a native call that does not return`, late);
-        const timer = setTimeout(() => reject(stuck), TERMINATE_MS);
+        const timer = setTimeout(() => reject(new EngineThreadStuckError(reason)), TERMINATE_MS);
         void worker.terminate().then(() => {
           clearTimeout(timer);
-          reject(late);
+          reject(reason);
         });
       };
+      const onLate = (loadingMs: number, limitMs: number): void => giveUp(new EngineStartLateError(loadingMs, limitMs));
+      const onAbort = (): void => giveUp(new EngineThreadError("the engine's thread is not needed any more"));
       const watchdog =
         startLimitMs === null ? null : new ThreadWatchdog({ limitMs: startLimitMs, ask: () => {}, onHang: onLate });
       worker.on('error', onError).on('exit', onExit).on('message', onMessage);
+      if (startSignal?.aborted) onAbort();
+      else startSignal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 
