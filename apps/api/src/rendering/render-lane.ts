@@ -38,6 +38,11 @@ export class RenderLane {
     return this.#waiting.length;
   }
 
+  /** Has the thread load its code now, before the first card. */
+  start(): void {
+    this.#thread ??= this.#startThread();
+  }
+
   async load(cardHash: string, card: ModelCard): Promise<PromptTraits> {
     const reply = await this.#submit({ type: 'load', id: this.#nextId(), cardHash, card }, null);
     if (reply.type !== 'loaded') throw unexpected(reply);
@@ -99,12 +104,12 @@ export class RenderLane {
         continue;
       }
       this.#running = task;
-      this.#thread ??= this.#start();
+      this.#thread ??= this.#startThread();
       this.#thread.postMessage(task.message);
     }
   }
 
-  #start(): Worker {
+  #startThread(): Worker {
     const thread = new Worker(ENTRY, { execArgv: EXEC_ARGV });
     thread.on('message', (reply: RenderReply) => this.#take(reply));
     thread.on('error', (error) => this.#lose(thread, error));

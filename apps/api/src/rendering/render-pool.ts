@@ -24,6 +24,12 @@ export class RenderPool implements PromptSource {
   /** Those with a small tokenizer. */
   readonly #here = new Map<string, LoadedCard>();
 
+  /** Has the threads load their code now, before the first card. */
+  start(): void {
+    this.#short.start();
+    this.#long.start();
+  }
+
   async load(cardHash: string, card: ModelCard): Promise<PromptTraits> {
     const [traits] = await Promise.all([this.#short.load(cardHash, card), this.#long.load(cardHash, card)]);
     if (card.tokenizerJson.length <= SMALL_TOKENIZER_CHARACTERS) this.#here.set(cardHash, new LoadedCard(card));

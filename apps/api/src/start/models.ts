@@ -24,6 +24,7 @@ export async function openModels(base: ApiBase, opened: AsyncDisposableStack): P
   const queues: ModelQueues = new ModelQueues(redis, (model) => catalogue.jobVersionOf(model));
   opened.defer(() => queues.close());
   const prompts = new RenderPool();
+  prompts.start();
   opened.defer(() => prompts.close());
   const constraints = new CompileChecker({ schemaField: SCHEMA_FIELD, limitMs: COMPILE_LIMIT_MS });
   opened.defer(() => constraints.close());
