@@ -1,5 +1,5 @@
 /** Fewer deletions than this are not worth a new table. */
-export const LEAST_DELETIONS = 16;
+const LEAST_DELETIONS = 16;
 
 /**
  * A map for a long-lived owner whose entries come and go, such as the requests that are open.

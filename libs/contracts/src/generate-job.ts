@@ -11,6 +11,9 @@ import { StopConditions } from './stop-conditions.ts';
 export const JOB_VERSION = 2;
 export const OLDEST_JOB_VERSION = 1;
 
+/** Of a request's first attempt, before which nothing was delivered. */
+export const FIRST_EPOCH = 1;
+
 /**
  * The queue's record of one attempt of a request: everything a worker needs, and nothing that grows with the answer.
  * It is data of the cluster, never of a client: the API builds it from a validated request.
@@ -18,8 +21,8 @@ export const OLDEST_JOB_VERSION = 1;
 export const GenerateJob = z.object({
   version: z.literal(JOB_VERSION),
   requestId: z.string().min(1),
-  /** Number of the attempt, from 1. Frames of any other epoch are refused by the API. */
-  epoch: z.int().min(1),
+  /** Number of the attempt, from `FIRST_EPOCH`. Frames of any other epoch are refused by the API. */
+  epoch: z.int().min(FIRST_EPOCH),
   model: z.string().min(1),
   /** Content hash of the model card whose tokenizer made the prompt. A worker with another card refuses the job. */
   cardHash: z.string().min(1),

@@ -7,7 +7,7 @@
  * const job = GenerateJob.parse(JSON.parse(text)); // throws ZodError when a field is missing or unknown
  */
 export * as relay from './gen/relay.ts';
-export { GenerateJob, JOB_VERSION, OLDEST_JOB_VERSION } from './generate-job.ts';
+export { FIRST_EPOCH, GenerateJob, JOB_VERSION, OLDEST_JOB_VERSION } from './generate-job.ts';
 export { ModelCard } from './model-card.ts';
 export { OutputConstraint } from './output-constraint.ts';
 export { type PackedCard, packCard, unpackCard } from './packed-card.ts';

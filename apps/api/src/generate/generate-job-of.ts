@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type GenerateJob, JOB_VERSION, MillraceError, type OutputConstraint } from '#contracts';
+import { FIRST_EPOCH, type GenerateJob, JOB_VERSION, MillraceError, type OutputConstraint } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
@@ -44,7 +44,7 @@ export function generateJobOf(
   return {
     version: JOB_VERSION,
     requestId: origin.requestId,
-    epoch: 1,
+    epoch: FIRST_EPOCH,
     model: card.model,
     cardHash: model.cardHash,
     tenantId: origin.tenant.tenantId,

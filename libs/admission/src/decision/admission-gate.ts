@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { TransientSet } from '#collections';
-import { MillraceError } from '#contracts';
+import { FIRST_EPOCH, MillraceError } from '#contracts';
 import { redisCall, redisKeys } from '#queue';
 import { type Reservation, TenantAccount } from '../accounts/tenant-account.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -190,7 +190,7 @@ export class AdmissionGate implements AsyncDisposable {
       weight: tenant.weight,
       reservationId: requestId,
       paidMicrocredits: request.paidMicrocredits ?? 0,
-      epoch: 1,
+      epoch: FIRST_EPOCH,
       served: false,
     };
     return { admitted: true, terms, handle, rates, ahead: place.ahead, waitMs: place.waitMs };

@@ -1,12 +1,10 @@
+import { FIRST_EPOCH } from '#contracts';
 import { afterThisTurn } from '#queue';
 import type { TenantAccount } from '../accounts/tenant-account.ts';
 import { chargeOf, type ModelPrice, type TokenCounts } from '../credits/price-list.ts';
 import { REBASE_TOKENS } from '../places/fair-tags.ts';
 import type { ModelPlaces, PlaceAnswer, QueuePosition } from '../places/model-places.ts';
 import type { DueRequests } from '../seats/due-requests.ts';
-
-/** A request only waits in fair order for its first attempt; later ones go first. */
-const FIRST_EPOCH = 1;
 
 /** Runs a call to Redis now and, while Redis is away, again later; never rejects. */
 export type Persist = (name: string, call: () => Promise<unknown>) => Promise<void>;
@@ -103,6 +101,7 @@ export class AdmissionHandle implements AsyncDisposable {
   async position(): Promise<QueuePosition | null> {
     if (this.#state !== 'waiting') return null;
     const { places, requestId, slots } = this.#parts;
+    // A request only waits in fair order for its first attempt; later ones go first.
     return places.position(requestId, FIRST_EPOCH, slots).catch(() => null);
   }
 
