@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { relay } from '#contracts';
 import { delta, finished, frames } from './testing/frames.ts';
 import { RecordingSink } from './testing/recording-sink.ts';
 import { claimOf, eventually, RelayParts } from './testing/relay-parts.ts';
@@ -116,6 +117,25 @@ describe('the relay', () => {
     expect(sink.tokens()).toEqual([100]);
     expect(dialer.stats().claims).toBe(0);
     expect(server.stats().openRequests).toBe(0);
+  });
+
+  it('sends the failure of an attempt with its grant, and nothing that came behind it', async () => {
+    const server = await parts.replica();
+    const dialer = parts.worker();
+    await dialer.claim(claimOf(server.address, 'dials the stream'));
+    const sink = new RecordingSink();
+    server.open('r1', 1, 1, sink);
+    const claiming = dialer.claim(claimOf(server.address, 'r1'));
+    const failed = { requestId: 'r1', epoch: 1, code: 'worker_draining', message: 'It shuts down.' };
+    dialer.publish(frames({ deltas: [delta('r1', 0)] }));
+    dialer.publish(frames({ failed: [failed] }));
+    dialer.publish(frames({ finished: [finished('r1', { reason: relay.FinishReason.FINISH_REASON_CANCELLED })] }));
+    expect(await claiming).toBe('granted');
+    await sink.until(({ errors }) => errors.length === 1);
+    expect(sink.errors[0]).toMatchObject({ code: 'worker_draining' });
+    expect(sink.ends).toEqual([]);
+    expect(sink.tokens()).toEqual([100]);
+    expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 1 });
   });
 
   it('drops what is made before a claim is denied, so that nothing of it leaves the worker', async () => {

@@ -17,6 +17,8 @@ export class Attempt {
   readonly observer: AttemptObserver;
   /** Settles when the attempt is over, whatever its end. */
   readonly ended: Promise<void>;
+  /** Nothing of it is to come. */
+  over = false;
   /** The engine was given it. */
   submitted = false;
   /** Somebody asked for its end, maybe before the engine knew it. */
@@ -41,7 +43,10 @@ export class Attempt {
     this.#openChoices = choices;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
-    this.#settle = resolve;
+    this.#settle = () => {
+      this.over = true;
+      resolve();
+    };
   }
 
   /** Choices whose end an earlier attempt delivered, and the tokens that they have: nothing more comes of them. */

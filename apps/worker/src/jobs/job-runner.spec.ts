@@ -160,6 +160,17 @@ describe('JobRunner', () => {
     expect(runner.running).toBe(0);
   });
 
+  it('gives nothing to the engine that failed before its claim was answered', async () => {
+    const { promise, resolve } = Promise.withResolvers<ClaimOutcome>();
+    const { runner, job, submitted, published } = harness(() => promise);
+    const run = runner.run(job(), never);
+    runner.failAll('engine_failed', 'The engine is gone.');
+    resolve('granted');
+    await run;
+    expect(submitted).toEqual([]);
+    expect(published.flatMap(({ failed }) => failed.map(({ code }) => code))).toEqual(['engine_failed']);
+  });
+
   it('gives a denied job to nobody', async () => {
     const { runner, job, submitted, published } = harness(async () => 'denied');
     await runner.run(job(), never);

@@ -1,4 +1,4 @@
-import type { ErrorCode, GenerateJob, TokenTable } from '#contracts';
+import { type ErrorCode, FIRST_EPOCH, type GenerateJob, type TokenTable } from '#contracts';
 import type { EnginePort, StepOutput } from '#engine';
 import { type Logger, preciseNowMs } from '#observability';
 import type { RelayDialer, ResumedChoice } from '#relay';
@@ -20,9 +20,6 @@ export interface JobRunnerParts {
   /** Tells the tenant's account what was made of a request whose API replica vanished, should nobody go on with it. */
   readonly reportUsage: (request: ReportedRequest, made: MadeTokens) => Promise<void>;
 }
-
-/** Of the attempt that nothing was delivered before. */
-const FIRST_EPOCH = 1;
 
 interface Refusal {
   readonly code: ErrorCode;
@@ -123,6 +120,8 @@ export class JobRunner {
         ended.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
       );
     }
+    // It failed before the answer came, which left with the grant; or it is whole already.
+    if (attempt.over) return;
     const refusal = this.#refusalOf(job);
     if (attempt.submitted) {
       if (resume !== null) this.#startOver(attempt);

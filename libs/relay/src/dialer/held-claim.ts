@@ -36,10 +36,10 @@ export class HeldClaim {
     this.settle(resume.length === 0 ? 'granted' : { resume });
   }
 
-  /** Where frames wait that were made before the answer. */
-  early(step: number): relay.StepBatch {
+  /** Where frames wait that were made before the answer; null behind a failure, which is the attempt's end. */
+  early(step: number): relay.StepBatch | null {
     this.#early ??= { step, deltas: [], finished: [], failed: [] };
-    return this.#early;
+    return this.#early.failed.length === 0 ? this.#early : null;
   }
 
   /** What waits, if anything does; it waits no longer. */

@@ -88,20 +88,20 @@ export class RelayDialer implements AsyncDisposable {
    */
   publish(frames: OutgoingFrames): void {
     const batches = new Map<ReplicaStream, relay.StepBatch>();
-    const batchOf = (frame: { requestId: string; epoch: number }): relay.StepBatch | null => {
-      const claim = this.#claimOf(frame);
-      if (claim !== null && !claim.granted) return claim.early(frames.step);
-      const stream = claim?.stream;
-      if (!stream) {
-        this.#droppedFramesTotal += 1;
-        return null;
-      }
+    const batchTo = (stream: ReplicaStream): relay.StepBatch => {
       let batch = batches.get(stream);
       if (batch === undefined) {
         batch = { step: frames.step, deltas: [], finished: [], failed: [] };
         batches.set(stream, batch);
       }
       return batch;
+    };
+    const batchOf = (frame: { requestId: string; epoch: number }): relay.StepBatch | null => {
+      const claim = this.#claimOf(frame);
+      if (claim?.granted && claim.stream !== null) return batchTo(claim.stream);
+      const early = claim?.early(frames.step) ?? null;
+      if (early === null) this.#droppedFramesTotal += 1;
+      return early;
     };
     // The encoder only reads the arrays of a delta, which is all that `readonly` asks for.
     for (const delta of frames.deltas) batchOf(delta)?.deltas.push(delta as relay.Delta);
