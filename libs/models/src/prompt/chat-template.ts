@@ -2,7 +2,7 @@ import type { AddedToken } from '../tokenizer/added-token.ts';
 import { splitAddedTokens } from '../tokenizer/split-added-tokens.ts';
 import { CHAT_ROLES } from './chat-message.ts';
 import { isKnownFilter } from './jinja/jinja-expressions.ts';
-import { jinjaGlobals } from './jinja/jinja-globals.ts';
+import { jinjaContext } from './jinja/jinja-globals.ts';
 import type { JinjaScope } from './jinja/jinja-scope.ts';
 import { JINJA_TESTS } from './jinja/jinja-tests.ts';
 import { filterName, markTemplate, templateNodes } from './mark-template.ts';
@@ -65,8 +65,8 @@ export class ChatTemplate {
     const clash = this.#marked.markers.clashesWith(privateUse);
     const marked = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
     const { program, markers, tokens } = marked;
-    const globals = jinjaGlobals({ ...variables, ...tokens }, now);
-    const written = runTemplate(program, globals);
+    const context = jinjaContext({ ...variables, ...tokens }, now);
+    const written = runTemplate(program, context);
     const parts = splitAddedTokens(written, markers.marked).map((part) =>
       'token' in part ? part : { text: markers.unmark(part.text), atStart: part.start === 0 },
     );
@@ -102,9 +102,9 @@ function parseTemplate(source: string): TemplateNode {
   return program;
 }
 
-function runTemplate(program: TemplateNode, globals: JinjaScope): string {
+function runTemplate(program: TemplateNode, context: JinjaScope): string {
   try {
-    return new TemplateInterpreter().run(program, globals);
+    return new TemplateInterpreter().run(program, context);
   } catch (error) {
     if (error instanceof TemplateError) {
       throw error;

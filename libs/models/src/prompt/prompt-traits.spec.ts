@@ -63,6 +63,13 @@ describe('the traits of a chat template', () => {
     expect(traitsOf(template).variables).toEqual(['date_string', 'quiet', 'sep', 'thinking']);
   });
 
+  it('name a function of Jinja where they read it as a value', () => {
+    const uses =
+      "{% if strftime_now is defined %}{{ strftime_now('%Y') }}{% endif %}{% for i in range(1) %}{% endfor %}";
+    expect(traitsOf(`${uses}${TURNS}`).variables).toEqual([]);
+    expect(traitsOf(`${uses}${TURNS}{{ dict.greeting }}{{ range }}`).variables).toEqual(['dict', 'range']);
+  });
+
   it('of Mistral’s kind get ids of nine letters and digits, the same for a call and its result', () => {
     const template = `{% for m in messages %}{% for c in m.tool_calls or [] %}{% if c.id | length != 9 %}{{ raise_exception('length 9') }}{% endif %}[{{ c.id }} {{ c.function.arguments | tojson }}]{% endfor %}{% if m.tool_call_id %}<{{ m.tool_call_id }}>{% endif %}{{ m.content }}{% endfor %}{% for t in tools or [] %}{{ t.function.name }}{% endfor %}`;
     const renderer = PromptRenderer.fromCard({ ...card, chatTemplate: template });

@@ -36,8 +36,8 @@ class LoopControl extends Error {
  */
 export class TemplateInterpreter extends JinjaExpressions {
   /** The text that a template writes. @throws Error, TemplateError as the template does */
-  run(program: TemplateNode, globals: JinjaScope): string {
-    return this.#write(program.body, new JinjaScope(globals));
+  run(program: TemplateNode, context: JinjaScope): string {
+    return this.#write(program.body, new JinjaScope(context));
   }
 
   #write(statements: unknown, scope: JinjaScope): string {

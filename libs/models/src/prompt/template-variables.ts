@@ -1,12 +1,10 @@
+import { JINJA_FUNCTIONS } from './jinja/jinja-globals.ts';
 import { isTemplateNode, templateNodes } from './mark-template.ts';
 import type { TemplateNode } from './template-library.ts';
 
-/** What every rendering gives a template, and what templates call; never a caller's to set. */
+/** What every rendering gives a template, and what is part of the language; never a caller's to set. */
 const GIVEN = new Set(
-  (
-    'messages tools documents add_generation_prompt strftime_now raise_exception namespace range loop caller dict ' +
-    'true false none True False None'
-  ).split(' '),
+  'messages tools documents add_generation_prompt loop caller true false none True False None'.split(' '),
 );
 
 /** Fields that hold names of members, filters, tests and arguments instead of variables, by node type. */
@@ -19,7 +17,8 @@ const NAMING_FIELDS: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * The names that a template reads from outside: those that a caller can set. A name that the template itself sets counts
- * where it is asked whether it is defined, as `enable_thinking` often is before it gets its default.
+ * where it is asked whether it is defined, as `enable_thinking` often is before it gets its default. The name of a function
+ * counts where it is read as a value, neither called nor asked for.
  */
 export function templateVariables(program: TemplateNode, templateTokens: Readonly<Record<string, string>>): string[] {
   const read = new Set<string>();
@@ -31,7 +30,7 @@ export function templateVariables(program: TemplateNode, templateTokens: Readonl
     if (node.type === 'Set') addNames(node.assignee, own);
     if (node.type === 'For') addNames(node.loopvar, local);
     if (node.type === 'Macro') addNames([node.name, node.args], local);
-    const asks = node.type === 'TestExpression' ? /defined/.test(nameOf(node.test)) : nameOf(node.filter) === 'default';
+    const asks = asksDefined(node) || nameOf(node.filter) === 'default';
     if (asks && isTemplateNode(node.operand) && node.operand.type === 'Identifier') addNames(node.operand, asked);
   }
   return [...read]
@@ -48,11 +47,22 @@ function collectReads(node: unknown, read: Set<string>): void {
   } else if (isTemplateNode(node)) {
     if (node.type === 'Identifier') read.add(String(node.value));
     for (const [field, child] of Object.entries(node)) {
+      if (usesFunction(node, field, child)) continue;
       if (field === 'filter') collectReads((child as TemplateNode).args, read);
       else if (node.type === 'MemberExpression' && field === 'property' && node.computed !== true) continue;
       else if (!(NAMING_FIELDS[node.type] ?? []).includes(field)) collectReads(child, read);
     }
   }
+}
+
+/** Whether a node calls one of Jinja's functions, or asks whether there is one: `strftime_now is defined`. */
+function usesFunction(node: TemplateNode, field: string, child: unknown): boolean {
+  const uses = (node.type === 'CallExpression' && field === 'callee') || (asksDefined(node) && field === 'operand');
+  return uses && isTemplateNode(child) && child.type === 'Identifier' && JINJA_FUNCTIONS.has(String(child.value));
+}
+
+function asksDefined(node: TemplateNode): boolean {
+  return node.type === 'TestExpression' && /defined/.test(nameOf(node.test));
 }
 
 function addNames(node: unknown, names: Set<string>): void {

@@ -15,26 +15,47 @@ import {
 
 const MAX_RANGE = 100_000;
 
-/** The names that a template can see: Jinja's and Hugging Face's globals and the given variables, nothing else. */
-export function jinjaGlobals(variables: Readonly<Record<string, unknown>>, now: Date): JinjaScope {
-  const scope = new JinjaScope();
-  for (const [name, value] of Object.entries(variables)) scope.set(name, jinjaValueOf(value));
-  const constants = { true: true, false: false, none: null, True: true, False: false, None: null };
-  for (const [name, value] of Object.entries(constants)) scope.set(name, value);
-  const functions: Record<string, (given: JinjaArguments) => JinjaValue> = {
-    raise_exception: (given) => {
-      const message = textOf(argumentOf(given, 0, 'message'));
-      throw new TemplateError(`messages: the model's chat template refuses the conversation: ${message}`, {
-        param: 'messages',
-      });
-    },
-    range: boundedRange,
-    namespace: (given) => new JinjaNamespace(entriesOf(given)),
-    dict: (given) => new Map(entriesOf(given)),
-    strftime_now: (given) => strftime(now, textOf(argumentOf(given, 0, 'format'))),
-  };
-  for (const [name, call] of Object.entries(functions)) scope.set(name, new JinjaFunction(name, call));
-  return scope;
+/** Literals to Jinja's parser and names to ours; no variable hides them. */
+const CONSTANTS: ReadonlyMap<string, JinjaValue> = new Map<string, JinjaValue>([
+  ['true', true],
+  ['false', false],
+  ['none', null],
+  ['True', true],
+  ['False', false],
+  ['None', null],
+]);
+
+/** Jinja's and Hugging Face's functions that are the same in every rendering. */
+const FUNCTIONS: Readonly<Record<string, (given: JinjaArguments) => JinjaValue>> = {
+  raise_exception: (given) => {
+    const message = textOf(argumentOf(given, 0, 'message'));
+    throw new TemplateError(`messages: the model's chat template refuses the conversation: ${message}`, {
+      param: 'messages',
+    });
+  },
+  range: boundedRange,
+  namespace: (given) => new JinjaNamespace(entriesOf(given)),
+  dict: (given) => new Map(entriesOf(given)),
+};
+
+const CLOCK = 'strftime_now';
+
+/** Names that templates call. A variable of the same name hides the function, as in Jinja. */
+export const JINJA_FUNCTIONS: ReadonlySet<string> = new Set([...Object.keys(FUNCTIONS), CLOCK]);
+
+/** Shared by all renderings: blocks set names in scopes of their own, and no template changes a value. */
+const GLOBALS = new JinjaScope();
+for (const [name, value] of CONSTANTS) GLOBALS.set(name, value);
+for (const [name, call] of Object.entries(FUNCTIONS)) GLOBALS.set(name, new JinjaFunction(name, call));
+
+/** The names that a template can see: the given variables, and behind them Jinja's and Hugging Face's globals. */
+export function jinjaContext(variables: Readonly<Record<string, unknown>>, now: Date): JinjaScope {
+  const context = new JinjaScope(GLOBALS);
+  context.set(CLOCK, new JinjaFunction(CLOCK, (given) => strftime(now, textOf(argumentOf(given, 0, 'format')))));
+  for (const [name, value] of Object.entries(variables)) {
+    if (!CONSTANTS.has(name)) context.set(name, jinjaValueOf(value));
+  }
+  return context;
 }
 
 /** The entries of a mapping or of a list of pairs, and the named arguments. */

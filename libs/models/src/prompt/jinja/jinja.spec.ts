@@ -8,9 +8,9 @@ import { floatText } from './jinja-text.ts';
 const FIXTURE = new URL('../../../../../test/fixtures/jinja-expressions.json', import.meta.url);
 const { variables, cases } = JSON.parse(readFileSync(FIXTURE, 'utf8'));
 
-function render(source: string): string {
+function render(source: string, given: object = variables): string {
   const template = new ChatTemplate({ source, templateTokens: {}, controlTokens: [] });
-  return template.render({ tools: null, documents: null, ...variables }, new Set(), new Date(0)).text;
+  return template.render({ tools: null, documents: null, ...given }, new Set(), new Date(0)).text;
 }
 
 describe('templates', () => {
@@ -26,6 +26,24 @@ describe('templates', () => {
     'are refused when they are loaded where they use what is unknown: %s',
     (source) => expect(() => render(source)).toThrow(UnsupportedTemplateError),
   );
+
+  // As render() of Jinja2 3.1 does with the same names.
+  it('see a variable in the place of a function of the same name, and never in the place of a constant', () => {
+    const given = {
+      range: 'r',
+      dict: { a: 1 },
+      namespace: [2],
+      strftime_now: 'now',
+      raise_exception: false,
+      true: 'no',
+    };
+    const shown = '{{ range }} {{ dict.a }} {{ namespace }} {{ strftime_now }} {{ raise_exception }} {{ true }}';
+    expect(render(shown, given)).toBe('r 1 [2] now False True');
+    expect(render('{% macro m() %}{{ range }}{% endmacro %}{{ m() }}', given)).toBe('r');
+    expect(() => render('{{ range(1) }}', given)).toThrow(/'str' object is not callable/);
+    expect(render('{% set range = 1 %}{{ range }}{{ namespace(x=2).x }}{{ dict(a=3).a }}', {})).toBe('123');
+    expect(render("{{ range(2) | list }}{{ strftime_now('%Y') }}", {})).toBe('[0, 1]1970');
+  });
 
   it('can not change values, reach prototypes, or take more work or room than a conversation needs', () => {
     for (const source of [
