@@ -316,6 +316,7 @@ describe('a refusal', () => {
     ['no key', { authorization: '' }, 401, 'invalid_api_key'],
     ['a wrong key', { authorization: 'Bearer sk-wrong' }, 401, 'invalid_api_key'],
     ['another content type', { 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
+    ['a packed body', { 'content-encoding': 'gzip' }, 415, 'unsupported_media_type'],
   ])('of %s has its status', async (_, headers, status, code) => {
     const response = await ask({}, headers);
     expect(response.status).toBe(status);
@@ -389,6 +390,41 @@ describe('a refusal', () => {
     const method = await fetch(`${api.url}/v1/chat/completions`);
     expect([method.status, ErrorBody.parse(await method.json()).error.code]).toEqual([405, 'method_not_allowed']);
   });
+});
+
+describe('what no route sees', () => {
+  /** All that the server sends to these bytes until it closes the connection. */
+  async function answerTo(bytes: string): Promise<string> {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(bytes);
+    let answer = '';
+    for await (const piece of socket) answer += piece;
+    return answer;
+  }
+
+  it.each([
+    ['no HTTP', 'hello\r\n\r\n', 400],
+    [
+      'two lengths of a body',
+      'POST /v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n',
+      400,
+    ],
+    ['headers without an end', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(40_000)}\r\n\r\n`, 431],
+  ])('is refused with OpenAI’s body and an id: %s', async (_, bytes, status) => {
+    const answer = await answerTo(bytes);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*\r\nx-request-id: req_`));
+    expect(ErrorBody.parse(JSON.parse(answer.split('\r\n\r\n')[1]!)).error.code).toBe('invalid_request');
+  });
+
+  it.each(['/v1/models/%zz', `/v1/requests/${'a'.repeat(5_000)}`])(
+    'is an address that can not be read',
+    async (path) => {
+      const response = await fetch(`${api.url}${path}`, { headers: { authorization: `Bearer ${TEST_KEY}` } });
+      expect([response.status, response.headers.has('x-request-id')]).toEqual([400, true]);
+      expect(ErrorBody.parse(await response.json()).error.code).toBe('invalid_request');
+    },
+  );
 });
 
 describe('a failure at the worker', () => {

@@ -150,6 +150,14 @@ describe('GET /v1/requests/{id}', () => {
       body: JSON.stringify({ model: card.model, messages: [{ role: 'user', content: 'Hello' }] }),
     });
     await expect.poll(() => stateOf(who, unnamed.headers.get('x-request-id') ?? '')).toBe('finished');
+    const longest = 'r'.repeat(128);
+    await (
+      await call(0, who, 'POST', '/v1/chat/completions', {
+        body: JSON.stringify({ model: card.model, messages: [{ role: 'user', content: 'Hello' }] }),
+        headers: { 'x-request-id': longest },
+      })
+    ).text();
+    await expect.poll(() => stateOf(who, longest)).toBe('finished');
   });
 
   it('tells a queued request its place and its wait, and a running one that it runs', async () => {

@@ -21,6 +21,15 @@ export function requestIdOf(headers: Readonly<Record<string, string | string[] |
     : `${OWN_ID}${randomUUID().replaceAll('-', '')}`;
 }
 
+/** @throws MillraceError unsupported_media_type for a body that would have to be unpacked first */
+function refuseEncodedBody(encoding: string | undefined): void {
+  if (encoding === undefined || /^\s*(identity)?\s*$/i.test(encoding)) return;
+  throw new MillraceError(
+    'unsupported_media_type',
+    `The request body is encoded as ${JSON.stringify(encoding)} by its content-encoding. Send it as plain JSON.`,
+  );
+}
+
 /**
  * What happens to every request around its controller: an id, no new work while stopping, the key (before a byte of the
  * body is read), a strict JSON body, a log line at the end.
@@ -54,6 +63,7 @@ export function addApiHooks(
     }
     request.tenant = await authenticator.authenticate(request.headers.authorization);
     request.observer?.authenticated(request.tenant.tenantId);
+    refuseEncodedBody(request.headers['content-encoding']);
   });
   server.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown';

@@ -75,7 +75,7 @@ export const CHAT_FIELDS = {
 
   top_k: z.int().min(-1).max(1_000_000).nullish().describe('Extension. Default 0: all tokens; −1 means the same.'),
   min_p: z.number().min(0).max(1).nullish().describe('Extension. Default 0.'),
-  repetition_penalty: z.number().gt(0).max(2).nullish().describe('Extension. Default 1.'),
+  repetition_penalty: z.number().min(0.01).max(2).nullish().describe('Extension. Default 1.'),
   priority: z
     .enum(['high', 'normal', 'low'])
     .nullish()
