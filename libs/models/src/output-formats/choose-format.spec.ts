@@ -31,6 +31,13 @@ describe('chooseOutputFormat', () => {
 
   it.each([
     ['{{ "<|tools_prefix|>" }}', 'apertus'],
+    ["{{ '<start_function_call>call:' }}", 'functiongemma'],
+    ["{{ '<longcat_tool_call>' }}", 'longcat'],
+    ["{{ '<think></think> and <response></response>' }}{{ '<|tool_call|>' }}", 'granite'],
+    ["{{ '<|tool_call|>' }}", 'json-list'],
+    ["{{ '<answer>' }}{{ '<tool_calls>' }}", 'hunyuan'],
+    ["{{ '<function_calls>' }}", 'olmo'],
+    ["{{ '<function_call> ' }}", 'json-list'],
     ['{{ "<|action_start|><|plugin|>" }}', 'internlm'],
     ["{{ 'Action:\\n```json\\n[' }}", 'cohere'],
     ['List of tools: [{{ tools }}]', 'pythonic'],

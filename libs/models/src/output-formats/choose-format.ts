@@ -5,17 +5,22 @@ import { deepseek } from './formats/deepseek.ts';
 import { deepseekDsml } from './formats/deepseek-dsml.ts';
 import { functionary } from './formats/functionary.ts';
 import { functionaryV32 } from './formats/functionary-v32.ts';
+import { functiongemma } from './formats/functiongemma.ts';
 import { gemma } from './formats/gemma.ts';
 import { generic } from './formats/generic.ts';
 import { glm } from './formats/glm.ts';
 import { gptOss } from './formats/gpt-oss.ts';
+import { granite } from './formats/granite.ts';
 import { hermes } from './formats/hermes.ts';
+import { hunyuan } from './formats/hunyuan.ts';
 import { internlm } from './formats/internlm.ts';
 import { jsonList } from './formats/json-list.ts';
 import { kimi } from './formats/kimi.ts';
 import { llama3Json } from './formats/llama3-json.ts';
+import { longcat } from './formats/longcat.ts';
 import { minimax } from './formats/minimax.ts';
 import { mistral } from './formats/mistral.ts';
+import { olmo } from './formats/olmo.ts';
 import { pythonic } from './formats/pythonic.ts';
 import { qwen3Coder } from './formats/qwen3-coder.ts';
 import { seedOss } from './formats/seed-oss.ts';
@@ -29,6 +34,8 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
   [/｜DSML｜/, deepseekDsml],
   [/<｜tool▁calls?▁begin｜>/, deepseek],
   [/<\|tool_call>/, gemma],
+  [/<start_function_call>/, functiongemma],
+  [/<longcat_tool_call>/, longcat],
   [/<\|tool_call_begin\|>/, kimi],
   [/<\|channel\|>[\s\S]*<\|message\|>/, gptOss],
   [/\[TOOL_CALLS\]/, mistral],
@@ -41,7 +48,10 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
   [/<minimax:tool_call>/, minimax],
   [/<arg_key>/, glm],
   [/<function=[\s\S]*<parameter=/, qwen3Coder],
-  [/<tool_calls>|<TOOLCALL>|<\|function_call\|>|functools\[|<\|role_sep\|>|<\|tool_call\|>/, jsonList],
+  [/<response>[\s\S]*<\|tool_call\|>|<\|tool_call\|>[\s\S]*<response>/, granite],
+  [/<answer>[\s\S]*<tool_calls>|<tool_calls>[\s\S]*<answer>|<｜hy_/, hunyuan],
+  [/<function_calls>/, olmo],
+  [/<tool_calls>|<TOOLCALL>|<\|?function_call\|?>|functools\[|<\|role_sep\|>|<\|tool_call\|>/, jsonList],
   [/<tool_call>/, hermes],
   [/>>>all|>>>' ?\+|'>>>/, functionaryV32],
   [/<function=/, functionary],
@@ -58,6 +68,11 @@ export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
     deepseek,
     deepseekDsml,
     functionary,
+    olmo,
+    longcat,
+    hunyuan,
+    granite,
+    functiongemma,
     functionaryV32,
     gemma,
     generic,

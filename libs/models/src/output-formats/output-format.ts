@@ -34,6 +34,8 @@ export interface OutputFormat {
     readonly endedBy?: readonly string[];
     /** Blocks with nothing in them, which may come again behind the first one and mean nothing. */
     readonly empty?: readonly string[];
+    /** Marks around the content that follows a block at once; they mean nothing there. */
+    readonly wrapper?: { readonly open: string; readonly close: string };
   };
   /**
    * Reads the calls behind an opening. @throws MalformedCall, after which everything since the last complete call (or since the

@@ -65,15 +65,7 @@ const WRITERS: Record<string, Writer> = {
           `<|start|>assistant<|channel|>commentary to=functions.${call.name} <|constrain|>json<|message|>${JSON.stringify(call.args)}<|call|>`,
       )
       .join('')}`,
-  pythonic: ({ calls }) =>
-    `[${calls
-      .map(
-        (call) =>
-          `${call.name}(${entries(call)
-            .map(([key, value]) => `${key}=${python(value)}`)
-            .join(', ')})`,
-      )
-      .join(', ')}]`,
+  pythonic: ({ calls }) => `[${calls.map(pythonic).join(', ')}]`,
   'qwen3-coder': ({ content, calls }) =>
     content +
     calls
@@ -126,15 +118,15 @@ const WRITERS: Record<string, Writer> = {
       )
       .join('')}</｜DSML｜function_calls>`,
   gemma: ({ content, calls }) =>
+    content + calls.map((call) => `\n<|tool_call>call:${gemmaCall(call, '<|"|>')}<tool_call|>`).join(''),
+  functiongemma: ({ content, calls }) =>
     content +
-    calls
-      .map(
-        (call) =>
-          `\n<|tool_call>call:${call.name}{${entries(call)
-            .map(([k, v]) => `${k}:${gemmaText(v)}`)
-            .join(',')}}<tool_call|>`,
-      )
-      .join(''),
+    calls.map((call) => `\n<start_function_call>call:${gemmaCall(call, '<escape>')}<end_function_call>`).join(''),
+  longcat: ({ content, calls }) =>
+    content + calls.map((call) => `\n<longcat_tool_call>${object(call)}</longcat_tool_call>`).join(''),
+  granite: ({ content, calls }) => `${content}\n<|tool_call|> ${list(calls)}`,
+  hunyuan: ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
+  olmo: ({ content, calls }) => `${content}\n<function_calls>${calls.map(pythonic).join('\n')}</function_calls>`,
 };
 /** Families whose calls are the whole answer. */
 const WITHOUT_CONTENT = ['llama3-json', 'pythonic'];
@@ -160,12 +152,19 @@ function python(value: unknown): string {
     .map(([key, item]) => `${JSON.stringify(key)}: ${python(item)}`)
     .join(', ')}}`;
 }
-function gemmaText(value: unknown): string {
-  if (typeof value === 'string') return `<|"|>${value}<|"|>`;
-  if (Array.isArray(value)) return `[${value.map(gemmaText).join(',')}]`;
+function pythonic(call: Call): string {
+  const written = entries(call).map(([key, value]) => `${key}=${python(value)}`);
+  return `${call.name}(${written.join(', ')})`;
+}
+function gemmaCall({ name, args }: Call, quote: string): string {
+  return name + gemmaText(args, quote);
+}
+function gemmaText(value: unknown, quote: string): string {
+  if (typeof value === 'string') return quote + value + quote;
+  if (Array.isArray(value)) return `[${value.map((item) => gemmaText(item, quote)).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   return `{${Object.entries(value)
-    .map(([key, item]) => `${key}:${gemmaText(item)}`)
+    .map(([key, item]) => `${key}:${gemmaText(item, quote)}`)
     .join(',')}}`;
 }
 
@@ -227,7 +226,7 @@ describe('OutputParser', () => {
           cuts,
           fc.boolean(),
           (said, calls, places, wholeCalls) => {
-            const marks = ['</parameter>', '</arg_value>', '</｜DSML｜parameter>', '<|"|>'];
+            const marks = ['</parameter>', '</arg_value>', '</｜DSML｜parameter>', '<|"|>', '<escape>'];
             fc.pre(!marks.some((mark) => JSON.stringify(calls).includes(mark)));
             const output = write({ content: withContent ? said : '', calls });
             const parsed = parse(name, [output], { wholeCalls });
@@ -360,6 +359,22 @@ describe('OutputParser', () => {
     expect(parse('hermes', ['<think>a</think>b'], { reasoning: 'off' }).content).toBe('<think>a</think>b');
   });
 
+  it('drops the marks around an answer behind reasoning, and only there', () => {
+    const thought = '<think>Hm.</think>\n';
+    for (const [name, open, close] of [
+      ['granite', '<response>', '</response>'],
+      ['hunyuan', '<answer>', '</answer>'],
+    ] as const) {
+      const said = `${thought}${open}\nYes.\n${close}`;
+      const expected = { content: 'Yes.\n', reasoning: 'Hm.', calls: [] };
+      expect(parse(name, [said])).toEqual(expected);
+      expect(parse(name, said.split(''), { tools: null })).toEqual(expected);
+      for (const other of [`${open}Yes.${close}`, `So ${open}Yes.${close}`])
+        expect(parse(name, [other]).content).toBe(other);
+      expect(parse('hermes', [thought + open + close]).content).toBe(open + close);
+    }
+  });
+
   it('takes text for text where the schema says string, and values as JSON elsewhere', () => {
     const said =
       '<tool_call>\n<function=look_up>\n<parameter=text>\n12\n</parameter>\n<parameter=value>\n12\n</parameter>\n<parameter=other>\nnot json\n</parameter>\n</function>\n</tool_call>';
@@ -377,6 +392,8 @@ describe('OutputParser', () => {
       ['llama3-json', '<|python_tag|>{"type": "function", "name": "look_up", "parameters": {"a": 1}}<|eom_id|>'],
       ['json-list', ' functools[{"name": "look_up", "arguments": {"a": 1}}]'],
       ['pythonic', '<|python_start|>[look_up(a=1)]<|python_end|>'],
+      ['olmo', '<function_calls>\nlook_up(a=1)\n</function_calls>'],
+      ['json-list', '<function_call> {"name": "look_up", "arguments": {"a": 1}}'],
       [
         'gpt-oss',
         '<|channel|>analysis<|message|>hm<|end|><|start|>assistant to=functions.look_up<|channel|>commentary<|message|>{"a": 1}',

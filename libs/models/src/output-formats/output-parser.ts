@@ -81,26 +81,33 @@ function* readOutput(options: OutputParserOptions, source: TextSource, sink: Cal
     yield* format.readOutput({ source, sink, opening: '' });
     return;
   }
+  const dropped = [...(format.dropped ?? [])];
   if (format.reasoning && reasoning !== 'off') {
-    yield* readReasoning(format.reasoning, reasoning === 'opened', source, sink);
+    const { empty = [], wrapper } = format.reasoning;
+    dropped.push(...empty);
+    const hasBlock = yield* readReasoning(format.reasoning, reasoning === 'opened', source, sink);
+    if (hasBlock && wrapper !== undefined && (yield* source.skip(wrapper.open)) !== null) {
+      yield* source.skipSpace();
+      source.hold();
+      dropped.push(wrapper.close);
+    }
   }
-  const dropped = [...(format.dropped ?? []), ...(reasoning === 'off' ? [] : (format.reasoning?.empty ?? []))];
   if (options.tools) yield* readContent(format, dropped, source, sink);
   else yield* readPlainText(dropped, source, sink);
 }
 
-/** White space at the block's borders belongs to neither the reasoning nor the content. */
+/** Whether a whole block was read. White space at its borders belongs to neither the reasoning nor the content. */
 function* readReasoning(
   block: NonNullable<OutputFormat['reasoning']>,
   opened: boolean,
   source: TextSource,
   sink: CallSink,
-): Reading {
+): Reading<boolean> {
   const space = yield* source.skipSpace();
   const found = yield* source.skip(block.open);
   if (found === null && !opened) {
     sink.pendingSpace(space);
-    return;
+    return false;
   }
   sink.inReasoning = true;
   yield* source.skipSpace();
@@ -108,7 +115,7 @@ function* readReasoning(
   for (;;) {
     source.hold();
     const unit = yield* source.peek();
-    if (unit === '') return;
+    if (unit === '') return false;
     if ((yield* source.skip(block.close)) !== null || (yield* source.match(block.endedBy ?? [])) !== null) break;
     source.advance(1);
     if (isSpace(unit)) {
@@ -120,6 +127,7 @@ function* readReasoning(
   }
   sink.inReasoning = false;
   yield* source.skipSpace();
+  return true;
 }
 
 function* readPlainText(dropped: readonly string[], source: TextSource, sink: CallSink): Reading {

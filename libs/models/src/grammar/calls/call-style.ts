@@ -54,18 +54,15 @@ export interface CallStyle {
 }
 
 const OBJECT: CallShape = { kind: 'object', name: 'name', arguments: 'arguments' };
-const HERMES: CallStyle = {
-  spelling: JSON_SPELLING,
-  lists: [
-    {
-      mark: '<tool_call>',
-      open: '␤',
-      call: OBJECT,
-      separator: '␤</tool_call>␤<tool_call>␤',
-      close: '␤</tool_call>',
-    },
-  ],
-};
+
+const hermesList = (open: string, close: string): CallList => ({
+  mark: open,
+  open: '␤',
+  call: OBJECT,
+  separator: `␤${close}␤${open}␤`,
+  close: `␤${close}`,
+});
+const HERMES: CallStyle = { spelling: JSON_SPELLING, lists: [hermesList('<tool_call>', '</tool_call>')] };
 
 const jsonList = (mark: string, close: LooseText): CallList => ({
   mark,
@@ -110,6 +107,17 @@ const coderList = (open: string, close: string): CallList => ({
   },
   separator: `␤${close}␤${open}␤`,
   close: `␤${close}`,
+});
+
+const gemmaSpelling = (quote: string): Spelling => ({
+  ...JSON_SPELLING,
+  stringOpen: quote,
+  stringClose: quote,
+  keyOpen: '',
+  keyClose: '',
+  keyPattern: '^[A-Za-z_][A-Za-z0-9_-]*$',
+  escaped: false,
+  forbidden: [quote],
 });
 
 const forbidding = (...forbidden: string[]): Spelling => ({ ...JSON_SPELLING, forbidden });
@@ -219,16 +227,7 @@ export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
     ],
   },
   gemma: {
-    spelling: {
-      ...JSON_SPELLING,
-      stringOpen: '<|"|>',
-      stringClose: '<|"|>',
-      keyOpen: '',
-      keyClose: '',
-      keyPattern: '^[A-Za-z_][A-Za-z0-9_-]*$',
-      escaped: false,
-      forbidden: ['<|"|>'],
-    },
+    spelling: gemmaSpelling('<|"|>'),
     lists: [
       {
         mark: '',
@@ -239,6 +238,20 @@ export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
       },
     ],
   },
+  functiongemma: {
+    spelling: gemmaSpelling('<escape>'),
+    lists: [
+      {
+        mark: '',
+        open: '',
+        call: { kind: 'named', head: (name) => `<start_function_call>call:${name}`, tail: '<end_function_call>' },
+        separator: '',
+        close: '',
+      },
+    ],
+  },
+  granite: { spelling: JSON_SPELLING, lists: [jsonList('<|tool_call|>', ''), jsonList('<tool_call>', '')] },
+  hunyuan: { spelling: JSON_SPELLING, lists: [jsonList('<tool_calls>', '␤</tool_calls>')] },
   'json-list': {
     spelling: JSON_SPELLING,
     lists: [
@@ -248,8 +261,22 @@ export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
       jsonList('functools[', ''),
       jsonList('<|tool_call|>', ''),
       { mark: '<|function_call|>', open: '', call: OBJECT, separator: '␤', close: '' },
+      { mark: '<function_call>', open: '␠', call: OBJECT, separator: '\n<function_call>␠', close: '' },
       { mark: '<|message_sep|>\n\nfunction call<|role_sep|>\n', open: '', call: OBJECT, separator: '␤', close: '' },
       { ...jsonList('', ''), open: '[', bare: true },
+    ],
+  },
+  longcat: { spelling: JSON_SPELLING, lists: [hermesList('<longcat_tool_call>', '</longcat_tool_call>')] },
+  olmo: {
+    spelling: PYTHON_SPELLING,
+    lists: [
+      {
+        mark: '<function_calls>',
+        open: '␤',
+        call: { kind: 'pythonic' },
+        separator: '\n',
+        close: '␤</function_calls>',
+      },
     ],
   },
   apriel: { spelling: JSON_SPELLING, lists: [jsonList('<tool_calls>', '␤</tool_calls>')] },

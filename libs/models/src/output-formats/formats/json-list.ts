@@ -2,8 +2,8 @@ import { type OutputFormat, THINK } from '../output-format.ts';
 import { NAME_AND_ARGUMENTS, readJsonCalls } from '../readers/json-calls.ts';
 
 /**
- * Families that write the Hermes object or a list of them between other marks: MiniMax M1, Hunyuan and Jamba
- * (`<tool_calls>`), Nemotron Nano 2 (`<TOOLCALL>`), Granite 3 (`<|tool_call|>`), GigaChat 3 (`function call<|role_sep|>`) and 3.1
+ * Families that write the Hermes object or a list of them between other marks: MiniMax M1 and Jamba
+ * (`<tool_calls>`), Nemotron Nano 2 (`<TOOLCALL>`), Granite 20B (`<function_call>`), GigaChat 3 (`function call<|role_sep|>`) and 3.1
  * (`<|function_call|>`), Firefunction and Phi 4 mini (`functools`), and xLAM (a bare list, also in a code fence, `<tool_call>` or
  * behind `[TOOL_CALLS]`).
  */
@@ -14,6 +14,7 @@ export const jsonList: OutputFormat = {
     '<TOOLCALL>',
     '<|tool_call|>',
     '<|function_call|>',
+    '<function_call>',
     'function call<|role_sep|>',
     'functools[',
     '[TOOL_CALLS]',
