@@ -10,7 +10,7 @@ const COMMON = {
   positions: 4_096,
   normEpsilon: 1e-6,
   ropeTheta: 10_000,
-  ropeScaling: { type: 'none', factor: 1, originalPositions: 0, attentionFactor: 1 },
+  ropeScaling: { type: 'none', factor: 1, originalPositions: 0, attentionFactor: 1, betaFast: 32, betaSlow: 1 },
 } as const;
 
 function shape(

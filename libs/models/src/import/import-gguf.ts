@@ -1,6 +1,8 @@
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { openModelFolder } from '../folder/model-folder.ts';
+import { ModelFolderError } from '../folder/model-folder-error.ts';
+import { isFileSystemError, putInPlace, whatIsThere } from '../folder/new-folder.ts';
 import { type DecoderDescription, describeDecoder } from './decoder/decoder-description.ts';
 import { decoderGraph } from './decoder/decoder-graph.ts';
 import { DecoderWeights } from './decoder/decoder-weights.ts';
@@ -57,23 +59,26 @@ export interface ImportedModel {
  */
 export async function importGguf(options: ImportOptions): Promise<ImportedModel> {
   const folder = resolve(options.folder);
-  const existing = await readdir(folder).catch(() => []);
-  if (existing.length > 0)
-    throw new ModelImportError(options.file, `the folder ${folder} is not empty`, 'remove it or name another folder');
+  const there = await whatIsThere(folder).catch((cause) => throwUnwritten(options.file, folder, cause));
+  if (there !== null) throw new ModelImportError(options.file, there, 'remove it or name another folder');
   await using file = await GgufFile.open(options.file);
-  const described = describeDecoder(file);
-  const decoder = { ...described, positions: Math.min(options.positions ?? described.positions, described.positions) };
+  const decoder = describeDecoder(file, options.positions);
   const tokenizer = await tokenizerOf(file, decoder, options);
   const weights = await DecoderWeights.of(file, decoder, {
     eightBitDense: options.quantize === 'q8',
     layout: options.layout ?? 'near',
   });
-  const divisors = file.tensors.get('rope_freqs.weight');
-  const rotary = rotaryTables(decoder, divisors === undefined ? null : await file.floats(divisors));
+  if (tokenizer.tokenCount > weights.vocabulary && options.tokenizerFolder === undefined)
+    throw new ModelImportError(
+      file.path,
+      `tokenizer.ggml.tokens lists ${tokenizer.tokenCount} tokens, tensor token_embd.weight has rows for ${weights.vocabulary}`,
+      'take another file: its tokenizer and its weights are of different models',
+    );
+  const rotary = rotaryTables(decoder, weights.ropeDivisors);
 
   const unfinished = `${folder}.unfinished-${process.pid}`;
-  await mkdir(unfinished, { recursive: true });
   try {
+    await mkdir(unfinished, { recursive: true });
     let writtenBytes = 0;
     await saveOnnx(decoderGraph(decoder, weights, rotary), join(unfinished, 'model.onnx'), {
       pieceBytes: options.pieceBytes ?? DEFAULT_PIECE_BYTES,
@@ -84,9 +89,7 @@ export async function importGguf(options: ImportOptions): Promise<ImportedModel>
     });
     await writeFiles(unfinished, decoder, weights, tokenizer, options.tokenizerFolder);
     await openModelFolder(unfinished); // what cannot be served is not put in place
-    await mkdir(dirname(folder), { recursive: true });
-    await rm(folder, { recursive: true, force: true }); // empty: it was looked at
-    await rename(unfinished, folder);
+    await putInPlace(unfinished, folder);
     return {
       folder,
       decoder,
@@ -95,9 +98,23 @@ export async function importGguf(options: ImportOptions): Promise<ImportedModel>
       layouts: Object.fromEntries(weights.layouts),
       writtenBytes,
     };
+  } catch (error) {
+    if (error instanceof ModelFolderError) throw new ModelFolderError(folder, error.problems, { cause: error });
+    return throwUnwritten(options.file, folder, error);
   } finally {
-    await rm(unfinished, { recursive: true, force: true });
+    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
   }
+}
+
+/** Errors of the file system say neither what was to be done nor what helps. */
+function throwUnwritten(file: string, folder: string, cause: unknown): never {
+  if (!isFileSystemError(cause)) throw cause;
+  throw new ModelImportError(
+    file,
+    `the folder ${folder} cannot be written (${cause.message})`,
+    'make room there, or name a folder that can be written',
+    { cause },
+  );
 }
 
 async function tokenizerOf(
@@ -107,14 +124,22 @@ async function tokenizerOf(
 ): Promise<TokenizerFiles> {
   const metadata = new Map(file.metadata);
   if (options.chatTemplateFile !== undefined)
-    metadata.set('tokenizer.chat_template', await readFile(options.chatTemplateFile, 'utf8'));
+    metadata.set('tokenizer.chat_template', await givenText(file.path, options.chatTemplateFile, '--chat-template'));
   if (options.tokenizerFolder !== undefined) {
+    for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+      await givenText(file.path, join(options.tokenizerFolder, name), '--tokenizer');
     // The metadata is still read for the ids of the special tokens; its kind need not be known.
     metadata.set('tokenizer.ggml.model', 'gpt2');
     metadata.set('tokenizer.ggml.pre', 'gpt-2');
-    if (!metadata.has('tokenizer.ggml.merges')) metadata.set('tokenizer.ggml.merges', []);
+    metadata.set('tokenizer.ggml.merges', []);
   }
   return tokenizerFiles({ path: file.path, metadata }, decoder.positions);
+}
+
+async function givenText(file: string, path: string, option: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: Error) => {
+    throw new ModelImportError(file, `${path} cannot be read (${cause.message})`, `correct ${option}`, { cause });
+  });
 }
 
 async function writeFiles(

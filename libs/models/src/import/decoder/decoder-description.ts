@@ -1,15 +1,27 @@
 import type { GgufFile } from '../gguf/gguf-file.ts';
-import type { GgufValue } from '../gguf/gguf-header.ts';
+import { MetadataFields } from '../gguf/metadata-fields.ts';
 import { ModelImportError } from '../model-import-error.ts';
+import { refuseUnsupported } from './unsupported-fields.ts';
 
 export type Architecture = 'llama' | 'qwen2' | 'qwen3';
 export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'qwen3'];
+
+const TAKE_ONNX = 'take an ONNX export of the model instead (millrace models pull), or another model';
+/** What GroupQueryAttention rotates. */
+const HEAD_SIZE_STEP = 8;
+const MOST_ROTARY_BYTES = 2 ** 30;
+/** What the self-test at the start of a worker takes. */
+const LEAST_POSITIONS = 8;
 
 export interface RopeScaling {
   readonly type: 'none' | 'linear' | 'yarn';
   readonly factor: number;
   readonly originalPositions: number;
   readonly attentionFactor: number;
+  /** YaRN: dimensions that turn more often than this within the original positions are kept as they are. */
+  readonly betaFast: number;
+  /** YaRN: those that turn less often are interpolated. */
+  readonly betaSlow: number;
 }
 
 /** A decoder's sizes, from a GGUF's metadata. */
@@ -28,68 +40,102 @@ export interface DecoderDescription {
   readonly ropeScaling: RopeScaling;
 }
 
-/** @throws ModelImportError naming the metadata field that is missing or has a value that is not supported */
-export function describeDecoder(file: GgufFile): DecoderDescription {
+/**
+ * @param mostPositions of the longest sequence wanted; the model's own when it has fewer
+ * @throws ModelImportError naming the metadata field that is missing or has a value that is not supported
+ */
+export function describeDecoder(
+  file: Pick<GgufFile, 'path' | 'metadata'>,
+  mostPositions = Number.POSITIVE_INFINITY,
+): DecoderDescription {
   const fields = new MetadataFields(file.path, file.metadata);
-  const architecture = ARCHITECTURES.find((known) => known === fields.text('general.architecture'));
-  if (architecture === undefined)
-    throw new ModelImportError(
-      file.path,
-      `general.architecture is ${fields.text('general.architecture')}, supported are ${ARCHITECTURES.join(', ')}`,
-      'take an ONNX export of the model instead (millrace models pull), or another model',
+  const architecture = architectureOf(file.path, fields);
+  const key = (name: string) => `${architecture}.${name}`;
+  const hidden = fields.count(key('embedding_length'));
+  const heads = fields.count(key('attention.head_count'));
+  const kvHeads = fields.count(key('attention.head_count_kv'), heads);
+  if (heads % kvHeads !== 0)
+    throw fields.refusal(
+      key('attention.head_count_kv'),
+      kvHeads,
+      `which does not divide the ${heads} heads of queries`,
     );
-  const number = (name: string, fallback?: number) => fields.number(`${architecture}.${name}`, fallback);
-  const experts = number('expert_count', 0);
-  if (experts > 0)
-    throw new ModelImportError(
-      file.path,
-      `${architecture}.expert_count is ${experts}: mixtures of experts are not supported`,
-      'take a dense model',
+  const headSize = fields.count(key('attention.key_length'), hidden / heads);
+  if (headSize % HEAD_SIZE_STEP !== 0)
+    throw fields.refusal(
+      key('attention.key_length'),
+      headSize,
+      `heads must have a multiple of ${HEAD_SIZE_STEP} dimensions`,
+      TAKE_ONNX,
     );
-  const hidden = number('embedding_length');
-  const heads = number('attention.head_count');
-  const headSize = number('attention.key_length', hidden / heads);
   for (const name of ['attention.value_length', 'rope.dimension_count']) {
-    const size = number(name, headSize);
+    const size = fields.count(key(name), headSize);
     if (size !== headSize)
-      throw new ModelImportError(
-        file.path,
-        `${architecture}.${name} is ${size} where heads have ${headSize}; it must be the same`,
-        'take an ONNX export of the model instead',
-      );
+      throw fields.refusal(key(name), size, `where heads have ${headSize}; it must be the same`, TAKE_ONNX);
   }
-  const positions = number('context_length');
+  const trained = fields.count(key('context_length'), undefined, LEAST_POSITIONS);
+  if (mostPositions < LEAST_POSITIONS)
+    throw new ModelImportError(
+      file.path,
+      `--positions is ${mostPositions}, the least is ${LEAST_POSITIONS}`,
+      'give a longer length, or leave it out',
+    );
+  const positions = Math.min(trained, mostPositions);
+  const rotaryBytes = positions * headSize * Float32Array.BYTES_PER_ELEMENT;
+  if (rotaryBytes > MOST_ROTARY_BYTES)
+    throw fields.refusal(
+      key('context_length'),
+      trained,
+      `for which the rotary tables take ${Math.round(rotaryBytes / 2 ** 20)} MiB, at most ${MOST_ROTARY_BYTES / 2 ** 20} are made`,
+      'say with --positions how long the longest sequence shall be',
+    );
+  refuseUnsupported(fields, architecture, { headSize, positions });
   return {
     architecture,
     name: fields.text('general.name', 'imported'),
-    layers: number('block_count'),
+    layers: fields.count(key('block_count')),
     hidden,
-    feedForward: number('feed_forward_length'),
+    feedForward: fields.count(key('feed_forward_length')),
     heads,
-    kvHeads: number('attention.head_count_kv', heads),
+    kvHeads,
     headSize,
     positions,
-    normEpsilon: asWritten(number('attention.layer_norm_rms_epsilon')),
-    ropeTheta: asWritten(number('rope.freq_base', 10_000)),
-    ropeScaling: ropeScaling(file.path, architecture, fields, positions),
+    normEpsilon: asWritten(fields.positive(key('attention.layer_norm_rms_epsilon'))),
+    ropeTheta: asWritten(fields.positive(key('rope.freq_base'), 10_000)),
+    ropeScaling: ropeScaling(fields, architecture, trained),
   };
 }
 
-function ropeScaling(path: string, architecture: string, fields: MetadataFields, positions: number): RopeScaling {
-  const prefix = `${architecture}.rope.scaling`;
-  const factor = fields.number(`${prefix}.factor`, fields.number(`${architecture}.rope.scale_linear`, 1));
-  const type = fields.text(`${prefix}.type`, factor === 1 ? 'none' : 'linear');
-  if (type !== 'none' && type !== 'linear' && type !== 'yarn')
+function architectureOf(path: string, fields: MetadataFields): Architecture {
+  const named = fields.text('general.architecture');
+  const architecture = ARCHITECTURES.find((known) => known === named);
+  if (architecture === undefined)
     throw new ModelImportError(
       path,
-      `${prefix}.type is ${type}, supported are none, linear and yarn`,
-      'take another model',
+      `general.architecture is ${named}, supported are ${ARCHITECTURES.join(', ')}`,
+      TAKE_ONNX,
     );
+  const type = fields.text('general.type', 'model');
+  if (type !== 'model')
+    throw fields.refusal('general.type', type, 'it must be model', 'give the file of the model that it belongs to');
+  return architecture;
+}
+
+function ropeScaling(fields: MetadataFields, architecture: string, trained: number): RopeScaling {
+  const prefix = `${architecture}.rope.scaling`;
+  const written = fields.number(`${prefix}.factor`, fields.number(`${architecture}.rope.scale_linear`, 1));
+  const factor = written === 0 ? 1 : written; // llama.cpp reads 0 as none
+  if (factor < 0) throw fields.refusal(`${prefix}.factor`, factor, 'it must not be below 0');
+  const type = fields.text(`${prefix}.type`, factor === 1 ? 'none' : 'linear');
+  if (type !== 'none' && type !== 'linear' && type !== 'yarn')
+    throw fields.refusal(`${prefix}.type`, type, 'supported are none, linear and yarn', TAKE_ONNX);
   return {
     type,
     factor,
-    originalPositions: fields.number(`${prefix}.original_context_length`, positions),
-    attentionFactor: fields.number(`${prefix}.attn_factor`, 1),
+    originalPositions: fields.count(`${prefix}.original_context_length`, trained),
+    attentionFactor: fields.positive(`${prefix}.attn_factor`, 1),
+    betaFast: fields.positive(`${prefix}.yarn_beta_fast`, 32),
+    betaSlow: fields.positive(`${prefix}.yarn_beta_slow`, 1),
   };
 }
 
@@ -100,55 +146,4 @@ function asWritten(value: number): number {
     if (Math.fround(short) === Math.fround(value)) return short;
   }
   return value;
-}
-
-/** Typed access to a GGUF's metadata. */
-export class MetadataFields {
-  readonly #path: string;
-  readonly #metadata: ReadonlyMap<string, GgufValue>;
-
-  constructor(path: string, metadata: ReadonlyMap<string, GgufValue>) {
-    this.#path = path;
-    this.#metadata = metadata;
-  }
-
-  has(name: string): boolean {
-    return this.#metadata.has(name);
-  }
-
-  number(name: string, fallback?: number): number {
-    const value = this.#metadata.get(name);
-    if (value === undefined && fallback !== undefined) return fallback;
-    if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
-    throw this.#wrong(name, 'a number');
-  }
-
-  text(name: string, fallback?: string): string {
-    const value = this.#metadata.get(name);
-    if (value === undefined && fallback !== undefined) return fallback;
-    if (typeof value === 'string') return value;
-    throw this.#wrong(name, 'text');
-  }
-
-  flag(name: string, fallback: boolean): boolean {
-    const value = this.#metadata.get(name);
-    return typeof value === 'boolean' ? value : fallback;
-  }
-
-  list<Type extends 'string' | 'number'>(name: string, type: Type): (Type extends 'string' ? string : number)[] {
-    const value = this.#metadata.get(name);
-    if (!Array.isArray(value) || value.some((entry) => typeof entry !== type))
-      throw this.#wrong(name, `a list of ${type}s`);
-    return value as (Type extends 'string' ? string : number)[];
-  }
-
-  #wrong(name: string, wanted: string): ModelImportError {
-    const value = this.#metadata.get(name);
-    const found = value === undefined ? 'is missing' : `is ${typeof value}`;
-    return new ModelImportError(
-      this.#path,
-      `metadata field ${name} ${found}, it must be ${wanted}`,
-      'convert the model again with a current llama.cpp, or take another file',
-    );
-  }
 }

@@ -28,6 +28,7 @@ interface ChosenMatrix extends ProductChoice {
 }
 
 interface EmbeddingForm {
+  readonly ropeDivisors: Float32Array | null;
   readonly dense: boolean;
   readonly tied: boolean;
   readonly ownHead: boolean;
@@ -41,12 +42,15 @@ export class DecoderWeights {
   readonly layouts = new Map<string, number>();
   readonly #matrices = new Map<string, ChosenMatrix>();
   readonly #vectors = new Map<string, Float32Array>();
+  /** [headSize / 2] of `rope_freqs.weight`, by which Llama 3's scaling divides frequencies; null where there are none. */
+  readonly ropeDivisors: Float32Array | null;
   readonly #embedding: WeightMatrix;
   readonly #denseEmbedding: boolean;
   /** A tied head has weights of its own all the same, laid out another way. */
   readonly #ownHead: boolean;
 
-  private constructor(embedding: WeightMatrix, { dense, tied, ownHead }: EmbeddingForm) {
+  private constructor(embedding: WeightMatrix, { ropeDivisors, dense, tied, ownHead }: EmbeddingForm) {
+    this.ropeDivisors = ropeDivisors;
     this.#embedding = embedding;
     this.#denseEmbedding = dense;
     this.#ownHead = ownHead;
@@ -61,7 +65,8 @@ export class DecoderWeights {
     const tied = !file.tensors.has('output.weight');
     const denseEmbedding = embedding.type.form === 'dense' && (!options.eightBitDense || embedding.columns % 32 !== 0);
     const ownHead = tied && !denseEmbedding && options.layout === 'quick';
-    const weights = new DecoderWeights(embedding, { dense: denseEmbedding, tied, ownHead });
+    const ropeDivisors = await tensors.ropeDivisors(decoder.headSize / 2);
+    const weights = new DecoderWeights(embedding, { ropeDivisors, dense: denseEmbedding, tied, ownHead });
     if (ownHead) weights.layouts.set('widest', 1);
     const choose = async (name: string, parts: readonly [MatrixPart, ...MatrixPart[]], bias: Float32Array | null) => {
       const matrix = new WeightMatrix(file, parts);
@@ -71,7 +76,6 @@ export class DecoderWeights {
     weights.#vectors.set('final.norm', await tensors.vector('output_norm.weight', decoder.hidden));
     if (!tied)
       await choose('head', [{ tensor: tensors.matrix('output.weight', embedding.rows, decoder.hidden) }], null);
-    tensors.used.add('rope_freqs.weight');
     tensors.refuseUnused(decoder.architecture);
     return weights;
   }
@@ -214,7 +218,16 @@ class TensorPicker {
   }
 
   async vector(name: string, length: number): Promise<Float32Array> {
-    return this.#file.floats(this.matrix(name, null, length));
+    return this.#file.floats(this.matrix(name, 1, length));
+  }
+
+  async ropeDivisors(length: number): Promise<Float32Array | null> {
+    const name = 'rope_freqs.weight';
+    if (!this.#file.tensors.has(name)) return null;
+    const divisors = await this.vector(name, length);
+    const wrong = divisors.find((divisor) => !(divisor > 0 && Number.isFinite(divisor)));
+    if (wrong !== undefined) throw this.#wrong(`tensor ${name} has the divisor ${wrong}, all must be above 0`);
+    return divisors;
   }
 
   /** A tensor that nothing reads would be a part of the model that is left out. */

@@ -1,8 +1,5 @@
 import type { DecoderDescription } from './decoder-description.ts';
 
-const FAST_ROTATIONS = 32;
-const SLOW_ROTATIONS = 1;
-
 export interface RotaryTables {
   /** [positions, headSize / 2] */
   readonly cosine: Float32Array;
@@ -37,7 +34,7 @@ function scaled(
   { headSize, ropeTheta, ropeScaling }: Pick<DecoderDescription, 'headSize' | 'ropeTheta' | 'ropeScaling'>,
   divisors: Float32Array | null,
 ): { frequencies: Float32Array; magnitude: number } {
-  const { type, factor, originalPositions, attentionFactor } = ropeScaling;
+  const { type, factor, originalPositions, attentionFactor, betaFast, betaSlow } = ropeScaling;
   const plain = Float32Array.from({ length: headSize / 2 }, (_, i) => {
     const power = Math.fround(ropeTheta ** Math.fround((2 * i) / headSize));
     return Math.fround(1 / power) / (divisors?.[i] ?? 1);
@@ -47,8 +44,8 @@ function scaled(
   // YaRN (https://arxiv.org/abs/2309.00071, section 3.2): slow dimensions are interpolated, fast ones kept.
   const dimensionOf = (rotations: number) =>
     (headSize * Math.log(originalPositions / (rotations * 2 * Math.PI))) / (2 * Math.log(ropeTheta));
-  const low = Math.max(Math.floor(dimensionOf(FAST_ROTATIONS)), 0);
-  const high = Math.min(Math.ceil(dimensionOf(SLOW_ROTATIONS)), headSize - 1);
+  const low = Math.max(Math.floor(dimensionOf(betaFast)), 0);
+  const high = Math.min(Math.ceil(dimensionOf(betaSlow)), headSize - 1);
   const frequencies = plain.map((frequency, i) => {
     const interpolated = Math.min(Math.max((i - low) / Math.max(high - low, 0.001), 0), 1);
     return (frequency / factor) * interpolated + frequency * (1 - interpolated);

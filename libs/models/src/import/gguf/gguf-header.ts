@@ -20,15 +20,26 @@ export interface GgufHeader {
 }
 
 const MAGIC = 0x46554747; // "GGUF"
-const MOST_ELEMENTS = 1 << 28;
+const DEFAULT_ALIGNMENT = 32;
+/** Bytes of the shortest metadata entry (a length, a type, a byte) and of the shortest description of a tensor. */
+const LEAST_ENTRY_BYTES = 13;
+const LEAST_TENSOR_BYTES = 24;
+const LEAST_BYTES_OF_TYPE = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
+/** ggml's tensors have four dimensions. */
+const MOST_DIMENSIONS = 4;
+/** Of lists in lists. */
+const MOST_DEPTH = 8;
 const UTF8 = new TextDecoder();
 
 /**
  * Reads the part of a GGUF before the weights: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
- * @throws RangeError when `bytes` end inside the header; ModelImportError when they are no GGUF that is supported
+ * @param bytes the file's first ones
+ * @param fileBytes of the whole file: what would need more than are left of it is refused at once
+ * @throws RangeError when `bytes` end inside the header; ModelImportError when they are no GGUF that is supported;
+ * TypeError naming a field that makes no sense
  */
-export function parseGgufHeader(file: string, bytes: Uint8Array): GgufHeader {
-  const cursor = new Cursor(bytes);
+export function parseGgufHeader(file: string, bytes: Uint8Array, fileBytes: number): GgufHeader {
+  const cursor = new Cursor(bytes, fileBytes);
   if (cursor.u32() !== MAGIC)
     throw new ModelImportError(file, 'it does not begin with "GGUF"', 'give the path of a .gguf file');
   const version = cursor.u32();
@@ -38,18 +49,29 @@ export function parseGgufHeader(file: string, bytes: Uint8Array): GgufHeader {
       version > 0xffff ? 'it is big-endian' : `its GGUF version is ${version}, supported are 2 and 3`,
       'convert the model again with a current llama.cpp, for little-endian machines',
     );
-  const tensorCount = cursor.count();
-  const metadataCount = cursor.count();
+  const tensorCount = cursor.count('the number of tensors', LEAST_TENSOR_BYTES);
+  const metadataCount = cursor.count('the number of metadata fields', LEAST_ENTRY_BYTES);
   const metadata = new Map<string, GgufValue>();
-  for (let i = 0; i < metadataCount; i++) metadata.set(cursor.text(), cursor.value(cursor.u32()));
+  for (let i = 0; i < metadataCount; i++) {
+    const name = cursor.text(`the name of metadata field ${i + 1}`);
+    metadata.set(name, cursor.value(`metadata field ${name}`, cursor.u32()));
+  }
   const tensors: GgufTensorInfo[] = [];
   for (let i = 0; i < tensorCount; i++) {
-    const name = cursor.text();
-    const dimensions = Array.from({ length: cursor.u32() }, () => cursor.count(Number.MAX_SAFE_INTEGER));
-    tensors.push({ name, dimensions, typeNumber: cursor.u32(), offset: cursor.count(Number.MAX_SAFE_INTEGER) });
+    const name = cursor.text(`the name of tensor ${i + 1}`);
+    const rank = cursor.u32();
+    if (rank > MOST_DIMENSIONS) throw new TypeError(`tensor ${name} has ${rank} dimensions`);
+    const dimensions = Array.from({ length: rank }, () => cursor.size(`a dimension of tensor ${name}`));
+    tensors.push({ name, dimensions, typeNumber: cursor.u32(), offset: cursor.size(`the offset of tensor ${name}`) });
   }
-  const alignment = Number(metadata.get('general.alignment') ?? 32);
+  const alignment = alignmentOf(metadata.get('general.alignment'));
   return { version, metadata, tensors, dataStart: Math.ceil(cursor.position / alignment) * alignment };
+}
+
+function alignmentOf(value: GgufValue = DEFAULT_ALIGNMENT): number {
+  const alignment = typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
+  if (Number.isInteger(alignment) && alignment > 0) return alignment;
+  throw new TypeError(`metadata field general.alignment is ${value}, it must be a whole number above 0`);
 }
 
 /** Reads little-endian values one after another; `RangeError` at the end of the bytes. */
@@ -57,30 +79,42 @@ class Cursor {
   position = 0;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #fileBytes: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, fileBytes: number) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#fileBytes = fileBytes;
   }
 
   u32(): number {
     return this.#view.getUint32(this.#advance(4), true);
   }
 
-  /** A 64-bit number of things, which must be one that can be. */
-  count(most = MOST_ELEMENTS): number {
+  /** A 64-bit number of things that follow, each of at least `leastBytes`: they must fit into the file. */
+  count(what: string, leastBytes: number): number {
+    const value = this.size(what);
+    if (value * leastBytes > this.#fileBytes - this.position)
+      throw new TypeError(
+        `${what} is ${value}: it is cut off or damaged, ${this.#fileBytes} bytes are too few for that`,
+      );
+    return value;
+  }
+
+  /** A 64-bit number that can be reckoned with. */
+  size(what: string): number {
     const value = this.#view.getBigUint64(this.#advance(8), true);
-    if (value > BigInt(most)) throw new TypeError(`a count of ${value} at byte ${this.position - 8}`);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new TypeError(`${what} is ${value}, which cannot be`);
     return Number(value);
   }
 
-  text(): string {
-    const length = this.count();
+  text(what: string): string {
+    const length = this.count(`the length of ${what}`, 1);
     const start = this.#advance(length);
     return UTF8.decode(this.#bytes.subarray(start, start + length));
   }
 
-  value(type: number): GgufValue {
+  value(what: string, type: number, depth = 0): GgufValue {
     const view = this.#view;
     switch (type) {
       case 0:
@@ -100,14 +134,9 @@ class Cursor {
       case 7:
         return view.getUint8(this.#advance(1)) !== 0;
       case 8:
-        return this.text();
-      case 9: {
-        const elementType = this.u32();
-        const length = this.count();
-        const values: GgufValue[] = [];
-        for (let i = 0; i < length; i++) values.push(this.value(elementType));
-        return values;
-      }
+        return this.text(what);
+      case 9:
+        return this.#list(what, depth + 1);
       case 10:
         return view.getBigUint64(this.#advance(8), true);
       case 11:
@@ -115,8 +144,17 @@ class Cursor {
       case 12:
         return view.getFloat64(this.#advance(8), true);
       default:
-        throw new TypeError(`metadata of the unknown type ${type} at byte ${this.position}`);
+        throw new TypeError(`${what} has the unknown type ${type}`);
     }
+  }
+
+  #list(what: string, depth: number): GgufValue[] {
+    if (depth > MOST_DEPTH) throw new TypeError(`${what} has lists in lists, ${depth} deep`);
+    const elementType = this.u32();
+    const length = this.count(`the length of ${what}`, LEAST_BYTES_OF_TYPE[elementType] ?? 1);
+    const values: GgufValue[] = [];
+    for (let i = 0; i < length; i++) values.push(this.value(what, elementType, depth));
+    return values;
   }
 
   #advance(bytes: number): number {

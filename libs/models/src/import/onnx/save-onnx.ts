@@ -93,7 +93,10 @@ async function writerFor(initializer: Initializer, pieces: Pieces): Promise<Init
   const { file, location, offset } = await pieces.reserve(length);
   return {
     write: async (bytes) => {
-      await file.write(bytes, 0, bytes.length, offset + written);
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + written + done);
+        done += bytesWritten; // a disk that fills up takes a part first
+      }
       written += bytes.length;
     },
     finish: () => {

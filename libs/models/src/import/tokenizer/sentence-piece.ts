@@ -8,10 +8,13 @@ export function sentencePieceJson(
   { spaceFirst, unknown }: { spaceFirst: boolean; unknown: string },
 ): object {
   const ids = new Map(tokens.map((token, id) => [token, id]));
+  const pieces = tokens.map((token) => [...token]);
+  const lengths = new Set(pieces.map((characters) => characters.length));
   const merges: { pair: [string, string]; score: number; left: number; right: number }[] = [];
-  for (const [id, token] of tokens.entries()) {
-    const characters = [...token];
-    for (let cut = 1; cut < characters.length; cut++) {
+  for (const [id, characters] of pieces.entries()) {
+    // Only where both parts have the length of some token, so that a very long one takes no longer than others.
+    for (const cut of lengths) {
+      if (cut === 0 || cut >= characters.length || !lengths.has(characters.length - cut)) continue;
       const pair: [string, string] = [characters.slice(0, cut).join(''), characters.slice(cut).join('')];
       const left = ids.get(pair[0]);
       const right = ids.get(pair[1]);

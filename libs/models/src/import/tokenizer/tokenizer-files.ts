@@ -1,5 +1,5 @@
-import { MetadataFields } from '../decoder/decoder-description.ts';
 import type { GgufFile } from '../gguf/gguf-file.ts';
+import { MetadataFields } from '../gguf/metadata-fields.ts';
 import { ModelImportError } from '../model-import-error.ts';
 import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
 import { sentencePieceJson } from './sentence-piece.ts';
@@ -10,6 +10,7 @@ export const TOKEN_TYPE = { control: 3, userDefined: 4 } as const;
 export interface TokenizerFiles {
   readonly tokenizerJson: object;
   readonly tokenizerConfig: object;
+  readonly tokenCount: number;
   readonly chatTemplate: string;
   readonly bosTokenId: number | null;
   readonly padTokenId: number | null;
@@ -27,14 +28,18 @@ const FROM_ELSEWHERE =
 export function tokenizerFiles(file: Pick<GgufFile, 'path' | 'metadata'>, positions: number): TokenizerFiles {
   const fields = new MetadataFields(file.path, file.metadata);
   const tokens = fields.list('tokenizer.ggml.tokens', 'string');
-  const types = fields.list('tokenizer.ggml.token_type', 'number');
+  if (tokens.length === 0) throw fields.refusal('tokenizer.ggml.tokens', 'empty', 'it must list the vocabulary');
+  const types = forEachToken(fields, 'tokenizer.ggml.token_type', tokens);
   const added = tokens.flatMap((content, id) => {
     const special = types[id] === TOKEN_TYPE.control;
     return special || types[id] === TOKEN_TYPE.userDefined ? [{ ...addedToken(content, special), id }] : [];
   });
   const id = (name: string) => {
     const field = `tokenizer.ggml.${name}_token_id`;
-    return fields.has(field) ? fields.number(field) : null;
+    if (!fields.has(field)) return null;
+    const token = fields.count(field, undefined, 0);
+    if (token >= tokens.length) throw fields.refusal(field, token, `the vocabulary has ${tokens.length} tokens`);
+    return token;
   };
   const chatTemplate = fields.text('tokenizer.chat_template', '');
   if (chatTemplate === '')
@@ -64,6 +69,7 @@ export function tokenizerFiles(file: Pick<GgufFile, 'path' | 'metadata'>, positi
       clean_up_tokenization_spaces: false,
       model_max_length: positions,
     },
+    tokenCount: tokens.length,
     chatTemplate,
     bosTokenId: bos,
     padTokenId: pad,
@@ -74,9 +80,9 @@ export function tokenizerFiles(file: Pick<GgufFile, 'path' | 'metadata'>, positi
 function tokenizerParts(path: string, fields: MetadataFields, tokens: readonly string[]): object {
   const model = fields.text('tokenizer.ggml.model');
   if (model === 'llama') {
-    const scores = fields.list('tokenizer.ggml.scores', 'number');
+    const scores = forEachToken(fields, 'tokenizer.ggml.scores', tokens);
     const spaceFirst = fields.flag('tokenizer.ggml.add_space_prefix', true);
-    const unknown = fields.number('tokenizer.ggml.unknown_token_id', 0);
+    const unknown = fields.count('tokenizer.ggml.unknown_token_id', 0, 0);
     return sentencePieceJson(tokens, scores, { spaceFirst, unknown: tokens[unknown] ?? '<unk>' });
   }
   if (model !== 'gpt2')
@@ -108,10 +114,31 @@ function tokenizerParts(path: string, fields: MetadataFields, tokens: readonly s
       byte_fallback: false,
       ignore_merges: pre.ignoreMerges,
       vocab: Object.fromEntries(tokens.map((token, index) => [token, index])),
-      // "a b": pieces hold no space themselves, theirs is written Ġ
-      merges: fields.list('tokenizer.ggml.merges', 'string').map((merge) => merge.split(' ')),
+      merges: merges(fields, new Set(tokens)),
     },
   };
+}
+
+/** Pairs of pieces, written "a b": pieces hold no space themselves, theirs is written Ġ. */
+function merges(fields: MetadataFields, tokens: ReadonlySet<string>): string[][] {
+  const field = 'tokenizer.ggml.merges';
+  return fields.list(field, 'string').map((merge, index) => {
+    const pieces = merge.split(' ');
+    if (pieces.length !== 2 || !pieces.every((piece) => tokens.has(piece)) || !tokens.has(pieces.join('')))
+      throw fields.refusal(
+        `${field}[${index}]`,
+        JSON.stringify(merge),
+        'which is no pair of tokens that makes a token',
+      );
+    return pieces;
+  });
+}
+
+/** A list with one number for each token. */
+function forEachToken(fields: MetadataFields, name: string, tokens: readonly string[]): number[] {
+  const values = fields.list(name, 'number');
+  if (values.length === tokens.length) return values;
+  throw fields.refusal(name, `a list of ${values.length}`, `the vocabulary has ${tokens.length} tokens`);
 }
 
 function addedToken(content: string, special: boolean) {

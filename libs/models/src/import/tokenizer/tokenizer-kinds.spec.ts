@@ -44,6 +44,14 @@ describe('sentencePieceJson', () => {
     expect(encode('hello', false)).toEqual(['hello']);
   });
 
+  it('is as quick with a piece of great length', () => {
+    const long = [...tokens, 'x'.repeat(200_000)];
+    const { merges } = JSON.parse(
+      JSON.stringify(sentencePieceJson(long, [...scores, 0], { spaceFirst: true, unknown: '<unk>' })),
+    ).model;
+    expect(merges).toHaveLength(5);
+  });
+
   it('writes what has no piece as bytes', () => {
     expect(encode('hé', false)).toEqual(['h', '<0xC3>', '<0xA9>']);
   });
