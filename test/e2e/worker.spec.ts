@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type GenerateJob, GREEDY, relay } from '#contracts';
 import { CardStore, connectRedis, ModelQueue, WorkerDirectory } from '#queue';
 import { RelayServer } from '#relay';
+import { ReplicaPresence } from '#requests';
 import { generateJob } from '../support/generate-job.ts';
 import { type LengthenedModel, lengthenedModel } from '../support/lengthened-model.ts';
 import { ProductProcess } from '../support/product-process.ts';
@@ -102,6 +103,16 @@ describe('a worker process', () => {
     });
     expect((await fetch(`${worker.managementUrl}/healthz`)).status).toBe(200);
     expect(worker.messages.map(({ type }) => type)).toEqual(['progress', 'progress', 'ready']);
+  });
+
+  it('has a stream to a replica that says where it is, before any job names it', async () => {
+    await using relayOfOther = await RelayServer.listen({ host: '127.0.0.1', port: 0, replicaId: 'api-2' });
+    const { address: relayAddress } = relayOfOther;
+    await using present = new ReplicaPresence(redis, { replicaId: 'api-2', relayAddress, deadAfterMs: 60_000 });
+    await present.beat();
+    await vi.waitFor(() => expect(relayOfOther.stats().workers).toMatchObject([{ models: [MODEL], slots: 8 }]), {
+      timeout: 10_000,
+    });
   });
 
   it('generates the tokens of the reference, and sends log probabilities with the bytes of their tokens', async () => {

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { DueRequests, TenantAccount } from '#admission';
 import type { Logger } from '#observability';
 import { CardStore, connectRedis, RedisHealth, WorkerDirectory } from '#queue';
+import { relayAddresses } from '#requests';
 import { MillraceWorker } from './lifecycle/millrace-worker.ts';
 import type { ModelReader } from './model/model-reader.ts';
 import type { WorkerOptions } from './worker-options.ts';
@@ -54,6 +55,7 @@ export class WorkerModule implements OnApplicationShutdown {
               cards,
               directory,
               connection: redis,
+              relayAddresses: () => relayAddresses(redis),
               dueOf: (model: string) => new DueRequests(redis, model),
               redis: new RedisHealth(redis),
               accountOf: (tenantId) => new TenantAccount(redis, tenantId),

@@ -115,6 +115,8 @@ export const redisKeys = {
   replicaBeat: (replicaId: string) => `${PREFIX}:{replicas}:beat:${escaped(replicaId)}`,
   /** sorted set: id of every API replica that owns something → Unix time in ms of its last heartbeat */
   replicas: `${PREFIX}:{replicas}:all`,
+  /** sorted set with TTL: `<replica id> <relay address>` → Unix time in ms when it is forgotten, unless its replica says it again */
+  replicaRelays: `${PREFIX}:{replicas}:relays`,
   /** sorted set: `tenant id` and `request id` of the kept answers that a replica works on */
   replicaOwned: (replicaId: string) => `${PREFIX}:{replicas}:owned:${escaped(replicaId)}`,
   /** list with TTL: requests that a replica is asked to cancel */

@@ -26,6 +26,6 @@ export type {
 export { type AnswerId, KeptAnswers } from './kept-answers.ts';
 export { Notices } from './notices.ts';
 export { type RefusedRequest, RefusedRequests } from './refused-requests.ts';
-export { ReplicaPresence, type ReplicaPresenceOptions } from './replica-presence.ts';
+export { ReplicaPresence, type ReplicaPresenceOptions, relayAddresses } from './replica-presence.ts';
 export type { RequestRecord, RequestState } from './request-record.ts';
 export { RequestRecords } from './request-records.ts';

@@ -9,6 +9,7 @@ import {
   type RefusedRequest,
   RefusedRequests,
   ReplicaPresence,
+  relayAddresses,
 } from '#requests';
 import { RedisServer } from '../../support/redis-server.ts';
 
@@ -134,12 +135,15 @@ describe('an idempotency key', () => {
   });
 });
 
+const replica = (replicaId: string, deadAfterMs: number) =>
+  new ReplicaPresence(redis, { replicaId, relayAddress: `${replicaId}:7001`, deadAfterMs });
+
 describe('replicas', () => {
   it('are dead when their heartbeat is gone, and forgotten once nothing is left to do for them', async () => {
-    using dying = new ReplicaPresence(redis, { replicaId: 'dying', deadAfterMs: 500 });
-    using living = new ReplicaPresence(redis, { replicaId: 'living', deadAfterMs: 60_000 });
+    await using dying = replica('dying', 500);
+    await using living = replica('living', 60_000);
     await Promise.all([dying.beat(), living.beat()]);
-    dying[Symbol.dispose]();
+    await dying[Symbol.asyncDispose]();
     expect(await living.dead()).toEqual([]);
     await expect.poll(() => living.isAlive('dying')).toBe(false);
     expect(await living.isAlive('living')).toBe(true);
@@ -149,12 +153,36 @@ describe('replicas', () => {
   });
 
   it('do not take themselves for dead, even where they could not say for long that they live', async () => {
-    using silent = new ReplicaPresence(redis, { replicaId: 'silent', deadAfterMs: 60_000 });
-    using other = new ReplicaPresence(redis, { replicaId: 'other', deadAfterMs: 60_000 });
+    await using silent = replica('silent', 60_000);
+    await using other = replica('other', 60_000);
     await silent.beat();
     await redis.del(redisKeys.replicaBeat('silent'));
     expect([await silent.isAlive('silent'), await other.isAlive('silent')]).toEqual([true, false]);
     expect([await silent.dead(), await other.dead()]).toEqual([[], ['silent']]);
+  });
+});
+
+describe('relays', () => {
+  it('are those of replicas that live and say where they are, until they leave or are silent', async () => {
+    await redis.del(redisKeys.replicaRelays);
+    expect(await relayAddresses(redis)).toEqual(new Map());
+    const leaving = replica('leaving', 60_000);
+    await using living = replica('living', 60_000);
+    await using silent = replica('silent', 60_000);
+    await Promise.all([leaving, living, silent].map((each) => each.beat()));
+    // A replica of the release before says that it lives, and not where.
+    await redis.set(redisKeys.replicaBeat('older'), 1, 'PX', 60_000);
+    expect([...(await relayAddresses(redis))].sort()).toEqual([
+      ['leaving', 'leaving:7001'],
+      ['living', 'living:7001'],
+      ['silent', 'silent:7001'],
+    ]);
+    await leaving[Symbol.asyncDispose]();
+    await redis.zadd(redisKeys.replicaRelays, Date.now() - 60_000, 'silent silent:7001');
+    expect(await relayAddresses(redis)).toEqual(new Map([['living', 'living:7001']]));
+    await living.beat();
+    expect(await redis.zcard(redisKeys.replicaRelays)).toBe(1);
+    expect(await redis.pttl(redisKeys.replicaRelays)).toBeGreaterThan(0);
   });
 });
 

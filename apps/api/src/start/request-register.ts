@@ -23,11 +23,12 @@ export async function openRequestRegister(
   { catalogue, queues }: Models,
   opened: AsyncDisposableStack,
 ): Promise<RequestRegister> {
-  const { settings, redis, logger, replicaId } = base;
+  const { settings, redis, relay, logger, replicaId } = base;
   const deadAfterMs = settings.MILLRACE_LEASE_MS * DEAD_AFTER_LEASES;
   const presence = opened.use(
     new ReplicaPresence(redis, {
       replicaId,
+      relayAddress: relay.address,
       deadAfterMs,
       onError: (error) => logger.debug({ err: error }, 'no heartbeat'),
     }),

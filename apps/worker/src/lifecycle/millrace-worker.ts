@@ -29,6 +29,7 @@ import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HostedModels } from './hosted-models.ts';
 import { tellParent } from './parent-channel.ts';
+import { PresentReplicas } from './present-replicas.ts';
 import { untilRedisAnswers } from './until-redis-answers.ts';
 import { WorkerStateMachine } from './worker-state.ts';
 
@@ -41,6 +42,8 @@ export interface MillraceWorkerParts {
   /** A `producer` connection, for commands. */
   readonly connection: Redis;
   readonly redis: RedisHealth;
+  /** Of the API replicas that live, the relay addresses by replica id. */
+  readonly relayAddresses: () => Promise<ReadonlyMap<string, string>>;
   /** A model's requests that are due a seat although none is free. */
   readonly dueOf: (model: string) => ExpressSource;
   readonly accountOf: (tenantId: string) => Pick<TenantAccount, 'reportUsage'>;
@@ -57,6 +60,7 @@ export class MillraceWorker {
   readonly #limit: MemoryLimit;
   readonly #dialer: RelayDialer;
   readonly #relay: SharedRelay;
+  readonly #replicas: PresentReplicas;
   #tracing: Tracing = NO_TRACING;
   readonly #eventLoopDelay = new EventLoopDelay();
   readonly #device: DeviceWatch;
@@ -87,11 +91,19 @@ export class MillraceWorker {
     });
     this.#dialer = new RelayDialer(this.#dialerOptions());
     this.#relay = new SharedRelay(this.#dialer);
+    this.#replicas = new PresentReplicas({
+      workerId: options.workerId,
+      addresses: parts.relayAddresses,
+      keepReady: (replicas) => this.#dialer.keepReady(replicas),
+    });
     this.#heartbeat = new Heartbeat({
       directory,
       logger,
       record: () => this.#record(),
-      refresh: async () => void (await Promise.all([...this.#models].map((model) => model.keepCard()))),
+      refresh: async () => {
+        const looking = this.serves ? this.#replicas.look() : null;
+        await Promise.all([looking, ...[...this.#models].map((model) => model.keepCard())]);
+      },
     });
     this.#device = new DeviceWatch({
       read: () => readNvidiaDevice(options.visibleDevices),

@@ -14,13 +14,13 @@ export interface RelayDialerOptions {
   readonly claimTimeoutMs?: number | undefined;
   /** Longest time for connection and handshake. Default 1,500. */
   readonly dialTimeoutMs?: number | undefined;
-  /** A stream without claims is closed after this time. Default 60,000. */
+  /** A stream without claims, to a replica that is not to be kept ready, is closed after this time. Default 60,000. */
   readonly idleMs?: number | undefined;
   /** Silence after which the peer is pinged; a dead one shows after 2.25 times as long. Default 800. */
   readonly keepaliveMs?: number | undefined;
   /** Bytes that may wait for one replica to read before its stream is broken. Default 8 MiB. */
   readonly maxPendingBytes?: number | undefined;
-  /** Told of every stream that opened, ended or could not be opened, for logs and metrics. */
+  /** Told of every stream that opened, ended or could not be opened for a claim, for logs and metrics. */
   readonly onReplica?: ((change: ReplicaChange) => void) | undefined;
 }
 

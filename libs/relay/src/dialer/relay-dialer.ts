@@ -10,7 +10,7 @@ import { tokenMetadata } from '../wire/relay-token.ts';
 import { HeldClaim } from './held-claim.ts';
 import type { OutgoingFrames } from './outgoing-frames.ts';
 import type { RelayDialerOptions, RelayDialerStats } from './relay-dialer-options.ts';
-import { Replica } from './replica.ts';
+import { type DialReason, Replica } from './replica.ts';
 import { ReplicaStream } from './replica-stream.ts';
 
 const DEFAULT_CLAIM_TIMEOUT_MS = 2_000;
@@ -22,7 +22,8 @@ type CancelListener = (requestId: string, epoch: number, reason: string) => void
 type LostListener = (requestId: string, epoch: number) => void;
 
 /**
- * The worker's end of the relay: one stream per API replica, dialled when a claim needs it, kept while it is used.
+ * The worker's end of the relay: one stream per API replica, dialled when a claim needs it or `keepReady` names the replica, kept
+ * while it is used or named.
  * A claim that was granted is held until all its choices have finished, it failed, or its stream broke.
  */
 export class RelayDialer implements AsyncDisposable {
@@ -34,6 +35,8 @@ export class RelayDialer implements AsyncDisposable {
   readonly #claims = new Map<string, HeldClaim>();
   readonly #cancelListeners: CancelListener[] = [];
   readonly #lostListeners: LostListener[] = [];
+  /** Addresses by replica id. */
+  #keptReady: ReadonlyMap<string, string> = new Map();
   #endedMessagesTotal = 0;
   #endedBytesTotal = 0;
   #droppedFramesTotal = 0;
@@ -75,6 +78,18 @@ export class RelayDialer implements AsyncDisposable {
     const outcome = await claim.answer;
     clearTimeout(timer);
     return outcome;
+  }
+
+  /**
+   * Opens streams to replicas before a claim needs them, and keeps them for as long as they are named. Each is dialled once: one that
+   * can not be reached is left alone until a claim names it, and nobody is told.
+   * @param replicas all that are to be ready, their addresses by replica id
+   */
+  keepReady(replicas: ReadonlyMap<string, string>): void {
+    const before = this.#keptReady;
+    this.#keptReady = new Map(replicas);
+    if (this.#closed) return;
+    for (const [replicaId, address] of replicas) if (!before.has(replicaId)) this.#prepare(this.#replica(address));
   }
 
   /** Whether a stream to the replica is open, so that the answer to a claim is no more than a round trip away. */
@@ -138,6 +153,15 @@ export class RelayDialer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #prepare(replica: Replica): void {
+    replica.prepare().then(
+      (stream) => {
+        if (stream.claims.size === 0) this.#armIdle(stream);
+      },
+      () => {},
+    );
   }
 
   #ask(claim: HeldClaim, replica: Replica): void {
@@ -256,6 +280,11 @@ export class RelayDialer implements AsyncDisposable {
   #armIdle(stream: ReplicaStream): void {
     const replica = this.#replicas.get(stream.address);
     replica?.armIdle(this.#options.idleMs ?? DEFAULT_IDLE_MS, (idle) => {
+      if ([...this.#keptReady.values()].includes(idle.address)) {
+        this.#armIdle(idle);
+        return;
+      }
+      replica.drop(idle);
       this.#replicas.delete(idle.address);
       void idle.close();
     });
@@ -269,13 +298,13 @@ export class RelayDialer implements AsyncDisposable {
     let replica = this.#replicas.get(address);
     if (replica === undefined) {
       for (const [key, other] of this.#replicas) if (other.forgettable) this.#replicas.delete(key);
-      replica = new Replica(address, () => this.#open(address));
+      replica = new Replica(address, (why) => this.#open(address, why));
       this.#replicas.set(address, replica);
     }
     return replica;
   }
 
-  async #open(address: string): Promise<ReplicaStream> {
+  async #open(address: string, why: DialReason): Promise<ReplicaStream> {
     const { onReplica } = this.#options;
     try {
       const stream = await this.#dial(address, PROTOCOL_VERSION).catch((error: unknown) => {
@@ -287,7 +316,9 @@ export class RelayDialer implements AsyncDisposable {
       if (this.#closed) void stream.close();
       return stream;
     } catch (error) {
-      onReplica?.({ address, state: 'unreachable', why: error instanceof Error ? error.message : String(error) });
+      if (why === 'claimed') {
+        onReplica?.({ address, state: 'unreachable', why: error instanceof Error ? error.message : String(error) });
+      }
       throw error;
     }
   }
