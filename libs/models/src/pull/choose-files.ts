@@ -17,6 +17,9 @@ const SMALL_FILES = [
   'LICENSE',
 ];
 
+/** Names that transformers.js has for variants whose files are named otherwise. */
+const FILE_VARIANTS: Readonly<Record<string, string>> = { q8: 'quantized', fp32: '' };
+
 /**
  * The files of a repository that make a model folder. Of several variants (`model_q4.onnx`, `model_fp16.onnx`, …) one is taken,
  * and becomes `model.onnx`; builder folders (genai_config.json) keep their names.
@@ -36,10 +39,15 @@ export function chooseFiles(repo: string, files: readonly HubFile[], variant: st
     const models = inside.filter(({ path }) => /^[^/]+\.onnx([._]data.*)?$/.test(path.slice(prefix.length)));
     return [...small, ...models.map((file) => ({ file, path: file.path.slice(prefix.length) }))];
   }
-  const suffix = variant === '' ? '.onnx' : `_${variant}.onnx`;
-  const name = `model${suffix}`;
+  const suffixes = [variant, FILE_VARIANTS[variant] ?? variant].map((name) =>
+    name === '' ? '.onnx' : `_${name}.onnx`,
+  );
+  const name = `model${suffixes[0]}`;
   // Older repositories have optimum's name for decoders that serve prompts and single tokens alike.
-  for (const candidate of [`onnx/${name}`, name, `onnx/decoder_model_merged${suffix}`]) {
+  const candidates = suffixes.flatMap((suffix) =>
+    [`onnx/model`, 'model', 'onnx/decoder_model_merged'].map((stem) => `${stem}${suffix}`),
+  );
+  for (const candidate of candidates) {
     const model = byPath.get(prefix + candidate);
     if (model === undefined) continue;
     const folder = candidate.startsWith('onnx/') ? 'onnx/' : '';

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isFileSystemError } from '../folder/new-folder.ts';
 import type { HubClient, HubFile } from './hub-client.ts';
 import { reason } from './hub-client.ts';
 import { HubError, TransientHubError } from './hub-error.ts';
@@ -53,14 +54,14 @@ async function download(client: HubClient, { repo, commit, file, onBytes }: Fetc
     for await (const chunk of response.body ?? []) {
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), client.idleMs);
-      await output.write(chunk);
+      await output.appendFile(chunk);
       written += chunk.length;
       onBytes(written);
       if (written > file.bytes) throw new TypeError(`the hub sends more than the ${file.bytes} bytes of its list`);
     }
     if (written < file.bytes) throw new TypeError(`the connection ended at byte ${written} of ${file.bytes}`);
   } catch (cause) {
-    if (cause instanceof HubError) throw cause;
+    if (cause instanceof HubError || isFileSystemError(cause)) throw cause;
     const problem = silence.signal.aborted ? `nothing came for ${client.idleMs} ms` : reason(cause);
     throw new TransientHubError(`${repo}/${file.path}`, problem, 'run the command again: it goes on where it stopped', {
       cause,

@@ -15,7 +15,7 @@ const Tree = z.array(
     path: z.string().min(1),
     size: z.int().min(0).default(0),
     oid: z.string(),
-    lfs: z.looseObject({ oid: z.string(), size: z.int().min(0) }).optional(),
+    lfs: z.looseObject({ oid: z.string(), size: z.int().min(0) }).nullish(),
   }),
 );
 
@@ -46,13 +46,16 @@ export class HubClient {
 
   async files(repo: string, commit: string): Promise<HubFile[]> {
     const files: HubFile[] = [];
+    const pages = new Set<string>();
     let next: string | null = `/api/models/${repo}/tree/${commit}?recursive=true`;
     while (next !== null) {
+      if (pages.has(next)) throw new HubError(repo, "the pages of the hub's list go round", 'check MILLRACE_HUB_URL');
+      pages.add(next);
       const { body, link }: { body: unknown; link: string | null } = await this.#json(next, repo);
       for (const { type, path, size, oid, lfs } of this.#checked(Tree, body, repo)) {
         if (type !== 'file') continue;
         files.push(
-          lfs === undefined
+          lfs == null
             ? { path, bytes: size, checksum: { kind: 'git-blob', hex: oid } }
             : { path, bytes: lfs.size, checksum: { kind: 'sha256', hex: lfs.oid.replace(/^sha256:/, '') } },
         );
@@ -89,7 +92,8 @@ export class HubClient {
 
   async #get(path: string, what: string, signal: AbortSignal, headers: Record<string, string> = {}): Promise<Response> {
     const { url, token } = this.#options;
-    const target = new URL(path, `${url}/`);
+    // A mirror may lie below a path of its host.
+    const target = new URL(path.startsWith('/') ? `${url}${path}` : path);
     // Pages of a list are links of the hub's: a token goes to the hub alone. fetch takes it off redirects to other hosts.
     const authorization = token !== undefined &&
       target.origin === new URL(url).origin && { authorization: `Bearer ${token}` };
@@ -124,11 +128,12 @@ export class HubClient {
   }
 }
 
-function refusal({ status, statusText }: Response, what: string, hasToken: boolean): HubError {
+function refusal({ status, statusText, headers }: Response, what: string, hasToken: boolean): HubError {
+  const said = headers.get('x-error-message');
   if (status === 401 || status === 403)
     return new HubError(
       what,
-      `the hub refuses access (${status})`,
+      `the hub refuses access (${status}${said === null ? '' : `: ${said.replace(/\.$/, '')}`})`,
       hasToken
         ? 'check that the name is right, that the token may read it, and that its terms were accepted on the hub'
         : 'check the name; if it is private or gated, set MILLRACE_HUB_TOKEN',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -24,6 +25,8 @@ const SMALL = [
 class Hub {
   readonly files = new Map<string, Buffer>();
   readonly requests: { path: string; range: string | undefined }[] = [];
+  /** In front of every address, as a mirror has it that is one of several services of its host. */
+  below = '';
   /** Answers instead of the hub when it returns true. */
   interfere: (path: string, request: IncomingMessage, response: ServerResponse, body: Buffer | undefined) => boolean =
     () => false;
@@ -48,7 +51,8 @@ class Hub {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const url = new URL(request.url ?? '', this.url);
+    if (!request.url?.startsWith(this.below)) return void response.writeHead(404).end();
+    const url = new URL(request.url.slice(this.below.length), this.url);
     const { range, authorization } = request.headers;
     this.requests.push({ path: url.pathname, range });
     const status = (code: number) => response.writeHead(code).end();
@@ -61,7 +65,7 @@ class Hub {
       const all = [...this.files.keys()];
       const second = url.searchParams.has('cursor');
       const page = (second ? all.slice(3) : all.slice(0, 3)).map((path) => this.#listed(path));
-      const link = `<${this.url}${url.pathname}?recursive=true&cursor=x>; rel="next"`;
+      const link = `<${this.url}${this.below}${url.pathname}?recursive=true&cursor=x>; rel="next"`;
       return void json(page, second ? {} : { link });
     }
     if (body === undefined) return void status(404);
@@ -214,6 +218,70 @@ describe('pullModel', () => {
     expect(await failure()).toMatch(
       /cannot be reached \(ECONNREFUSED\).*MILLRACE_HUB_URL to a mirror; without a network copy a model folder/,
     );
+  });
+
+  it('asks a mirror that lies below a path of its host', async () => {
+    hub.below = '/api/huggingfaceml/mirror';
+    const { files } = await pull({ hubUrl: `${hub.url}${hub.below}/` });
+    expect(files).toContain('onnx/model.onnx');
+  });
+
+  it('tells what the hub says of a refusal', async () => {
+    const said = 'Access to model org/tiny is restricted.';
+    hub.interfere = (_path, _request, response) => Boolean(response.writeHead(403, { 'x-error-message': said }).end());
+    expect(await failure()).toMatch(/refuses access \(403: Access to model org\/tiny is restricted\)/);
+  });
+
+  it('follows no list whose pages go round', async () => {
+    hub.interfere = (path, _request, response) => {
+      if (!path.includes('/tree/')) return false;
+      const link = `<${hub.url}/api/models/org/tiny/tree/${COMMIT}?cursor=same>; rel="next"`;
+      return Boolean(response.writeHead(200, { link }).end('[]'));
+    };
+    expect(await failure()).toMatch(/pages of the hub's list go round/);
+  });
+
+  it('keeps a second download out of the same folder, and goes on when the first was killed', async () => {
+    let release = () => {};
+    const held = new Promise<void>((done) => {
+      release = done;
+    });
+    hub.interfere = (path, _request, response, body) => {
+      if (!path.endsWith('model.onnx')) return false;
+      void held.then(() => response.writeHead(200).end(body));
+      return true;
+    };
+    const first = pull();
+    await expect.poll(() => hub.downloads('onnx/model.onnx')).toHaveLength(1);
+    await expect(pull()).rejects.toThrow(/another download into .*tiny is running.*wait for it/);
+    release();
+    expect((await first).files).toContain('onnx/model.onnx');
+    const other = join(root, 'other');
+    await writeFile(`${other}.download.lock`, '999999999');
+    await pull({ folder: other });
+    expect(await readdir(root)).toEqual(['other', 'tiny']);
+  });
+
+  it('leaves alone what is in its place, and says what cannot be written', async () => {
+    const file = join(root, 'file');
+    await writeFile(file, 'keep');
+    await expect(pull({ folder: file })).rejects.toThrow(
+      /file is no folder\. Remedy: remove it or name another folder/,
+    );
+    await expect(pull({ folder: join(file, 'below') })).rejects.toThrow(HubError);
+    await mkdir(join(root, 'mine.download'));
+    await writeFile(join(root, 'mine.download/notes.txt'), 'keep');
+    await expect(pull({ folder: join(root, 'mine') })).rejects.toThrow(/mine\.download is there, and is no download/);
+    expect(await readFile(file, 'utf8')).toBe('keep');
+    expect(await readFile(join(root, 'mine.download/notes.txt'), 'utf8')).toBe('keep');
+  });
+
+  it.runIf(existsSync('/dev/full'))('stops at once at a disk that is full, with what to do', async () => {
+    await mkdir(join(root, 'tiny.download', 'onnx'), { recursive: true });
+    await writeFile(join(root, 'tiny.download', '.revision'), `org/tiny@${COMMIT}  `);
+    await symlink('/dev/full', join(root, 'tiny.download', 'onnx', 'model.onnx.part'));
+    expect(await failure()).toMatch(/tiny cannot be written \(ENOSPC.*make room there/);
+    expect(hub.downloads('onnx/model.onnx')).toHaveLength(1);
   });
 
   it('writes nothing outside the folder, whatever the hub lists', async () => {

@@ -1,8 +1,10 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openModelFolder } from '../folder/model-folder.ts';
+import { isFileSystemError, putInPlace, whatIsThere } from '../folder/new-folder.ts';
 import { chooseFiles } from './choose-files.ts';
+import { DownloadLock } from './download-lock.ts';
 import { fetchFile } from './fetch-file.ts';
 import { HubClient } from './hub-client.ts';
 import { HubError, TransientHubError } from './hub-error.ts';
@@ -51,12 +53,25 @@ export interface PulledModel {
  * @throws HubError saying what to do; ModelFolderError when what the repository has cannot be served
  */
 export async function pullModel(options: PullOptions): Promise<PulledModel> {
-  const { repo, revision = 'main' } = options;
   const folder = resolve(options.folder);
+  return pullInto(folder, options).catch((cause: unknown) => {
+    if (!isFileSystemError(cause)) throw cause;
+    throw new HubError(
+      options.repo,
+      `the folder ${folder} cannot be written (${cause.message})`,
+      'make room there or name another folder, and run the command again: it goes on where it stopped',
+      { cause },
+    );
+  });
+}
+
+async function pullInto(folder: string, options: PullOptions): Promise<PulledModel> {
+  const { repo, revision = 'main' } = options;
   if (!REPO.test(repo) || repo.split('/').some((part) => /^\.+$/.test(part)))
     throw new HubError(repo, 'it is no name of a repository', 'write it as owner/name');
-  if ((await readdir(folder).catch(() => [])).length > 0)
-    throw new HubError(repo, `the folder ${folder} is not empty`, 'remove it or name another folder');
+  const there = await whatIsThere(folder);
+  if (there !== null) throw new HubError(repo, there, 'remove it or name another folder');
+  using _lock = DownloadLock.take(repo, folder);
   const client = new HubClient({
     url: options.hubUrl ?? 'https://huggingface.co',
     idleMs: options.idleMs ?? 30_000,
@@ -70,7 +85,7 @@ export async function pullModel(options: PullOptions): Promise<PulledModel> {
 
   const download = `${folder}.download`;
   const state = `${repo}@${commit} ${options.variant ?? ''} ${options.subfolder ?? ''}`;
-  await prepare(download, state);
+  await prepare(repo, download, state);
   let doneBytes = 0;
   for (const { file, path } of chosen) {
     const onBytes = (bytes: number) => options.onProgress?.({ file: path, bytes: doneBytes + bytes, totalBytes });
@@ -78,17 +93,17 @@ export async function pullModel(options: PullOptions): Promise<PulledModel> {
     doneBytes += file.bytes;
   }
   await openModelFolder(download); // what cannot be served is not put in place
-  await rm(join(download, MARKER));
-  await mkdir(dirname(folder), { recursive: true });
-  await rm(folder, { recursive: true, force: true }); // empty: it was looked at
-  await rename(download, folder);
+  await putInPlace(download, folder);
+  await rm(join(folder, MARKER));
   return { folder, commit, files: chosen.map(({ path }) => path), totalBytes };
 }
 
 /** Keeps what an earlier call downloaded of the same state of the repository, and nothing else. */
-async function prepare(download: string, state: string): Promise<void> {
+async function prepare(repo: string, download: string, state: string): Promise<void> {
   const earlier = await readFile(join(download, MARKER), 'utf8').catch(() => null);
   if (earlier === state) return;
+  if (earlier === null && (await whatIsThere(download)) !== null)
+    throw new HubError(repo, `${download} is there, and is no download`, 'move it away or name another folder');
   await rm(download, { recursive: true, force: true });
   await mkdir(download, { recursive: true });
   await writeFile(join(download, MARKER), state);
