@@ -128,7 +128,7 @@ export class ReplayingSession implements SessionBinding {
   #allocate(bytes: number): DeviceBuffer {
     const buffer = this.#session.allocate(bytes);
     return {
-      bytes,
+      ...buffer,
       tensor: (type, dims) => {
         const tensor = buffer.tensor(type, dims);
         this.#places.set(tensor, { type, dims });

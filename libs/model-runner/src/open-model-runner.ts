@@ -1,10 +1,8 @@
 import { availableParallelism } from 'node:os';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
-import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import { CApiSession } from './binding/c-api-session.ts';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
-import { DeviceMemoryError } from './device-memory-error.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { gatherInHugePages } from './gather-in-huge-pages.ts';
 import { largeAllocationsApart } from './large-allocations-apart.ts';
@@ -13,18 +11,8 @@ import { openCaptured } from './open-captured.ts';
 import { type OpenSessionOptions, openOnFirst, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
+import { provenRunner } from './proven-runner.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
-import { bytesOfBlock } from './runners/bytes-of-block.ts';
-import type { CacheSize } from './runners/cache-size.ts';
-import { CopyingRunner } from './runners/copying-runner.ts';
-import { growingCacheProblem } from './runners/copying-self-test.ts';
-import { DeviceKvCache } from './runners/device-kv-cache.ts';
-import { HostKvCache } from './runners/host-kv-cache.ts';
-import type { InPlaceCache } from './runners/in-place-cache.ts';
-import { InPlaceRunner } from './runners/in-place-runner.ts';
-import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run.ts';
-import { selectionProblem } from './runners/selection-self-test.ts';
-import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 import { severalPositions } from './signature/several-positions.ts';
@@ -34,12 +22,6 @@ const WORTH_GATHERING_BYTES = 64 << 20;
 /** With more parts decode runs would wake more sessions' threads; with fewer layers there is nothing that takes long. */
 const MOST_PARTS = 8;
 const LAYERS_OF_PART = 5;
-
-/**
- * Where candidates of logits are selected in the memory of a device's cache: WebGPU knows no float64, so the sums would be made on the host, which
- * takes more of the bus than whole rows.
- */
-const KEEPS_LOGITS: Readonly<Record<ExecutionProvider, boolean>> = { cuda: true, webgpu: false, cpu: true };
 
 export interface OpenModelRunnerOptions {
   modelFile: string;
@@ -153,7 +135,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
       const verifies = mayVerify && binding.provider === 'cpu' && options.kvMemory !== 'device';
       if (mayVerify && !verifies) noVerification("a device's cache is not made for it");
       const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0, capturedRows: 0 };
-      return await runnerFor(binding, signature, { ...verifying, onFallback, fallbacks });
+      return await provenRunner(binding, signature, { ...verifying, onFallback, fallbacks });
     } catch (error) {
       await binding.close();
       throw error;
@@ -167,7 +149,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
       session: async (form) =>
         new CApiSession({ ...session, model: await modelOf(form), provider, capturesGraphs: provider === 'cuda' }),
       runner: (binding, form) =>
-        runnerFor(binding, form, { ...options, verifyTokens: 0, onFallback: tell, fallbacks: told }),
+        provenRunner(binding, form, { ...options, verifyTokens: 0, onFallback: tell, fallbacks: told }),
     });
     if (typeof captured !== 'string') {
       for (const reason of told.slice(fallbacks.length)) options.onFallback?.(reason);
@@ -212,80 +194,4 @@ function signatureFor(signature: ModelSignature, slotTokens: number): ModelSigna
   const { maxPositions, longRotary, edits } = signature;
   if (longRotary === null || maxPositions === null || slotTokens <= maxPositions) return signature;
   return { ...signature, maxPositions: longRotary.maxPositions, edits: [...edits, longRotary.edit] };
-}
-
-async function runnerFor(
-  binding: SessionBinding,
-  signature: ModelSignature,
-  options: OpenModelRunnerOptions & {
-    readonly onFallback: (reason: string) => void;
-    readonly fallbacks: readonly string[];
-  },
-): Promise<ModelRunner> {
-  const { slots, parkingSlots = 0, slotTokens, modelFile } = options;
-  const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
-  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature));
-  const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
-  if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
-    throw new ModelLoadError(
-      modelFile,
-      'it is in half precision, which the binding js-api can not carry; choose c-api.',
-    );
-  if (!signature.sharesCache) {
-    const growingProblem = await growingCacheProblem(binding, signature);
-    if (growingProblem === null) return new CopyingRunner(binding, signature, size, options);
-    throw new ModelLoadError(
-      modelFile,
-      `it cannot go on from its own cache: ${growingProblem}. Export it with GroupQueryAttention, or in another precision.`,
-    );
-  }
-  const firstPassFailed = (cause: Error): never => {
-    throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });
-  };
-  /** The CPU's kernels are proven by the conformance suite; a device has those of its driver. */
-  const longestRun = async (): Promise<number> => {
-    const tokens = Math.min(TEST_PROMPT_TOKENS, signature.maxPositions ?? TEST_PROMPT_TOKENS);
-    const length = await longestExactRun(
-      binding,
-      signature,
-      cacheOf({ slots: 1, parkingSlots: 0, slotTokens: tokens }),
-      tokens,
-    ).catch(firstPassFailed);
-    if (length < tokens)
-      options.onFallback(`prompts are computed in runs of ${length} tokens, this device gets longer ones wrong`);
-    return length;
-  };
-  const cacheOf = (cacheSize: CacheSize): InPlaceCache =>
-    onDevice && binding.device !== null
-      ? new DeviceKvCache(binding, binding.device, signature, cacheSize)
-      : new HostKvCache(binding, signature, cacheSize);
-  try {
-    const problem = await sharingProblem(binding, signature, cacheOf(SHARING_TEST_SIZE)).catch(firstPassFailed);
-    if (problem === null) {
-      const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
-      const cache = cacheOf(size);
-      const keepsLogits = cache.memory === 'device' && KEEPS_LOGITS[binding.provider] && !signature.rowsRunAlone;
-      const runnerSize = { ...options, ...size, maxRunTokens, capturedRows: 0 };
-      const runner = new InPlaceRunner(binding, signature, cache, {
-        ...runnerSize,
-        keepsLogits,
-        capturedRows: options.capturedRows ?? 0,
-      });
-      const { deviceLogits } = runner;
-      const wrong = deviceLogits === null ? null : await selectionProblem(runner, deviceLogits);
-      if (wrong === null) return runner;
-      options.onFallback(`logits come to the host whole, this device does not select right of them: ${wrong}`);
-      return new InPlaceRunner(binding, signature, cache, runnerSize);
-    }
-    options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);
-    return new CopyingRunner(binding, signature, size, options);
-  } catch (cause) {
-    if (!(cause instanceof DeviceMemoryError)) throw cause;
-    throw new ModelLoadError(
-      modelFile,
-      `${cause.message}, for a cache of ${slots + parkingSlots} slots of ${slotTokens} tokens and ${blocks} blocks of ${KV_BLOCK_TOKENS}; ` +
-        'ask for fewer or shorter slots, or for a smaller prefix cache.',
-      { cause },
-    );
-  }
 }

@@ -110,12 +110,19 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     this.#memory ??= new DeviceMemory(this.#api, this.#session, this.provider);
     const memory = this.#memory;
     const address = memory.allocate(bytes);
+    const tensors: BoundTensor[] = [];
     const tensor = (type: DeviceType, dims: readonly number[]): BoundTensor => {
       const place = { address, bytes: dims.reduce((product, dim) => product * dim, bytesPerElement(type)) };
       if (place.bytes > bytes) throw new RunFailedError(`a tensor of ${place.bytes} bytes over a buffer of ${bytes}`);
-      return CApiTensor.overDevice(this.#api, memory, place, type, dims, this.#tensors);
+      const made = CApiTensor.overDevice(this.#api, memory, place, type, dims, this.#tensors);
+      tensors.push(made);
+      return made;
     };
-    return { bytes, tensor };
+    const free = (): void => {
+      for (const made of tensors.splice(0)) made.release();
+      memory.freeAt(address);
+    };
+    return { bytes, tensor, free };
   }
 
   openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding {

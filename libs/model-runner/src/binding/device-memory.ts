@@ -16,7 +16,7 @@ export class DeviceMemory {
   readonly #api: OrtApi;
   readonly #allocator: Handle;
   readonly #provider: ExecutionProvider;
-  readonly #addresses: Handle[] = [];
+  readonly #addresses = new Set<Handle>();
 
   constructor(api: OrtApi, session: Handle, provider: ExecutionProvider) {
     this.#api = api;
@@ -36,13 +36,19 @@ export class DeviceMemory {
       throw new DeviceMemoryError(bytes, this.#provider, { cause });
     }
     if (address === 0n) throw new DeviceMemoryError(bytes, this.#provider);
-    this.#addresses.push(address);
+    this.#addresses.add(address);
     return address;
+  }
+
+  /** No run may use what was allocated there any more. Once only; nothing is left to do behind `free`. */
+  freeAt(address: Handle): void {
+    if (this.#addresses.delete(address)) this.#api.allocatorFree(this.#allocator, address);
   }
 
   /** No run may use the memory any more. */
   free(): void {
-    for (const address of this.#addresses.splice(0)) this.#api.allocatorFree(this.#allocator, address);
+    for (const address of this.#addresses) this.#api.allocatorFree(this.#allocator, address);
+    this.#addresses.clear();
     this.#api.releaseAllocator(this.#allocator);
     this.#api.releaseMemoryInfo(this.info);
   }

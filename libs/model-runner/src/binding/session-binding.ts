@@ -26,6 +26,8 @@ export interface DeviceBuffer {
   readonly bytes: number;
   /** A tensor over the buffer's beginning. */
   tensor(type: DeviceType, dims: readonly number[]): BoundTensor;
+  /** Gives it back, and releases the tensors over it, before the session is closed. No run may use them any more. */
+  free(): void;
 }
 
 /** What a runner needs of an ONNX Runtime session, however it is reached. */
@@ -50,7 +52,7 @@ export interface SessionBinding {
 export interface DeviceAccess {
   /** Bytes of host tensors that runs read or wrote so far, those of its graphs too: what crosses to a device that is not the host itself. */
   readonly transferredBytes: number;
-  /** Uninitialized memory, which lives as long as the session. @throws DeviceMemoryError; RunFailedError once a run was captured */
+  /** Uninitialized memory, which lives until it is freed, or as long as the session. @throws DeviceMemoryError; RunFailedError once a run was captured */
   allocate(bytes: number): DeviceBuffer;
   /** A graph of its own on the same provider, whose runs take the tensors of this session; closed with it. */
   openGraph(model: Uint8Array, inputNames: readonly string[], outputNames: readonly string[]): SessionBinding;

@@ -1,4 +1,4 @@
-import type { BoundRun, SessionBinding } from '../binding/session-binding.ts';
+import type { BoundRun, DeviceAccess, SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import { DecodeInputs } from './decode-inputs.ts';
 import { DecodeRuns } from './decode-runs.ts';
@@ -20,17 +20,18 @@ export class DecodeWays {
   #graphReplays: number | null = null;
 
   /**
+   * @param device where captured runs have their inputs; null for plain runs alone
    * @param size capturedRows: up to `slots`, 0 for none
    * @param newRun a run of so many rows whose cache and logits are set; captured under the number
    * @throws DeviceMemoryError
    */
   constructor(
     binding: SessionBinding,
+    device: DeviceAccess | null,
     signature: ModelSignature,
     { slots, slotTokens, capturedRows: rows }: { slots: number; slotTokens: number; capturedRows: number },
     newRun: (rows: number, graphId?: number) => BoundRun,
   ) {
-    const { device } = binding;
     const plainRun = (count: number) => newRun(count);
     this.plain = new DecodeRuns(new DecodeInputs(binding, signature, slots, slotTokens), plainRun);
     const inputs =

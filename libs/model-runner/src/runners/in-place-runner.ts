@@ -1,4 +1,5 @@
 import type { PrefillParts } from '#contracts';
+import { DeviceScope } from '../binding/device-scope.ts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import { type FloatArray, floatArray } from '../element-type.ts';
@@ -47,6 +48,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   /** Null where logits are in host memory. */
   readonly deviceLogits: DeviceLogitRows | null;
   readonly decodeWays: DecodeWays;
+  /** What this runner has on the device beside the cache; null where it has nothing there. */
+  readonly #device: DeviceScope | null;
   readonly #maxRunTokens: number;
   readonly #prefillRuns: BoundRun[] = [];
   readonly #verifyRuns: BoundRun[] = [];
@@ -63,18 +66,24 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     const captured = keepsLogits ? Math.min(capturedRows, slots) : 0;
     super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks, verifyTokens, capturedRows: captured });
     const { vocabularySize, logits } = signature;
-    const { device } = binding;
-    this.deviceLogits =
-      keepsLogits && device !== null ? new DeviceLogitRows(binding, device, signature, slots, this.logits) : null;
+    const device = keepsLogits && binding.device !== null ? new DeviceScope(binding.device) : null;
+    this.#device = device;
+    this.deviceLogits = device === null ? null : new DeviceLogitRows(binding, device, signature, slots, this.logits);
     this.#rowLogits = logits.type === 'float32' ? this.logits : floatArray(logits.type, this.logits.length);
     this.#chunkLogits = floatArray(logits.type, logits.positions === 'all' ? size.maxChunkTokens * vocabularySize : 0);
     this.#maxRunTokens = maxRunTokens;
     this.decodeWays = new DecodeWays(
       binding,
+      device,
       signature,
       { slots, slotTokens, capturedRows: captured },
       (rows, graphId) => this.#newDecodeRun(rows, graphId),
     );
+  }
+
+  /** Gives the device's memory back for which another runner takes its place, over the same cache. It must not be used any more. */
+  leave(): void {
+    this.#device?.[Symbol.dispose]();
   }
 
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
