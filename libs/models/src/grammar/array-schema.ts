@@ -1,7 +1,7 @@
 import { COMMA, type GrammarParts } from './grammar-parts.ts';
 import { choice, type Expression, sequence, text } from './grammar-rules.ts';
 import { countAt, refusal } from './schema-checks.ts';
-import type { SchemaObject } from './schema-keywords.ts';
+import { isNever, type SchemaObject } from './schema-keywords.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 
 const MAX_ITEMS_BOUND = 512;
@@ -34,7 +34,7 @@ export function arrayExpression(
   if (!Array.isArray(tuple)) throw refusal([...path, tupleKeyword], 'it is not an array.');
   const further = Array.isArray(items) ? additionalItems : items;
   const furtherKeyword = Array.isArray(items) ? 'additionalItems' : 'items';
-  const closed = further === false || (further === undefined && tuple.length > 0 && least <= tuple.length);
+  const closed = isNever(further) || (further === undefined && tuple.length > 0 && least <= tuple.length);
   const fixed = tuple.slice(0, most ?? tuple.length).map((item, index) => value(item, [...path, tupleKeyword, index]));
   const limit = closed ? Math.min(most ?? fixed.length, fixed.length) : most;
   if (limit !== null && least > limit)

@@ -8,6 +8,15 @@ import {
 } from './schema-keywords.ts';
 import { type SchemaPath, SchemaRefusedError } from './schema-refused-error.ts';
 
+/** Patterns of schemas that were merged: a text has to fit all of them. No document can hold one. */
+export class MergedPatterns {
+  readonly patterns: readonly unknown[];
+
+  constructor(patterns: readonly unknown[]) {
+    this.patterns = patterns;
+  }
+}
+
 /** How two values of one keyword become one that says both. */
 const MERGERS: Readonly<Record<string, (a: never, b: never) => unknown>> = {
   minimum: Math.max,
@@ -22,6 +31,8 @@ const MERGERS: Readonly<Record<string, (a: never, b: never) => unknown>> = {
   maxProperties: Math.min,
   required: (a: unknown[], b: unknown[]) => [...new Set([...a, ...b])],
   type: mergeTypes,
+  pattern: (a: unknown, b: unknown) =>
+    new MergedPatterns([a, b].flatMap((each) => (each instanceof MergedPatterns ? each.patterns : [each]))),
   enum: (a: unknown[], b: unknown[]) => {
     const both = new Set(b.map(canonicalJson));
     return a.filter((value) => both.has(canonicalJson(value)));
@@ -79,7 +90,10 @@ function checkClosed(closed: SchemaObject, other: SchemaObject, path: SchemaPath
   const { additionalProperties, properties = {} } = closed;
   if (additionalProperties === undefined || additionalProperties === true) return;
   const known = new Set(Object.keys(properties as object));
-  const stray = Object.keys((other.properties ?? {}) as object).find((name) => !known.has(name));
+  const others = Object.keys((other.properties ?? {}) as object);
+  const patterns =
+    canonicalJson(closed.patternProperties) === canonicalJson(other.patternProperties) ? {} : other.patternProperties;
+  const stray = [...others, ...Object.keys((patterns ?? {}) as object)].find((name) => !known.has(name));
   if (stray === undefined) return;
   throw new SchemaRefusedError(
     'unsupported_parameter',

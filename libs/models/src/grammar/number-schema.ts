@@ -17,11 +17,13 @@ export function numberLanguage(
 ): Language {
   const numbers = new NumberLanguages(languages);
   const range = formatRange(schema, path);
-  const least = inside(boundOf(schema, 'minimum', 'exclusiveMinimum', Math.max, path), range, -1);
-  const most = inside(boundOf(schema, 'maximum', 'exclusiveMaximum', Math.min, path), range, 1);
+  const given = [
+    inside(boundOf(schema, 'minimum', 'exclusiveMinimum', Math.max, path), range?.least ?? null, -1),
+    inside(boundOf(schema, 'maximum', 'exclusiveMaximum', Math.min, path), range?.most ?? null, 1),
+  ] as const;
   const divisor = numberAt(schema, 'multipleOf', path);
-  const whole =
-    type === 'integer' || (divisor !== null && Number.isInteger(divisor)) || WHOLE_FORMATS.has(String(schema.format));
+  const whole = type === 'integer' || (divisor !== null && Number.isInteger(divisor)) || range?.isWhole === true;
+  const [least, most] = [reachable(given[0], -1, whole), reachable(given[1], 1, whole)];
   for (const bound of [least, most]) {
     if (!whole || bound === null || Number.isSafeInteger(Math.trunc(bound.value))) continue;
     throw refusal(
@@ -34,7 +36,8 @@ export function numberLanguage(
   if (whole) {
     language = numbers.integers(wholeBound(least, 1), wholeBound(most, -1));
   } else {
-    language = least === null && most === null ? numbers.any() : numbers.between(least, most);
+    const isBounded = given.some((bound) => bound !== null);
+    language = isBounded ? numbers.between(least, most) : numbers.any();
   }
   if (language === null) {
     const keyword = ['minimum', 'exclusiveMinimum', 'maximum', 'exclusiveMaximum'].find(
@@ -51,37 +54,59 @@ export function numberLanguage(
   if (multiples === null) {
     throw refusal(
       [...path, 'multipleOf'],
-      `${divisor} is not supported; 1, 2, 5, 10, 20, 25, 50, 100 and other divisors of 1,000 are.`,
+      `${divisor} is not supported; whole numbers from 1 to 1,000 are, and decimals of up to three digits, as 0.01 and 2.5.`,
       'unsupported_parameter',
     );
   }
   return languages.both(language, multiples);
 }
 
-/** Formats of numbers, as OpenAPI has them. 64 bits are more than the digits of a whole number here. */
-const NUMBER_FORMATS = new Set(['int32', 'int64', 'float', 'double']);
-const WHOLE_FORMATS: ReadonlySet<string> = new Set(['int32', 'int64']);
-const INT32 = 2 ** 31;
-
-/** What the format allows, as the largest absolute value; null for no bound. Formats of texts say nothing of numbers. */
-function formatRange({ format }: SchemaObject, path: SchemaPath): number | null {
-  if (format === undefined || (typeof format === 'string' && Object.hasOwn(FORMATS, format))) return null;
-  if (typeof format !== 'string' || !NUMBER_FORMATS.has(format)) {
-    const known = [...NUMBER_FORMATS].join(', ');
-    throw refusal(
-      [...path, 'format'],
-      `${JSON.stringify(format)} is not supported; these are: ${known}.`,
-      'unsupported_parameter',
-    );
-  }
-  return format === 'int32' ? INT32 : null;
+/** What a format allows; null for no limit. */
+interface FormatRange {
+  readonly isWhole: boolean;
+  readonly least: number | null;
+  readonly most: number | null;
 }
 
-/** The bound, or that of a range of whole numbers where it is tighter. */
-function inside(bound: Bound | null, range: number | null, side: -1 | 1): Bound | null {
-  if (range === null) return bound;
-  const limit: Bound = { value: side === 1 ? range - 1 : -range, exclusive: false };
-  return bound === null || (side === 1 ? bound.value > limit.value : bound.value < limit.value) ? limit : bound;
+/** Formats of numbers, as OpenAPI's registry has them. 64 bits are more than the digits of a whole number here. */
+const NUMBER_FORMATS: ReadonlyMap<string, FormatRange> = new Map<string, FormatRange>([
+  ...[8, 16, 32].flatMap((bits): [string, FormatRange][] => [
+    [`int${bits}`, { isWhole: true, least: -(2 ** (bits - 1)), most: 2 ** (bits - 1) - 1 }],
+    [`uint${bits}`, { isWhole: true, least: 0, most: 2 ** bits - 1 }],
+  ]),
+  ['int64', { isWhole: true, least: null, most: null }],
+  ['uint64', { isWhole: true, least: 0, most: null }],
+  ['float', { isWhole: false, least: null, most: null }],
+  ['double', { isWhole: false, least: null, most: null }],
+]);
+/** Beyond it no number is written that has bounds. */
+const WRITTEN_LIMIT = 1e15;
+
+/** Null for anything. Formats of texts say nothing of numbers. */
+function formatRange({ format }: SchemaObject, path: SchemaPath): FormatRange | null {
+  if (format === undefined || (typeof format === 'string' && Object.hasOwn(FORMATS, format))) return null;
+  const range = typeof format === 'string' ? NUMBER_FORMATS.get(format) : undefined;
+  if (range !== undefined) return range;
+  const known = [...NUMBER_FORMATS.keys()].join(', ');
+  throw refusal(
+    [...path, 'format'],
+    `${JSON.stringify(format)} is not supported; these are: ${known}.`,
+    'unsupported_parameter',
+  );
+}
+
+/** The bound, or the range's where that is tighter. */
+function inside(bound: Bound | null, limit: number | null, side: -1 | 1): Bound | null {
+  if (limit === null) return bound;
+  if (bound !== null && (side === 1 ? bound.value <= limit : bound.value >= limit)) return bound;
+  return { value: limit, exclusive: false };
+}
+
+/** The bound, where numbers that are written could be beyond it: those far away are held to what can be written. */
+function reachable(bound: Bound | null, side: -1 | 1, whole: boolean): Bound | null {
+  if (bound === null || bound.value * side < WRITTEN_LIMIT) return bound;
+  if (!whole) return null;
+  return Number.isSafeInteger(Math.trunc(bound.value)) ? bound : { value: side * WRITTEN_LIMIT, exclusive: true };
 }
 
 /** The tighter of the inclusive and the exclusive bound. */

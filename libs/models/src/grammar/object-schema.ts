@@ -1,15 +1,17 @@
 import { COMMA, type GrammarParts, SPACE } from './grammar-parts.ts';
 import { choice, type Expression, sequence, text } from './grammar-rules.ts';
+import { automatonOf } from './regular/automaton.ts';
 import type { Language, Languages } from './regular/regular-language.ts';
 import { checkPart, countAt, refusal } from './schema-checks.ts';
-import { isSchemaObject, type SchemaObject } from './schema-keywords.ts';
+import { isNever, isSchemaObject, type SchemaObject } from './schema-keywords.ts';
 import { type SchemaReader, valuesOf } from './schema-reader.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 import { isSpellableKey, spellKey } from './spelling.ts';
-import { stringTexts, WRITABLE, withLength } from './string-schema.ts';
+import { languageOf, stringTexts, WRITABLE, withLength } from './string-schema.ts';
 
 const MAX_MEMBERS_BOUND = 512;
 const MAX_NAME_LENGTH = 512;
+const MAX_NAME_STATES = 256;
 
 type ValueOf = (schema: unknown, path: SchemaPath) => Expression;
 
@@ -51,37 +53,90 @@ export function objectExpression(
   path: SchemaPath,
   layout: ObjectLayout,
 ): Expression {
-  const { properties = {}, required = [], additionalProperties } = schema;
+  const { properties = {}, required = [], patternProperties = {} } = schema;
+  const additionalProperties = isNever(schema.additionalProperties) ? false : schema.additionalProperties;
   if (!isSchemaObject(properties)) throw refusal([...path, 'properties'], 'it is not an object.');
   if (!Array.isArray(required) || !required.every((name) => typeof name === 'string')) {
     throw refusal([...path, 'required'], 'it is not an array of strings.');
   }
+  if (!isSchemaObject(patternProperties)) throw refusal([...path, 'patternProperties'], 'it is not an object.');
+  const { languages } = parts;
+  const shaped: NamedByPattern[] = Object.entries(patternProperties).map(([pattern, inner]) => {
+    const innerPath = [...path, 'patternProperties', pattern];
+    return { names: languageOf(languages, pattern, innerPath), schema: inner, path: innerPath };
+  });
   const declared = new Map(Object.entries(properties));
   if (declared.has('__proto__')) throw refusal([...path, 'properties'], 'a property can not be called "__proto__".');
+  for (const name of declared.keys()) {
+    const twice = shaped.find(({ names }) => languages.takes(names, name));
+    if (twice === undefined) continue;
+    const message = `it speaks of the property ${JSON.stringify(name)} too; write what both say under "properties".`;
+    throw refusal(twice.path, message, 'unsupported_parameter');
+  }
+  const undeclared = new Map<string, SchemaPath>();
   for (const name of required) {
     if (declared.has(name)) continue;
-    if (additionalProperties === false)
+    const [byPattern, second] = shaped.filter(({ names }) => languages.takes(names, name));
+    if (second !== undefined) {
+      const message = `it speaks of ${JSON.stringify(name)}, as another pattern does.`;
+      throw refusal(second.path, message, 'unsupported_parameter');
+    }
+    if (byPattern === undefined && additionalProperties === false)
       throw refusal([...path, 'required'], `${JSON.stringify(name)} is required, but additionalProperties is false.`);
-    declared.set(name, additionalProperties ?? true);
+    declared.set(name, byPattern === undefined ? (additionalProperties ?? true) : byPattern.schema);
+    undeclared.set(name, byPattern?.path ?? [...path, 'additionalProperties']);
   }
   const least = countAt(schema, 'minProperties', path) ?? 0;
   const most = countAt(schema, 'maxProperties', path);
-  const mayHaveMore = isSchemaObject(additionalProperties) || (declared.size === 0 && additionalProperties !== false);
-  checkCounts(least, most, required.length, declared.size, mayHaveMore, path);
-  const names =
-    mayHaveMore || schema.propertyNames !== undefined
-      ? undeclaredNames(parts.languages, reader, schema, [...declared.keys()], path)
-      : null;
-  const written = [...declared].filter(([name, inner]) => inner !== false || required.includes(name));
+  const others = otherMembers(parts, reader, { ...schema, additionalProperties }, shaped, [...declared.keys()], path);
+  checkCounts(least, most, required.length, declared.size, others.length > 0, path);
+  const written = [...declared].filter(([name, inner]) => !isNever(inner) || required.includes(name));
   const members = written.map(([name, inner]) => {
-    const innerPath = Object.hasOwn(properties, name)
-      ? [...path, 'properties', name]
-      : [...path, 'additionalProperties'];
+    const innerPath = undeclared.get(name) ?? [...path, 'properties', name];
     return { member: layout.member(name, inner, innerPath), required: required.includes(name) };
   });
-  if (!mayHaveMore || names === null) return membersExpression(parts, layout, members, null, 0, null);
-  const other = layout.otherMember(names, additionalProperties ?? true, [...path, 'additionalProperties']);
+  if (others.length === 0) return membersExpression(parts, layout, members, null, 0, null);
+  const other = choice(...others.map(({ names, schema, path }) => layout.otherMember(names, schema, path)));
   return membersExpression(parts, layout, members, parts.rules.add(other), least, most);
+}
+
+/** Properties that are told by what their names are like. */
+interface NamedByPattern {
+  readonly names: Language;
+  readonly schema: unknown;
+  readonly path: SchemaPath;
+}
+
+/** The properties beside the declared ones, each name in one language only: of one pattern, or of none. */
+function otherMembers(
+  parts: GrammarParts,
+  reader: SchemaReader,
+  schema: SchemaObject,
+  shaped: readonly NamedByPattern[],
+  declared: readonly string[],
+  path: SchemaPath,
+): NamedByPattern[] {
+  const { languages } = parts;
+  const { additionalProperties, propertyNames } = schema;
+  const hasRest =
+    isSchemaObject(additionalProperties) ||
+    (declared.length === 0 && shaped.length === 0 && additionalProperties !== false);
+  if (!hasRest && shaped.length === 0 && propertyNames === undefined) return [];
+  const free = undeclaredNames(languages, reader, schema, declared, path);
+  const without = (left: readonly NamedByPattern[]): Language[] => left.map(({ names }) => languages.not(names));
+  const rest = { names: languages.both(free, ...without(shaped)), schema: additionalProperties ?? true };
+  return [
+    ...shaped.map((each) => ({
+      ...each,
+      names: languages.both(free, each.names, ...without(shaped.filter((other) => other !== each))),
+    })),
+    ...(hasRest ? [{ ...rest, path: [...path, 'additionalProperties'] }] : []),
+  ].filter(({ names, schema: inner }) => !isNever(inner) && !hasNoText(languages, names));
+}
+
+/** Whether no text is in the language; false where that is not found out within a few states. */
+function hasNoText(languages: Languages, language: Language): boolean {
+  return automatonOf(languages, language, MAX_NAME_STATES)?.length === 0;
 }
 
 /** Counts are enforced on objects without declared properties; elsewhere only where they change nothing. */

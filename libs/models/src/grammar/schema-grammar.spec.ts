@@ -22,7 +22,19 @@ describe('SchemaGrammar', () => {
     ['if', inProperty({ if: {} }), 'properties.a.if'],
     ['uniqueItems', inProperty({ type: 'array', uniqueItems: true }), 'properties.a.uniqueItems'],
     ['contains', { type: 'array', contains: {} }, 'contains'],
-    ['patternProperties', { type: 'object', patternProperties: { '^a': {} } }, 'patternProperties'],
+    [
+      'patternProperties that speak of a declared property',
+      { type: 'object', properties: { ab: {} }, patternProperties: { '^a': {} } },
+      'patternProperties["^a"]',
+    ],
+    [
+      'patternProperties that another branch closes',
+      { allOf: [{ patternProperties: { '^a': {} } }], additionalProperties: false },
+      'allOf[0].additionalProperties',
+    ],
+    ['an unknown format without a pattern', { type: 'string', format: 'nanoid' }, 'format'],
+    ['a format that JSON Schema defines', { type: 'string', format: 'idn-email', pattern: 'a' }, 'format'],
+    ['an unknown property of characters', { type: 'string', pattern: '\\p{Nope}' }, 'pattern'],
     ['dependentRequired', { type: 'object', dependentRequired: {} }, 'dependentRequired'],
     ['unevaluatedProperties', { type: 'object', unevaluatedProperties: false }, 'unevaluatedProperties'],
     ['an unknown keyword', { type: 'string', minLenght: 3 }, 'minLenght'],
@@ -32,7 +44,9 @@ describe('SchemaGrammar', () => {
     ['a word boundary', { type: 'string', pattern: '\\ba' }, 'pattern'],
     ['an anchor in a group', { type: 'string', pattern: '(^a)+b' }, 'pattern'],
     ['a long length', { type: 'string', pattern: '^a', minLength: 600 }, 'minLength'],
-    ['an inexact multipleOf', { type: 'number', multipleOf: 0.01 }, 'multipleOf'],
+    ['a large multipleOf', { type: 'number', multipleOf: 1_001 }, 'multipleOf'],
+    ['a multipleOf of many digits', { type: 'number', multipleOf: 0.0001 * 1.5 }, 'multipleOf'],
+    ['a multipleOf below zero', { type: 'number', multipleOf: -1 }, 'multipleOf'],
     ['overlapping oneOf', { oneOf: [{ type: 'integer' }, { type: 'number' }] }, 'oneOf'],
     ['a remote $ref', { $ref: 'https://example.com/schema' }, '$ref'],
     ['enum beside minLength', { enum: ['a'], minLength: 3 }, 'minLength'],
@@ -61,6 +75,9 @@ describe('SchemaGrammar', () => {
     ['many enum values', { enum: Array.from({ length: 3_000 }, (_, index) => index) }, 'more than 2048'],
     ['a long schema', { description: 'x'.repeat(200_000) }, 'longer than'],
     ['false', false, 'false'],
+    ['false by another name', { not: {} }, 'false'],
+    ['branches none of which can be', { anyOf: [false, { not: {} }] }, 'any of its branches'],
+    ['too few names', { type: 'object', propertyNames: { enum: [] }, minProperties: 1 }, 'minProperties'],
   ])('refuses %s', (_, schema, words) => {
     expect(refusalOf(schema).message).toContain(words);
   });

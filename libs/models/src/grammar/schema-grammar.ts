@@ -10,6 +10,7 @@ import { branchesOf, checkKeywords, checkPart, refusal, typesOf } from './schema
 import {
   hasType,
   isAnnotation,
+  isNever,
   isSchemaObject,
   JSON_TYPES,
   type JsonType,
@@ -116,7 +117,7 @@ export class SchemaGrammar {
       throw refusal(path, message, 'unsupported_parameter');
     }
     if (schema === true) return this.#parts.anyValue();
-    if (schema === false) throw refusal(path, 'no value is valid against false.');
+    if (isNever(schema)) throw refusal(path, 'no value is valid against false.');
     if (!isSchemaObject(schema)) throw refusal(path, 'it is neither an object nor true or false.');
     if (depth === 0) checkKeywords(schema, path);
     else checkPart(schema, path);
@@ -177,17 +178,18 @@ export class SchemaGrammar {
     const branches = branchesOf(anyOf ?? oneOf, [...path, keyword]);
     if (keyword === 'oneOf') this.#checkDisjoint(branches, [...path, keyword]);
     const bare = Object.keys(base).every(isAnnotation);
-    return choice(
-      ...branches.map((branch, index) => {
-        const branchPath = [...path, keyword, index];
-        if (bare) return this.#value(branch, branchPath, depth + 1);
-        const target = this.#reader.dereference(branch, branchPath);
-        if (target === true) return this.#value(base, branchPath, depth + 1);
-        if (target === false) throw refusal(branchPath, 'no value is valid against false.');
-        checkPart(target, branchPath);
-        return this.#value(mergeSchemas(base, target, branchPath), branchPath, depth + 1);
-      }),
-    );
+    const expressions = branches.flatMap((branch, index) => {
+      if (isNever(branch)) return [];
+      const branchPath = [...path, keyword, index];
+      if (bare) return [this.#value(branch, branchPath, depth + 1)];
+      const target = this.#reader.dereference(branch, branchPath);
+      if (target === true) return [this.#value(base, branchPath, depth + 1)];
+      if (target === false) return [];
+      checkPart(target, branchPath);
+      return [this.#value(mergeSchemas(base, target, branchPath), branchPath, depth + 1)];
+    });
+    if (expressions.length === 0) throw refusal([...path, keyword], 'no value is valid against any of its branches.');
+    return choice(...expressions);
   }
 
   #checkDisjoint(branches: readonly unknown[], path: SchemaPath): void {

@@ -20,6 +20,12 @@ const ANNOTATIONS = new Set([
   'deprecated',
   'readOnly',
   'writeOnly',
+  'contentEncoding',
+  'contentMediaType',
+  'contentSchema',
+  // OpenAPI's: a hint by which property the branches of a oneOf are told apart, and what is for readers.
+  'discriminator',
+  'externalDocs',
 ]);
 
 /** Keywords that are enforced, by the type of value they speak of. */
@@ -27,7 +33,15 @@ export const KEYWORDS_OF_TYPE: Readonly<Partial<Record<JsonType, readonly string
   string: ['minLength', 'maxLength', 'pattern', 'format'],
   number: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
   array: ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems'],
-  object: ['properties', 'required', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties'],
+  object: [
+    'properties',
+    'required',
+    'additionalProperties',
+    'patternProperties',
+    'propertyNames',
+    'minProperties',
+    'maxProperties',
+  ],
 };
 
 const GENERAL = ['type', 'enum', 'const', '$ref', 'allOf', 'anyOf', 'oneOf', 'nullable'];
@@ -43,6 +57,13 @@ export function isEnforced(keyword: string): boolean {
 
 export function isSchemaObject(value: unknown): value is SchemaObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether it is written to say that no value is valid: `false`, or `{"not": {}}`. */
+export function isNever(schema: unknown): boolean {
+  if (!isSchemaObject(schema)) return schema === false;
+  const { not } = schema;
+  return not === true || (isSchemaObject(not) && Object.keys(not).every(isAnnotation));
 }
 
 /** The type of a JSON value; whole numbers are integers. */

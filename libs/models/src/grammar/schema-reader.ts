@@ -3,6 +3,7 @@ import {
   canonicalJson,
   hasType,
   isAnnotation,
+  isNever,
   isSchemaObject,
   JSON_TYPES,
   type JsonType,
@@ -47,7 +48,8 @@ export class SchemaReader {
   dereference(schema: unknown, path: SchemaPath): SchemaObject | boolean {
     let current = schema;
     for (let hops = 0; hops < MAX_REF_HOPS; hops++) {
-      if (typeof current === 'boolean') return current;
+      if (isNever(current)) return false;
+      if (current === true) return current;
       if (!isSchemaObject(current)) {
         throw new SchemaRefusedError('invalid_request', path, 'it is neither an object nor true or false.');
       }

@@ -1,5 +1,6 @@
+import { MergedPatterns } from './merge-schemas.ts';
 import { ANY_CHARACTER, type CharacterSet, complement, intersection } from './regular/character-set.ts';
-import { FORMATS } from './regular/formats.ts';
+import { FORMATS, UNENFORCED_FORMATS } from './regular/formats.ts';
 import { parsePattern } from './regular/parse-pattern.ts';
 import { PatternError } from './regular/pattern-error.ts';
 import type { Language, Languages } from './regular/regular-language.ts';
@@ -57,10 +58,12 @@ export function withLength(languages: Languages, language: Language, least: numb
   return languages.both(language, languages.repeat(languages.set(WRITABLE), least, most));
 }
 
-function formatLanguage(languages: Languages, { format }: SchemaObject, path: SchemaPath): Language[] {
+function formatLanguage(languages: Languages, { format, pattern: shape }: SchemaObject, path: SchemaPath): Language[] {
   if (format === undefined) return [];
-  const pattern = typeof format === 'string' ? FORMATS[format] : undefined;
+  const pattern = typeof format === 'string' && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
   if (pattern !== undefined) return [parsePattern(languages, pattern)];
+  // A name that JSON Schema does not define asserts nothing; generators write one beside the pattern that it stands for.
+  if (typeof format === 'string' && shape !== undefined && !UNENFORCED_FORMATS.has(format)) return [];
   const known = Object.keys(FORMATS).join(', ');
   throw refusal(
     [...path, 'format'],
@@ -71,12 +74,17 @@ function formatLanguage(languages: Languages, { format }: SchemaObject, path: Sc
 
 function patternLanguage(languages: Languages, { pattern }: SchemaObject, at: SchemaPath): Language[] {
   if (pattern === undefined) return [];
-  const path = [...at, 'pattern'];
+  const patterns = pattern instanceof MergedPatterns ? pattern.patterns : [pattern];
+  return patterns.map((each) => languageOf(languages, each, [...at, 'pattern']));
+}
+
+/** The texts in which a schema's pattern finds a match. @throws SchemaRefusedError */
+export function languageOf(languages: Languages, pattern: unknown, path: SchemaPath): Language {
   if (typeof pattern !== 'string') throw refusal(path, 'it is not a string.');
   if (pattern.length > MAX_PATTERN_CHARACTERS)
     throw refusal(path, `it is longer than ${MAX_PATTERN_CHARACTERS} characters.`);
   try {
-    return [parsePattern(languages, pattern)];
+    return parsePattern(languages, pattern);
   } catch (error) {
     if (error instanceof PatternError) throw refusal(path, `${error.message}.`, 'unsupported_parameter');
     throw error;

@@ -24,3 +24,16 @@ export const FORMATS: Readonly<Record<string, string>> = {
   ipv6: '^(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}$',
   uri: `^[a-z][a-z0-9+.-]*://${LABEL}(?:\\.${LABEL})*(?:/${URI_CHARACTER}*)*$`,
 };
+
+/** The other formats of strings that JSON Schema defines. */
+export const UNENFORCED_FORMATS: ReadonlySet<string> = new Set([
+  'idn-email',
+  'idn-hostname',
+  'iri',
+  'iri-reference',
+  'json-pointer',
+  'regex',
+  'relative-json-pointer',
+  'uri-reference',
+  'uri-template',
+]);

@@ -7,6 +7,11 @@ const MAX_WHOLE_DIGITS = 19;
 const EXACT_DIGITS = 15;
 const MAX_FRACTION_DIGITS = 6;
 
+/** Largest divisor, without its point. */
+const MAX_DIVISOR = 1_000;
+/** Most states for the digits of a multiple. */
+const MULTIPLE_STATES = 1_500;
+
 /** A limit of a number, written without an exponent. */
 export interface Bound {
   readonly value: number;
@@ -44,18 +49,28 @@ export class NumberLanguages {
     return either(positive, concat(text('-'), negative));
   }
 
-  /** The numbers whose last digits make them multiples of `divisor`; null unless it divides 1,000. */
+  /**
+   * Multiples of a whole or decimal number, without an exponent and with at most the divisor's digits behind the point. What is
+   * a multiple is decided by the digits, as they are written.
+   * @returns null when the divisor is not above 0, or has more digits than can be enforced
+   */
   multiplesOf(divisor: number): Language | null {
-    if (!Number.isInteger(divisor) || divisor < 1 || 1_000 % divisor !== 0) return null;
-    const { text, concat, either, optional } = this.#bound();
-    const width = String(divisor - 1).length;
-    const tails = Array.from({ length: 10 ** width / divisor }, (_, index) => String(index * divisor));
-    if (10 ** width % divisor !== 0) return null;
-    const long = concat(
-      this.#natural(1n, 10n ** BigInt(EXACT_DIGITS - 3) - 1n),
-      either(...tails.map((tail) => text(tail.padStart(width, '0')))),
-    );
-    return concat(optional(text('-')), either(long, ...tails.map((tail) => text(tail))));
+    const digits = divisor > 0 ? decimalOf(divisor) : null;
+    if (digits === null) return null;
+    const scaled = Number(digits.whole + digits.fraction);
+    if (scaled > MAX_DIVISOR) return null;
+    const { text, concat, either, both, optional, repeat } = this.#bound();
+    const zeros = digits.fraction === '' ? (/0*$/.exec(digits.whole)?.[0] ?? '') : '';
+    const rest = scaled / 10 ** zeros.length;
+    const wholeDigits = Math.min(EXACT_DIGITS - digits.fraction.length - zeros.length, digitsFor(rest));
+    const whole = this.#natural(zeros === '' ? 0n : 1n, 10n ** BigInt(wholeDigits) - 1n);
+    // With fewer digits behind the point than the divisor has, the number is a multiple of a power of ten more.
+    const written = Array.from({ length: digits.fraction.length + 1 }, (_, count) => {
+      const divided = rest / greatestCommonDivisor(rest, 10 ** (digits.fraction.length - count));
+      const fraction = count === 0 ? text('') : concat(text('.'), repeat(this.#digit, count, count));
+      return concat(both(concat(whole, fraction), this.#languages.multiple(divided)), text(zeros));
+    });
+    return concat(optional(text('-')), either(...written, text('0')));
   }
 
   /** @returns null when a bound needs more digits than a double keeps apart */
@@ -185,4 +200,17 @@ function decimalOf(value: number): { readonly whole: string; readonly fraction: 
   if (text.includes('e')) return null;
   const [whole, fraction = ''] = text.split('.');
   return { whole, fraction };
+}
+
+/** How many digits of a multiple can be told with so many states: behind each digit as many as there are remainders. */
+function digitsFor(divisor: number): number {
+  let digits = 0;
+  for (let states = 0; digits < EXACT_DIGITS && states <= MULTIPLE_STATES; digits++) {
+    states += Math.min(10 ** (digits + 1), divisor);
+  }
+  return digits - 1;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

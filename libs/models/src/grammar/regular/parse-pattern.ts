@@ -2,6 +2,7 @@ import { type CharacterSet, characterSet, charactersOf, complement, union } from
 import { CLASS_ESCAPES, CONTROL_ESCAPES, DOT } from './pattern-class.ts';
 import { PatternError } from './pattern-error.ts';
 import type { Language, Languages } from './regular-language.ts';
+import { unicodeProperty } from './unicode-property.ts';
 
 /** A part of a sequence: a language, or a condition on all that follows. */
 type Item = { readonly kind: 'part' | 'ahead' | 'not-ahead'; readonly language: Language };
@@ -149,6 +150,12 @@ class PatternParser {
     this.#next += 1;
     if (CLASS_ESCAPES[letter] !== undefined) return CLASS_ESCAPES[letter];
     if (CONTROL_ESCAPES[letter] !== undefined) return charactersOf(CONTROL_ESCAPES[letter]);
+    if (letter === 'p' || letter === 'P') {
+      const close = this.#characters.indexOf('}', this.#next);
+      const set = unicodeProperty(this.#characters.slice(this.#next + 1, close).join(''));
+      this.#next = close + 1;
+      return letter === 'p' ? set : complement(set);
+    }
     const ahead = this.#characters.slice(this.#next, this.#next + 10).join('');
     const hex =
       letter === 'x'

@@ -14,7 +14,7 @@ function takes(language: Language, text: string): boolean {
 
 const PATTERNS = [
   'a|b', '^a|b$', '^(a|bc)*$', '[a-c]{2,3}', '^[^ab]+$', '^(?!ab)[a-c]*$', '^(?=.*c)[a-c]{1,4}$', 'a.c', '^a?b+?c*$',
-  '\\d', '^\\w+\\s\\S$', '[\\d\\-c]', '^$', '^(?:a|(?<n>b)){2}$', '\\u0061', '^[\\]a]$', '^.$', '(?!b)a$', '^\\.$', '^a{2}$', '^[a-]+$',
+  '\\d', '^\\w+\\s\\S$', '[\\d\\-c]', '^$', '^(?:a|(?<n>b)){2}$', '\\u0061', '^[\\]a]$', '^.$', '^\\p{L}+$', '^[\\P{L}c]$', '\\p{Emoji_Presentation}', '^[^\\p{Lu}\\d]$', '(?!b)a$', '^\\.$', '^a{2}$', '^[a-]+$',
 ]; // biome-ignore format: a table
 
 describe('parsePattern', () => {
@@ -43,6 +43,21 @@ describe('NumberLanguages', () => {
         const language = numbers.integers(BigInt(least), BigInt(most));
         expect(takes(language, String(value))).toBe(least <= value && value <= most);
       }),
+    );
+  });
+
+  it('takes exactly the multiples of a number, by their digits', () => {
+    const divisor = fc.tuple(fc.integer({ min: 1, max: 130 }), fc.constantFrom(1, 10, 100, 1_000));
+    const digits = fc.tuple(fc.integer({ min: -20_000, max: 20_000 }), fc.constantFrom(1, 10, 100, 1_000));
+    fc.assert(
+      fc.property(divisor, digits, fc.boolean(), ([scaled, unit], [value, places], near) => {
+        const language = numbers.multiplesOf(scaled / unit)!;
+        const thousandths = near ? Math.round(value / scaled) * scaled * (1_000 / unit) : value * (1_000 / places);
+        const text = String(thousandths / 1_000);
+        const isMultiple = thousandths % (scaled * (1_000 / unit)) === 0;
+        expect([text, takes(language, text)]).toEqual([text, isMultiple]);
+      }),
+      { numRuns: 1_000 },
     );
   });
 

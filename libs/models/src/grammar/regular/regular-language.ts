@@ -6,12 +6,19 @@ import { ANY_CHARACTER, type CharacterSet, contains, LAST_CODE_POINT } from './c
  */
 export interface Language {
   readonly id: number;
-  readonly kind: 'nothing' | 'empty' | 'set' | 'concat' | 'either' | 'both' | 'not' | 'star';
+  readonly kind: 'nothing' | 'empty' | 'set' | 'concat' | 'either' | 'both' | 'not' | 'star' | 'multiple';
   readonly parts: readonly Language[];
+  /** Of `multiple`: the divisor, and the remainder that was read so far. */
   readonly set: CharacterSet;
   /** Holds the empty text. */
   readonly nullable: boolean;
 }
+
+const POINT = 0x2e;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+/** Each digit, and what comes behind the last one. */
+const DIGIT_STARTS = Array.from({ length: 11 }, (_, digit) => DIGIT_0 + digit);
 
 /**
  * Builds languages and takes derivatives of them. The derivative of a language by a character is what may follow that
@@ -89,6 +96,14 @@ export class Languages {
     return rest;
   }
 
+  /**
+   * Texts of digits and points whose digits, read as one whole number behind those that left `remainder`, are a multiple of
+   * `divisor`.
+   */
+  multiple(divisor: number, remainder = 0): Language {
+    return this.#intern('multiple', [], [divisor, remainder], remainder === 0);
+  }
+
   /** What may follow `codePoint` in the language. */
   derive(language: Language, codePoint: number): Language {
     const { parts } = language;
@@ -110,6 +125,12 @@ export class Languages {
         return this.not(this.derive(parts[0], codePoint));
       case 'star':
         return this.#concat(this.derive(parts[0], codePoint), language);
+      case 'multiple': {
+        const [divisor, remainder] = language.set;
+        if (codePoint === POINT) return language;
+        if (codePoint < DIGIT_0 || codePoint > DIGIT_9) return this.nothing;
+        return this.multiple(divisor, (remainder * 10 + codePoint - DIGIT_0) % divisor);
+      }
     }
   }
 
@@ -127,6 +148,10 @@ export class Languages {
 
   #collectBoundaries(language: Language, starts: Set<number>): void {
     const { set } = language;
+    if (language.kind === 'multiple') {
+      for (const start of [POINT, POINT + 1, ...DIGIT_STARTS]) starts.add(start);
+      return;
+    }
     for (let index = 0; index < set.length; index += 2) starts.add(set[index]).add(set[index + 1] + 1);
     const [first, second] = language.parts;
     if (language.kind === 'concat') {
