@@ -16,6 +16,7 @@ import { EventLoopDelay } from '../health/event-loop-delay.ts';
 import { HealthServer, type Problems } from '../health/health-server.ts';
 import { SharedRelay } from '../jobs/shared-relay.ts';
 import { warmUpJobs } from '../jobs/warm-up-jobs.ts';
+import { EngineStarts } from '../model/engine-starts.ts';
 import { HostedModel } from '../model/hosted-model.ts';
 import { type MemoryLimit, memoryLimitOf } from '../model/memory-limit.ts';
 import type { ModelReader } from '../model/model-reader.ts';
@@ -57,6 +58,7 @@ export class MillraceWorker {
   readonly #health: HealthServer;
   readonly #metrics = new Metrics({ process: 'worker', version: releaseVersion() });
   readonly #models: HostedModels;
+  readonly #starts = new EngineStarts(() => [...this.#models].length === 1);
   readonly #limit: MemoryLimit;
   readonly #dialer: RelayDialer;
   readonly #relay: SharedRelay;
@@ -193,7 +195,7 @@ export class MillraceWorker {
       reportUsage: async ({ tenantId, requestId, promptTokens }, made) => {
         await this.#parts.accountOf(tenantId).reportUsage(requestId, { promptTokens, ...made });
       },
-      isAlone: () => [...this.#models].length === 1,
+      starts: this.#starts,
       due: this.#parts.dueOf(served.card.model),
       onChange: () => this.#changed(),
       onFatal: (error) => {

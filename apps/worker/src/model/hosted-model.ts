@@ -9,6 +9,7 @@ import type { SharedRelay } from '../jobs/shared-relay.ts';
 import { WorkerStateMachine } from '../lifecycle/worker-state.ts';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import type { EngineStarts } from './engine-starts.ts';
 import { type MemoryNeed, needOnceLoaded } from './memory-need.ts';
 import { type ServedModel, startEngine } from './served-model.ts';
 
@@ -21,8 +22,8 @@ export interface HostedModelParts {
   readonly relay: SharedRelay;
   readonly observer: JobRunnerParts['observer'];
   readonly reportUsage: JobRunnerParts['reportUsage'];
-  /** Whether the worker has no other model. */
-  readonly isAlone: () => boolean;
+  /** Of all engines of the worker. */
+  readonly starts: EngineStarts;
   /** Requests that are due a seat although none is free. */
   readonly due: ExpressSource;
   /** It begins or stops taking jobs: everybody shall know. Settles when they do. */
@@ -183,13 +184,13 @@ export class HostedModel {
   }
 
   async #start(): Promise<void> {
-    const { served, logger, options, worker } = this.#parts;
+    const { served, logger, options, worker, starts } = this.#parts;
     let engine: EngineSupervisor;
     // What the start of the process has left behind, before the weights take their place.
     collectGarbage();
     returnFilePages(null);
     try {
-      engine = await startEngine(served, options, worker, this.#parts.isAlone);
+      engine = await startEngine(served, options, worker, starts, logger);
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : String(error);
       this.#state.become('stopped');
@@ -201,11 +202,6 @@ export class HostedModel {
     const { card } = served;
     const names = { model: card.model, cardHash: card.hash };
     logger.info({ ...names, threads: options.threads, need: this.need, ...description, shape }, 'model is loaded');
-    if (worker.capturedRows > 0 && !this.#parts.isAlone())
-      logger.warn(
-        names,
-        'decode runs are not captured (MILLRACE_CUDA_GRAPHS): the worker has other models, whose use of CUDA a capture would end',
-      );
     this.#serving.consumer.start();
     this.#state.become('ready');
     await this.#parts.onChange();

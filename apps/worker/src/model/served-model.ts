@@ -2,7 +2,9 @@ import { extname } from 'node:path';
 import type { PackedCard, TokenTable } from '#contracts';
 import { EngineSupervisor, EngineThread } from '#engine';
 import { interruptRun } from '#model-runner/process';
+import type { Logger } from '#observability';
 import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
+import type { EngineStarts } from './engine-starts.ts';
 import type { EngineThreadData } from './engine-thread-data.ts';
 import type { MemoryNeed } from './memory-need.ts';
 
@@ -19,16 +21,19 @@ export interface ServedModel {
 /** Models that share their cores take them from each other by spinning (decision 0033). */
 const SPIN_ALONE_US = 100;
 
+const NOT_CAPTURED =
+  'decode runs are not captured (MILLRACE_CUDA_GRAPHS): the worker has other models, whose use of CUDA a capture would end';
+
 /**
  * Loads the weights in a thread of their own, which is replaced when it crashes or hangs.
- * @param isAlone whether the worker has no other model. A capture ends what other models ask of CUDA meanwhile, and is ended by it.
  * @throws EngineThreadError, caused by ModelLoadError
  */
 export function startEngine(
   served: ServedModel,
   options: ModelOptions,
   worker: WorkerOptions,
-  isAlone: () => boolean,
+  starts: EngineStarts,
+  logger: Logger,
 ): Promise<EngineSupervisor> {
   const data: Omit<EngineThreadData, 'capturedRows'> = {
     modelFile: served.modelFile,
@@ -40,7 +45,7 @@ export function startEngine(
     prefixCacheBytes: options.prefixCacheBytes,
     threads: options.threads,
     cpus: options.cpus,
-    spinUs: options.spinUs ?? (isAlone() ? SPIN_ALONE_US : 0),
+    spinUs: options.spinUs ?? (starts.isAlone ? SPIN_ALONE_US : 0),
     prefillChunkTokens: worker.prefillChunkTokens,
     decodeStretch: worker.decodeStretch,
     prefillParts: worker.prefillParts,
@@ -51,11 +56,17 @@ export function startEngine(
   };
   const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);
   const { stepLimitMs } = worker;
+  const names = { model: served.card.model, cardHash: served.card.hash };
   return EngineSupervisor.start({
     startLimitMs: stepLimitMs,
     start: (startLimitMs, startSignal) => {
-      const whole: EngineThreadData = { ...data, capturedRows: isAlone() ? worker.capturedRows : 0 };
-      return EngineThread.start(entry, whole, { interrupt: interruptRun, stepLimitMs, startLimitMs, startSignal });
+      const start = (capturedRows: number) => {
+        if (capturedRows < worker.capturedRows) logger.warn(names, NOT_CAPTURED);
+        const whole: EngineThreadData = { ...data, capturedRows };
+        return EngineThread.start(entry, whole, { interrupt: interruptRun, stepLimitMs, startLimitMs, startSignal });
+      };
+      const onWait = () => logger.info(names, "it is loaded once another model's decode runs are captured");
+      return starts.run(worker.capturedRows, start, startSignal, onWait);
     },
   });
 }
