@@ -80,7 +80,8 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
         });
   const config = await configJson(path);
   const tokenizerJson = folder?.card({ model: folder.name, contextLength: 1 }).tokenizerJson ?? null;
-  const contextLength = signature?.maxPositions ?? folder?.config.maxPositions ?? null;
+  const bounds = [signature?.maxPositions, folder?.config.maxPositions].filter((bound) => bound != null);
+  const contextLength = bounds.length === 0 ? null : Math.min(...bounds);
   return {
     folder: path,
     name: folder?.name ?? null,

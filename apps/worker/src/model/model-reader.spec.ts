@@ -1,5 +1,8 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { unpackCard } from '#contracts';
 import type { ModelOptions } from '../worker-options.ts';
 import { ModelReader } from './model-reader.ts';
 import { readModel } from './read-model.ts';
@@ -38,5 +41,21 @@ describe('ModelReader', () => {
       expect(there).toBeInstanceOf(Error);
       expect(there).toMatchObject({ name: (here as Error).name, message: (here as Error).message });
     }
+  });
+});
+
+describe('readModel', () => {
+  it('believes the graph where config.json says otherwise: its vocabulary, and the positions of its rotary tables', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'millrace-read-'));
+    const folder = join(root, 'tiny');
+    await cp(join(MODELS, 'tiny-llama'), folder, { recursive: true });
+    const config = { model_type: 'llama', vocab_size: 50_000, max_position_embeddings: 131_072, text_config: null };
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+    const { card, slotTokens, tokenTable } = await readModel({ ...OPTIONS, folder, slotTokens: 4_096 }, [], ['cpu']);
+    expect(slotTokens).toBe(512);
+    const { json } = await unpackCard(card.bytes);
+    expect(JSON.parse(json)).toMatchObject({ vocabularySize: 384, contextLength: 512 });
+    expect(tokenTable.special).toHaveLength(384);
+    await rm(root, { recursive: true });
   });
 });

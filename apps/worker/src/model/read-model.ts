@@ -1,6 +1,6 @@
 import { type ExecutionProvider, packCard } from '#contracts';
-import { inspectModel } from '#model-runner';
-import { answerTokenTable, OUTPUT_FORMATS, openModelFolder, resolveModelFolder } from '#models';
+import { inspectModel, type ModelSignature } from '#model-runner';
+import { answerTokenTable, type ModelFolder, OUTPUT_FORMATS, openModelFolder, resolveModelFolder } from '#models';
 import type { ModelOptions } from '../worker-options.ts';
 import { memoryNeedOf } from './memory-need.ts';
 import type { ServedModel } from './served-model.ts';
@@ -22,11 +22,21 @@ export async function readModel(
   }
   const folder = await openModelFolder(await resolveModelFolder(options.folder, modelRoots));
   const { modelFile } = folder;
-  const slotTokens = Math.min(options.slotTokens, folder.config.maxPositions ?? options.slotTokens);
-  const chosen = outputFormat === null ? {} : { outputFormat };
-  const card = folder.card({ model: options.modelId ?? folder.name, contextLength: slotTokens, ...chosen });
+  const signature = await inspectModel(modelFile);
+  const slotTokens = Math.min(options.slotTokens, ...positionsOf(folder, signature));
+  const card = folder.card({
+    model: options.modelId ?? folder.name,
+    contextLength: slotTokens,
+    vocabularySize: signature.vocabularySize,
+    ...(outputFormat !== null && { outputFormat }),
+  });
   const packed = packCard(card); // In another thread, while this one goes on.
   const tokenTable = answerTokenTable(card);
-  const need = memoryNeedOf(await inspectModel(modelFile), options, slotTokens, providers);
+  const need = memoryNeedOf(signature, options, slotTokens, providers);
   return { card: await packed, modelFile, tokenTable, slotTokens, need };
+}
+
+/** Up to which lengths the model is right: what the configuration says, and what its graph has rotary tables for. */
+function positionsOf({ config }: ModelFolder, { maxPositions, longRotary }: ModelSignature): number[] {
+  return [config.maxPositions, longRotary?.maxPositions ?? maxPositions].filter((bound) => bound !== null);
 }

@@ -34,20 +34,20 @@ export async function configuredSizes(modelFile: string): Promise<ConfiguredSize
   );
   const text = { ...config, ...objectAt(config, 'text_config') };
   const model = objectAt(genai, 'model');
-  const [hidden, heads] = [numberAt(text, 'hidden_size'), numberAt(text, 'num_attention_heads')];
+  const [hidden, heads] = [sizeAt(text, 'hidden_size'), sizeAt(text, 'num_attention_heads')];
   return {
     headSize:
-      numberAt(objectAt(model, 'decoder'), 'head_size') ??
-      numberAt(text, 'head_dim') ??
-      (hidden !== null && heads !== null ? hidden / heads : null),
-    maxPositions: numberAt(text, 'max_position_embeddings') ?? numberAt(model, 'context_length'),
+      sizeAt(objectAt(model, 'decoder'), 'head_size') ??
+      sizeAt(text, 'head_dim') ??
+      (hidden !== null && heads !== null && hidden % heads === 0 ? hidden / heads : null),
+    maxPositions: sizeAt(text, 'max_position_embeddings') ?? sizeAt(model, 'context_length'),
     cacheWindow: cacheWindow(objectAt(objectAt(model, 'decoder'), 'sliding_window')),
-    shortRopePositions: numberAt(text, 'original_max_position_embeddings'),
+    shortRopePositions: sizeAt(text, 'original_max_position_embeddings'),
   };
 }
 
 function cacheWindow(window: Fields): CacheWindow | null {
-  const tokens = numberAt(window, 'window_size');
+  const tokens = sizeAt(window, 'window_size');
   if (tokens === null) return null;
   // The builder leaves the list empty where the model's configuration names no layers: then all have the window.
   const layers = Array.isArray(window.layers) ? window.layers.filter((layer) => typeof layer === 'number') : [];
@@ -68,7 +68,8 @@ function objectAt(from: Fields | null | undefined, name: string): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
-function numberAt(from: Fields, name: string): number | null {
+/** Null for what can be no size, as if nothing were told. */
+function sizeAt(from: Fields, name: string): number | null {
   const value = from[name];
-  return typeof value === 'number' ? value : null;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null;
 }

@@ -137,6 +137,10 @@ it('takes a head size that the graph only names from the configuration beside it
   const change = { ...named('past_key_values.0.key'), ...named('past_key_values.0.value') };
   await expect(inspect(change)).rejects.toThrow(/must give head_dim or head_size/);
   const genai = join(folder, 'genai_config.json');
+  for (const nonsense of ['-1', '1.5', '1e30', '"16"']) {
+    await writeFile(genai, `{"model": {"decoder": {"head_size": ${nonsense}}}}`);
+    await expect(inspect(change)).rejects.toThrow(/must give head_dim or head_size/);
+  }
   await writeFile(genai, '{"model": {"decoder": {"head_size": 16}}}');
   expect(await inspect(change)).toMatchObject({ headSize: 16, kvHeads: 2, maxPositions: 512 });
   await rm(genai);

@@ -6,14 +6,14 @@ const TokenIds = z
   .transform((ids) => (ids === null || ids === undefined ? [] : [ids].flat()));
 
 const Sizes = z.looseObject({
-  model_type: z.string().optional(),
-  vocab_size: z.int().min(1).optional(),
-  max_position_embeddings: z.int().min(1).optional(),
+  model_type: z.string().nullish(),
+  vocab_size: z.int().min(1).nullish(),
+  max_position_embeddings: z.int().min(1).nullish(),
   eos_token_id: TokenIds,
 });
 
 /** config.json; models of several modalities keep the language model's part under `text_config`. */
-export const ConfigJson = Sizes.extend({ text_config: Sizes.optional() });
+export const ConfigJson = Sizes.extend({ text_config: Sizes.nullish() });
 export type ConfigJson = z.infer<typeof ConfigJson>;
 
 export const GenerationConfigJson = z.looseObject({ eos_token_id: TokenIds });
@@ -22,11 +22,11 @@ export type GenerationConfigJson = z.infer<typeof GenerationConfigJson>;
 /** genai_config.json, as onnxruntime-genai's builder writes it. */
 export const GenaiConfigJson = z.looseObject({
   model: z.looseObject({
-    type: z.string().optional(),
-    vocab_size: z.int().min(1).optional(),
-    context_length: z.int().min(1).optional(),
+    type: z.string().nullish(),
+    vocab_size: z.int().min(1).nullish(),
+    context_length: z.int().min(1).nullish(),
     eos_token_id: TokenIds,
-    decoder: z.looseObject({ filename: z.string().optional() }).optional(),
+    decoder: z.looseObject({ filename: z.string().nullish() }).nullish(),
   }),
 });
 export type GenaiConfigJson = z.infer<typeof GenaiConfigJson>;
@@ -61,7 +61,7 @@ export interface ModelConfig {
 /** The config of the first source that has each value; null when no file gives the vocabulary's size. */
 export function modelConfig(config: ConfigJson | null, genai: GenaiConfigJson | null): ModelConfig | null {
   const vocabularySize = config?.vocab_size ?? config?.text_config?.vocab_size ?? genai?.model.vocab_size;
-  if (vocabularySize === undefined) {
+  if (vocabularySize == null) {
     return null;
   }
   return {

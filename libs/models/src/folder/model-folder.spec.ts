@@ -132,6 +132,48 @@ describe('openModelFolder', () => {
     }
   });
 
+  it('takes null as nothing said, as exporters write it', async () => {
+    const nothing = { model_type: null, max_position_embeddings: null, text_config: null, eos_token_id: null };
+    await writeFile(join(path, 'config.json'), JSON.stringify({ vocab_size: 384, ...nothing }));
+    const model = {
+      type: 'llama',
+      context_length: 256,
+      vocab_size: null,
+      eos_token_id: null,
+      decoder: { filename: null },
+    };
+    await writeFile(join(path, 'genai_config.json'), JSON.stringify({ model }));
+    expect((await openModelFolder(path)).config).toEqual({
+      modelType: 'llama',
+      vocabularySize: 384,
+      maxPositions: 256,
+    });
+  });
+
+  it('refuses end tokens that no logit can be of', async () => {
+    await writeFile(join(path, 'generation_config.json'), '{"eos_token_id": [2, 151645]}');
+    expect(await problems()).toEqual([
+      'generation_config.json: field eos_token_id has 151645, but the vocabulary has 384 tokens',
+    ]);
+  });
+
+  it("says of a builder's folder only what is wrong with it", async () => {
+    await rm(join(path, 'config.json'));
+    await writeFile(join(path, 'genai_config.json'), '{"model": []}');
+    expect(await problems()).toEqual([expect.stringMatching(/^genai_config\.json: field model: /)]);
+  });
+
+  it('refuses vocabularies whose pieces have no ids', async () => {
+    for (const [vocab, expected] of [
+      [{ a: 0, b: 'x' }, /field model\.vocab: the id of "b" is "x", it must be a whole number/],
+      [{ a: -1 }, /the id of "a" is -1/],
+      [[['a', 0], ['b']], /entry 1 is \["b"\], it must be a piece and its score/],
+    ] as const) {
+      await writeFile(join(path, 'tokenizer.json'), JSON.stringify({ model: { type: 'BPE', vocab, merges: [] } }));
+      expect(await problems()).toEqual([expect.stringMatching(expected)]);
+    }
+  });
+
   it('refuses a template that cannot be rendered', async () => {
     await writeFile(join(path, 'chat_template.jinja'), '{{ messages | frobnicate }}');
     expect(await problems()).toEqual([expect.stringMatching(/^chat_template\.jinja: .*unknown filter "frobnicate"/)]);

@@ -32,6 +32,8 @@ export interface CardOptions {
   readonly ownedBy?: string;
   /** Name of the format of tool calls and reasoning; default what the chat template tells. */
   readonly outputFormat?: string;
+  /** Of the logits, in tokens; default what the configuration files say. */
+  readonly vocabularySize?: number;
 }
 
 /** A checked model folder: all files are there, whole, and fit together. */
@@ -59,8 +61,15 @@ export class ModelFolder {
     return this.#card.eosTokenIds;
   }
 
-  card({ model, contextLength, createdAt = 0, ownedBy = 'millrace', outputFormat }: CardOptions): ModelCard {
-    const card = { version: 1 as const, model, ...this.#card, contextLength, createdAt, ownedBy };
+  card({
+    model,
+    contextLength,
+    createdAt = 0,
+    ownedBy = 'millrace',
+    outputFormat,
+    vocabularySize = this.#card.vocabularySize,
+  }: CardOptions): ModelCard {
+    const card = { version: 1 as const, model, ...this.#card, vocabularySize, contextLength, createdAt, ownedBy };
     return outputFormat === undefined ? card : { ...card, outputFormat };
   }
 
@@ -79,7 +88,8 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const { folder, named } = await modelPlace(path);
   const reader = new FolderReader(folder);
   const genai = await reader.json('genai_config.json', GenaiConfigJson, false);
-  const config = await reader.json('config.json', ConfigJson, genai === null);
+  const isBuilders = (await reader.firstOf(['genai_config.json'])) !== null;
+  const config = await reader.json('config.json', ConfigJson, !isBuilders);
   const generationConfig = await reader.json('generation_config.json', GenerationConfigJson, false);
   const tokenizerConfig = await reader.json('tokenizer_config.json', TokenizerConfigJson, true);
   const tokenizerJson = await reader.text('tokenizer.json', true);
@@ -112,15 +122,26 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   if (prompt === null || reader.problems.length > 0) {
     throw new ModelFolderError(folder, reader.problems);
   }
-  const configured = [
-    generationConfig?.eos_token_id,
-    config?.eos_token_id,
-    config?.text_config?.eos_token_id,
-    genai?.model.eos_token_id,
-  ];
+  const configured = {
+    'generation_config.json': generationConfig?.eos_token_id ?? [],
+    'config.json': [...(config?.eos_token_id ?? []), ...(config?.text_config?.eos_token_id ?? [])],
+    'genai_config.json': genai?.model.eos_token_id ?? [],
+  };
+  for (const [file, ids] of Object.entries(configured)) {
+    const stray = ids.find((id) => id >= sizes.vocabularySize);
+    if (stray !== undefined)
+      reader.note(
+        file,
+        `field eos_token_id has ${stray}, but the vocabulary has ${sizes.vocabularySize} tokens`,
+        'use the files that belong to this model',
+      );
+  }
+  if (reader.problems.length > 0) {
+    throw new ModelFolderError(folder, reader.problems);
+  }
   const endToken = templateTokens.eos_token === undefined ? null : tokenId(tokenizerJson, templateTokens.eos_token);
   const eosTokenIds = new Set([
-    ...configured.flatMap((ids) => ids ?? []),
+    ...Object.values(configured).flat(),
     ...[endToken, prompt.endOfTurn].filter((id) => id !== null),
   ]);
   return new ModelFolder(
@@ -141,9 +162,9 @@ async function chooseModelFile(
   named: string | null,
   genai: GenaiConfigJson | null,
 ): Promise<string | null> {
-  const decoder = genai?.model.decoder?.filename;
+  const decoder = genai?.model.decoder?.filename ?? '';
   const usual = [
-    ...(decoder === undefined ? [] : [decoder]),
+    ...(decoder === '' ? [] : [decoder]),
     'model.onnx',
     'onnx/model.onnx',
     'onnx/decoder_model_merged.onnx',

@@ -48,7 +48,26 @@ export function parseTokenizerJson(text: string): TokenizerJson {
     const [issue] = parsed.error.issues;
     throw new UnsupportedTokenizerError(`field ${issue?.path.join('.') || '(root)'}: ${issue?.message}`);
   }
+  const wrong = wrongEntry(parsed.data.model.vocab);
+  if (wrong !== null) throw new UnsupportedTokenizerError(`field model.vocab: ${wrong}`);
   return parsed.data;
+}
+
+/** What is wrong with a vocabulary, in words; null when nothing is. */
+function wrongEntry(vocab: TokenizerJson['model']['vocab']): string | null {
+  if (Array.isArray(vocab)) {
+    const place = vocab.findIndex(
+      (entry: unknown) => !Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number',
+    );
+    if (place >= 0) return `entry ${place} is ${JSON.stringify(vocab[place])}, it must be a piece and its score`;
+    return null;
+  }
+  for (const piece of Object.keys(vocab)) {
+    const id: unknown = vocab[piece];
+    if (!Number.isSafeInteger(id) || Number(id) < 0)
+      return `the id of ${JSON.stringify(piece)} is ${JSON.stringify(id)}, it must be a whole number of 0 or more`;
+  }
+  return null;
 }
 
 /** The steps of a normalizer, pre-tokenizer or decoder in order, nested sequences flattened. */
