@@ -8,6 +8,7 @@ import { memberLayout, type ObjectLayout, objectExpression } from './object-sche
 import { automatonOfTexts } from './regular/automaton.ts';
 import { branchesOf, checkKeywords, checkPart, refusal, typesOf } from './schema-checks.ts';
 import {
+  canonicalJson,
   hasType,
   isAnnotation,
   isNever,
@@ -28,6 +29,8 @@ const MAX_DEPTH = 48;
 const MAX_SCHEMAS = 4_096;
 const MAX_ENUM_VALUES = 2_048;
 const MAX_SIZE = 65_536;
+/** Keywords by which a schema is more than the values that it lists. */
+const COMBINING = ['allOf', 'anyOf', 'oneOf'];
 
 /**
  * Translates a JSON schema into a grammar of which every document is valid against the schema. What it has no rule for
@@ -206,8 +209,27 @@ export class SchemaGrammar {
     }
   }
 
+  /** The texts of the values that a schema lists, each once; null of one that does not. */
+  #listed(schema: unknown, path: SchemaPath): readonly string[] | null {
+    const target = this.#reader.dereference(schema, path);
+    if (typeof target === 'boolean') return null;
+    checkPart(target, path);
+    const values = valuesOf(target);
+    if (values === null || COMBINING.some((keyword) => target[keyword] !== undefined)) return null;
+    const once = new Map(this.#fitting(values, target, path).map((value) => [canonicalJson(value), value]));
+    return [...once.values()].map((value) => spellValue(this.#parts.spelling, value));
+  }
+
   #literals(values: readonly unknown[], schema: SchemaObject, path: SchemaPath): Expression {
     const { rules, spelling } = this.#parts;
+    const fitting = this.#fitting(values, schema, path);
+    if (fitting.length === 1) return text(spellValue(spelling, fitting[0]));
+    return rules.addText(automatonOfTexts(fitting.map((value) => spellValue(spelling, value))));
+  }
+
+  /** The values that the schema's type leaves and that can be written. */
+  #fitting(values: readonly unknown[], schema: SchemaObject, path: SchemaPath): readonly unknown[] {
+    const { spelling } = this.#parts;
     const types = schema.type === undefined ? JSON_TYPES : typesOf(schema, path);
     const fitting = values.filter((value) => hasType(typeOf(value), types) && isSpellable(spelling, value));
     this.#enumValues += fitting.length;
@@ -220,8 +242,7 @@ export class SchemaGrammar {
       if (other === undefined) continue;
       throw refusal([...path, other], `"${other}" beside enum or const is not supported.`, 'unsupported_parameter');
     }
-    if (fitting.length === 1) return text(spellValue(spelling, fitting[0]));
-    return rules.addText(automatonOfTexts(fitting.map((value) => spellValue(spelling, value))));
+    return fitting;
   }
 
   #typed(schema: SchemaObject, path: SchemaPath, depth: number): Expression {
@@ -252,7 +273,10 @@ export class SchemaGrammar {
       case 'string':
         return parts.string(stringTexts(parts.languages, schema, path), path);
       case 'array':
-        return this.#behindCharacter(() => arrayExpression(parts, schema, path, inner));
+        return this.#behindCharacter(() => {
+          const listed = (items: unknown, at: SchemaPath) => this.#listed(items, at);
+          return arrayExpression(parts, schema, path, inner, listed);
+        });
       case 'object':
         return this.#behindCharacter(() =>
           objectExpression(parts, this.#reader, schema, path, memberLayout(parts, inner)),
