@@ -22,5 +22,6 @@ export { ProviderUnavailableError } from './provider-unavailable-error.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';
 export { RunnerArgumentError } from './runner-argument-error.ts';
+export { capturable } from './signature/capturable.ts';
 export { inspectModel } from './signature/inspect-model.ts';
 export type { CachePair, ModelSignature, SideInput } from './signature/model-signature.ts';

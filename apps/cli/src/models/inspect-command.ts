@@ -46,6 +46,7 @@ export function inspectionText(inspection: Inspection): string {
     ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
+    ['CUDA graphs', decoder === null ? unknown : capture(decoder)],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
       'memory',
@@ -64,6 +65,14 @@ function longContext({ longContextLength }: Inspection): string {
   return longContextLength === null
     ? ''
     : `; with longer slots ${longContextLength}, all with the longer of two rotary tables (LongRoPE)`;
+}
+
+/** What the graph shows; a start says in the end what ONNX Runtime makes of it (decision 0041). */
+function capture({ captureProblem, cacheType }: NonNullable<Inspection['decoder']>): string {
+  if (captureProblem !== null) return `decode runs can not be captured: ${captureProblem}`;
+  return cacheType === 'float16'
+    ? 'decode runs can be captured (MILLRACE_CUDA_GRAPHS) as far as the graph shows; where ONNX Runtime refuses it all the same, the start says why'
+    : 'decode runs could be captured (MILLRACE_CUDA_GRAPHS), but attention is known to have CUDA kernels in half precision only; take an export in it';
 }
 
 function window(tokens: number | null): string {

@@ -45,6 +45,25 @@ describe('inspectFolder', () => {
     expect(problems).toEqual([]);
   });
 
+  it('says whether decode runs can be captured as CUDA graphs, and what keeps them from it', async () => {
+    const captureOf = async (name: string, slotTokens = 256) => {
+      const inspection = await inspectFolder(fixture(name), { ...OPTIONS, slotTokens, load: false });
+      const shown = /^CUDA graphs +(.*)$/m.exec(inspectionText(inspection))?.[1];
+      return { problem: inspection.decoder?.captureProblem, shown };
+    };
+    const half = await captureOf('../exports/llama-builder-fp16-dml');
+    expect(half).toEqual({
+      problem: null,
+      shown: expect.stringMatching(/^decode runs can be captured .*the start says why/),
+    });
+    expect((await captureOf('tiny-llama')).shown).toMatch(/could be captured .*in half precision only/);
+    const copied = await captureOf('tiny-mha');
+    expect(copied.problem).toMatch(/its cache grows.*export it with GroupQueryAttention/);
+    expect(copied.shown).toBe(`decode runs can not be captured: ${copied.problem}`);
+    expect((await captureOf('../exports/gpt-oss-builder-int4')).problem).toMatch(/need a run for each row/);
+    expect((await captureOf('tiny-llama', 1)).problem).toMatch(/no room for a second token/);
+  });
+
   it('lists every problem of a broken folder and still tells what the model file says', async () => {
     await cp(fixture('tiny-llama'), root, { recursive: true });
     await rm(join(root, 'tokenizer.json'));

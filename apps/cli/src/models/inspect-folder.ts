@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
+import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
 const TRIAL_TOKENS = 64;
@@ -43,6 +43,8 @@ export interface Inspection {
     readonly slidingWindow: number | null;
     /** What is changed in the graph as it is loaded, in words. */
     readonly changes: readonly string[];
+    /** What keeps decode runs from being captured as CUDA graphs (MILLRACE_CUDA_GRAPHS); null where the graph shows nothing. */
+    readonly captureProblem: string | null;
   } | null;
   readonly heads: number | null;
   readonly hidden: number | null;
@@ -82,6 +84,7 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
   const tokenizerJson = folder?.card({ model: folder.name, contextLength: 1 }).tokenizerJson ?? null;
   const bounds = [signature?.maxPositions, folder?.config.maxPositions].filter((bound) => bound != null);
   const contextLength = bounds.length === 0 ? null : Math.min(...bounds);
+  const slotTokens = Math.min(options.slotTokens, contextLength ?? options.slotTokens);
   return {
     folder: path,
     name: folder?.name ?? null,
@@ -89,7 +92,7 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
     contextLength,
     longContextLength: signature?.longRotary?.maxPositions ?? null,
     vocabularySize: signature?.vocabularySize ?? folder?.config.vocabularySize ?? null,
-    decoder: signature === null ? null : decoderOf(signature),
+    decoder: signature === null ? null : decoderOf(signature, slotTokens),
     heads: numberOf(config, 'num_attention_heads'),
     hidden: numberOf(config, 'hidden_size'),
     tokenizer: tokenizerJson === null ? null : tokenizerOf(tokenizerJson),
@@ -97,16 +100,14 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
     templateCharacters: folder?.card({ model: folder.name, contextLength: 1 }).chatTemplate.length ?? null,
     path: signature === null || !options.load ? null : await trialLoad(signature, contextLength, problems),
     fileBytes: await folderBytes(path),
-    memory:
-      signature === null
-        ? null
-        : memoryOf(signature, options.slots, Math.min(options.slotTokens, contextLength ?? options.slotTokens)),
+    memory: signature === null ? null : memoryOf(signature, options.slots, slotTokens),
     problems,
   };
 }
 
-function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']> {
+function decoderOf(signature: ModelSignature, slotTokens: number): NonNullable<Inspection['decoder']> {
   const { modelFile, layers, kvHeads, headSize, sharesCache, logits, sideInputs, cacheType, slidingWindow } = signature;
+  const form = capturable(signature, slotTokens);
   return {
     modelFile,
     layers,
@@ -117,6 +118,7 @@ function decoderOf(signature: ModelSignature): NonNullable<Inspection['decoder']
     cacheType,
     slidingWindow,
     changes: signature.edits.map(changeText),
+    captureProblem: typeof form === 'string' ? form : null,
     inputs: ['input_ids', ...sideInputs.map(({ kind }) => kind)],
   };
 }
