@@ -7,7 +7,7 @@ export type Architecture = 'llama' | 'qwen2' | 'qwen3';
 export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'qwen3'];
 
 const TAKE_ONNX = 'take an ONNX export of the model instead (millrace models pull), or another model';
-/** What GroupQueryAttention rotates. */
+/** What GroupQueryAttention takes. */
 const HEAD_SIZE_STEP = 8;
 const MOST_ROTARY_BYTES = 2 ** 30;
 /** What the self-test at the start of a worker takes. */

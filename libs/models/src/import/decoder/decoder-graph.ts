@@ -3,6 +3,10 @@ import type { DecoderDescription } from './decoder-description.ts';
 import { type DecoderWeights, MANY_TOKENS } from './decoder-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
 
+/** GroupQueryAttention rotates heads of a multiple of so many dimensions; others are rotated in front of it. */
+const ROTATED_HEAD_STEP = 16;
+const POSITIONS = 'position_ids';
+
 /** What a graph asks of weights, however they are held and wherever they are from. */
 export type GraphWeights = Pick<
   DecoderWeights,
@@ -24,6 +28,7 @@ export function decoderGraph(
   const { kvHeads, headSize, positions } = decoder;
   const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']);
   const mask = graph.input('attention_mask', 'int64', ['batch_size', 'total_sequence_length']);
+  if (rotatesApart(decoder)) graph.input(POSITIONS, 'int64', ['batch_size', 'sequence_length']);
   for (const name of cacheNames(decoder, 'past_key_values'))
     graph.input(name, floatType, ['batch_size', kvHeads, 'past_sequence_length', headSize]);
   const lengths = addLengths(graph, mask);
@@ -59,6 +64,10 @@ export function decoderGraph(
   for (const name of cacheNames(decoder, 'present'))
     graph.output(name, floatType, ['batch_size', kvHeads, 'capacity', headSize]);
   return graph;
+}
+
+function rotatesApart({ headSize }: DecoderDescription): boolean {
+  return headSize % ROTATED_HEAD_STEP !== 0;
 }
 
 interface Lengths {
@@ -129,12 +138,20 @@ function addAttention(
   const prefix = `layers.${layer}`;
   const { heads, kvHeads, headSize } = decoder;
   const past = ['key', 'value'].map((part) => `past_key_values.${layer}.${part}`);
+  const apart = rotatesApart(decoder);
+  const tables = apart ? [] : ['cos_cache', 'sin_cache'];
   graph.append(
     'GroupQueryAttention',
     CONTRIB,
-    [...attentionInputs(graph, decoder, weights, prefix, normed), ...past, seqlensK, total, 'cos_cache', 'sin_cache'],
+    [...attentionInputs(graph, decoder, weights, prefix, normed), ...past, seqlensK, total, ...tables],
     [`${prefix}.attended`, `present.${layer}.key`, `present.${layer}.value`],
-    { num_heads: heads, kv_num_heads: kvHeads, do_rotary: 1, rotary_interleaved: 0, scale: 1 / Math.sqrt(headSize) },
+    {
+      num_heads: heads,
+      kv_num_heads: kvHeads,
+      do_rotary: apart ? 0 : 1,
+      rotary_interleaved: 0,
+      scale: 1 / Math.sqrt(headSize),
+    },
   );
   return `${prefix}.attended`;
 }
@@ -148,10 +165,11 @@ function attentionInputs(
 ): [string, string, string] {
   const { heads, kvHeads, headSize } = decoder;
   const hasNorm = weights.has(`${prefix}.q.norm`);
+  const apart = rotatesApart(decoder);
   let parts: [string, string, string];
   if (weights.has(`${prefix}.qkv`)) {
     const packed = weights.project(graph, `${prefix}.qkv`, normed);
-    if (!hasNorm) return [packed, '', ''];
+    if (!hasNorm && !apart) return [packed, '', ''];
     parts = [`${prefix}.q`, `${prefix}.k`, `${prefix}.v`];
     const widths = graph.int64('qkv_widths', [heads * headSize, kvHeads * headSize, kvHeads * headSize]);
     graph.append('Split', '', [packed, widths], parts, { axis: -1 });
@@ -159,13 +177,18 @@ function attentionInputs(
     const project = (part: string) => weights.project(graph, `${prefix}.${part}`, normed);
     parts = [project('q'), project('k'), project('v')];
   }
-  if (!hasNorm) return parts;
-  const [query, key, value] = parts;
-  return [
-    addHeadNorm(graph, decoder, weights, `${prefix}.q.norm`, query, heads),
-    addHeadNorm(graph, decoder, weights, `${prefix}.k.norm`, key, kvHeads),
-    value,
-  ];
+  let [query, key, value] = parts;
+  if (hasNorm) {
+    query = addHeadNorm(graph, decoder, weights, `${prefix}.q.norm`, query, heads);
+    key = addHeadNorm(graph, decoder, weights, `${prefix}.k.norm`, key, kvHeads);
+  }
+  if (apart) [query, key] = [addRotation(graph, query), addRotation(graph, key)];
+  return [query, key, value];
+}
+
+/** Rotates each head of [batch, sequence, heads × headSize]; the tables tell how large heads are. */
+function addRotation(graph: OnnxGraph, value: string): string {
+  return graph.contrib('RotaryEmbedding', [value, POSITIONS, 'cos_cache', 'sin_cache'], { interleaved: 0 });
 }
 
 /** RMS norm over each head of [batch, sequence, heads × headSize]. */
