@@ -2,7 +2,7 @@ import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import type { BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import { bytesOfBlock } from './bytes-of-block.ts';
-import { copyRowsGraph } from './copy-rows-graph.ts';
+import { copyGraph } from './copy-graph.ts';
 import { RowCopies } from './row-copies.ts';
 
 /** Bounds what a run holds between reading and writing: 2 MiB of a buffer with 8 heads of 128 values in half precision. */
@@ -54,7 +54,7 @@ export class DeviceKvBlocks {
     const tensors = (of: readonly DeviceBuffer[], rows: number): BoundTensor[] =>
       of.map((buffer) => buffer.tensor(cacheType, [rows, headSize]));
     const blocks = tensors(buffers, count * kvHeads * KV_BLOCK_TOKENS);
-    const { model, inputNames, outputNames } = copyRowsGraph(signature);
+    const { model, inputNames, outputNames } = copyGraph(signature, headSize, 'both');
     const graph = device.openGraph(model, inputNames, outputNames);
     const mostRows = MOST_TOKENS_OF_RUN * kvHeads;
     const waysTo = (memory: SlotBuffers): BlockWays => {

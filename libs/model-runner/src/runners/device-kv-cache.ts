@@ -2,10 +2,12 @@ import type { BoundRun, BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding 
 import { bytesPerElement } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
+import { copyGraph } from './copy-graph.ts';
 import { DeviceKvBlocks } from './device-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { Int64Buffer } from './int64-buffer.ts';
-import { readSlotGraph, type SlotPieces, slotPieces, writeSlotGraph } from './slot-graphs.ts';
+import { type SlotPieces, slotPieces } from './slot-pieces.ts';
+import type { SmallGraph } from './small-graph.ts';
 
 /** Prefill has one place, whichever slot it works on. */
 const THE_PLACE = 0;
@@ -52,9 +54,9 @@ export class DeviceKvCache implements InPlaceCache {
       buffers.map((buffer) => buffer.tensor(signature.cacheType, [of * pieces.count, pieces.size]));
     const caches = inPieces(this.#buffers, slots);
     const parts = inPieces(this.#place, 1);
-    this.#readSlot = graphRun(device, readSlotGraph(signature, pieces), caches, parts);
+    this.#readSlot = graphRun(device, copyGraph(signature, pieces.size, 'from'), caches, parts);
     this.#readSlot.setInput(0, binding.tensor(values, [pieces.count]));
-    this.#writeSlot = graphRun(device, writeSlotGraph(signature, pieces), [...caches, ...parts], caches);
+    this.#writeSlot = graphRun(device, copyGraph(signature, pieces.size, 'to'), [...parts, ...caches], caches);
     this.#writeSlot.setInput(0, binding.tensor(values, [pieces.count, 1]));
 
     const { blocks: count = 0 } = size;
@@ -159,10 +161,10 @@ export class DeviceKvCache implements InPlaceCache {
   }
 }
 
-/** A run whose inputs after the slot's number, and whose outputs, are these. */
+/** A run whose inputs after the numbers of the slot's pieces, and whose outputs, are these. */
 function graphRun(
   device: DeviceAccess,
-  graph: ReturnType<typeof readSlotGraph>,
+  graph: SmallGraph,
   inputs: readonly BoundTensor[],
   outputs: readonly BoundTensor[],
 ): BoundRun {

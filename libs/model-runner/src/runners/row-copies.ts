@@ -1,7 +1,7 @@
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
 import { Int64Buffer } from './int64-buffer.ts';
 
-/** Copies of rows from some buffers on a device to others (`copyRowsGraph`) that wait, so that many make one run. */
+/** Copies of rows from some buffers on a device to others (`copyGraph`, both sides numbered) that wait, so that many make one run. */
 export class RowCopies {
   readonly #binding: SessionBinding;
   readonly #run: BoundRun;
@@ -12,7 +12,7 @@ export class RowCopies {
   readonly #waiting = new Map<number, number>();
 
   /**
-   * @param graph of `copyRowsGraph`
+   * @param graph of `copyGraph`
    * @param read [rows, headSize] each; written by nobody while copies wait
    * @param target [rows, headSize] each
    * @param mostRows of one run, which holds so many of a buffer besides

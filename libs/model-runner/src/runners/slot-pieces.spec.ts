@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ModelSignature } from '../signature/model-signature.ts';
-import { slotPieces } from './slot-graphs.ts';
+import { slotPieces } from './slot-pieces.ts';
 
 describe('slotPieces', () => {
   it('cuts a slot of any length into whole rows, many enough for a GPU and few enough to be numbered', () => {
