@@ -197,8 +197,23 @@ describe.each(STREAMING_CASES)('$path with tools', (dialect) => {
       dialect.outOfRange,
       'tools[0].function.parameters.type',
     ]);
-    const held = await ask(dialect, { tools, tool_choice: 'auto', response_format: { type: 'json_object' } });
-    expect(held.status).toBe(dialect.outOfRange);
+  });
+
+  it('hands on that an answer is a call or JSON of a schema, and says where that schema can not be held', async () => {
+    const formatOf = (schema: object) => ({ type: 'json_schema', json_schema: { name: 'place', schema } });
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+    for (const text of [call('weather', '{"city": "Paris"}'), '{"city":"Rome"}']) {
+      script = saying(text, { size: 3 });
+      const { choices } = await bothForms(dialect, { tools, response_format: formatOf(schema) });
+      const [{ finish_reason, message }] = choices;
+      const said = text.startsWith('{') ? ['stop', text] : ['tool_calls', null];
+      expect([finish_reason, message.content]).toEqual(said);
+      expect(plain.jobs.at(-1)?.constraint).toMatchObject({ type: 'tool_calls', choice: 'auto', content: schema });
+    }
+    const response_format = formatOf({ ...schema, contains: {} });
+    const refused = await ask(dialect, { tools, response_format });
+    const { error } = (await refused.json()) as { error: { param: string } };
+    expect([refused.status, error.param]).toEqual([dialect.outOfRange, 'response_format.json_schema.schema.contains']);
   });
 
   it('gives what is no call as text, with nothing lost', async () => {

@@ -115,9 +115,11 @@ function check(constraint: CallConstraint, text: string): number {
   const context = `${JSON.stringify(constraint)} gave ${JSON.stringify(text)}`;
   const { content, calls } = parse(text, constraint);
   const isFree = constraint.choice === 'auto';
-  if (!isFree) {
+  if (!isFree || (constraint.content !== undefined && calls.length > 0)) {
     expect(calls.length, context).toBeGreaterThan(0);
     expect(content.trim(), context).toBe('');
+  } else if (constraint.content !== undefined) {
+    expect(isValid(constraint.content, content), context).toBe(true);
   }
   if (!constraint.parallel) expect(calls.length, context).toBeLessThan(2);
   for (const call of calls) {
@@ -200,6 +202,37 @@ describe.each([...OUTPUT_FORMATS.values()].map((format) => [format.name, format]
       }
       expect(ended).toBeGreaterThan(RUNS / 4);
       expect(calls).toBeGreaterThan(RUNS / 8);
+    });
+
+    it('give calls or a document where an answer may be either', () => {
+      const content = {
+        type: 'object',
+        properties: { name: { type: 'string' }, text: { type: 'string', maxLength: 40 }, list: { type: 'array' } },
+        required: ['name'],
+      };
+      const base: CallConstraint = {
+        type: 'tool_calls',
+        format: name,
+        tools: [FREE, WEATHER],
+        choice: 'auto',
+        parallel: true,
+        content,
+      };
+      if ((format.bareStarts ?? '').includes('{')) {
+        expect(() => sample(base, 0)).toThrow('response_format');
+        return;
+      }
+      let [documents, withCalls] = [0, 0];
+      for (let seed = 0; seed < RUNS; seed++) {
+        const start = starts[seed % starts.length];
+        const constraint = start === undefined ? base : { ...base, reasoning: { format: name, start } };
+        const text = sample(constraint, seed);
+        if (text === null) continue;
+        if (check(constraint, text) > 0) withCalls += 1;
+        else documents += 1;
+      }
+      expect(documents).toBeGreaterThan(0);
+      expect(withCalls).toBeGreaterThan(0);
     });
   },
 );

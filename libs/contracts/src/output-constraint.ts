@@ -52,6 +52,8 @@ export const OutputConstraint = z.discriminatedUnion('type', [
     choice: z.union([z.enum(['required', 'auto']), z.strictObject({ name: z.string().min(1) })]),
     /** False: no more than one call. */
     parallel: z.boolean(),
+    /** JSON schema of an answer that is no call, where calls are free (`auto`); absent for any text. */
+    content: JsonSchema.optional(),
     reasoning: Reasoning.optional(),
   }),
 ]);

@@ -18,15 +18,17 @@ export const COMMA = sequence(text(','), SPACE);
 
 /** What the grammars of all schemas are made of, each part made once: strings, numbers, values of any type. */
 export class GrammarParts {
-  readonly rules = new GrammarRules();
+  readonly rules: GrammarRules;
   readonly languages = new Languages();
   readonly spelling: Spelling;
   readonly #made = new Map<string, Expression>();
   /** Texts that can be written in a string. */
   readonly #writable: Language;
 
-  constructor(spelling: Spelling) {
+  /** @param rules of a grammar that has parts in another spelling too */
+  constructor(spelling: Spelling, rules = new GrammarRules()) {
     this.spelling = spelling;
+    this.rules = rules;
     const { languages } = this;
     this.#writable = languages.both(...spelling.forbidden.map((mark) => this.without(mark)));
   }

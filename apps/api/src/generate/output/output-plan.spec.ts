@@ -84,12 +84,15 @@ describe('the constraint of a request with tools', () => {
     expect(budget('minimal', PLAIN)).toBeUndefined();
   });
 
-  it('is that of the calls where a call is asked for, and refused where it may be either', () => {
-    expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'required' })).toMatchObject({ type: 'tool_calls' });
+  it('is that of the calls where a call is asked for, and of both where it may be either', () => {
+    const required = constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'required' });
+    expect(required).toMatchObject({ type: 'tool_calls' });
+    expect(required).not.toHaveProperty('content');
     expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'none' })).toEqual({ type: 'json_object' });
-    expect(() => constraintOf({ ...JSON_FORMAT, tools })).toThrow(
-      /response_format "json_object" is not supported where/,
-    );
+    const either = { type: 'tool_calls', choice: 'auto', parallel: true };
+    expect(constraintOf({ ...JSON_FORMAT, tools })).toMatchObject({ ...either, content: { type: 'object' } });
+    const response_format = { type: 'json_schema', json_schema: { name: 'n', schema } };
+    expect(constraintOf({ response_format, tools })).toMatchObject({ ...either, content: schema });
   });
 });
 
@@ -101,6 +104,7 @@ describe('the reading of a request', () => {
     expect(readingOf({})).toMatchObject({ tools: null, reasoning: 'off', wholeCalls: false });
     expect(readingOf({ tools })).toMatchObject({ tools: [{ name: 'f' }, { name: 'g' }], wholeCalls: true });
     expect(readingOf({ tools, tool_choice: 'required' }).wholeCalls).toBe(false);
+    expect(readingOf({ tools, ...JSON_FORMAT }).wholeCalls).toBe(false);
     const allowed_tools = { mode: 'auto', tools: [tool('g')] };
     const reading = readingOf({ tools, tool_choice: { type: 'allowed_tools', allowed_tools } });
     expect(reading.tools?.map(({ name }) => name)).toEqual(['g']);

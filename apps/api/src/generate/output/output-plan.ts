@@ -1,4 +1,4 @@
-import { MillraceError, type OutputConstraint } from '#contracts';
+import type { OutputConstraint } from '#contracts';
 import { answerFormatOf, outputFormatOf } from '#models';
 import type { CataloguedModel } from '../../catalogue/catalogued-model.ts';
 import type { RenderedTokens } from '../../rendering/prompt-source.ts';
@@ -11,25 +11,18 @@ type PlannedModel = Pick<CataloguedModel, 'card' | 'traits'>;
 
 /**
  * What the answers of a request must be, given where its prompt ends; null for free text. Calls that are asked for, of
- * strict tools, or of which there may be one only, are held to their form; other calls are the model's own affair.
- * @throws MillraceError unsupported_parameter where the answer may be a call or JSON, since no mask knows which
+ * strict tools, or of which there may be one only, are held to their form, and so are those beside which an answer is JSON;
+ * other calls are the model's own affair.
  */
 export function plannedConstraint(
-  { constraint, toolUse, reasoningEffort }: ValidGenerateRequest,
+  request: ValidGenerateRequest,
   model: PlannedModel,
   prompt: Pick<RenderedTokens, 'reasoning'>,
 ): OutputConstraint | null {
+  const { constraint, reasoningEffort } = request;
   const block = reasoningBlock(reasoningEffort, model, prompt);
   const reasoning = block === null ? {} : { reasoning: block };
-  const calls = toolUse !== null && isHeld(toolUse) ? toolUse : null;
-  if (constraint !== null && toolUse?.choice === 'auto') {
-    throw new MillraceError(
-      'unsupported_parameter',
-      `response_format "${constraint.type}" is not supported where the model may call tools as well. Set tool_choice to ` +
-        '"none" for an answer in that format, or to "required" for a call; or remove one of the two.',
-      { param: 'response_format' },
-    );
-  }
+  const calls = heldCalls(request);
   if (calls === null && constraint !== null) return { ...constraint, ...reasoning };
   if (calls === null) return block?.budgetTokens === undefined ? null : { type: 'text', reasoning: block };
   return {
@@ -40,6 +33,7 @@ export function plannedConstraint(
       .map(({ name, parameters, strict }) => ({ name, parameters: parameters ?? null, strict })),
     choice: calls.choice,
     parallel: mayRepeat(calls, model),
+    ...(constraint === null || calls.choice !== 'auto' ? {} : { content: schemaOf(constraint) }),
     ...reasoning,
   };
 }
@@ -47,22 +41,32 @@ export function plannedConstraint(
 /** By what the answers of a request are taken apart. */
 export function plannedReading(
   requestId: string,
-  { choices, toolUse }: ValidGenerateRequest,
+  request: ValidGenerateRequest,
   model: PlannedModel,
   prompt: Pick<RenderedTokens, 'reasoning'>,
 ): OutputReading {
+  const { choices, toolUse } = request;
   return {
     requestId,
     choices,
     format: answerFormatOf(model.card, model.traits),
     tools: toolUse === null ? null : toolUse.tools.filter((tool) => toolUse.callable.includes(tool.name)),
     reasoning: model.traits.reasoning === null ? 'off' : prompt.reasoning,
-    wholeCalls: toolUse !== null && !isHeld(toolUse),
+    wholeCalls: toolUse !== null && heldCalls(request) === null,
   };
 }
 
-function isHeld({ tools, callable, choice, parallel }: ToolUse): boolean {
-  return choice !== 'auto' || parallel === false || tools.some((tool) => tool.strict && callable.includes(tool.name));
+/** The calls that are held to their form; null where there are none, or what comes is read as it comes. */
+function heldCalls({ constraint, toolUse }: ValidGenerateRequest): ToolUse | null {
+  if (toolUse === null) return null;
+  const { tools, callable, choice, parallel } = toolUse;
+  const hasStrict = tools.some((tool) => tool.strict && callable.includes(tool.name));
+  return choice !== 'auto' || parallel === false || hasStrict || constraint !== null ? toolUse : null;
+}
+
+/** The schema of the document that an answer is. */
+function schemaOf(constraint: NonNullable<ValidGenerateRequest['constraint']>): Record<string, unknown> {
+  return constraint.type === 'json_object' ? { type: 'object' } : constraint.schema;
 }
 
 /**

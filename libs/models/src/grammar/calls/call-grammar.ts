@@ -7,6 +7,7 @@ import { choice, type Expression, optional, sequence, text } from '../grammar-ru
 import { refusal } from '../schema-checks.ts';
 import { SchemaGrammar } from '../schema-grammar.ts';
 import type { SchemaPath } from '../schema-refused-error.ts';
+import { JSON_SPELLING } from '../spelling.ts';
 import { CALL_STYLES, type CallList, type CallShape, type CallStyle } from './call-style.ts';
 import { contentText, reasoningBlock, textWithout } from './free-text.ts';
 import { looseText } from './loose-text.ts';
@@ -18,6 +19,9 @@ type Tool = CallConstraint['tools'][number];
 
 /** Names that every format can write and read. */
 const TOOL_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** Where the schema of an answer without calls stands in a request. */
+const CONTENT_PATH: SchemaPath = ['response_format', 'json_schema', 'schema'];
 
 /** Marks of gpt-oss's messages: no text holds one. */
 const MESSAGE_MARKS = ['<|start|>', '<|channel|>', '<|message|>', '<|end|>', '<|return|>', '<|call|>'];
@@ -70,9 +74,11 @@ class CallGrammar {
     const bare = lists.filter((list) => list.bare === true).map((list) => this.#list(list));
     const isFree = this.#constraint.choice === 'auto';
     const calls = choice(...marked, ...bare);
-    if (this.#format.name === 'gpt-oss') return this.#messages(calls, isFree);
-    if (this.#format.name === 'functionary-v3.2') return this.#recipients(calls, isFree);
+    const document = isFree ? this.#document() : null;
+    if (this.#format.name === 'gpt-oss') return this.#messages(calls, isFree, document);
+    if (this.#format.name === 'functionary-v3.2') return this.#recipients(calls, isFree, document);
     if (!isFree) return sequence(this.#reasoning(), calls);
+    if (document !== null) return sequence(this.#reasoning(), choice(document, calls));
     const marks = lists.map(({ mark }) => mark);
     const content = contentText(parts, this.#format, marks, this.#constraint.reasoning !== undefined);
     return sequence(this.#reasoning(), choice(sequence(content, optional(choice(...marked))), ...bare));
@@ -84,19 +90,43 @@ class CallGrammar {
     return reasoningBlock(this.#parts, OUTPUT_FORMATS.get(reasoning.format) ?? this.#format, reasoning.start);
   }
 
+  /**
+   * The JSON that an answer without calls is; null where that is any text. None of its strings holds what would be read as the
+   * beginning of a call, or left out.
+   */
+  #document(): Expression | null {
+    const { content } = this.#constraint;
+    if (content === undefined) return null;
+    const { openings, dropped = [], bareStarts = '' } = this.#format;
+    if (bareStarts !== '' && (content.type !== 'object' || bareStarts.includes('{'))) {
+      throw refusal(
+        ['response_format'],
+        'it can not be told from a call as this model writes calls; set tool_choice to "none" or "required".',
+        'unsupported_parameter',
+      );
+    }
+    const marks = [...openings, ...dropped, ...this.#style.lists.map(({ mark }) => mark)];
+    const messageMarks = this.#format.readOutput === undefined ? [] : MESSAGE_MARKS;
+    const forbidden = [...new Set([...marks, ...messageMarks])].filter((mark) => mark !== '');
+    const parts = new GrammarParts({ ...JSON_SPELLING, forbidden }, this.#parts.rules);
+    return new SchemaGrammar(parts, content, CONTENT_PATH).document();
+  }
+
   /** gpt-oss: any messages of reasoning or, where calls are free, comments; then a call or the final answer. */
-  #messages(calls: Expression, isFree: boolean): Expression {
+  #messages(calls: Expression, isFree: boolean, document: Expression | null): Expression {
     const parts = this.#parts;
     const body = textWithout(parts, MESSAGE_MARKS);
     const message = (channel: string): Expression => sequence(text(`<|channel|>${channel}<|message|>`), body);
-    const before = choice(message('analysis'), ...(isFree ? [message('commentary')] : []));
+    const before = choice(message('analysis'), ...(isFree && document === null ? [message('commentary')] : []));
     const earlier = parts.rules.list(sequence(before, text(NEXT_MESSAGE)), text(''), 0, null);
-    return sequence(earlier, isFree ? choice(calls, message('final')) : calls);
+    const final = document === null ? message('final') : sequence(text('<|channel|>final<|message|>'), document);
+    return sequence(earlier, isFree ? choice(calls, final) : calls);
   }
 
   /** Functionary 3.2: the prompt ended with the mark before a recipient; `all` is content. */
-  #recipients(calls: Expression, isFree: boolean): Expression {
+  #recipients(calls: Expression, isFree: boolean, document: Expression | null): Expression {
     if (!isFree) return calls;
+    if (document !== null) return choice(calls, sequence(text('all\n'), document));
     const content = sequence(text('all\n'), textWithout(this.#parts, ['>>>']));
     return choice(calls, sequence(content, optional(sequence(text('>>>'), calls))));
   }
