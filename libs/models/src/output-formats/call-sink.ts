@@ -10,6 +10,8 @@ export interface CallSinkOptions {
   readonly callId: (index: number) => string;
   /** Calls are delivered only when they are whole (see OutputParserOptions). */
   readonly wholeCalls: boolean;
+  /** See OutputParserOptions. */
+  readonly heldTo: 'calls' | 'text and calls' | undefined;
 }
 
 /** Collects what the readers find as events, neighbours of one kind joined. */
@@ -41,7 +43,8 @@ export class CallSink {
   content(text: string): void {
     const whole = this.#pending.space + this.#pending.rest + text;
     this.#pending = { space: '', rest: '' };
-    if (whole === '') return;
+    const { heldTo } = this.#options;
+    if (whole === '' || heldTo === 'calls' || (heldTo !== undefined && this.#callCount > 0)) return;
     this.#contentSinceCall = true;
     push(this.#events, { type: 'content', text: whole });
   }
@@ -106,7 +109,8 @@ export class CallSink {
     }
     this.#open = null;
     this.#callEvents = [];
-    this.content(heldText);
+    if (this.#options.heldTo === undefined) this.content(heldText);
+    else this.#pending = { space: '', rest: '' };
     this.#options.source.hold();
   }
 

@@ -284,6 +284,24 @@ describe('OutputParser', () => {
       );
     });
 
+    it('tells nothing but calls of a held output, wherever it is cut', () => {
+      const calls: Call[] = [
+        { name: 'look_up', args: { text: 'a \\ "b"', value: [1, { c: 'd' }] } },
+        { name: 'sum-2', args: {} },
+      ];
+      const whole = write({ content: '', calls });
+      const single = write({ content: '', calls: calls.slice(0, 1) });
+      const content = name === 'gpt-oss' || !withContent ? '' : 'So.';
+      for (const said of [whole, single, write({ content, calls })]) {
+        for (let length = 0; length <= said.length; length++) {
+          const cutOff = said.slice(0, length);
+          expect(parse(name, [cutOff], { heldTo: 'calls' }).content).toBe('');
+          const { content: found, calls: some } = parse(name, [cutOff], { heldTo: 'text and calls' });
+          if (some.length > 0) expect([cutOff, found]).toEqual([cutOff, said.includes('So.') ? 'So.' : '']);
+        }
+      }
+    });
+
     it('keeps any other text as it is', () => {
       fc.assert(
         fc.property(fc.oneof(fc.string({ unit: 'binary' }), content, text), (said) => {

@@ -21,6 +21,11 @@ export interface OutputParserOptions {
    * its first character on.
    */
   readonly wholeCalls?: boolean;
+  /**
+   * What a token mask holds the output to: calls, behind reasoning; or either text or calls, or text and then calls. Then an
+   * output can only be cut, never broken: what is left of a call whose head or end mark was cut is no content.
+   */
+  readonly heldTo?: 'calls' | 'text and calls' | undefined;
 }
 
 /**
@@ -35,12 +40,13 @@ export class OutputParser {
   #finished = false;
 
   constructor(options: OutputParserOptions) {
-    const { tools, callId, wholeCalls = false } = options;
+    const { tools, callId, wholeCalls = false, heldTo } = options;
     this.#sink = new CallSink({
       source: this.#source,
       tools: tools ?? { accepts: () => false, argumentSchema: () => undefined },
       callId,
       wholeCalls,
+      heldTo,
     });
     this.#sink.inReasoning = options.reasoning === 'opened' && options.format.reasoning !== undefined;
     this.#reading = readOutput(options, this.#source, this.#sink);

@@ -103,8 +103,9 @@ describe('the reading of a request', () => {
   it('looks for the calls that are allowed, and waits for whole ones where nothing holds them to their form', () => {
     expect(readingOf({})).toMatchObject({ tools: null, reasoning: 'off', wholeCalls: false });
     expect(readingOf({ tools })).toMatchObject({ tools: [{ name: 'f' }, { name: 'g' }], wholeCalls: true });
-    expect(readingOf({ tools, tool_choice: 'required' }).wholeCalls).toBe(false);
-    expect(readingOf({ tools, ...JSON_FORMAT }).wholeCalls).toBe(false);
+    expect(readingOf({ tools, tool_choice: 'required' })).toMatchObject({ wholeCalls: false, heldTo: 'calls' });
+    expect(readingOf({ tools, ...JSON_FORMAT })).toMatchObject({ wholeCalls: false, heldTo: 'text and calls' });
+    expect(readingOf({ tools })).not.toHaveProperty('heldTo');
     const allowed_tools = { mode: 'auto', tools: [tool('g')] };
     const reading = readingOf({ tools, tool_choice: { type: 'allowed_tools', allowed_tools } });
     expect(reading.tools?.map(({ name }) => name)).toEqual(['g']);

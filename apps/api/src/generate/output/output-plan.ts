@@ -46,13 +46,15 @@ export function plannedReading(
   prompt: Pick<RenderedTokens, 'reasoning'>,
 ): OutputReading {
   const { choices, toolUse } = request;
+  const held = heldCalls(request);
   return {
     requestId,
     choices,
     format: answerFormatOf(model.card, model.traits),
     tools: toolUse === null ? null : toolUse.tools.filter((tool) => toolUse.callable.includes(tool.name)),
     reasoning: model.traits.reasoning === null ? 'off' : prompt.reasoning,
-    wholeCalls: toolUse !== null && heldCalls(request) === null,
+    wholeCalls: toolUse !== null && held === null,
+    ...(held === null ? {} : { heldTo: held.choice === 'auto' ? ('text and calls' as const) : ('calls' as const) }),
   };
 }
 

@@ -81,9 +81,9 @@ export class OutputReader implements AnswerListener {
   }
 }
 
-function parserOf({ requestId, format, tools, reasoning, wholeCalls }: OutputReading, choice: number) {
+function parserOf({ requestId, format, tools, reasoning, wholeCalls, heldTo }: OutputReading, choice: number) {
   const readsWhole = format.readOutput !== undefined;
   if (tools === null && reasoning === 'off' && !readsWhole && !format.dropped) return null;
   const set = tools === null ? null : toolSetOf(tools);
-  return new OutputParser({ format, tools: set, reasoning, wholeCalls, callId: callIds(requestId, choice) });
+  return new OutputParser({ format, tools: set, reasoning, wholeCalls, heldTo, callId: callIds(requestId, choice) });
 }

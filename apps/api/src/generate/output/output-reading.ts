@@ -10,4 +10,6 @@ export interface OutputReading {
   readonly reasoning: 'marked' | 'opened' | 'off';
   /** Whether a call is told only when it is whole, because nothing keeps the model from breaking off in its middle. */
   readonly wholeCalls: boolean;
+  /** What the worker's mask holds the answers to, where that is calls or may be. */
+  readonly heldTo?: 'calls' | 'text and calls';
 }
