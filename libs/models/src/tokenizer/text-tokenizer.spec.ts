@@ -15,8 +15,11 @@ const json = JSON.stringify({
   decoder: { type: 'ByteLevel' },
   model: {
     type: 'BPE',
-    vocab: { Ġ: 0, ĠĠ: 1, 2: 2, Â: 3, '²': 4, 'Â²': 5, a: 6, '22': 7 },
-    merges: ['Ġ Ġ', 'Â ²', '2 2'],
+    vocab: {
+      ...{ Ġ: 0, ĠĠ: 1, 2: 2, Â: 3, '²': 4, 'Â²': 5, a: 6, '22': 7 },
+      ...{ '!': 10, '!Â': 11, ħ: 12, ï: 13, '»': 14, '¿': 15, 'ï»': 16, 'ï»¿': 17, 'ï»¿!': 18, Âħ: 19 },
+    },
+    merges: ['Ġ Ġ', 'Â ²', '2 2', '! Â', 'Â ħ', 'ï »', 'ï» ¿', 'ï»¿ !'],
   },
 });
 
@@ -30,6 +33,12 @@ describe('TextTokenizer', () => {
   it('splits at every numeric character where the tokenizer asks for single digits', () => {
     expect(encode('  22')).toEqual([1, 2, 2]);
     expect(encode('  ²²a')).toEqual([1, 5, 5, 6]);
+  });
+
+  it('takes for white space what Unicode does, not what JavaScript does', () => {
+    expect(encode('!\u0085')).toEqual([10, 19]);
+    expect(encode('\ufeff!')).toEqual([18]);
+    expect(encode('a\u0085\u0085')).toEqual([6, 19, 19]);
   });
 
   it('recognises added tokens that are not control tokens in any text', () => {

@@ -5,6 +5,7 @@ import { splitAddedTokens } from './split-added-tokens.ts';
 import { TokenTrie } from './token-trie.ts';
 import { parseTokenizerJson, type TokenizerJson } from './tokenizer-json.ts';
 import { UnsupportedTokenizerError } from './unsupported-tokenizer-error.ts';
+import { WordCutter } from './word-cutter.ts';
 
 /**
  * Turns text into token ids as the reference tokenizer does, except that text never becomes a control token: their
@@ -13,6 +14,7 @@ import { UnsupportedTokenizerError } from './unsupported-tokenizer-error.ts';
 export class TextTokenizer {
   readonly controlTokens: readonly AddedToken[];
   readonly #library: Tokenizer;
+  readonly #cutter: WordCutter;
   readonly #rawTextTokens = new TokenTrie<AddedToken>();
   readonly #normalizedTextTokens = new TokenTrie<AddedToken>();
 
@@ -22,6 +24,7 @@ export class TextTokenizer {
     const added = addedTokens(json);
     this.controlTokens = added.filter((token) => token.control);
     this.#library = plainTextLibrary(json, this.controlTokens);
+    this.#cutter = new WordCutter(this.#library.pre_tokenizer, json.pre_tokenizer ?? null);
     for (const token of added) {
       if (token.control) {
         continue;
@@ -57,7 +60,7 @@ export class TextTokenizer {
   }
 
   #encodeNormalized(ids: number[], text: string, atStart: boolean): void {
-    const { model, pre_tokenizer: preTokenizer } = this.#library;
+    const { model } = this.#library;
     if (model === null) {
       return;
     }
@@ -66,8 +69,7 @@ export class TextTokenizer {
         ids.push(part.token.id);
         continue;
       }
-      const section = { section_index: atStart && part.start === 0 ? 0 : 1 };
-      const words = preTokenizer === null ? [part.text] : preTokenizer.pre_tokenize(part.text, section);
+      const words = this.#cutter.words(part.text, atStart && part.start === 0);
       for (const piece of model._call(words)) {
         const id = model.tokens_to_ids.get(piece) ?? model.unk_token_id;
         if (id !== undefined) {
