@@ -40,7 +40,7 @@ export const TOOL_FIELDS = {
     .boolean()
     .nullish()
     .describe(
-      'false: no more than one call, enforced. Default true; for calls that are asked for of a model whose template knows no tools, false.',
+      'false: no more than one call, enforced. Default true; for calls that are asked for (or stand beside JSON as response_format) of a model whose template knows no tools, false.',
     ),
 };
 

@@ -89,7 +89,8 @@ describe('the constraint of a request with tools', () => {
     expect(required).toMatchObject({ type: 'tool_calls' });
     expect(required).not.toHaveProperty('content');
     expect(constraintOf({ ...JSON_FORMAT, tools, tool_choice: 'none' })).toEqual({ type: 'json_object' });
-    const either = { type: 'tool_calls', choice: 'auto', parallel: true };
+    const either = { type: 'tool_calls', choice: 'auto', parallel: false };
+    expect(constraintOf({ ...JSON_FORMAT, tools }, THINKING)).toMatchObject({ ...either, parallel: true });
     expect(constraintOf({ ...JSON_FORMAT, tools })).toMatchObject({ ...either, content: { type: 'object' } });
     const response_format = { type: 'json_schema', json_schema: { name: 'n', schema } };
     expect(constraintOf({ response_format, tools })).toMatchObject({ ...either, content: schema });

@@ -32,7 +32,7 @@ export function plannedConstraint(
       .filter((tool) => calls.callable.includes(tool.name))
       .map(({ name, parameters, strict }) => ({ name, parameters: parameters ?? null, strict })),
     choice: calls.choice,
-    parallel: mayRepeat(calls, model),
+    parallel: mayRepeat(calls, calls.choice === 'auto' && constraint === null, model),
     ...(constraint === null || calls.choice !== 'auto' ? {} : { content: schemaOf(constraint) }),
     ...reasoning,
   };
@@ -73,11 +73,12 @@ function schemaOf(constraint: NonNullable<ValidGenerateRequest['constraint']>): 
 
 /**
  * Whether more than one call may come. A function that is asked for by name is called once, as OpenAI does it. A model that
- * was never taught to call tools does not know either when it has called enough: asked for a call, it makes one.
+ * was never taught to call tools does not know either when it has called enough: asked for a call, or for a call or JSON, it
+ * makes one.
  */
-function mayRepeat({ choice, parallel }: ToolUse, { traits }: PlannedModel): boolean {
+function mayRepeat({ choice, parallel }: ToolUse, isFree: boolean, { traits }: PlannedModel): boolean {
   if (typeof choice === 'object') return false;
-  return parallel ?? (choice === 'auto' || traits.tools !== 'none');
+  return parallel ?? (isFree || traits.tools !== 'none');
 }
 
 /** The block of reasoning before the part that is held to something; null for a model that writes none. */
