@@ -1,18 +1,16 @@
 import { type CharacterSet, characterSet, charactersOf, complement, union } from './character-set.ts';
 import { CLASS_ESCAPES, CONTROL_ESCAPES, DOT } from './pattern-class.ts';
 import { PatternError } from './pattern-error.ts';
+import { patternLanguage } from './pattern-language.ts';
+import type { PatternNode } from './pattern-node.ts';
 import type { Language, Languages } from './regular-language.ts';
 import { unicodeProperty } from './unicode-property.ts';
-
-/** A part of a sequence: a language, or a condition on all that follows. */
-type Item = { readonly kind: 'part' | 'ahead' | 'not-ahead'; readonly language: Language };
 
 const MAX_REPEATS = 256;
 
 /**
- * The texts in which a JSON schema's `pattern` (ECMA-262, flag `u`) finds a match. Anchors are understood at the ends of
- * the pattern and of its alternatives, lookaheads outside of groups; word boundaries, lookbehinds and back references
- * are not.
+ * The texts in which a JSON schema's `pattern` (ECMA-262, flag `u`) finds a match. Word boundaries, lookbehinds and back
+ * references are not understood, nor anchors and lookaheads in groups that repeat without limit.
  * @throws PatternError
  */
 export function parsePattern(languages: Languages, pattern: string): Language {
@@ -21,93 +19,72 @@ export function parsePattern(languages: Languages, pattern: string): Language {
   } catch (error) {
     throw new PatternError(error instanceof Error ? error.message : String(error));
   }
-  return new PatternParser(languages, pattern).whole();
+  return patternLanguage(languages, new PatternParser(pattern).whole());
 }
 
 class PatternParser {
-  readonly #languages: Languages;
   readonly #characters: readonly string[];
   #next = 0;
 
-  constructor(languages: Languages, pattern: string) {
-    this.#languages = languages;
+  constructor(pattern: string) {
     this.#characters = [...pattern];
   }
 
-  whole(): Language {
-    const language = this.#search(false);
+  whole(): PatternNode {
+    const node = this.#alternatives();
     if (this.#next < this.#characters.length) throw new PatternError(`"${this.#peek()}" stands where nothing may`);
-    return language;
+    return node;
   }
 
-  /** Alternatives that may match anywhere in the text, or from its start on. */
-  #search(fromStart: boolean): Language {
-    const { anything } = this.#languages;
-    const alternatives: Language[] = [];
+  #alternatives(): PatternNode {
+    const parts: PatternNode[] = [];
     do {
-      const anchored = this.#take('^') || fromStart;
-      const items = this.#items(true);
-      const ends = this.#take('$');
-      let rest = ends ? this.#languages.empty : anything;
-      for (const item of items.reverse()) rest = this.#before(item, rest);
-      alternatives.push(anchored ? rest : this.#languages.concat(anything, rest));
+      const items: PatternNode[] = [];
+      for (let next = this.#peek(); next !== undefined && !'|)'.includes(next); next = this.#peek()) {
+        items.push(this.#item());
+      }
+      parts.push(items.length === 1 ? items[0] : { kind: 'sequence', parts: items });
     } while (this.#take('|'));
-    return this.#languages.either(...alternatives);
+    return parts.length === 1 ? parts[0] : { kind: 'either', parts };
   }
 
-  #before({ kind, language }: Item, rest: Language): Language {
-    if (kind === 'part') return this.#languages.concat(language, rest);
-    return this.#languages.both(kind === 'ahead' ? language : this.#languages.not(language), rest);
-  }
-
-  #items(lookaheads: boolean): Item[] {
-    const items: Item[] = [];
-    for (let next = this.#peek(); next !== undefined && !'|)$'.includes(next); next = this.#peek()) {
-      const ahead = lookaheads ? this.#lookahead() : null;
-      items.push(ahead ?? { kind: 'part', language: this.#repeated(this.#atom()) });
-    }
-    return items;
-  }
-
-  #lookahead(): Item | null {
-    const kind = this.#takeText('(?=') ? 'ahead' : this.#takeText('(?!') ? 'not-ahead' : null;
-    if (kind === null) return null;
-    const language = this.#search(true);
+  #item(): PatternNode {
+    if (this.#take('^')) return { kind: 'start' };
+    if (this.#take('$')) return { kind: 'end' };
+    const ahead = this.#takeText('(?=') ? 'ahead' : this.#takeText('(?!') ? 'not-ahead' : null;
+    if (ahead === null) return this.#repeated(this.#atom());
+    const part = this.#alternatives();
     this.#take(')');
-    return { kind, language };
+    return { kind: ahead, part };
   }
 
-  /** Inside of a group nothing may look at the text's ends. */
-  #group(): Language {
+  #group(): PatternNode {
     if (this.#takeText('(?:')) {
       // Nothing to remember.
     } else if (this.#takeText('(?<')) {
       if ('=!'.includes(this.#peek() ?? '=')) throw new PatternError('lookbehinds are not supported');
       while (!this.#take('>')) this.#next += 1;
     } else if (this.#takeText('(?')) {
-      throw new PatternError('lookaheads inside of groups and inline flags are not supported');
+      throw new PatternError('inline flags are not supported');
     } else {
       this.#next += 1;
     }
-    const alternatives: Language[] = [];
-    do alternatives.push(this.#languages.concat(...this.#items(false).map(({ language }) => language)));
-    while (this.#take('|'));
-    if (!this.#take(')')) throw new PatternError('anchors inside of groups are not supported');
-    return this.#languages.either(...alternatives);
+    const node = this.#alternatives();
+    this.#take(')');
+    return node;
   }
 
-  #atom(): Language {
+  #atom(): PatternNode {
     const next = this.#peek();
     if (next === '(') return this.#group();
-    if (next === '^') throw new PatternError('"^" is supported at the start of the pattern or of an alternative only');
     if (next === '.') {
       this.#next += 1;
-      return this.#languages.set(DOT);
+      return { kind: 'set', set: DOT };
     }
-    return this.#languages.set(next === '[' ? this.#class() : this.#character());
+    return { kind: 'set', set: next === '[' ? this.#class() : this.#character() };
   }
 
-  #repeated(atom: Language): Language {
+  #repeated(part: PatternNode): PatternNode {
     let [least, most]: [number, number | null] = [1, 1];
     const counts = /^\{(\d+)(,(\d*))?\}/.exec(this.#characters.slice(this.#next, this.#next + 24).join(''));
     if (this.#take('*')) [least, most] = [0, null];
@@ -117,11 +94,11 @@ class PatternParser {
       this.#next += counts[0].length;
       least = Number(counts[1]);
       most = counts[2] === undefined ? least : counts[3] === '' ? null : Number(counts[3]);
-    } else return atom;
+    } else return part;
     // A lazy quantifier finds other matches, but in the same texts.
     this.#take('?');
     if (Math.max(least, most ?? 0) > MAX_REPEATS) throw new PatternError(`it repeats more than ${MAX_REPEATS} times`);
-    return this.#languages.repeat(atom, least, most);
+    return { kind: 'repeat', part, least, most };
   }
 
   #class(): CharacterSet {

@@ -14,7 +14,9 @@ function takes(language: Language, text: string): boolean {
 
 const PATTERNS = [
   'a|b', '^a|b$', '^(a|bc)*$', '[a-c]{2,3}', '^[^ab]+$', '^(?!ab)[a-c]*$', '^(?=.*c)[a-c]{1,4}$', 'a.c', '^a?b+?c*$',
-  '\\d', '^\\w+\\s\\S$', '[\\d\\-c]', '^$', '^(?:a|(?<n>b)){2}$', '\\u0061', '^[\\]a]$', '^.$', '^\\p{L}+$', '^[\\P{L}c]$', '\\p{Emoji_Presentation}', '^[^\\p{Lu}\\d]$', '(?!b)a$', '^\\.$', '^a{2}$', '^[a-]+$',
+  '\\d', '^\\w+\\s\\S$', '[\\d\\-c]', '^$', '^(?:a|(?<n>b)){2}$', '\\u0061', '^[\\]a]$', '^.$', '^\\p{L}+$', '^[\\P{L}c]$', '\\p{Emoji_Presentation}', '^[^\\p{Lu}\\d]$',
+  '(^a$)|(^b$)', '(?:^|c)a', 'a(?:b|$)', '^a?(?:^b|c)', '^(?:a(?!b)|b)*c$'.replace('*', '{0,3}'), '^(?:(?=ab)a|b){2}', 'a*(?:^b|1$)', '(?:a|^)(?:$|b)',
+  '^(?:(a+1)|(?!.*1)(?=a|b)(a+)?(b(?=c)c?)?)$', '^(?!^[-.]*$)[-b]?a*\\.?a*$', 'a(?=^b)|c', '(?!^a)b', '^a*(?!^b)c', '(?:^a)?b$', '^^a$$', '(?!b)a$', '^\\.$', '^a{2}$', '^[a-]+$',
 ]; // biome-ignore format: a table
 
 describe('parsePattern', () => {
@@ -26,6 +28,10 @@ describe('parsePattern', () => {
       fc.property(text, (value) => takes(language, value) === expected.test(value)),
       { numRuns: 300 },
     );
+  });
+
+  it('takes no longer the more alternatives lead to the same rest', () => {
+    expect(parsePattern(languages, '(?:a|^b|c$){0,16}'.repeat(20))).not.toBe(languages.nothing);
   });
 
   it.each(Object.entries(FORMATS))('reads the pattern of format %s', (_, pattern) => {
