@@ -9,8 +9,8 @@ import { unicodeProperty } from './unicode-property.ts';
 const MAX_REPEATS = 256;
 
 /**
- * The texts in which a JSON schema's `pattern` (ECMA-262, flag `u`) finds a match. Word boundaries, lookbehinds and back
- * references are not understood, nor anchors and lookaheads in groups that repeat without limit.
+ * The texts in which a JSON schema's `pattern` (ECMA-262, flag `u`) finds a match. Lookbehinds and back references are
+ * not understood, nor anchors and lookaheads in groups that repeat without limit.
  * @throws PatternError
  */
 export function parsePattern(languages: Languages, pattern: string): Language {
@@ -51,6 +51,8 @@ class PatternParser {
   #item(): PatternNode {
     if (this.#take('^')) return { kind: 'start' };
     if (this.#take('$')) return { kind: 'end' };
+    if (this.#takeText('\\b')) return { kind: 'word-border' };
+    if (this.#takeText('\\B')) return { kind: 'no-word-border' };
     const ahead = this.#takeText('(?=') ? 'ahead' : this.#takeText('(?!') ? 'not-ahead' : null;
     if (ahead === null) return this.#repeated(this.#atom());
     const part = this.#alternatives();

@@ -1,7 +1,8 @@
 import { type CharacterSet, characterSet, charactersOf, complement, union } from './character-set.ts';
 
 const DIGITS = characterSet([[0x30, 0x39]]);
-const WORD = union(
+/** The characters of words, as `\w` and `\b` have them. */
+export const WORD = union(
   DIGITS,
   characterSet([
     [0x41, 0x5a],
@@ -26,8 +27,9 @@ export const CLASS_ESCAPES: Readonly<Record<string, CharacterSet>> = {
   S: complement(SPACE),
 };
 
-/** `\n` and its like by their letter. */
+/** `\n` and its like by their letter; outside of a class `\b` is no character. */
 export const CONTROL_ESCAPES: Readonly<Record<string, string>> = {
+  b: '\b',
   n: '\n',
   r: '\r',
   t: '\t',

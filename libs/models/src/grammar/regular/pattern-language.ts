@@ -1,3 +1,5 @@
+import { complement } from './character-set.ts';
+import { WORD } from './pattern-class.ts';
 import { PatternError } from './pattern-error.ts';
 import { isConditional, type PatternNode } from './pattern-node.ts';
 import type { Language, Languages } from './regular-language.ts';
@@ -5,8 +7,11 @@ import type { Language, Languages } from './regular-language.ts';
 /** Most times that a part with anchors or lookaheads is written out. */
 const MAX_CONDITIONAL_REPEATS = 16;
 
-/** The language of what may stand behind a part, by whether that is the start of the text. */
-type Rest = (atStart: boolean) => Language;
+/** What stands right before a place in the text: nothing, a word's character, or another. */
+type Before = 'start' | 'word' | 'other';
+
+/** The language of what may stand behind a part, by what that part ends with. */
+type Rest = (before: Before) => Language;
 
 /**
  * The texts in which a pattern finds a match. Each part is made with the language of all that may follow it, so that anchors
@@ -16,86 +21,102 @@ type Rest = (atStart: boolean) => Language;
 export function patternLanguage(languages: Languages, pattern: PatternNode): Language {
   const { anything } = languages;
   const compiler = new PatternCompiler(languages);
-  const first = compiler.before(pattern, true, () => anything);
-  const later = compiler.before(pattern, false, () => anything);
-  if (first === later) return languages.concat(anything, first);
-  return languages.either(first, languages.concat(compiler.nonEmpty(anything), later));
+  const match = remembered((before) => compiler.match(pattern, before, () => anything));
+  return compiler.behind(anything, 'start', match);
 }
 
 /** Made once for each, however many alternatives lead to it. */
 function remembered(rest: Rest): Rest {
-  const made = new Map<boolean, Language>();
-  return (atStart) => {
-    const language = made.get(atStart) ?? rest(atStart);
-    made.set(atStart, language);
+  const made = new Map<Before, Language>();
+  return (before) => {
+    const language = made.get(before) ?? rest(before);
+    made.set(before, language);
     return language;
   };
 }
 
 class PatternCompiler {
   readonly #languages: Languages;
+  readonly #word: Language;
+  readonly #other: Language;
 
   constructor(languages: Languages) {
     this.#languages = languages;
-  }
-
-  nonEmpty(language: Language): Language {
-    const { empty } = this.#languages;
-    return language.nullable ? this.#languages.both(language, this.#languages.not(empty)) : language;
+    this.#word = languages.set(WORD);
+    this.#other = languages.set(complement(WORD));
   }
 
   /** What the node and then the rest match. */
-  before(node: PatternNode, atStart: boolean, rest: Rest): Language {
+  match(node: PatternNode, before: Before, rest: Rest): Language {
     const { both, not, anything, nothing, empty, either } = this.#bound();
+    if (!isConditional(node)) return this.behind(this.#plain(node), before, rest);
     switch (node.kind) {
       case 'start':
-        return atStart ? rest(true) : nothing;
+        return before === 'start' ? rest(before) : nothing;
       case 'end':
-        return rest(atStart).nullable ? empty : nothing;
+        return rest(before).nullable ? empty : nothing;
+      case 'word-border':
+      case 'no-word-border':
+        return both(this.#wordNext((before === 'word') !== (node.kind === 'word-border')), rest(before));
       case 'ahead':
         return both(
-          this.before(node.part, atStart, () => anything),
-          rest(atStart),
+          this.match(node.part, before, () => anything),
+          rest(before),
         );
       case 'not-ahead':
-        return both(not(this.before(node.part, atStart, () => anything)), rest(atStart));
-    }
-    if (!isConditional(node)) return this.#plainBefore(this.#plain(node), atStart, rest);
-    switch (node.kind) {
+        return both(not(this.match(node.part, before, () => anything)), rest(before));
       case 'sequence':
         return node.parts.reduceRight<Rest>(
-          (after, part) => remembered((start) => this.before(part, start, after)),
+          (after, part) => remembered((earlier) => this.match(part, earlier, after)),
           rest,
-        )(atStart);
+        )(before);
       case 'either':
-        return either(...node.parts.map((part) => this.before(part, atStart, rest)));
+        return either(...node.parts.map((part) => this.match(part, before, rest)));
       case 'repeat':
-        return this.#repeatBefore(node, 0, atStart, rest);
+        return this.#repeated(node, rest)(before);
       default:
         return nothing;
     }
   }
 
-  #plainBefore(language: Language, atStart: boolean, rest: Rest): Language {
-    const { concat, either, nothing } = this.#bound();
-    const later = rest(false);
-    if (!atStart || !language.nullable) return concat(language, later);
-    const first = rest(true);
-    if (first === later) return concat(language, later);
-    return either(language.nullable ? first : nothing, concat(this.nonEmpty(language), later));
+  /** What a text of the language and then the rest match. */
+  behind(language: Language, before: Before, rest: Rest): Language {
+    const { concat, either, both, not, anything, nothing, empty } = this.#bound();
+    const [word, other] = [rest('word'), rest('other')];
+    const none = language.nullable ? rest(before) : null;
+    if (word === other && (none === null || none === word)) return concat(language, word);
+    const some =
+      word === other
+        ? [concat(both(language, not(empty)), word)]
+        : [
+            concat(both(language, concat(anything, this.#word)), word),
+            concat(both(language, concat(anything, this.#other)), other),
+          ];
+    return either(none ?? nothing, ...some);
   }
 
-  #repeatBefore(node: PatternNode & { kind: 'repeat' }, count: number, atStart: boolean, rest: Rest): Language {
-    const { part, least, most } = node;
+  /** The texts that begin with a word's character, or those that do not. */
+  #wordNext(isWord: boolean): Language {
+    const { concat, either, anything, empty } = this.#bound();
+    return isWord ? concat(this.#word, anything) : either(empty, concat(this.#other, anything));
+  }
+
+  #repeated({ part, least, most }: PatternNode & { kind: 'repeat' }, rest: Rest): Rest {
     if (most === null || most > MAX_CONDITIONAL_REPEATS) {
       throw new PatternError(
         `anchors and lookaheads inside of groups that repeat more than ${MAX_CONDITIONAL_REPEATS} times are not supported`,
       );
     }
-    if (count >= most) return rest(atStart);
-    const next = remembered((start) => this.#repeatBefore(node, count + 1, start, rest));
-    const once = this.before(part, atStart, next);
-    return count < least ? once : this.#languages.either(rest(atStart), once);
+    const end = remembered(rest);
+    let next = end;
+    for (let count = most - 1; count >= 0; count--) {
+      const after = next;
+      next = remembered((before) => {
+        const once = this.match(part, before, after);
+        return count < least ? once : this.#languages.either(end(before), once);
+      });
+    }
+    return next;
   }
 
   /** The language of a part that looks at nothing around it. */

@@ -6,8 +6,8 @@ export type PatternNode =
   | { readonly kind: 'sequence' | 'either'; readonly parts: readonly PatternNode[] }
   | { readonly kind: 'repeat'; readonly part: PatternNode; readonly least: number; readonly most: number | null }
   | { readonly kind: 'ahead' | 'not-ahead'; readonly part: PatternNode }
-  /** `^` and `$`. */
-  | { readonly kind: 'start' | 'end' };
+  /** `^`, `$`, `\b` and `\B`. */
+  | { readonly kind: 'start' | 'end' | 'word-border' | 'no-word-border' };
 
 /** Whether a part looks at what is around it. */
 export function isConditional(node: PatternNode): boolean {
