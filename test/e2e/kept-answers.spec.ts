@@ -248,6 +248,10 @@ describe('Idempotency-Key', () => {
       expect([wrong, response.status]).toEqual([wrong, 400]);
       expect(await response.text()).toContain('Idempotency-Key');
     }
+    for (const { path } of STREAMING_CASES) {
+      const response = await post(who, bodyOf({ stream: true }), { headers: { 'last-event-id': '1.0' }, path });
+      expect([response.status, await response.text()]).toEqual([404, expect.stringContaining('Last-Event-ID')]);
+    }
   });
 
   it('is each tenant’s own', async () => {

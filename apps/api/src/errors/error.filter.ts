@@ -49,7 +49,7 @@ export class ErrorFilter implements ExceptionFilter {
   #explain(error: MillraceError, request: FastifyRequest): MillraceError {
     if (error.code !== 'not_found') return error;
     const allowed = methodsOf(request);
-    if (allowed.length === 0) return error;
+    if (allowed.length === 0 || allowed.some((method) => method === request.method)) return error;
     return new MillraceError(
       'method_not_allowed',
       `${pathOf(request)} takes ${allowed.join(', ')}, not ${request.method}.`,
