@@ -176,7 +176,7 @@ describe('openModelFolder', () => {
 
   it('refuses a template that cannot be rendered', async () => {
     await writeFile(join(path, 'chat_template.jinja'), '{{ messages | frobnicate }}');
-    expect(await problems()).toEqual([expect.stringMatching(/^chat_template\.jinja: .*unknown filter "frobnicate"/)]);
+    expect(await problems()).toEqual([expect.stringMatching(/^chat_template\.jinja: .*unknown filter "frobnicate"$/)]);
   });
 });
 
@@ -184,6 +184,16 @@ describe('resolveModelFolder', () => {
   it('finds a name in the roots and takes a path as it is', async () => {
     expect(await resolveModelFolder('tiny', [join(root, 'nothing'), root])).toBe(path);
     expect(await resolveModelFolder(path, [])).toBe(path);
+  });
+
+  it('says of a GGUF and of other files what to give instead', async () => {
+    await writeFile(join(root, 'model.gguf'), 'GGUF');
+    await expect(resolveModelFolder(join(root, 'model.gguf'), [])).rejects.toThrow(
+      /model\.gguf: it is a GGUF.*npx millrace models import \S+model\.gguf \S+\/model$/,
+    );
+    await expect(resolveModelFolder('tiny/config.json', [root])).rejects.toThrow(
+      /config\.json: it is a file that is no ONNX model.*path of the model folder/,
+    );
   });
 
   it('names the places tried and the models that are there', async () => {

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import type { ModelCard, TokenTable } from '#contracts';
 import { endOfTurnTokenId } from '../prompt/end-of-turn.ts';
 import { PromptRenderer } from '../prompt/prompt-renderer.ts';
+import { UnsupportedTemplateError } from '../prompt/unsupported-template-error.ts';
 import { parseTokenizerJson, vocabularyEntries } from '../tokenizer/tokenizer-json.ts';
 import { UnsupportedTokenizerError } from '../tokenizer/unsupported-tokenizer-error.ts';
 import { FolderReader } from './folder-reader.ts';
@@ -193,6 +194,10 @@ function tryPrompt(
     return { endOfTurn: endOfTurnTokenId(renderer), tokenTable: renderer.tokenTable };
   } catch (error) {
     const file = error instanceof UnsupportedTokenizerError ? 'tokenizer.json' : 'chat_template.jinja';
+    if (error instanceof UnsupportedTokenizerError || error instanceof UnsupportedTemplateError) {
+      reader.note(file, error.problem, error.remedy);
+      return null;
+    }
     reader.note(
       file,
       error instanceof Error ? error.message : String(error),

@@ -17,6 +17,19 @@ export async function resolveModelFolder(nameOrPath: string, roots: readonly str
       return candidate;
     }
   }
+  for (const candidate of candidates) {
+    if (!(await isFile(candidate))) continue;
+    const isGguf = candidate.endsWith('.gguf');
+    throw new ModelFolderError(nameOrPath, [
+      {
+        file: basename(candidate),
+        problem: isGguf ? 'it is a GGUF, which is not served as it is' : 'it is a file that is no ONNX model',
+        remedy: isGguf
+          ? `make a model folder of it: npx millrace models import ${nameOrPath} ${nameOrPath.slice(0, -'.gguf'.length)}`
+          : 'give the path of the model folder, or of one of its ONNX files',
+      },
+    ]);
+  }
   const known = (await Promise.all(roots.map(foldersIn))).flat();
   throw new ModelFolderError(nameOrPath, [
     {
@@ -30,6 +43,10 @@ export async function resolveModelFolder(nameOrPath: string, roots: readonly str
 async function isModelPath(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => null);
   return stats?.isDirectory() === true || (stats?.isFile() === true && path.endsWith('.onnx'));
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() === true;
 }
 
 async function foldersIn(root: string): Promise<string[]> {
