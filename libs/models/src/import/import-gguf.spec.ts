@@ -2,9 +2,11 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openModelFolder } from '../folder/model-folder.ts';
 import { PromptRenderer } from '../prompt/prompt-renderer.ts';
+import { parseGgufHeader } from './gguf/gguf-header.ts';
 import { type ImportOptions, importGguf } from './import-gguf.ts';
 import { ModelImportError } from './model-import-error.ts';
 import { type EditableGguf, editGguf } from './testing/edited-gguf.ts';
@@ -169,6 +171,32 @@ describe('importGguf', () => {
     await writeFile(join(root, 'many.gguf'), bytes);
     expect(await problem({ file: join(root, 'many.gguf') })).toMatch(
       /the number of tensors is 1099511627776: it is cut off/,
+    );
+  });
+
+  it('refuses damaged headers with its own errors, or makes a folder that is served', async () => {
+    const bytes = await readFile(LLAMA);
+    const file = join(root, 'damaged.gguf');
+    const headerBytes = parseGgufHeader(LLAMA, bytes, bytes.length).dataStart;
+    const damage = fc.array(fc.tuple(fc.nat(headerBytes - 8), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.nat(8)), {
+      minLength: 1,
+      maxLength: 3,
+    });
+    await fc.assert(
+      fc.asyncProperty(damage, async (places) => {
+        const damaged = Buffer.from(bytes);
+        for (const [at, value, length] of places) {
+          const number = Buffer.from(BigUint64Array.of(value).buffer).subarray(0, length);
+          number.copy(damaged, at);
+        }
+        await writeFile(file, damaged);
+        const folder = join(root, 'from-damaged');
+        const outcome = await importGguf({ file, folder }).catch((error: unknown) => error);
+        await rm(folder, { recursive: true, force: true });
+        if (outcome instanceof Error) expect(['ModelImportError', 'ModelFolderError']).toContain(outcome.name);
+        expect((await readdir(root)).filter((name) => name.includes('unfinished'))).toEqual([]);
+      }),
+      { numRuns: 60 },
     );
   });
 
