@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import onnxProto from 'onnx-proto';
+import { ownProductBytes } from '#model-runner';
 import { median } from './statistics.ts';
 
 /** An event of ONNX Runtime's profile (Chrome's trace format); times in µs. */
@@ -91,10 +92,12 @@ export function weightProducts(modelFile: string): Map<string, Product> {
   const products = new Map<string, Product>();
   const { graph } = onnxProto.onnx.ModelProto.decode(readFileSync(modelFile));
   const dimensions = new Map((graph?.initializer ?? []).map(({ name, dims }) => [name, (dims ?? []).map(Number)]));
+  const own = ownProductBytes(graph ?? {});
   const visit = (nodes: readonly onnxProto.onnx.INodeProto[]): void => {
     for (const node of nodes) {
       const product = productOf(node, dimensions);
-      if (product !== null) products.set(node.name ?? '', product);
+      const bytes = own.get(node);
+      if (product !== null) products.set(node.name ?? '', bytes === undefined ? product : { ...product, bytes });
       for (const { g } of node.attribute ?? []) if (g?.node != null) visit(g.node);
     }
   };

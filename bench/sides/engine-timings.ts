@@ -36,6 +36,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       cpus: null,
       spinUs: 100,
       capturedRows: 0,
+      products: 'auto',
       providers: ['cpu'],
       binding: 'auto',
       tokenTable: folder.tokenTable(),

@@ -179,7 +179,8 @@ describe('a graph that is changed as it is loaded', () => {
     const logits = [];
     for (const binding of ['c-api', 'js-api'] as const) {
       const settings = { modelFile, slots: 1, slotTokens: 128, threads: 1, maxChunkTokens: CHUNK_TOKENS };
-      const runner = await openModelRunner({ ...settings, binding });
+      // The JS API has ONNX Runtime's own kernels only.
+      const runner = await openModelRunner({ ...settings, binding, products: 'onnxruntime' });
       logits.push(await prefillInChunks(runner, 0, promptIds, CHUNK_TOKENS));
       await runner.close();
     }

@@ -32,6 +32,7 @@ export class ReplayingSession implements SessionBinding {
   readonly kind = 'c-api';
   readonly provider = 'cpu';
   readonly interruptAddress = null;
+  readonly ownProducts = 0;
   readonly runtimeVersion: string;
   readonly device: DeviceAccess;
   readonly #session: CApiSession;

@@ -11,7 +11,7 @@ try {
   const logger = createLogger('worker', settings.MILLRACE_LOG_LEVEL);
   logTuned(readTunedFile(), logger);
   const options = compileWorkerOptions(settings);
-  const reader = new ModelReader(options.modelRoots, options.providers);
+  const reader = new ModelReader(options.modelRoots, options.providers, options.products);
   // Beside the loading of the rest, which takes about as long.
   if (options.models[0] !== undefined) reader.begin(options.models[0]);
   const { runWorker } = await import('./run-worker.ts');

@@ -60,6 +60,8 @@ export interface WorkerOptions {
   readonly providers: readonly ExecutionProvider[];
   /** Decode runs of up to so many sequences are captured as CUDA graphs, where a model is alone; 0 for none. */
   readonly capturedRows: number;
+  /** Whether our own library multiplies on the CPU, where it can. */
+  readonly products: 'auto' | 'onnxruntime';
   /** `CUDA_VISIBLE_DEVICES`; all devices when undefined. */
   readonly visibleDevices: string | undefined;
   readonly binding: 'auto' | 'c-api' | 'js-api';
@@ -95,6 +97,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     replayLimitTokens: settings.MILLRACE_REPLAY_TOKENS,
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     capturedRows: settings.MILLRACE_CUDA_GRAPHS,
+    products: settings.MILLRACE_CPU_PRODUCTS,
     visibleDevices: settings.CUDA_VISIBLE_DEVICES,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,

@@ -244,6 +244,11 @@ const workerSettings = z.object({
    * A start compares them with plain runs, and goes on with these where they differ or the model can not be captured. 0 captures none.
    */
   MILLRACE_CUDA_GRAPHS: z.coerce.number().int().min(0).max(MOST_CAPTURED_ROWS).default(0),
+  /**
+   * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where there is one for the machine, or ONNX Runtime always.
+   * Bits of answers differ between the two, as they do between processors.
+   */
+  MILLRACE_CPU_PRODUCTS: z.enum(['auto', 'onnxruntime']).default('auto'),
   /** Read by CUDA itself; here it tells of which device memory and utilisation are shown. */
   CUDA_VISIBLE_DEVICES: z.string().optional(),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),

@@ -33,6 +33,8 @@ export interface RunnerDescription {
   readonly blockBytes: number;
   /** Decode runs of up to so many rows replay a CUDA graph; 0 where all are plain. */
   readonly capturedRows: number;
+  /** Products of a run that our own library computes, on the CPU; 0 where ONNX Runtime computes all. */
+  readonly ownProducts: number;
   /** Why something else is used than the first choice: provider, binding, kind of cache, length of prompt runs. */
   readonly fallbacks: readonly string[];
 }

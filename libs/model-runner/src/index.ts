@@ -18,6 +18,8 @@ export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runne
 export { OrtLibraryError } from './ort/ort-library-error.ts';
 export { probeGraphCapture } from './probe-graph-capture.ts';
 export { probeProvider } from './probe-provider.ts';
+export { ownProductBytes } from './products/own-product-bytes.ts';
+export { productsHere } from './products/product-library.ts';
 export { ProviderUnavailableError } from './provider-unavailable-error.ts';
 export { RunFailedError } from './run-failed-error.ts';
 export { RunInterruptedError } from './run-interrupted-error.ts';

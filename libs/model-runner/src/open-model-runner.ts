@@ -11,6 +11,7 @@ import { openCaptured } from './open-captured.ts';
 import { type OpenSessionOptions, openOnFirst, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
+import { withProducts } from './products/with-products.ts';
 import { provenRunner } from './proven-runner.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
 import { inspectModel } from './signature/inspect-model.ts';
@@ -67,6 +68,11 @@ export interface OpenModelRunnerOptions {
    * where the same inputs at fixed addresses go through plain runs, for tests.
    */
   capturedRows?: number;
+  /**
+   * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where the processor has AVX-512 VNNI (`auto`, decision
+   * 0047), or ONNX Runtime's kernels always. Bits differ between the two, as they do between ONNX Runtime's on different processors.
+   */
+  products?: 'auto' | 'onnxruntime';
   /**
    * With it, ONNX Runtime notes what each operator of every run takes, and writes it to `<profilePrefix>_<time>.json` (Chrome's trace format)
    * as the runner closes; runs take some per cent longer. Through the C API only.
@@ -157,21 +163,33 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     }
     onFallback(`decode runs are not captured: ${captured}`);
   }
-  const { prefillParts: asked = 1 } = options;
-  const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
+  const openOnCpu = async (cpuSession: OpenSessionOptions): Promise<ModelRunner> => {
+    const { prefillParts: asked = 1 } = options;
+    const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
+    const mayCut = session.binding !== 'js-api' && options.kvMemory !== 'device';
+    if (prefillParts > 1 && mayCut && signature.sharesCache)
+      try {
+        return await open(await openParts(cpuSession, prefillParts, signature.cacheType));
+      } catch (error) {
+        // Without the library openSession finds another way, or says so itself.
+        if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
+        if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
+      }
+    return open(await openSession(cpuSession));
+  };
   const beforeCpu = session.providers.indexOf('cpu');
-  const mayCut = session.binding !== 'js-api' && beforeCpu >= 0 && options.kvMemory !== 'device';
-  if (!(prefillParts > 1 && mayCut && signature.sharesCache)) return open(await openSession(session));
+  if (beforeCpu < 0) return open(await openSession(session));
   const onDevice = await openOnFirst(session.providers.slice(0, beforeCpu), session);
   if (onDevice !== null) return open(onDevice);
+  const onCpu = { ...session, providers: session.providers.slice(beforeCpu) };
+  const mayOwn = options.products !== 'onnxruntime' && session.binding !== 'js-api';
+  const own = mayOwn ? await withProducts(session.model) : null;
+  if (own === null) return openOnCpu(onCpu);
   try {
-    return await open(await openParts(session, prefillParts, signature.cacheType));
-  } catch (error) {
-    // Without the library openSession finds another way, or says so itself.
-    if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
-    if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
+    return await openOnCpu({ ...onCpu, model: own });
+  } finally {
+    own.products.release();
   }
-  return open(await openSession({ ...session, providers: session.providers.slice(beforeCpu) }));
 }
 
 /** @throws RunnerArgumentError where captured runs are asked for and nothing could capture them */

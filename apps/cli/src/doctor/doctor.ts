@@ -1,6 +1,6 @@
 import { type RedisTarget, readSettings, redisTargetOf, UpSettings } from '#config';
 import type { ExecutionProvider } from '#contracts';
-import { probeGraphCapture, probeProvider } from '#model-runner';
+import { probeGraphCapture, probeProvider, productsHere } from '#model-runner';
 import { describeProcessors, processors } from '../bench/processors.ts';
 import { packageVersion } from '../package-root.ts';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
@@ -37,6 +37,7 @@ export async function doctor(environment: Readonly<Record<string, string | undef
     },
     { name: 'Tuned', optional: true, run: async () => tunedFinding(settings) },
     { name: 'CPU', run: async () => providerFinding('cpu') },
+    { name: 'CPU products', run: async () => productsHere() },
     { name: 'CUDA', optional: true, run: async () => providerFinding('cuda') },
     ...(settings.MILLRACE_CUDA_GRAPHS === 0
       ? []

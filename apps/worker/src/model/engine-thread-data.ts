@@ -28,6 +28,8 @@ export interface EngineThreadData {
   readonly providers: readonly ExecutionProvider[];
   /** Decode runs of up to so many sequences are captured as CUDA graphs; 0 for none. */
   readonly capturedRows: number;
+  /** Who multiplies on the CPU, as `openModelRunner` has it. */
+  readonly products: 'auto' | 'onnxruntime';
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly tokenTable: TokenTable;
 }

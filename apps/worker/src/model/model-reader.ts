@@ -9,18 +9,28 @@ export interface ReadingThreadData {
   readonly options: ModelOptions;
   readonly modelRoots: readonly string[];
   readonly providers: readonly ExecutionProvider[];
+  readonly products: 'auto' | 'onnxruntime';
 }
 
 /** Reads model folders, each in a thread of its own, so that nothing of what reading takes is left in the process. */
 export class ModelReader {
   readonly #modelRoots: readonly string[];
   readonly #providers: readonly ExecutionProvider[];
+  readonly #products: ReadingThreadData['products'];
   readonly #begun = new Map<ModelOptions, Promise<ServedModel>>();
 
-  /** @param providers on which the models may run, in the order in which they are tried */
-  constructor(modelRoots: readonly string[], providers: readonly ExecutionProvider[]) {
+  /**
+   * @param providers on which the models may run, in the order in which they are tried
+   * @param products who multiplies on the CPU, which decides what weights take
+   */
+  constructor(
+    modelRoots: readonly string[],
+    providers: readonly ExecutionProvider[],
+    products: ReadingThreadData['products'] = 'auto',
+  ) {
     this.#modelRoots = modelRoots;
     this.#providers = providers;
+    this.#products = products;
   }
 
   /** Begins what `read` will be asked for; so a folder can be read while the process still loads its code. */
@@ -43,7 +53,8 @@ export class ModelReader {
 
   #inThread(options: ModelOptions): Promise<ServedModel> {
     const entry = new URL(`./reading-thread${extname(import.meta.url)}`, import.meta.url);
-    const workerData: ReadingThreadData = { options, modelRoots: this.#modelRoots, providers: this.#providers };
+    const [modelRoots, providers, products] = [this.#modelRoots, this.#providers, this.#products];
+    const workerData: ReadingThreadData = { options, modelRoots, providers, products };
     const thread = new Worker(entry, { workerData });
     return new Promise((resolve, reject) => {
       let served: ServedModel | null = null;

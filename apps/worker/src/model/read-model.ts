@@ -15,6 +15,7 @@ export async function readModel(
   options: ModelOptions,
   modelRoots: readonly string[],
   providers: readonly ExecutionProvider[],
+  products: 'auto' | 'onnxruntime' = 'auto',
 ): Promise<ServedModel> {
   const { outputFormat } = options;
   if (outputFormat !== null && !OUTPUT_FORMATS.has(outputFormat)) {
@@ -22,7 +23,7 @@ export async function readModel(
   }
   const folder = await openModelFolder(await resolveModelFolder(options.folder, modelRoots));
   const { modelFile } = folder;
-  const signature = await inspectModel(modelFile);
+  const signature = await inspectModel(modelFile, products);
   const slotTokens = Math.min(options.slotTokens, ...positionsOf(folder, signature));
   const card = folder.card({
     model: options.modelId ?? folder.name,

@@ -52,6 +52,7 @@ export function startEngine(
     speculationTokens: worker.speculationTokens,
     replayLimitTokens: worker.replayLimitTokens,
     providers: worker.providers,
+    products: worker.products,
     binding: worker.binding,
   };
   const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);

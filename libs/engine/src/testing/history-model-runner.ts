@@ -44,6 +44,7 @@ export class HistoryModelRunner implements ModelRunner {
     parkingBytes: 0,
     blockBytes: 0,
     capturedRows: 0,
+    ownProducts: 0,
   };
   readonly shape: DecoderShape;
   readonly slots: number;

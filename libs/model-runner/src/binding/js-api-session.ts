@@ -14,6 +14,7 @@ export class JsApiSession implements SessionBinding {
   readonly provider = 'cpu';
   readonly device = null;
   readonly interruptAddress = null;
+  readonly ownProducts = 0;
   readonly runtimeVersion: string;
   readonly #session: InferenceSession;
   readonly #options: SessionOptions;

@@ -1,5 +1,6 @@
 import type { ExecutionProvider } from '#contracts';
 import type { DeviceType, FloatArray } from '../element-type.ts';
+import type { PackedProducts } from '../products/packed-products.ts';
 
 /** Memory that a tensor covers; it must stay the tensor's for as long as the tensor is used. */
 export type TensorData = FloatArray | Int32Array | BigInt64Array | Uint8Array;
@@ -36,6 +37,8 @@ export interface SessionBinding {
   readonly provider: ExecutionProvider;
   readonly runtimeVersion: string;
   readonly interruptAddress: bigint | null;
+  /** Products of the model that our own library computes. */
+  readonly ownProducts: number;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
   /**
    * An empty run: every input and output must be set before it is run.
@@ -62,6 +65,8 @@ export interface DeviceAccess {
 export interface ChangedModel {
   readonly file: string;
   readonly bytes: Uint8Array;
+  /** The weights of products that its graph leaves to our library; a session retains them. */
+  readonly products?: PackedProducts;
 }
 
 export interface SessionOptions {

@@ -1,5 +1,6 @@
 /** Field numbers of onnx.proto: of ModelProto the graph, of GraphProto the others. */
 export const GRAPH = 7;
+export const OPSET_IMPORT = 8;
 export const NODE = 1;
 export const GRAPH_NAME = 2;
 export const INITIALIZER = 5;

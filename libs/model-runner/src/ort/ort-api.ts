@@ -71,7 +71,13 @@ type NativeArgument = ArrayBufferView | Handle | number | string | null;
 /** The calls throw OrtStatusError; the releases cannot fail. */
 export type OrtApi = { readonly [name in keyof typeof CALLS]: (...values: NativeArgument[]) => void } & {
   readonly [name in keyof typeof RELEASES]: (handle: Handle) => void;
-} & { readonly version: string };
+} & {
+  readonly version: string;
+  /** The table itself (`OrtApi`), for native code that calls ONNX Runtime. */
+  readonly table: Handle;
+  /** Frees the status that native code of `name` returned. @throws OrtStatusError unless it is null */
+  readonly check: (name: string, status: Handle | null) => void;
+};
 
 /** Runs a call whose last argument receives a handle, and returns that. */
 export function created(call: (out: BigUint64Array) => void): Handle {
@@ -112,18 +118,17 @@ function load(): { api: OrtApi; library: unknown } {
   const bind = (index: number, name: string, result: string, parameters: string) =>
     koffi.decode(pointerAt(table, index), koffi.proto(`${result} ${name}(${parameters})`));
   const errorMessage: (status: Handle) => string = bind(GET_ERROR_MESSAGE, 'message', 'const char *', 'void *status');
-  const api: Record<string, unknown> = { version };
+  const check = (name: string, status: Handle | null): void => {
+    if (status === null) return;
+    const message = errorMessage(status);
+    (api.releaseStatus as (status: Handle) => void)(status);
+    throw new OrtStatusError(name, message);
+  };
+  const api: Record<string, unknown> = { version, table, check };
   for (const [name, index] of Object.entries(RELEASES)) api[name] = bind(index, name, 'void', 'void *handle');
-  const releaseStatus = api.releaseStatus as (status: Handle) => void;
   for (const [name, [index, parameters]] of Object.entries(CALLS)) {
     const native: (...values: NativeArgument[]) => Handle | null = bind(index, name, 'void *', parameters);
-    api[name] = (...values: NativeArgument[]): void => {
-      const status = native(...values);
-      if (status === null) return;
-      const message = errorMessage(status);
-      releaseStatus(status);
-      throw new OrtStatusError(name, message);
-    };
+    api[name] = (...values: NativeArgument[]): void => check(name, native(...values));
   }
   return { api: api as OrtApi, library };
 }

@@ -38,7 +38,7 @@ export function modelParts(whole: ChangedModel, count: number, hiddenType: Eleme
       number === GRAPH ? encodedField(GRAPH, bytes) : [whole.bytes.subarray(start, end)],
     );
     const { takes, leaves } = part;
-    return { model: { file: whole.file, bytes: Buffer.concat(fields) }, inputNames, outputNames, takes, leaves };
+    return { model: { ...whole, bytes: Buffer.concat(fields) }, inputNames, outputNames, takes, leaves };
   });
 }
 

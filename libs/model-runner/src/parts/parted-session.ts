@@ -45,6 +45,11 @@ export class PartedSession implements SessionBinding {
     return this.#first.interruptAddress;
   }
 
+  /** Of all parts: they share what was packed for the whole model. */
+  get ownProducts(): number {
+    return this.#first.ownProducts;
+  }
+
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
     return this.#first.tensor(data, dims);
   }

@@ -27,6 +27,7 @@ export function runnerDescription(
     parkingBytes: cache.parkingBytes,
     blockBytes: cache.blocks?.bytes ?? 0,
     capturedRows,
+    ownProducts: binding.ownProducts,
     fallbacks,
   };
 }

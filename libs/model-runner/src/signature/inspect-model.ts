@@ -3,6 +3,7 @@ import onnxProto from 'onnx-proto';
 import type { GraphEdit } from '../edits/graph-edit.ts';
 import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
+import { ownProductBytes } from '../products/own-product-bytes.ts';
 import { cacheInputs } from './cache-inputs.ts';
 import { type ConfiguredSizes, configuredSizes } from './configured-sizes.ts';
 import { assertExternalData } from './external-data.ts';
@@ -23,14 +24,18 @@ import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
 
 /** A changed model is in memory twice while it is loaded; with weights inside that is more than masks and logits of all positions cost. */
-const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
+export const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
 
 /**
  * Reads a decoder's inputs, outputs and sizes from its ONNX file and checks that its external data is complete.
  * Names are those of Hugging Face and onnxruntime-genai exports.
+ * @param products who multiplies with weights of few bits on the CPU (`openModelRunner`), which decides what they take in memory
  * @throws ModelLoadError naming what is missing or not supported
  */
-export async function inspectModel(modelFile: string): Promise<ModelSignature> {
+export async function inspectModel(
+  modelFile: string,
+  products: 'auto' | 'onnxruntime' = 'auto',
+): Promise<ModelSignature> {
   const { graph, fileBytes } = await readGraph(modelFile);
   const externalBytes = await assertExternalData(modelFile, graph.initializer ?? []);
 
@@ -67,7 +72,7 @@ export async function inspectModel(modelFile: string): Promise<ModelSignature> {
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
-    loadedBytes: loadedBytes(graph),
+    loadedBytes: loadedBytes(graph, products === 'auto' && mayChange ? ownProductBytes(graph) : undefined),
     vocabularySize,
     logits: keepsLast || last !== null ? { ...logits, positions: 'last' } : logits,
     ...caches,

@@ -40,8 +40,9 @@ const PACKED_INPUT = 1;
  * What ONNX Runtime's CPU kernels hold of a graph's weights once it is loaded. It is not what the file has: blocks of few bits are packed
  * with their scales and sums in float32 beside them, and their scales are kept as well; halves are widened; an embedding that is the head
  * too is held twice; 4 bits that the graph makes 8 of (the shipped model) are held as 8. As MLAS packs on x64; elsewhere it is less.
+ * @param own nodes whose weights our library has packed, and the bytes that it holds of each
  */
-export function loadedBytes(graph: Graph): number {
+export function loadedBytes(graph: Graph, own: ReadonlyMap<Node, number> = new Map()): number {
   const constants = new Map<string, Constant>();
   for (const { name, dims, dataType } of graph.initializer ?? []) {
     const elements = (dims ?? []).reduce<number>((product, size) => product * Number(size), 1);
@@ -54,6 +55,11 @@ export function loadedBytes(graph: Graph): number {
     const known = inputs.flatMap((name) => constants.get(name) ?? []);
     if (inputs.length > 0 && known.length === inputs.length) {
       for (const name of node.output ?? []) constants.set(name, folded(node, known));
+      continue;
+    }
+    const ownBytes = own.get(node);
+    if (ownBytes !== undefined) {
+      packedBytes += ownBytes;
       continue;
     }
     const packing = PACKINGS[node.opType ?? ''];

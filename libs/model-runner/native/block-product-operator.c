@@ -1,0 +1,191 @@
+// millrace.BlockProduct: y [..., outputs] = x [..., inputs] × weights, as an operator of ONNX Runtime. The weights are no input: they lie packed in
+// memory whose address is an attribute, so that ONNX Runtime neither copies nor packs them.
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "block-product.h"
+#include "ort.h"
+
+typedef struct {
+  OrtApi api;
+  Matrix matrix;
+  const uint8_t* packed;
+  void* spare;          // memory of a run before, or NULL while a run has it
+  size_t spare_bytes;
+} Kernel;
+
+typedef struct {
+  const Kernel* kernel;
+  const float* x;
+  float* y;
+  Rows rows;
+} Run;
+
+static const int64_t MOST_DIMENSIONS = 8;
+
+static void quantize_one(void* argument, size_t row) {
+  Run* run = argument;
+  const int64_t inputs = run->kernel->matrix.inputs;
+  quantize_row(&run->rows, (int64_t)row, run->x + (int64_t)row * inputs, inputs);
+}
+
+static void multiply_one(void* argument, size_t panel) {
+  Run* run = argument;
+  multiply_panel(&run->kernel->matrix, run->kernel->packed, &run->rows, (int64_t)panel, run->y);
+}
+
+// Memory for the rows in 8 bits; a kernel keeps what its last run took. Two runs of one session at once each have their own.
+static uint8_t* take_memory(Kernel* kernel, size_t bytes, size_t* taken_bytes) {
+  void* spare = __atomic_exchange_n(&kernel->spare, NULL, __ATOMIC_ACQUIRE);
+  *taken_bytes = spare == NULL ? 0 : kernel->spare_bytes;
+  if (*taken_bytes >= bytes) return spare;
+  free(spare);
+  *taken_bytes = (bytes + 4095) & ~(size_t)4095;
+  return aligned_alloc(64, *taken_bytes);
+}
+
+static void give_back_memory(Kernel* kernel, void* memory, size_t bytes) {
+  // Long prompts are rare, and every product of a model would keep their memory.
+  if (bytes > 256 * 1024) {
+    free(memory);
+    return;
+  }
+  kernel->spare_bytes = bytes;
+  void* other = __atomic_exchange_n(&kernel->spare, memory, __ATOMIC_RELEASE);
+  free(other);
+}
+
+static OrtStatus* compute(void* argument, OrtKernelContext* context) {
+  Kernel* kernel = argument;
+  OrtApi api = kernel->api;
+  const Matrix* matrix = &kernel->matrix;
+  const OrtValue* input = NULL;
+  OrtValue* output = NULL;
+  OrtTensorInfo* info = NULL;
+  int64_t shape[8];
+  size_t rank = 0;
+  OrtStatus* failed = kernel_input(api)(context, 0, &input);
+  if (failed == NULL) failed = tensor_info(api)(input, &info);
+  if (failed != NULL) return failed;
+  failed = dimension_count(api)(info, &rank);
+  if (failed == NULL && (rank == 0 || rank > (size_t)MOST_DIMENSIONS))
+    failed = create_status(api)(INVALID_ARGUMENT, "millrace.BlockProduct: x has no dimension, or more than eight");
+  if (failed == NULL) failed = dimensions(api)(info, shape, rank);
+  release_tensor_info(api)(info);
+  if (failed != NULL) return failed;
+  if (shape[rank - 1] != matrix->inputs)
+    return create_status(api)(INVALID_ARGUMENT, "millrace.BlockProduct: x has another last dimension than the matrix has inputs");
+  Run run = {.kernel = kernel, .rows = {.rows = 1, .blocks = blocks_of(matrix)}};
+  for (size_t i = 0; i + 1 < rank; i++) run.rows.rows *= shape[i];
+  shape[rank - 1] = matrix->outputs;
+  failed = kernel_output(api)(context, 0, shape, rank, &output);
+  if (failed == NULL) failed = tensor_data(api)((OrtValue*)input, (void**)&run.x);
+  if (failed == NULL) failed = tensor_data(api)(output, (void**)&run.y);
+  if (failed != NULL || run.rows.rows == 0) return failed;
+
+  const size_t blocks = (size_t)(run.rows.rows * run.rows.blocks);
+  size_t bytes = 0;
+  uint8_t* memory = take_memory(kernel, blocks * (BLOCK + sizeof(float) + sizeof(int32_t)), &bytes);
+  if (memory == NULL) return create_status(api)(INVALID_ARGUMENT, "millrace.BlockProduct: no memory for the rows in 8 bits");
+  run.rows.quanta = (int8_t*)memory;
+  run.rows.scales = (float*)(memory + blocks * BLOCK);
+  run.rows.sums = (int32_t*)(memory + blocks * (BLOCK + sizeof(float)));
+  // A thousand inputs take a microsecond; to share them out takes some.
+  if (run.rows.rows * matrix->inputs < 8 * 1024)
+    for (int64_t row = 0; row < run.rows.rows; row++) quantize_one(&run, (size_t)row);
+  else
+    failed = parallel_for(api)(context, quantize_one, (size_t)run.rows.rows, 0, &run);
+  if (failed == NULL) failed = parallel_for(api)(context, multiply_one, (size_t)panels_of(matrix), 0, &run);
+  give_back_memory(kernel, memory, bytes);
+  return failed;
+}
+
+static OrtStatus* create_kernel(const OrtCustomOp* op, OrtApi api, const OrtKernelInfo* info, void** out) {
+  (void)op;
+  int64_t address = 0, inputs = 0, outputs = 0, bits = 0, spread = 0, half_scales = 0, zero_points = 0;
+  const struct {
+    const char* name;
+    int64_t* value;
+  } attributes[] = {{"address", &address}, {"K", &inputs},           {"N", &outputs},
+                    {"bits", &bits},       {"spread", &spread},      {"half_scales", &half_scales},
+                    {"zero_points", &zero_points}};
+  for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+    OrtStatus* failed = int_attribute(api)(info, attributes[i].name, attributes[i].value);
+    if (failed != NULL) return failed;
+  }
+  Kernel* kernel = calloc(1, sizeof *kernel);
+  if (kernel == NULL) return create_status(api)(INVALID_ARGUMENT, "millrace.BlockProduct: no memory for the kernel");
+  kernel->api = api;
+  kernel->packed = (const uint8_t*)(uintptr_t)address;
+  kernel->matrix = (Matrix){inputs, outputs, (int32_t)bits, (int32_t)spread, (int32_t)half_scales, (int32_t)zero_points};
+  *out = kernel;
+  return NULL;
+}
+
+static void destroy_kernel(void* argument) {
+  Kernel* kernel = argument;
+  free(kernel->spare);
+  free(kernel);
+}
+
+static const char* name(const OrtCustomOp* op) { return (void)op, "BlockProduct"; }
+static const char* provider(const OrtCustomOp* op) { return (void)op, "CPUExecutionProvider"; }
+static size_t one(const OrtCustomOp* op) { return (void)op, 1; }
+static int float_tensor(const OrtCustomOp* op, size_t index) { return (void)op, (void)index, FLOAT; }
+static int required(const OrtCustomOp* op, size_t index) { return (void)op, (void)index, 0; }
+static int zero(const OrtCustomOp* op) { return (void)op, 0; }
+static int first_version(const OrtCustomOp* op) { return (void)op, 1; }
+static int last_version(const OrtCustomOp* op) { return (void)op, 0x7fffffff; }
+
+static const OrtCustomOp block_product = {
+    .version = API_VERSION,
+    .name = name,
+    .provider = provider,
+    .input_type = float_tensor,
+    .input_count = one,
+    .output_type = float_tensor,
+    .output_count = one,
+    .destroy = destroy_kernel,
+    .input_kind = required,
+    .output_kind = required,
+    .input_memory = required,
+    .least_inputs = zero,
+    .equal_inputs = zero,
+    .least_outputs = zero,
+    .equal_outputs = zero,
+    .create_kernel_or_fail = create_kernel,
+    .compute_or_fail = compute,
+    .first_version = first_version,
+    .last_version = last_version,
+};
+
+// Makes the operator known to a session. Returns NULL, or an OrtStatus that the caller releases.
+EXPORT OrtStatus* millrace_register(OrtSessionOptions* options, OrtApi api) {
+  // One for the process, which lives as long as this library; losing a race leaves a few bytes.
+  static OrtCustomOpDomain* domain = NULL;
+  OrtCustomOpDomain* known = __atomic_load_n(&domain, __ATOMIC_ACQUIRE);
+  if (known == NULL) {
+    OrtStatus* failed = create_domain(api)("millrace", &known);
+    if (failed == NULL) failed = add_to_domain(api)(known, &block_product);
+    if (failed != NULL) return failed;
+    __atomic_store_n(&domain, known, __ATOMIC_RELEASE);
+  }
+  return add_domain(api)(options, known);
+}
+
+// SHA-256 of the sources that this was compiled from, in hexadecimal digits (build.sh).
+EXPORT const char* millrace_sources(void) { return SOURCES; }
+EXPORT int millrace_can_multiply(void) { return can_multiply(); }
+EXPORT int64_t millrace_packed_bytes(const Matrix* matrix) { return packed_bytes(matrix); }
+
+// Memory of zeros for packed matrices, from the system itself, so that huge pages fit in and all of it goes back. NULL where there is none.
+EXPORT void* millrace_allocate(size_t bytes) {
+  void* memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  madvise(memory, bytes, MADV_HUGEPAGE);
+  return memory;
+}
+
+EXPORT void millrace_free(void* memory, size_t bytes) { munmap(memory, bytes); }

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import { type Handle, ortApi } from '../ort/ort-api.ts';
+
+/** A matrix as the library's `Matrix` (native/block-product.h). */
+export interface MatrixForm {
+  /** K and N of MatMulNBits; K is a multiple of 32. */
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly bits: 4 | 8;
+  /** Quanta of 4 bits that stand for 17 times their value. */
+  readonly spread: boolean;
+  /** Scales are float16, else float32. */
+  readonly halfScales: boolean;
+  /** Each block has its own zero point. */
+  readonly zeroPoints: boolean;
+}
+
+/** Calls of the library; the address of a matrix form is that of an Int32Array as `formWords` makes it. */
+export interface ProductLibrary {
+  /** SHA-256 of the sources that it was compiled from. */
+  readonly sources: string;
+  /** Makes the operator known to sessions that are opened with these options. @returns an OrtStatus, or null */
+  readonly register: (sessionOptions: Handle, api: Handle) => Handle | null;
+  readonly packedBytes: (form: Int32Array) => bigint;
+  readonly pack: (
+    form: Int32Array,
+    halves: number,
+    first: bigint,
+    count: bigint,
+    scaleEvery: bigint,
+    quanta: Uint8Array,
+    scales: Uint8Array,
+    zeros: Uint8Array | null,
+    packed: Handle,
+  ) => void;
+  readonly allocate: (bytes: bigint) => Handle | null;
+  readonly free: (memory: Handle, bytes: bigint) => void;
+}
+
+let opened: ProductLibrary | string | undefined;
+
+/** The library of products, or why there is none here: then ONNX Runtime's own kernels multiply. */
+export function productLibrary(): ProductLibrary | string {
+  opened ??= open();
+  return opened;
+}
+
+/** Who multiplies with weights of few bits in blocks on this machine's CPU, in a sentence. */
+export function productsHere(): string {
+  const library = productLibrary();
+  return typeof library === 'string'
+    ? `ONNX Runtime's kernels multiply with weights of 4 and 8 bits, because our library can not: ${library}`
+    : 'our own library multiplies with weights of 4 and 8 bits (AVX-512 VNNI)';
+}
+
+/** The form as C lays it out: two int64 and four int32. */
+export function formWords({ inputs, outputs, bits, spread, halfScales, zeroPoints }: MatrixForm): Int32Array {
+  return Int32Array.of(inputs, 0, outputs, 0, bits, Number(spread), Number(halfScales), Number(zeroPoints));
+}
+
+function open(): ProductLibrary | string {
+  const kind = `${process.platform}-${process.arch}`;
+  const path = fileURLToPath(new URL(`./native/${kind}/millrace-products.so`, import.meta.url));
+  if (!existsSync(path)) return `it is not built for ${kind}`;
+  try {
+    ortApi();
+    const library = koffi.load(path);
+    if (library.func('int millrace_can_multiply()')() === 0) return 'this processor has no AVX-512 VNNI';
+    const packedBytes: (form: Int32Array) => number | bigint = library.func(
+      'int64_t millrace_packed_bytes(const void *form)',
+    );
+    return {
+      sources: library.func('const char *millrace_sources()')(),
+      register: library.func('void *millrace_register(void *options, void *api)'),
+      packedBytes: (form) => BigInt(packedBytes(form)),
+      pack: library.func(
+        'void millrace_pack(const void *form, int halves, int64_t first, int64_t count, int64_t scaleEvery, const void *quanta, const void *scales, const void *zeros, void *packed)',
+      ),
+      allocate: library.func('void *millrace_allocate(size_t bytes)'),
+      free: library.func('void millrace_free(void *memory, size_t bytes)'),
+    };
+  } catch (error) {
+    return `it cannot be loaded: ${(error as Error).message}`;
+  }
+}
