@@ -40,7 +40,7 @@ export async function operatorsSuite({ quick }: { quick: boolean }): Promise<Row
       ggufFile: at('peers/models/smollm2-135m-instruct.gguf'),
     },
     { name: '0.5B shape', ...random },
-    { ...random, name: '0.5B shape, near', folder: at('peers/models/random-0.5b-near') },
+    { ...random, name: '0.5B shape, quick', folder: at('peers/models/random-0.5b-quick') },
   ];
   await using read = await Side.start('read-speed.ts', { bytesOfThread: READ_BYTES_OF_THREAD });
   const rows: Row[] = [];

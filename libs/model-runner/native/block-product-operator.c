@@ -12,8 +12,6 @@ typedef struct {
   OrtApi api;
   Matrix matrix;
   const uint8_t* packed;
-  void* spare;          // memory of a run before, or NULL while a run has it
-  size_t spare_bytes;
 } Kernel;
 
 typedef struct {
@@ -36,25 +34,35 @@ static void multiply_one(void* argument, size_t panel) {
   multiply_panel(&run->kernel->matrix, run->kernel->packed, &run->rows, (int64_t)panel, run->y);
 }
 
-// Memory for the rows in 8 bits; a kernel keeps what its last run took. Two runs of one session at once each have their own.
-static uint8_t* take_memory(Kernel* kernel, size_t bytes, size_t* taken_bytes) {
-  void* spare = __atomic_exchange_n(&kernel->spare, NULL, __ATOMIC_ACQUIRE);
-  *taken_bytes = spare == NULL ? 0 : kernel->spare_bytes;
-  if (*taken_bytes >= bytes) return spare;
-  free(spare);
-  *taken_bytes = (bytes + 4095) & ~(size_t)4095;
-  return aligned_alloc(64, *taken_bytes);
+// Memory for rows in 8 bits. All products of the process share what runs before have left: a new block would come from the system each time, page
+// by page. As many are kept as models compute at once, beyond that others are allocated and freed.
+enum { SPARES = 4 };
+static void* spares[SPARES];
+
+// A block begins with its size, in a line of the processor's caches.
+enum { HEAD_BYTES = 64 };
+
+static uint8_t* take_memory(size_t bytes) {
+  for (int i = 0; i < SPARES; i++) {
+    size_t* spare = __atomic_exchange_n(&spares[i], NULL, __ATOMIC_ACQUIRE);
+    if (spare == NULL) continue;
+    if (*spare >= bytes) return (uint8_t*)spare + HEAD_BYTES;
+    free(spare);
+    break;
+  }
+  size_t* fresh = aligned_alloc(HEAD_BYTES, HEAD_BYTES + ((bytes + HEAD_BYTES - 1) & ~(size_t)(HEAD_BYTES - 1)));
+  if (fresh == NULL) return NULL;
+  *fresh = bytes;
+  return (uint8_t*)fresh + HEAD_BYTES;
 }
 
-static void give_back_memory(Kernel* kernel, void* memory, size_t bytes) {
-  // Long prompts are rare, and every product of a model would keep their memory.
-  if (bytes > 256 * 1024) {
-    free(memory);
-    return;
+static void give_back_memory(uint8_t* memory) {
+  void* block = memory - HEAD_BYTES;
+  for (int i = 0; i < SPARES; i++) {
+    void* none = NULL;
+    if (__atomic_compare_exchange_n(&spares[i], &none, block, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) return;
   }
-  kernel->spare_bytes = bytes;
-  void* other = __atomic_exchange_n(&kernel->spare, memory, __ATOMIC_RELEASE);
-  free(other);
+  free(block);
 }
 
 static OrtStatus* compute(void* argument, OrtKernelContext* context) {
@@ -86,8 +94,7 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
   if (failed != NULL || run.rows.rows == 0) return failed;
 
   const size_t blocks = (size_t)(run.rows.rows * run.rows.blocks);
-  size_t bytes = 0;
-  uint8_t* memory = take_memory(kernel, blocks * (BLOCK + sizeof(float) + sizeof(int32_t)), &bytes);
+  uint8_t* memory = take_memory(blocks * (BLOCK + sizeof(float) + sizeof(int32_t)));
   if (memory == NULL) return create_status(api)(INVALID_ARGUMENT, "millrace.BlockProduct: no memory for the rows in 8 bits");
   run.rows.quanta = (int8_t*)memory;
   run.rows.scales = (float*)(memory + blocks * BLOCK);
@@ -98,7 +105,7 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
   else
     failed = parallel_for(api)(context, quantize_one, (size_t)run.rows.rows, 0, &run);
   if (failed == NULL) failed = parallel_for(api)(context, multiply_one, (size_t)panels_of(matrix), 0, &run);
-  give_back_memory(kernel, memory, bytes);
+  give_back_memory(memory);
   return failed;
 }
 
@@ -124,11 +131,7 @@ static OrtStatus* create_kernel(const OrtCustomOp* op, OrtApi api, const OrtKern
   return NULL;
 }
 
-static void destroy_kernel(void* argument) {
-  Kernel* kernel = argument;
-  free(kernel->spare);
-  free(kernel);
-}
+static void destroy_kernel(void* kernel) { free(kernel); }
 
 static const char* name(const OrtCustomOp* op) { return (void)op, "BlockProduct"; }
 static const char* provider(const OrtCustomOp* op) { return (void)op, "CPUExecutionProvider"; }

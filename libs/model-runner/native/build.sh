@@ -7,4 +7,6 @@ to=${1:-../src/products/native/$(node -p 'process.platform + "-" + process.arch'
 mkdir -p "$to"
 sources=$(LC_ALL=C cat ./*.c ./*.h build.sh | sha256sum | cut -d ' ' -f 1)
 "${CC:-cc}" -std=gnu17 -O3 -fPIC -shared -s -Wall -Wextra -Werror -fvisibility=hidden -ffp-contract=off -Wl,--build-id=none \
-  "-DSOURCES=\"$sources\"" -o "$to/millrace-products.so" ./*.c
+  "-DSOURCES=\"$sources\"" -o "$to/millrace-products.so.new" ./*.c
+# Processes that have it open keep the old one.
+mv "$to/millrace-products.so.new" "$to/millrace-products.so"
