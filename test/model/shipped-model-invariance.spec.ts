@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelRunner } from '#contracts';
-import { openModelRunner } from '#model-runner';
+import { openModelRunner, productsHere } from '#model-runner';
 import { differingValues, logitsRow, prefillInChunks } from './runner-driver.ts';
 
 const MODEL_FILE = fileURLToPath(new URL('../../models/smollm2-135m-instruct/model.onnx', import.meta.url));
@@ -31,6 +31,8 @@ describe.each(['auto', 'onnxruntime'] as const)('the shipped model, products by 
 
   it('keeps the cache in place', () => {
     expect(runner.description.kvCache).toBe('in-place');
+    const ours = products === 'auto' && productsHere().startsWith('our own library');
+    expect(runner.description.ownProducts).toBe(ours ? 121 : 0);
     expect(runner.shape).toMatchObject({ layers: 30, kvHeads: 3, headSize: 64, vocabularySize: 49_152 });
   });
 

@@ -46,6 +46,7 @@ export function inspectionText(inspection: Inspection): string {
     ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
+    ['products', path === null ? unknown : products(path.ownProducts)],
     ['CUDA graphs', decoder === null ? unknown : capture(decoder)],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
@@ -65,6 +66,10 @@ function longContext({ longContextLength }: Inspection): string {
   return longContextLength === null
     ? ''
     : `; with longer slots ${longContextLength}, all with the longer of two rotary tables (LongRoPE)`;
+}
+
+function products(own: number): string {
+  return own === 0 ? "ONNX Runtime's" : `${own} by our own library, others by ONNX Runtime`;
 }
 
 /** What the graph shows; a start says in the end what ONNX Runtime makes of it (decision 0041). */

@@ -27,7 +27,7 @@ describe('inspectFolder', () => {
       decoder: { layers: 2, kvHeads: 2, headSize: 16, attention: 'GroupQueryAttention', logits: 'last position' },
       tokenizer: { kind: 'byte-level BPE', controlTokens: 3 },
       eosTokens: [{ id: 2, text: '<|im_end|>' }],
-      path: { kvCache: 'in-place', provider: 'cpu' },
+      path: { kvCache: 'in-place', provider: 'cpu', ownProducts: 0 },
       memory: { slots: 4, slotTokens: 256, kvBytes: 2 * 2 * 2 * 16 * 4 * 4 * 256 },
       problems: [],
     });

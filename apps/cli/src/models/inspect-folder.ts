@@ -57,6 +57,8 @@ export interface Inspection {
     readonly binding: 'c-api' | 'js-api';
     readonly provider: string;
     readonly runtimeVersion: string;
+    /** Products with weights that our own library computes (decision 0047); ONNX Runtime computes all others. */
+    readonly ownProducts: number;
     readonly reasons: readonly string[];
   } | null;
   readonly fileBytes: number;
@@ -161,7 +163,7 @@ async function trialLoad(
       maxChunkTokens: TRIAL_TOKENS,
       onFallback: (reason) => reasons.push(reason),
     });
-    const { kvCache, binding, provider, runtimeVersion } = runner.description;
+    const { kvCache, binding, provider, runtimeVersion, ownProducts } = runner.description;
     await runner.close();
     if (signature.rowsShareScales)
       reasons.push(
@@ -179,7 +181,7 @@ async function trialLoad(
           ? 'every layer is a GroupQueryAttention node, and a self-test has shown that past and present can share memory'
           : 'not every layer is a GroupQueryAttention node, so each step writes the whole cache anew; an export with GroupQueryAttention is faster',
       );
-    return { kvCache, binding, provider, runtimeVersion, reasons };
+    return { kvCache, binding, provider, runtimeVersion, ownProducts, reasons };
   } catch (error) {
     problems.push(...problemsOf(error, signature.modelFile));
     return null;
