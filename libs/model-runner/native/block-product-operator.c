@@ -21,7 +21,7 @@ typedef struct {
   Rows rows;
 } Run;
 
-static const int64_t MOST_DIMENSIONS = 8;
+enum { MOST_DIMENSIONS = 8 };
 
 static void quantize_one(void* argument, size_t row) {
   Run* run = argument;
@@ -72,13 +72,13 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
   const OrtValue* input = NULL;
   OrtValue* output = NULL;
   OrtTensorInfo* info = NULL;
-  int64_t shape[8];
+  int64_t shape[MOST_DIMENSIONS];
   size_t rank = 0;
   OrtStatus* failed = kernel_input(api)(context, 0, &input);
   if (failed == NULL) failed = tensor_info(api)(input, &info);
   if (failed != NULL) return failed;
   failed = dimension_count(api)(info, &rank);
-  if (failed == NULL && (rank == 0 || rank > (size_t)MOST_DIMENSIONS))
+  if (failed == NULL && (rank == 0 || rank > MOST_DIMENSIONS))
     failed = create_status(api)(INVALID_ARGUMENT, "millrace.BlockProduct: x has no dimension, or more than eight");
   if (failed == NULL) failed = dimensions(api)(info, shape, rank);
   release_tensor_info(api)(info);

@@ -23,7 +23,8 @@ TARGET void quantize_row(const Rows* to, int64_t row, const float* x, int64_t in
     __m512 a = _mm512_maskz_loadu_ps(low, x + block * BLOCK);
     __m512 b = _mm512_maskz_loadu_ps(high, x + block * BLOCK + 16);
     float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-    float scale = largest / 127.0f;
+    // Below it the inverse may be no number; such a block adds nothing.
+    float scale = largest < 0x1p-100f ? 0.0f : largest / 127.0f;
     __m512 inverse = _mm512_set1_ps(scale != 0.0f ? 127.0f / largest : 0.0f);
     __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
     __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));

@@ -17,11 +17,6 @@ typedef struct OrtShapeInferContext OrtShapeInferContext;
 typedef struct OrtCustomOpDomain OrtCustomOpDomain;
 typedef void* const* OrtApi;
 
-typedef struct {
-  OrtApi (*get_api)(uint32_t version);
-  const char* (*get_version)(void);
-} OrtApiBase;
-
 enum { FLOAT = 1, INVALID_ARGUMENT = 2 };
 
 #define ORT_CALL(api, index, ...) (((OrtStatus * (*)(__VA_ARGS__))(api)[index]))

@@ -1,6 +1,5 @@
 import type { onnx } from 'onnx-proto';
-import type { Graph, Node } from '../signature/value-info.ts';
-import { integerAttribute } from '../signature/value-info.ts';
+import { type Graph, integerAttribute, type Node } from '../signature/value-info.ts';
 
 /** ONNX's TensorProto.DataType numbers of what weights are stored in. */
 export const FLOAT32 = 1;

@@ -1,8 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { externalPlace } from '../signature/external-data.ts';
 import type { Initializer } from './constant-source.ts';
-
-const EXTERNAL = 1;
 
 /** Reads initializers of one model, wherever their bytes are. */
 export class TensorReader implements AsyncDisposable {
@@ -15,14 +14,13 @@ export class TensorReader implements AsyncDisposable {
 
   /** A copy of the bytes `from` to `to` of a tensor. */
   async bytes(tensor: Initializer, from: number, to: number): Promise<Uint8Array> {
-    if (tensor.dataLocation !== EXTERNAL)
-      return new Uint8Array((tensor.rawData ?? new Uint8Array()).subarray(from, to));
-    const entries = new Map((tensor.externalData ?? []).map(({ key, value }) => [key, value ?? '']));
-    const location = entries.get('location') ?? '';
+    const place = externalPlace(tensor);
+    if (place === null) return new Uint8Array((tensor.rawData ?? new Uint8Array()).subarray(from, to));
+    const { location, offset } = place;
     const file = this.#files.get(location) ?? open(join(this.#folder, location));
     this.#files.set(location, file);
     const bytes = new Uint8Array(to - from);
-    const { bytesRead } = await (await file).read(bytes, 0, bytes.length, Number(entries.get('offset') ?? 0) + from);
+    const { bytesRead } = await (await file).read(bytes, 0, bytes.length, offset + from);
     if (bytesRead === bytes.length) return bytes;
     throw new RangeError(`${location} ends within ${tensor.name}`);
   }

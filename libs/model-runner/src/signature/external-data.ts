@@ -6,6 +6,17 @@ import { ModelLoadError } from '../model-load-error.ts';
 /** ONNX's TensorProto.DataLocation.EXTERNAL */
 const EXTERNAL = 1;
 
+/** Where a tensor's bytes are, beside the model's file; null where they are in it. `bytes` is 0 where the file does not say. */
+export function externalPlace(tensor: onnx.ITensorProto): { location: string; offset: number; bytes: number } | null {
+  if (tensor.dataLocation !== EXTERNAL) return null;
+  const entries = new Map((tensor.externalData ?? []).map((entry) => [entry.key, entry.value ?? '']));
+  return {
+    location: entries.get('location') ?? '',
+    offset: Number(entries.get('offset') ?? 0),
+    bytes: Number(entries.get('length') ?? 0),
+  };
+}
+
 /**
  * Checks that every file of external weights is there and long enough; ONNX Runtime says neither clearly.
  * @returns their bytes all together
@@ -14,11 +25,10 @@ const EXTERNAL = 1;
 export async function assertExternalData(modelFile: string, tensors: readonly onnx.ITensorProto[]): Promise<number> {
   const bytesNeeded = new Map<string, number>();
   for (const tensor of tensors) {
-    if (tensor.dataLocation !== EXTERNAL) continue;
-    const entries = new Map((tensor.externalData ?? []).map((entry) => [entry.key, entry.value ?? '']));
-    const location = entries.get('location') ?? '';
-    const end = Number(entries.get('offset') ?? 0) + Number(entries.get('length') ?? 0);
-    bytesNeeded.set(location, Math.max(end, bytesNeeded.get(location) ?? 0));
+    const place = externalPlace(tensor);
+    if (place === null) continue;
+    const { location, offset, bytes } = place;
+    bytesNeeded.set(location, Math.max(offset + bytes, bytesNeeded.get(location) ?? 0));
   }
   const problems: string[] = [];
   for (const [location, bytes] of bytesNeeded) {
