@@ -392,6 +392,15 @@ describe('a refusal', () => {
   });
 });
 
+it('has nothing for pages of other origins unless it is told which', async () => {
+  const headers = { origin: 'https://pages.example', 'access-control-request-method': 'POST' };
+  const preflight = await fetch(`${api.url}/v1/chat/completions`, { method: 'OPTIONS', headers });
+  const answer = await ask({}, { origin: 'https://pages.example' });
+  expect([preflight.status, answer.status]).toEqual([405, 200]);
+  const names = [...preflight.headers.keys(), ...answer.headers.keys()];
+  expect(names.filter((name) => /^access-control-|^vary$/.test(name))).toEqual([]);
+});
+
 describe('what no route sees', () => {
   /** All that the server sends to these bytes until it closes the connection. */
   async function answerTo(bytes: string): Promise<string> {

@@ -21,6 +21,7 @@ import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
 
 const CONTEXT_LENGTH = 300;
+const PAGES = 'https://pages.example';
 const messages = [{ role: 'user', content: 'Hello' }];
 const [OPENAI_CHAT, API_CHAT, MODEL_API_CHAT, COMPLETION_MESSAGES] = DIALECT_CASES as [
   DialectCase,
@@ -40,7 +41,10 @@ beforeAll(async () => {
   const folder = await openModelFolder('test/fixtures/models/tiny-llama');
   card = folder.card({ model: 'tiny-llama', contextLength: CONTEXT_LENGTH });
   worker = await ScriptedWorker.start({ redisUrl: redis.url, card, run: (job) => script(job) });
-  api = await ProductProcess.start('api', { REDIS_URL: redis.url });
+  api = await ProductProcess.start('api', {
+    REDIS_URL: redis.url,
+    MILLRACE_CORS_ORIGINS: `http://localhost:5173,${PAGES}`,
+  });
 }, 120_000);
 
 afterAll(async () => {
@@ -268,6 +272,46 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     const retried = response.headers.get('retry-after') !== null;
     expect(await refused(dialect, response, status)).toBe('As the worker said.');
     expect(retried).toBe(status !== 500);
+  });
+
+  it('lets pages of allowed origins ask before they have a key, and read answers and refusals', async () => {
+    const preflight = {
+      method: 'OPTIONS',
+      headers: {
+        origin: PAGES,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization,content-type,x-stainless-lang',
+      },
+    };
+    const permitted = await fetch(`${api.url}${dialect.path}`, preflight);
+    expect([permitted.status, await permitted.text()]).toEqual([204, '']);
+    expect(Object.fromEntries(permitted.headers)).toMatchObject({
+      'access-control-allow-origin': PAGES,
+      'access-control-allow-methods': expect.stringContaining('POST'),
+      'access-control-allow-headers': 'authorization,content-type,x-stainless-lang',
+      vary: 'origin',
+    });
+    const answers = [
+      await ask(dialect, {}, { origin: PAGES }),
+      await ask(dialect, {}, { origin: PAGES, authorization: '' }),
+      await ask(dialect, { model: 'nope' }, { origin: PAGES }),
+      ...(dialect.prefix === null ? [] : [await ask(dialect, { stream: true }, { origin: PAGES })]),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 404, 200].slice(0, answers.length));
+    for (const { headers } of answers) {
+      expect([headers.get('access-control-allow-origin'), headers.get('vary')]).toEqual([PAGES, 'origin']);
+      expect(headers.get('access-control-expose-headers')).toMatch(/\bx-request-id\b.*\bretry-after-ms\b/);
+      expect(headers.has('access-control-allow-credentials')).toBe(false);
+    }
+  });
+
+  it('tells pages of other origins nothing', async () => {
+    const origin = 'https://pages.example.evil.example';
+    const asked = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } };
+    for (const response of [await fetch(`${api.url}${dialect.path}`, asked), await ask(dialect, {}, { origin })]) {
+      expect([...response.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
+      expect(response.headers.get('vary')).toBe('origin');
+    }
   });
 
   it('says that no worker serves the model with 503', async () => {

@@ -4,6 +4,7 @@ import { MillraceError } from '#contracts';
 import type { Logger } from '#observability';
 import type { Authenticator } from './auth/authenticator.ts';
 import { parseJsonBody } from './body/parse-json-body.ts';
+import { addCrossOrigin } from './cross-origin/cross-origin.ts';
 import type { OpenRequests } from './delivery/open-requests.ts';
 import { dialectAt } from './dialects/dialects.ts';
 import type { RequestObservers } from './observation/observe-requests.ts';
@@ -31,8 +32,10 @@ function refuseEncodedBody(encoding: string | undefined): void {
 }
 
 /**
- * What happens to every request around its controller: an id, no new work while stopping, the key (before a byte of the
- * body is read), a strict JSON body, a log line at the end.
+ * What happens to every request around its controller: an id, what its browser asks about its origin, no new work while
+ * stopping, the key (before a byte of the body is read), a strict JSON body, a log line at the end.
+ *
+ * @param origins whose pages may call from a browser; null for none but those of this server's own
  */
 export function addApiHooks(
   server: FastifyInstance,
@@ -40,6 +43,7 @@ export function addApiHooks(
   openRequests: OpenRequests,
   observers: RequestObservers,
   logger: Logger,
+  origins: readonly string[] | null,
 ): void {
   server.decorateRequest('observer', null);
   server.decorateRequest('tenant', null);
@@ -53,6 +57,9 @@ export function addApiHooks(
         ? randomUUID().replaceAll('-', '')
         : request.id.slice(OWN_ID.length);
     reply.header('x-request-id', request.id);
+  });
+  if (origins !== null) addCrossOrigin(server, origins);
+  server.addHook('onRequest', async (request, reply) => {
     const route = request.routeOptions.url;
     if (route === undefined || OPEN_ROUTES.has(route)) return;
     if (openRequests.leaving) reply.header('connection', 'close');

@@ -57,3 +57,27 @@ describe('readSettings', () => {
     expect(() => readSettings(ApiSettings, { MILLRACE_DEV_KEY: 'short' })).not.toThrow(/short"/);
   });
 });
+
+describe('origins of pages', () => {
+  const read = (text: string) =>
+    readSettings(ApiSettings, { MILLRACE_DEV_KEY: 'key-of-8-or-more', MILLRACE_CORS_ORIGINS: text })
+      .MILLRACE_CORS_ORIGINS;
+
+  it('are taken as browsers send them, or all', () => {
+    expect(read('https://app.example.com, http://localhost:5173')).toEqual([
+      'https://app.example.com',
+      'http://localhost:5173',
+    ]);
+    expect(read('*')).toEqual(['*']);
+    expect(read('')).toBeUndefined();
+  });
+
+  it.each(['app.example.com', 'https://app.example.com/', 'https://app.example.com:443', 'null', 'https://a.example,'])(
+    'are refused when no browser sends them: %s',
+    (text) => expect(() => read(text)).toThrow(/is no origin; write scheme, host and port/),
+  );
+
+  it('are refused when all are named beside some', () => {
+    expect(() => read('*,https://app.example.com')).toThrow(/\* means every origin/);
+  });
+});

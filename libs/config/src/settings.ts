@@ -4,6 +4,7 @@ import { cpuList } from './cpu-list.ts';
 import { checkCudaGraphs } from './graph-rules.ts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
 import { type ModelEntry, modelEntries } from './model-entry.ts';
+import { originList } from './origin-list.ts';
 import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
@@ -87,6 +88,11 @@ const apiSettings = z.object({
   MILLRACE_LEDGER_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Signs what is sent there; needed with the URL. */
   MILLRACE_LEDGER_WEBHOOK_SECRET: z.string().min(16, 'needs at least 16 characters').optional(),
+  /**
+   * Origins whose pages may call this API from a browser, separated by commas; `*` for all. None when unset: a page of another
+   * origin is then kept from the answers by its browser.
+   */
+  MILLRACE_CORS_ORIGINS: originList.optional(),
   MILLRACE_MAX_BODY_BYTES: count(4 * 1024 * 1024, 256 * 1024 * 1024),
   /** A request that lost this many workers is refused: it may be what ends them. */
   MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),

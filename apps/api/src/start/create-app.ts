@@ -33,7 +33,8 @@ export async function createApp(
     clientErrorHandler: refuseConnection,
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => requestIdOf(request.headers),
   });
-  addApiHooks(adapter.getInstance(), authenticator, openRequests, observers, parts.logger);
+  const origins = settings.MILLRACE_CORS_ORIGINS ?? null;
+  addApiHooks(adapter.getInstance(), authenticator, openRequests, observers, parts.logger, origins);
   const app = await NestFactory.create<NestFastifyApplication>(apiModule(parts), adapter, {
     bodyParser: false,
     logger: new NestLogger(parts.logger),
