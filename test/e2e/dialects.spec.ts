@@ -451,6 +451,35 @@ describe('what is one dialect’s own', () => {
     }
   });
 
+  it('requests that do not say how to sample get what the makers of the model recommend', async () => {
+    const samplingDefaults = { temperature: 0.6, topP: 0.95, topK: 20, repetitionPenalty: 1.05 };
+    const recommending = { ...card, model: 'recommending', samplingDefaults };
+    await using second = await ScriptedWorker.start({
+      redisUrl: redis.url,
+      card: recommending,
+      run: (job) => script(job),
+    });
+    const sampled = async (dialect: DialectCase, more: object = {}) => {
+      await answered(dialect, await ask(dialect, { model: recommending.model, ...more }));
+      return second.jobs.at(-1)?.sampling;
+    };
+    for (const dialect of [OPENAI_CHAT, API_CHAT, COMPLETION_MESSAGES]) {
+      expect(await sampled(dialect)).toMatchObject({ ...samplingDefaults, minP: 0 });
+    }
+    // Its document has defaults of its own for two of them.
+    expect(await sampled(MODEL_API_CHAT)).toMatchObject({ ...samplingDefaults, temperature: 0.7, topP: 0.7 });
+    expect(await sampled(OPENAI_CHAT, { temperature: 0, top_p: 1, top_k: 0, repetition_penalty: null })).toMatchObject({
+      ...{ temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1.05 },
+    });
+    const headers = { authorization: `Bearer ${TEST_KEY}` };
+    const shown = async (model: string) =>
+      (await (await fetch(`${api.url}/v1/models/${model}`, { headers })).json()) as object;
+    expect(await shown(recommending.model)).toMatchObject({
+      default_parameters: { temperature: 0.6, top_p: 0.95, top_k: 20, repetition_penalty: 1.05 },
+    });
+    expect(await shown(card.model)).toMatchObject({ default_parameters: {} });
+  });
+
   it(`${MODEL_API_CHAT.path} has its own defaults, which give way to the context`, async () => {
     await answered(MODEL_API_CHAT, await ask(MODEL_API_CHAT));
     expect(lastJob()).toMatchObject({ sampling: { temperature: 0.7, topP: 0.7 }, stop: { maxTokens: 200 } });

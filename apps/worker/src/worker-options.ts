@@ -18,6 +18,8 @@ export interface ModelOptions {
   readonly modelId: string | null;
   /** Null takes what the chat template tells. */
   readonly outputFormat: string | null;
+  /** Whether requests that do not say how to sample get what the model's makers recommend. */
+  readonly samplingDefaults: 'model' | 'none';
   readonly slots: number;
   /** Sequences that may be parked for others. */
   readonly parkingSlots: number;
@@ -124,6 +126,7 @@ function modelOptionsOf(entry: ModelEntry, settings: WorkerSettings, onlyId?: st
     folder,
     modelId: id ?? onlyId ?? null,
     outputFormat: overrides.outputFormat ?? settings.MILLRACE_OUTPUT_FORMAT ?? null,
+    samplingDefaults: overrides.samplingDefaults ?? settings.MILLRACE_SAMPLING_DEFAULTS,
     slots: overrides.slots ?? settings.MILLRACE_SLOTS,
     parkingSlots: overrides.parkingSlots ?? settings.MILLRACE_PARKING_SLOTS,
     slotTokens: overrides.slotTokens ?? settings.MILLRACE_SLOT_TOKENS,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { cpuList } from './cpu-list.ts';
 
+export const SAMPLING_DEFAULTS = ['model', 'none'] as const;
+
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max).optional();
 
 /** What may stand behind a model of MILLRACE_MODEL (`?slots=8&kvMb=512`), instead of the worker's own setting. */
@@ -25,6 +27,8 @@ const modelOptions = z.strictObject({
     .optional(),
   /** MILLRACE_OUTPUT_FORMAT */
   outputFormat: z.string().min(1).optional(),
+  /** MILLRACE_SAMPLING_DEFAULTS */
+  samplingDefaults: z.enum(SAMPLING_DEFAULTS).optional(),
 });
 export type ModelOverrides = z.infer<typeof modelOptions>;
 

@@ -3,7 +3,7 @@ import { EXECUTION_PROVIDERS } from '#contracts';
 import { cpuList } from './cpu-list.ts';
 import { checkCudaGraphs } from './graph-rules.ts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
-import { type ModelEntry, modelEntries } from './model-entry.ts';
+import { type ModelEntry, modelEntries, SAMPLING_DEFAULTS } from './model-entry.ts';
 import { originList } from './origin-list.ts';
 import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
@@ -151,6 +151,11 @@ const workerSettings = z.object({
   MILLRACE_RELAY_SERVER_NAME: z.string().min(1).default('millrace-relay'),
   /** Form of tool calls and reasoning (docs/architecture/tools-and-reasoning.md); what the chat template tells when unset. */
   MILLRACE_OUTPUT_FORMAT: z.string().min(1).optional(),
+  /**
+   * What requests get that do not say how to sample: `model` takes what the model's generation_config.json recommends
+   * (temperature, top_p, top_k, min_p, repetition_penalty), `none` the API's own defaults.
+   */
+  MILLRACE_SAMPLING_DEFAULTS: z.enum(SAMPLING_DEFAULTS).default('model'),
   MILLRACE_WORKER_ID: z.string().min(1).optional(),
   /** Sequences that decode together. */
   MILLRACE_SLOTS: count(32, 1024),

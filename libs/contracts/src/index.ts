@@ -12,6 +12,7 @@ export { ModelCard } from './model-card.ts';
 export { OutputConstraint } from './output-constraint.ts';
 export { type PackedCard, packCard, unpackCard } from './packed-card.ts';
 export * from './ports/index.ts';
+export { SamplingDefaults } from './sampling-defaults.ts';
 export { GREEDY, SamplingParameters } from './sampling-parameters.ts';
 export { StopConditions } from './stop-conditions.ts';
 export { CommandAnswer, WorkerCommand } from './worker-command.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SamplingDefaults } from './sampling-defaults.ts';
 
 /**
  * What an API replica needs of a model to validate, render and tokenize a request for it without the model's files.
@@ -25,6 +26,8 @@ export const ModelCard = z.object({
   vocabularySize: z.int().min(1),
   /** Tokens that end a turn. */
   eosTokenIds: z.array(z.int().min(0)),
+  /** What requests get that do not say; absent where the model's makers recommend nothing, or nobody wants to hear of it. */
+  samplingDefaults: SamplingDefaults.optional(),
   /** Unix time in seconds, for `GET /v1/models`. */
   createdAt: z.int(),
   ownedBy: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { SamplingDefaults } from '#contracts';
 import { answerFormatOf } from '#models';
 import { effortsOf, REASONING_EFFORTS } from '../generate/reasoning-effort.ts';
 import type { CataloguedModel } from './catalogued-model.ts';
@@ -16,6 +17,19 @@ const Capabilities = z.object({
   logprobs: z.boolean(),
 });
 
+const DefaultParameters = z
+  .object({
+    temperature: z.number(),
+    top_p: z.number(),
+    top_k: z.int().describe('0: all tokens.'),
+    min_p: z.number(),
+    repetition_penalty: z.number(),
+  })
+  .partial()
+  .describe(
+    'What requests get that do not say, where the model’s makers recommend something and a route has no default of its own.',
+  );
+
 /** OpenAI's model object, with what else a caller wants to know before a request. */
 export const ModelBody = z.object({
   id: z.string(),
@@ -24,6 +38,7 @@ export const ModelBody = z.object({
   owned_by: z.string(),
   context_length: z.int().describe('Most tokens of messages and answer together.'),
   capabilities: Capabilities,
+  default_parameters: DefaultParameters,
   live_workers: z.int().describe('Live replicas of the model: workers that take requests for it now.'),
   live_slots: z.int().describe('Requests that these can answer at once.'),
 });
@@ -49,7 +64,19 @@ export function modelBody({ card, traits, liveWorkers, liveSlots }: CataloguedMo
       chat_template_kwargs: [...traits.variables],
       logprobs: true,
     },
+    default_parameters: defaultParameters(card.samplingDefaults ?? {}),
     live_workers: liveWorkers,
     live_slots: liveSlots,
+  };
+}
+
+function defaultParameters(recommended: SamplingDefaults): z.infer<typeof DefaultParameters> {
+  const { temperature, topP, topK, minP, repetitionPenalty } = recommended;
+  return {
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { top_p: topP }),
+    ...(topK !== undefined && { top_k: topK }),
+    ...(minP !== undefined && { min_p: minP }),
+    ...(repetitionPenalty !== undefined && { repetition_penalty: repetitionPenalty }),
   };
 }

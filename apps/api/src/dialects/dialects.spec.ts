@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MillraceError, SamplingParameters } from '#contracts';
+import { samplingOf } from '../generate/requested-sampling.ts';
 import { CHAT_FIELDS } from './chat-request/chat-fields.ts';
 import { DIALECTS, dialectAt } from './dialects.ts';
 
@@ -35,7 +36,7 @@ describe.each(DIALECTS)('$name', (dialect) => {
       fc.property(body, (value) => {
         try {
           const { request, delivery } = dialect.parse(value);
-          SamplingParameters.parse({ ...request.sampling, seed: request.sampling.seed ?? 0 });
+          SamplingParameters.parse(samplingOf(request.sampling, undefined, () => 0));
           expect(request.messages.length).toBeGreaterThan(0);
           expect(delivery.stream && dialect.chunks === null).toBe(false);
         } catch (error) {

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { FIRST_EPOCH, type GenerateJob, JOB_VERSION, MillraceError, type OutputConstraint } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
+import { samplingOf } from './requested-sampling.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
 /** `randomInt` draws below 2^48, which a seed of any engine can hold. */
@@ -51,7 +52,7 @@ export function generateJobOf(
     ...(request.cacheSalt === null ? {} : { cacheSalt: request.cacheSalt }),
     promptTokenIds: Array.from(promptTokenIds),
     choices: request.choices,
-    sampling: { ...request.sampling, seed: request.sampling.seed ?? randomInt(SEED_LIMIT) },
+    sampling: samplingOf(request.sampling, card.samplingDefaults, () => randomInt(SEED_LIMIT)),
     stop: {
       tokenIds: request.ignoreEos ? [] : [...card.eosTokenIds],
       strings: [...request.stopStrings],

@@ -1,6 +1,7 @@
-import type { OutputConstraint, SamplingParameters } from '#contracts';
+import type { OutputConstraint } from '#contracts';
 import type { ChatMessage } from '#models';
 import type { ReasoningEffort } from './reasoning-effort.ts';
+import type { RequestedSampling } from './requested-sampling.ts';
 import type { ToolUse } from './tool-use.ts';
 
 /** One turn of a conversation as the chat template sees it. */
@@ -8,13 +9,12 @@ export interface RequestMessage extends ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
 }
 
-/** A request after a dialect has checked it: every default is filled, nothing here can be wrong by itself. */
+/** A request after a dialect has checked it: its defaults are filled, nothing here can be wrong by itself. */
 export interface ValidGenerateRequest {
   readonly model: string;
   readonly messages: readonly RequestMessage[];
   readonly choices: number;
-  /** `seed: null` draws one. */
-  readonly sampling: Omit<SamplingParameters, 'seed'> & { readonly seed: number | null };
+  readonly sampling: RequestedSampling;
   readonly stopStrings: readonly string[];
   /** Most tokens per choice; null for what is left of the context. */
   readonly maxTokens: number | null;

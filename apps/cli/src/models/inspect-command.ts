@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { SamplingDefaults } from '#contracts';
 import { resolveModelFolder } from '#models';
 import { packageRoot } from '../package-root.ts';
 import { megabytes } from './import-command.ts';
@@ -42,6 +43,7 @@ export function inspectionText(inspection: Inspection): string {
     ['tokenizer', tokenizer === null ? unknown : `${tokenizer.kind}, ${tokenizer.controlTokens} control tokens`],
     ['template', inspection.templateCharacters === null ? unknown : `${inspection.templateCharacters} characters`],
     ['ends at', inspection.eosTokens.map(({ id, text }) => `${id} ${text}`.trim()).join(', ') || unknown],
+    ['sampling', inspection.samplingDefaults === null ? unknown : sampling(inspection.samplingDefaults)],
     ['inputs', decoder === null ? unknown : `${decoder.inputs.join(', ')}; logits of the ${decoder.logits}`],
     ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
@@ -66,6 +68,14 @@ function longContext({ longContextLength }: Inspection): string {
   return longContextLength === null
     ? ''
     : `; with longer slots ${longContextLength}, all with the longer of two rotary tables (LongRoPE)`;
+}
+
+/** What is taken where a request says nothing. */
+function sampling(recommended: SamplingDefaults): string {
+  const said = Object.entries(recommended).map(([name, value]) => `${name} ${value}`);
+  return said.length === 0
+    ? 'generation_config.json recommends nothing'
+    : `${said.join(', ')} where a request does not say`;
 }
 
 function products(own: number): string {

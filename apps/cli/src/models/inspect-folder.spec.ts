@@ -38,6 +38,17 @@ describe('inspectFolder', () => {
     expect(inspectionText(inspection)).toMatch(/KV cache +in-place: every layer.*\n(.*\n)*A worker can serve it\.$/);
   });
 
+  it('says what requests get that do not say how to sample', async () => {
+    await cp(fixture('tiny-llama'), root, { recursive: true });
+    const shown = async () => {
+      const text = inspectionText(await inspectFolder(root, { ...OPTIONS, load: false }));
+      return /^sampling +(.*)$/m.exec(text)?.[1];
+    };
+    expect(await shown()).toBe('generation_config.json recommends nothing');
+    await writeFile(join(root, 'generation_config.json'), '{"temperature": 0.6, "top_k": 20}');
+    expect(await shown()).toBe('temperature 0.6, topK 20 where a request does not say');
+  });
+
   it('says why a plain export needs the copying cache', async () => {
     const { path, decoder, problems } = await inspectFolder(fixture('tiny-mha'), OPTIONS);
     expect(decoder?.inputs).toContain('position_ids');

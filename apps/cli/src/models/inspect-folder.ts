@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SamplingDefaults } from '#contracts';
 import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
@@ -51,6 +52,8 @@ export interface Inspection {
   readonly tokenizer: { readonly kind: string; readonly controlTokens: number } | null;
   readonly eosTokens: readonly { readonly id: number; readonly text: string }[];
   readonly templateCharacters: number | null;
+  /** What requests get that do not say how to sample (MILLRACE_SAMPLING_DEFAULTS); null when it was not found out. */
+  readonly samplingDefaults: SamplingDefaults | null;
   /** Null when it was not loaded or could not be. */
   readonly path: {
     readonly kvCache: 'in-place' | 'copying';
@@ -100,6 +103,7 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
     tokenizer: tokenizerJson === null ? null : tokenizerOf(tokenizerJson),
     eosTokens: folder === null || tokenizerJson === null ? [] : eosTokens(folder, tokenizerJson),
     templateCharacters: folder?.card({ model: folder.name, contextLength: 1 }).chatTemplate.length ?? null,
+    samplingDefaults: folder?.samplingDefaults ?? null,
     path: signature === null || !options.load ? null : await trialLoad(signature, contextLength, problems),
     fileBytes: await folderBytes(path),
     memory: signature === null ? null : memoryOf(signature, options.slots, slotTokens),

@@ -9,7 +9,15 @@ import { readModel } from './read-model.ts';
 
 const MODELS = new URL('../../../../test/fixtures/models', import.meta.url).pathname;
 const OPTIONS: ModelOptions = {
-  ...{ folder: 'tiny-llama', modelId: 'tiny', outputFormat: null, slots: 2, parkingSlots: 0, slotTokens: 64 },
+  ...{
+    folder: 'tiny-llama',
+    modelId: 'tiny',
+    outputFormat: null,
+    samplingDefaults: 'model',
+    slots: 2,
+    parkingSlots: 0,
+    slotTokens: 64,
+  },
   ...{ kvBytes: 0, prefixCacheBytes: 0, threads: 1, cpus: null, spinUs: null },
 };
 
@@ -56,6 +64,20 @@ describe('readModel', () => {
     const { json } = await unpackCard(card.bytes);
     expect(JSON.parse(json)).toMatchObject({ vocabularySize: 384, contextLength: 512 });
     expect(tokenTable.special).toHaveLength(384);
+    await rm(root, { recursive: true });
+  });
+
+  it('tells requests what generation_config.json recommends, or does not', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'millrace-read-'));
+    const folder = join(root, 'tiny');
+    await cp(join(MODELS, 'tiny-llama'), folder, { recursive: true });
+    await writeFile(join(folder, 'generation_config.json'), '{"temperature": 0.6, "top_k": 20}');
+    const defaultsWith = async (samplingDefaults: 'model' | 'none') => {
+      const { card } = await readModel({ ...OPTIONS, folder, samplingDefaults }, [], ['cpu']);
+      return JSON.parse((await unpackCard(card.bytes)).json).samplingDefaults;
+    };
+    expect(await defaultsWith('model')).toEqual({ temperature: 0.6, topK: 20 });
+    expect(await defaultsWith('none')).toBeUndefined();
     await rm(root, { recursive: true });
   });
 });

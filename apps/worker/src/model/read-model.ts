@@ -30,6 +30,7 @@ export async function readModel(
     contextLength: slotTokens,
     vocabularySize: signature.vocabularySize,
     ...(outputFormat !== null && { outputFormat }),
+    samplingDefaults: options.samplingDefaults === 'model',
   });
   const packed = packCard(card); // In another thread, while this one goes on.
   const tokenTable = answerTokenTable(card);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SAMPLING_FIELDS } from './sampling-config.ts';
 
 const TokenIds = z
   .union([z.int().min(0), z.array(z.int().min(0))])
@@ -16,7 +17,7 @@ const Sizes = z.looseObject({
 export const ConfigJson = Sizes.extend({ text_config: Sizes.nullish() });
 export type ConfigJson = z.infer<typeof ConfigJson>;
 
-export const GenerationConfigJson = z.looseObject({ eos_token_id: TokenIds });
+export const GenerationConfigJson = z.looseObject({ eos_token_id: TokenIds, ...SAMPLING_FIELDS });
 export type GenerationConfigJson = z.infer<typeof GenerationConfigJson>;
 
 /** genai_config.json, as onnxruntime-genai's builder writes it. */

@@ -157,6 +157,24 @@ describe('openModelFolder', () => {
     ]);
   });
 
+  it('recommends how to sample as generation_config.json does, unless nobody wants to hear of it', async () => {
+    const plain = (await openModelFolder(path)).card({ model: 'tiny', contextLength: 512 });
+    expect(plain).not.toHaveProperty('samplingDefaults');
+    const config = { do_sample: false, temperature: 0.6, top_p: 0, top_k: -1, min_p: null, repetition_penalty: 1.05 };
+    await writeFile(join(path, 'generation_config.json'), JSON.stringify({ eos_token_id: 2, ...config }));
+    const folder = await openModelFolder(path);
+    expect(folder.card({ model: 'tiny', contextLength: 512 })).toEqual({
+      ...plain,
+      samplingDefaults: { temperature: 0.6, topP: 1e-9, topK: 0, repetitionPenalty: 1.05 },
+    });
+    expect(folder.card({ model: 'tiny', contextLength: 512, samplingDefaults: false })).toEqual(plain);
+    await writeFile(join(path, 'generation_config.json'), '{"temperature": 7, "top_k": 1.5}');
+    expect(await problems()).toEqual([
+      expect.stringMatching(/^generation_config\.json: field temperature: .*<=2/),
+      expect.stringMatching(/^generation_config\.json: field top_k: /),
+    ]);
+  });
+
   it("says of a builder's folder only what is wrong with it", async () => {
     await rm(join(path, 'config.json'));
     await writeFile(join(path, 'genai_config.json'), '{"model": []}');

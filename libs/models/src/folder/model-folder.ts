@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import type { ModelCard, TokenTable } from '#contracts';
+import type { ModelCard, SamplingDefaults, TokenTable } from '#contracts';
 import { endOfTurnTokenId } from '../prompt/end-of-turn.ts';
 import { PromptRenderer } from '../prompt/prompt-renderer.ts';
 import { UnsupportedTemplateError } from '../prompt/unsupported-template-error.ts';
@@ -16,6 +16,7 @@ import {
 } from './model-config.ts';
 import { modelPlace, onnxFilesOf } from './model-files.ts';
 import { ModelFolderError } from './model-folder-error.ts';
+import { samplingDefaultsOf } from './sampling-config.ts';
 
 type CardFromFolder = Pick<
   ModelCard,
@@ -35,6 +36,8 @@ export interface CardOptions {
   readonly outputFormat?: string;
   /** Of the logits, in tokens; default what the configuration files say. */
   readonly vocabularySize?: number;
+  /** Whether requests that do not say how to sample get what generation_config.json recommends. Default true. */
+  readonly samplingDefaults?: boolean;
 }
 
 /** A checked model folder: all files are there, whole, and fit together. */
@@ -45,14 +48,24 @@ export class ModelFolder {
   /** Absolute path of the ONNX file. */
   readonly modelFile: string;
   readonly config: ModelConfig;
+  /** What generation_config.json recommends. */
+  readonly samplingDefaults: SamplingDefaults;
   readonly #card: CardFromFolder;
   readonly #tokenTable: TokenTable;
 
-  constructor(path: string, modelFile: string, config: ModelConfig, card: CardFromFolder, tokenTable: TokenTable) {
+  constructor(
+    path: string,
+    modelFile: string,
+    config: ModelConfig,
+    samplingDefaults: SamplingDefaults,
+    card: CardFromFolder,
+    tokenTable: TokenTable,
+  ) {
     this.path = path;
     this.name = basename(path);
     this.modelFile = modelFile;
     this.config = config;
+    this.samplingDefaults = samplingDefaults;
     this.#card = card;
     this.#tokenTable = tokenTable;
   }
@@ -69,9 +82,16 @@ export class ModelFolder {
     ownedBy = 'millrace',
     outputFormat,
     vocabularySize = this.#card.vocabularySize,
+    samplingDefaults = true,
   }: CardOptions): ModelCard {
     const card = { version: 1 as const, model, ...this.#card, vocabularySize, contextLength, createdAt, ownedBy };
-    return outputFormat === undefined ? card : { ...card, outputFormat };
+    const recommended = samplingDefaults && Object.keys(this.samplingDefaults).length > 0;
+    return {
+      ...card,
+      ...(outputFormat !== undefined && { outputFormat }),
+      // Absent and not empty, so that models without any keep their cards' hashes.
+      ...(recommended && { samplingDefaults: this.samplingDefaults }),
+    };
   }
 
   /** Without the control tokens' texts; `answerTokenTable` has those that answers are taken apart by. */
@@ -149,6 +169,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     folder,
     join(folder, modelFile),
     sizes,
+    samplingDefaultsOf(generationConfig),
     {
       ...parts,
       eosTokenIds: [...eosTokenIds].sort((a, b) => a - b),

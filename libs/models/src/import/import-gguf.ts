@@ -10,6 +10,7 @@ import { rotaryTables } from './decoder/rotary-tables.ts';
 import { GgufFile } from './gguf/gguf-file.ts';
 import { ModelImportError } from './model-import-error.ts';
 import { saveOnnx } from './onnx/save-onnx.ts';
+import { samplingFields } from './sampling-fields.ts';
 import { type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizer-files.ts';
 import type { Layout } from './weights/choose-product.ts';
 
@@ -64,6 +65,7 @@ export async function importGguf(options: ImportOptions): Promise<ImportedModel>
   await using file = await GgufFile.open(options.file);
   const decoder = describeDecoder(file, options.positions);
   const tokenizer = await tokenizerOf(file, decoder, options);
+  const sampling = samplingFields(file.path, file.metadata);
   const weights = await DecoderWeights.of(file, decoder, {
     eightBitDense: options.quantize === 'q8',
     layout: options.layout ?? 'near',
@@ -87,7 +89,7 @@ export async function importGguf(options: ImportOptions): Promise<ImportedModel>
         options.onProgress?.({ writtenBytes });
       },
     });
-    await writeFiles(unfinished, decoder, weights, tokenizer, options.tokenizerFolder);
+    await writeFiles(unfinished, decoder, weights, tokenizer, sampling, options.tokenizerFolder);
     await openModelFolder(unfinished); // what cannot be served is not put in place
     await putInPlace(unfinished, folder);
     return {
@@ -147,6 +149,7 @@ async function writeFiles(
   decoder: DecoderDescription,
   weights: DecoderWeights,
   tokenizer: TokenizerFiles,
+  sampling: Readonly<Record<string, number>>,
   tokenizerFolder: string | undefined,
 ): Promise<void> {
   const ids = {
@@ -158,7 +161,7 @@ async function writeFiles(
   const json = (name: string, value: object, indent = 2) =>
     writeFile(join(folder, name), `${JSON.stringify(value, null, indent)}\n`);
   await json('config.json', { ...modelConfig(decoder, weights), ...known });
-  await json('generation_config.json', known);
+  await json('generation_config.json', { ...known, ...sampling });
   await writeFile(join(folder, 'chat_template.jinja'), tokenizer.chatTemplate);
   if (tokenizerFolder === undefined) {
     await json('tokenizer.json', tokenizer.tokenizerJson, 0);

@@ -17,8 +17,8 @@ import { ApiChunkBody, ApiCompletionBody } from './answer-body.ts';
 import { ApiChatBody } from './request-body.ts';
 import { statusOf } from './status-of.ts';
 
-/** The document names none; these are OpenAI's. */
-const DEFAULTS: ChatDefaults = { temperature: 1, topP: 1, maxTokens: null };
+/** The document names none; the model's are taken. */
+const DEFAULTS: ChatDefaults = { temperature: null, topP: null, maxTokens: null };
 
 const SHAPE: ChatShape = {
   heading: (heading) => ({

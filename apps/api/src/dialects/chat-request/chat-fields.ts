@@ -16,6 +16,9 @@ const MAX_IDENTIFIER_CHARACTERS = 512;
 /** Largest seed of OpenAI's schema, an int64. */
 const SEED_LIMIT = 2 ** 63;
 
+const ownDefault = (otherwise: number) =>
+  `Default what the model’s makers recommend (\`default_parameters\` of GET /v1/models), else ${otherwise}.`;
+
 const stopString = z.string().min(1, 'must not be empty').max(MAX_STOP_CHARACTERS);
 
 /** Most tokens to generate, as a field. */
@@ -29,13 +32,18 @@ export const tokenLimit = z.int().min(1);
 export const CHAT_FIELDS = {
   model: z.string().min(1).max(MAX_IDENTIFIER_CHARACTERS).describe('Id of a model of GET /v1/models.'),
   messages: z.array(ChatMessageBody).min(1).max(MAX_MESSAGES).describe('The conversation so far, oldest first.'),
-  temperature: z.number().min(0).max(2).nullish().describe('Default 1; 0 always takes the most likely token.'),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .nullish()
+    .describe(`${ownDefault(1)} 0 always takes the most likely token.`),
   top_p: z
     .number()
     .min(0)
     .max(1)
     .nullish()
-    .describe('Default 1. Keeps the most likely tokens that add up to this mass.'),
+    .describe(`${ownDefault(1)} Keeps the most likely tokens that add up to this mass.`),
   n: z.int().min(1).max(MAX_CHOICES).nullish().describe('Default 1. Number of choices.'),
   stream: z.boolean().nullish().describe('Default false. Server-sent events, ended by `data: [DONE]`.'),
   stream_options: z
@@ -73,9 +81,24 @@ export const CHAT_FIELDS = {
     .describe('The same seed and request give the same answer; drawn at random when left out.'),
   user: z.string().max(MAX_IDENTIFIER_CHARACTERS).nullish().describe('Your name for the end user.'),
 
-  top_k: z.int().min(-1).max(1_000_000).nullish().describe('Extension. Default 0: all tokens; −1 means the same.'),
-  min_p: z.number().min(0).max(1).nullish().describe('Extension. Default 0.'),
-  repetition_penalty: z.number().min(0.01).max(2).nullish().describe('Extension. Default 1.'),
+  top_k: z
+    .int()
+    .min(-1)
+    .max(1_000_000)
+    .nullish()
+    .describe(`Extension. ${ownDefault(0)} 0 and −1 keep all tokens.`),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe(`Extension. ${ownDefault(0)}`),
+  repetition_penalty: z
+    .number()
+    .min(0.01)
+    .max(2)
+    .nullish()
+    .describe(`Extension. ${ownDefault(1)}`),
   priority: z
     .enum(['high', 'normal', 'low'])
     .nullish()

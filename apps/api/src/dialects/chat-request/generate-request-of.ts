@@ -13,8 +13,10 @@ const SMALLEST_TOP_P = 1e-9;
 
 /** What a dialect's document says of fields that were left out. */
 export interface ChatDefaults {
-  readonly temperature: number;
-  readonly topP: number;
+  /** Null for what the model's makers recommend, else 1. */
+  readonly temperature: number | null;
+  /** Null for what the model's makers recommend, else 1. */
+  readonly topP: number | null;
   /** Null for what is left of the context. */
   readonly maxTokens: number | null;
 }
@@ -27,12 +29,12 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     choices: body.n ?? 1,
     sampling: {
       temperature: body.temperature ?? defaults.temperature,
-      topP: Math.max(body.top_p ?? defaults.topP, SMALLEST_TOP_P),
-      topK: Math.max(body.top_k ?? 0, 0),
-      minP: body.min_p ?? 0,
+      topP: atLeast(SMALLEST_TOP_P, body.top_p ?? defaults.topP),
+      topK: atLeast(0, body.top_k ?? null),
+      minP: body.min_p ?? null,
       presencePenalty: body.presence_penalty ?? 0,
       frequencyPenalty: body.frequency_penalty ?? 0,
-      repetitionPenalty: body.repetition_penalty ?? 1,
+      repetitionPenalty: body.repetition_penalty ?? null,
       logitBias: Object.entries(body.logit_bias ?? {}).map(([tokenId, bias]) => [Number(tokenId), bias]),
       seed: toSeed(body.seed ?? null),
     },
@@ -48,6 +50,10 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     cacheSalt: body.cache_salt || null,
     user: body.user ?? null,
   };
+}
+
+function atLeast(least: number, value: number | null): number | null {
+  return value === null ? null : Math.max(least, value);
 }
 
 /** `developer` is the newer name of `system`; chat templates know the older one. Text parts are one text to a model. */

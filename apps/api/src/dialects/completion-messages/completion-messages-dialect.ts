@@ -8,8 +8,8 @@ import { CompletionMessagesAnswer, CompletionMessagesError } from './envelope.ts
 import { envelopeCode } from './envelope-code.ts';
 import { CompletionMessagesBody } from './request-body.ts';
 
-/** The document names none; these are OpenAI's. */
-const DEFAULTS: ChatDefaults = { temperature: 1, topP: 1, maxTokens: null };
+/** The document names none; the model's are taken. */
+const DEFAULTS: ChatDefaults = { temperature: null, topP: null, maxTokens: null };
 
 /** One text in an envelope of code, message and result. */
 export const COMPLETION_MESSAGES: Dialect = {

@@ -24,20 +24,20 @@ function refusal(change: object): MillraceError {
 }
 
 describe('the openai-chat dialect', () => {
-  it("fills OpenAI's defaults", () => {
+  it("leaves to the model how to sample where the body does not say, and fills OpenAI's other defaults", () => {
     expect(parseBody(body)).toEqual({
       request: {
         model: 'tiny',
         messages,
         choices: 1,
         sampling: {
-          temperature: 1,
-          topP: 1,
-          topK: 0,
-          minP: 0,
+          temperature: null,
+          topP: null,
+          topK: null,
+          minP: null,
           presencePenalty: 0,
           frequencyPenalty: 0,
-          repetitionPenalty: 1,
+          repetitionPenalty: null,
           logitBias: [],
           seed: null,
         },

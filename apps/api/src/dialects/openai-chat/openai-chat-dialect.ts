@@ -16,7 +16,7 @@ import type { Dialect } from '../dialect.ts';
 import { ChunkBody, CompletionBody } from './answer-body.ts';
 import { ChatCompletionBody } from './request-body.ts';
 
-const DEFAULTS: ChatDefaults = { temperature: 1, topP: 1, maxTokens: null };
+const DEFAULTS: ChatDefaults = { temperature: null, topP: null, maxTokens: null };
 
 const SHAPE: ChatShape = {
   heading: (heading) => ({
