@@ -3,7 +3,7 @@ import { findPackageJSON } from 'node:module';
 import { availableParallelism, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type ModelEntry, redisTargetOf, type WorkerSettings } from '#config';
-import type { ExecutionProvider } from '#contracts';
+import type { CpuProducts, ExecutionProvider } from '#contracts';
 import { releaseVersion, type TracingOptions, tracingOptionsOf } from '#observability';
 import type { RelayDialerTls } from '#relay';
 import type { PrefixSharing } from './jobs/engine-request-of.ts';
@@ -63,7 +63,7 @@ export interface WorkerOptions {
   /** Decode runs of up to so many sequences are captured as CUDA graphs, where a model is alone; 0 for none. */
   readonly capturedRows: number;
   /** Whether our own library multiplies on the CPU, where it can. */
-  readonly products: 'auto' | 'onnxruntime';
+  readonly products: CpuProducts;
   /** `CUDA_VISIBLE_DEVICES`; all devices when undefined. */
   readonly visibleDevices: string | undefined;
   readonly binding: 'auto' | 'c-api' | 'js-api';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EXECUTION_PROVIDERS } from '#contracts';
+import { CPU_PRODUCTS, EXECUTION_PROVIDERS } from '#contracts';
 import { cpuList } from './cpu-list.ts';
 import { checkCudaGraphs } from './graph-rules.ts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
@@ -259,7 +259,7 @@ const workerSettings = z.object({
    * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where there is one for the machine, or ONNX Runtime always.
    * Bits of answers differ between the two, as they do between processors.
    */
-  MILLRACE_CPU_PRODUCTS: z.enum(['auto', 'onnxruntime']).default('auto'),
+  MILLRACE_CPU_PRODUCTS: z.enum(CPU_PRODUCTS).default('auto'),
   /** Read by CUDA itself; here it tells of which device memory and utilisation are shown. */
   CUDA_VISIBLE_DEVICES: z.string().optional(),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),

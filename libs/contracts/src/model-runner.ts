@@ -14,6 +14,10 @@ export interface DecoderShape {
 export const EXECUTION_PROVIDERS = ['cuda', 'webgpu', 'cpu'] as const;
 export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 
+/** Who multiplies on the CPU: our own library where it can (`auto`), or ONNX Runtime's kernels always. */
+export const CPU_PRODUCTS = ['auto', 'onnxruntime'] as const;
+export type CpuProducts = (typeof CPU_PRODUCTS)[number];
+
 /** How a runner works, for logs, the model card and benchmarks. */
 export interface RunnerDescription {
   readonly provider: ExecutionProvider;

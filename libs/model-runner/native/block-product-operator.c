@@ -26,12 +26,12 @@ enum { MOST_DIMENSIONS = 8 };
 static void quantize_one(void* argument, size_t row) {
   Run* run = argument;
   const int64_t inputs = run->kernel->matrix.inputs;
-  quantize_row(&run->rows, (int64_t)row, run->x + (int64_t)row * inputs, inputs);
+  product_kernel()->quantize_row(&run->rows, (int64_t)row, run->x + (int64_t)row * inputs, inputs);
 }
 
 static void multiply_one(void* argument, size_t panel) {
   Run* run = argument;
-  multiply_panel(&run->kernel->matrix, run->kernel->packed, &run->rows, (int64_t)panel, run->y);
+  product_kernel()->multiply_panel(&run->kernel->matrix, run->kernel->packed, &run->rows, (int64_t)panel, run->y);
 }
 
 // Memory for rows in 8 bits. All products of the process share what runs before have left: a new block would come from the system each time, page
@@ -180,7 +180,6 @@ EXPORT OrtStatus* millrace_register(OrtSessionOptions* options, OrtApi api) {
 
 // SHA-256 of the sources that this was compiled from, in hexadecimal digits (build.sh).
 EXPORT const char* millrace_sources(void) { return SOURCES; }
-EXPORT int millrace_can_multiply(void) { return can_multiply(); }
 EXPORT int64_t millrace_packed_bytes(const Matrix* matrix) { return packed_bytes(matrix); }
 
 // Memory of zeros for packed matrices, from the system itself, so that huge pages fit in and all of it goes back. NULL where there is none.

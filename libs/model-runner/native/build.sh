@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles the library for this kind of machine: native/build.sh [the folder it goes to]
+# Compiles the library for this kind of machine, or for the one that CC compiles for: native/build.sh [the folder it goes to, seen from here]
 # Machines without a compiler use the committed one; a test compares the sources that it tells with those here.
 # It stays loaded once it was (nodelete): sessions of any thread have its functions, and koffi unloads what is collected.
 set -eu

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { ExecutionProvider, ModelRunner } from '#contracts';
+import type { CpuProducts, ExecutionProvider, ModelRunner } from '#contracts';
 import { CApiSession } from './binding/c-api-session.ts';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
@@ -69,10 +69,10 @@ export interface OpenModelRunnerOptions {
    */
   capturedRows?: number;
   /**
-   * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where the processor has AVX-512 VNNI (`auto`, decision
-   * 0047), or ONNX Runtime's kernels always. Bits differ between the two, as they do between ONNX Runtime's on different processors.
+   * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where it has a kernel for the processor (`auto`,
+   * decisions 0047 and 0049), or ONNX Runtime's kernels always. Our kernels have the same bits on every processor, ONNX Runtime's others.
    */
-  products?: 'auto' | 'onnxruntime';
+  products?: CpuProducts;
   /**
    * With it, ONNX Runtime notes what each operator of every run takes, and writes it to `<profilePrefix>_<time>.json` (Chrome's trace format)
    * as the runner closes; runs take some per cent longer. Through the C API only.

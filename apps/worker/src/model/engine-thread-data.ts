@@ -1,4 +1,4 @@
-import type { ExecutionProvider, TokenTable } from '#contracts';
+import type { CpuProducts, ExecutionProvider, TokenTable } from '#contracts';
 
 /** What the engine's thread is started with; plain data that can be posted. */
 export interface EngineThreadData {
@@ -29,7 +29,7 @@ export interface EngineThreadData {
   /** Decode runs of up to so many sequences are captured as CUDA graphs; 0 for none. */
   readonly capturedRows: number;
   /** Who multiplies on the CPU, as `openModelRunner` has it. */
-  readonly products: 'auto' | 'onnxruntime';
+  readonly products: CpuProducts;
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly tokenTable: TokenTable;
 }

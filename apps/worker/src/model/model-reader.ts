@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { ExecutionProvider } from '#contracts';
+import type { CpuProducts, ExecutionProvider } from '#contracts';
 import type { ModelOptions } from '../worker-options.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -9,7 +9,7 @@ export interface ReadingThreadData {
   readonly options: ModelOptions;
   readonly modelRoots: readonly string[];
   readonly providers: readonly ExecutionProvider[];
-  readonly products: 'auto' | 'onnxruntime';
+  readonly products: CpuProducts;
 }
 
 /** Reads model folders, each in a thread of its own, so that nothing of what reading takes is left in the process. */

@@ -1,4 +1,4 @@
-import { type ExecutionProvider, packCard } from '#contracts';
+import { type CpuProducts, type ExecutionProvider, packCard } from '#contracts';
 import { inspectModel, type ModelSignature } from '#model-runner';
 import { answerTokenTable, type ModelFolder, OUTPUT_FORMATS, openModelFolder, resolveModelFolder } from '#models';
 import type { ModelOptions } from '../worker-options.ts';
@@ -15,7 +15,7 @@ export async function readModel(
   options: ModelOptions,
   modelRoots: readonly string[],
   providers: readonly ExecutionProvider[],
-  products: 'auto' | 'onnxruntime' = 'auto',
+  products: CpuProducts = 'auto',
 ): Promise<ServedModel> {
   const { outputFormat } = options;
   if (outputFormat !== null && !OUTPUT_FORMATS.has(outputFormat)) {

@@ -17,6 +17,8 @@ export {
 export { ERROR_CODES, type ErrorCode, isErrorCode } from '../error-codes.ts';
 export { MillraceError, type MillraceErrorOptions } from '../millrace-error.ts';
 export {
+  CPU_PRODUCTS,
+  type CpuProducts,
   type DecoderShape,
   EXECUTION_PROVIDERS,
   type ExecutionProvider,

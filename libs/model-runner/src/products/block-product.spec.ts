@@ -10,7 +10,14 @@ import { withProducts } from './with-products.ts';
 
 const { AttributeProto, ModelProto } = onnxProto.onnx;
 const [FLOAT32, UINT8, FLOAT16] = [1, 2, 10];
-const MILLRACE_KERNEL = typeof productLibrary() !== 'string';
+const library = productLibrary();
+/** Those that the processor has the instructions of, the library's own choice last, so that it stays. */
+const KERNELS =
+  typeof library === 'string' ? [] : library.kernels.filter((name) => library.useKernel(name) === 1).toReversed();
+/** Lets one of them compute from now on. */
+const use = (kernel: string): void => {
+  if (typeof library !== 'string') library.useKernel(kernel);
+};
 
 interface Case {
   readonly rows: number;
@@ -231,16 +238,23 @@ async function runOwn(one: Case, model: Uint8Array, x: Float32Array, threads?: n
 
 const bitsOf = (values: Float32Array) => Array.from(new Uint32Array(values.buffer, values.byteOffset, values.length));
 
-describe.runIf(MILLRACE_KERNEL)('products of the library', () => {
+describe.runIf(KERNELS.length > 0)('products of the library', () => {
+  it('are computed by the best kernel of those that the processor has instructions for', () => {
+    expect(typeof library === 'string' ? undefined : library.kernel).toBe(KERNELS.at(-1));
+  });
+
   it('have the bits that the arithmetic defines, for every kind of weights and any number of rows and threads', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const numbers = numbersOf(one);
         const model = modelOf(one, numbers);
         const expected = bitsOf(reference(one, numbers).map((value) => value + 0));
-        for (const threads of [1, 2]) {
-          const y = await runOwn(one, model, numbers.x, threads);
-          expect(bitsOf(y.map((value) => value + 0))).toEqual(expected);
+        for (const kernel of KERNELS) {
+          use(kernel);
+          for (const threads of [1, 2]) {
+            const y = await runOwn(one, model, numbers.x, threads);
+            expect(bitsOf(y.map((value) => value + 0)), `${kernel}, ${threads} threads`).toEqual(expected);
+          }
         }
       }),
       { numRuns: 120 },
@@ -257,9 +271,11 @@ describe.runIf(MILLRACE_KERNEL)('products of the library', () => {
         const own = await runOwn(narrow, model, numbers.x);
         const theirs = run(model, narrow, numbers.x);
         const largest = Math.max(1, ...theirs.map(Math.abs));
-        // A value of a row that lies between two quanta may be rounded to the other one: 1/127 of a block's largest.
+        // A value of a row that lies between two quanta may be rounded to the other one: 1/127 of a block's largest. On Arm ONNX Runtime
+        // rounds whole rows for some kinds of weights.
+        const most = process.arch === 'arm64' ? 0.03 : 0.01;
         own.forEach((value, i) => {
-          expect(Math.abs(value - (theirs[i] ?? 0)) / largest).toBeLessThan(0.01);
+          expect(Math.abs(value - (theirs[i] ?? 0)) / largest).toBeLessThan(most);
         });
       }),
       { numRuns: 60 },

@@ -19,8 +19,12 @@ export interface MatrixForm {
 
 /** Calls of the library; the address of a matrix form is that of an Int32Array as `formWords` makes it. */
 export interface ProductLibrary {
-  /** SHA-256 of the sources that it was compiled from. */
-  readonly sources: string;
+  /** The instructions that its kernel uses: `AVX-512 VNNI`, `AVX2` or `Neon dot products`. */
+  readonly kernel: string;
+  /** All of its kernels for this kind of machine, best first, whether the processor has their instructions or not. */
+  readonly kernels: readonly string[];
+  /** For tests: another kernel computes all products of the process from now on. @returns 0 where the processor has not its instructions */
+  readonly useKernel: (name: string) => number;
   /** Makes the operator known to sessions that are opened with these options. @returns an OrtStatus, or null */
   readonly register: (sessionOptions: Handle, api: Handle) => Handle | null;
   readonly packedBytes: (form: Int32Array) => bigint;
@@ -52,7 +56,7 @@ export function productsHere(): string {
   const library = productLibrary();
   return typeof library === 'string'
     ? `ONNX Runtime's kernels multiply with weights of 4 and 8 bits, because our library can not: ${library}`
-    : 'our own library multiplies with weights of 4 and 8 bits (AVX-512 VNNI)';
+    : `our own library multiplies with weights of 4 and 8 bits (${library.kernel})`;
 }
 
 /** The form as C lays it out: two int64 and four int32. */
@@ -60,19 +64,28 @@ export function formWords({ inputs, outputs, bits, spread, halfScales, zeroPoint
   return Int32Array.of(inputs, 0, outputs, 0, bits, Number(spread), Number(halfScales), Number(zeroPoints));
 }
 
+/** Where the library for a kind of machine is committed: `linux-x64`, `linux-arm64`. */
+export function libraryPath(kind: string): string {
+  return fileURLToPath(new URL(`./native/${kind}/millrace-products.so`, import.meta.url));
+}
+
 function open(): ProductLibrary | string {
   const kind = `${process.platform}-${process.arch}`;
-  const path = fileURLToPath(new URL(`./native/${kind}/millrace-products.so`, import.meta.url));
+  const path = libraryPath(kind);
   if (!existsSync(path)) return `it is not built for ${kind}`;
   try {
     ortApi();
     const library = koffi.load(path);
-    if (library.func('int millrace_can_multiply()')() === 0) return 'this processor has no AVX-512 VNNI';
+    const kernel: string | null = library.func('const char *millrace_kernel()')();
+    const kernels = kernelNames(library.func('const char *millrace_kernel_name(int index)'));
+    if (kernel === null) return `it is made for ${kernels.join(' or ')}, which this processor does not have`;
     const packedBytes: (form: Int32Array) => number | bigint = library.func(
       'int64_t millrace_packed_bytes(const void *form)',
     );
     return {
-      sources: library.func('const char *millrace_sources()')(),
+      kernel,
+      kernels,
+      useKernel: library.func('int millrace_use_kernel(const char *name)'),
       register: library.func('void *millrace_register(void *options, void *api)'),
       packedBytes: (form) => BigInt(packedBytes(form)),
       pack: library.func(
@@ -84,4 +97,10 @@ function open(): ProductLibrary | string {
   } catch (error) {
     return `it cannot be loaded: ${(error as Error).message}`;
   }
+}
+
+function kernelNames(nameOf: (index: number) => string | null): string[] {
+  const names: string[] = [];
+  for (let name = nameOf(0); name !== null; name = nameOf(names.length)) names.push(name);
+  return names;
 }

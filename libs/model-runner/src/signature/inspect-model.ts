@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import onnxProto from 'onnx-proto';
+import type { CpuProducts } from '#contracts';
 import type { GraphEdit } from '../edits/graph-edit.ts';
 import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
@@ -32,10 +33,7 @@ export const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
  * @param products who multiplies with weights of few bits on the CPU (`openModelRunner`), which decides what they take in memory
  * @throws ModelLoadError naming what is missing or not supported
  */
-export async function inspectModel(
-  modelFile: string,
-  products: 'auto' | 'onnxruntime' = 'auto',
-): Promise<ModelSignature> {
+export async function inspectModel(modelFile: string, products: CpuProducts = 'auto'): Promise<ModelSignature> {
   const { graph, fileBytes } = await readGraph(modelFile);
   const externalBytes = await assertExternalData(modelFile, graph.initializer ?? []);
 
