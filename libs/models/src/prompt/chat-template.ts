@@ -94,6 +94,10 @@ function parseTemplate(source: string): TemplateNode {
     if ((node.type === 'FilterExpression' || node.type === 'FilterStatement') && !isKnownFilter(filterName(node))) {
       throw new UnsupportedTemplateError(`it uses the unknown filter "${filterName(node)}"`);
     }
+    const callee = node.type === 'CallExpression' ? (node.callee as TemplateNode) : null;
+    if (callee?.type === 'Identifier' && callee.value === 'lipsum') {
+      throw new UnsupportedTemplateError('it calls lipsum(), which writes random text');
+    }
     const test = node.type === 'TestExpression' ? String((node.test as { value: unknown }).value) : null;
     if (test !== null && !JINJA_TESTS.has(test)) {
       throw new UnsupportedTemplateError(`it uses the unknown test "${test}"`);

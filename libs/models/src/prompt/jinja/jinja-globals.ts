@@ -3,6 +3,7 @@ import { TemplateError } from '../template-error.ts';
 import { argumentOf, countArgument } from './jinja-arguments.ts';
 import { JinjaScope } from './jinja-scope.ts';
 import { textOf } from './jinja-text.ts';
+import { cycler, joiner } from './jinja-turns.ts';
 import {
   isDict,
   itemsOf,
@@ -36,6 +37,8 @@ const FUNCTIONS: Readonly<Record<string, (given: JinjaArguments) => JinjaValue>>
   range: boundedRange,
   namespace: (given) => new JinjaNamespace(entriesOf(given)),
   dict: (given) => new Map(entriesOf(given)),
+  cycler,
+  joiner,
 };
 
 const CLOCK = 'strftime_now';
@@ -43,7 +46,7 @@ const CLOCK = 'strftime_now';
 /** Names that templates call. A variable of the same name hides the function, as in Jinja. */
 export const JINJA_FUNCTIONS: ReadonlySet<string> = new Set([...Object.keys(FUNCTIONS), CLOCK]);
 
-/** Shared by all renderings: blocks set names in scopes of their own, and no template changes a value. */
+/** Shared by all renderings: blocks set names in scopes of their own, and no template changes one of these. */
 const GLOBALS = new JinjaScope();
 for (const [name, value] of CONSTANTS) GLOBALS.set(name, value);
 for (const [name, call] of Object.entries(FUNCTIONS)) GLOBALS.set(name, new JinjaFunction(name, call));

@@ -45,6 +45,32 @@ describe('templates', () => {
     expect(render("{{ range(2) | list }}{{ strftime_now('%Y') }}", {})).toBe('[0, 1]1970');
   });
 
+  // Each as Jinja2 3.1 writes it.
+  it('have cyclers and joiners, which start anew with each rendering', () => {
+    const turns =
+      "{% set c = cycler('a', 2) %}{{ c.next() }}{{ c.next() }}{{ c.current }}{{ c.pos }}{{ c.next() }}{{ c.reset() }}{{ c.current }}{{ c.items }}";
+    expect(render(turns)).toBe("a2a0aNonea('a', 2)");
+    const loop =
+      "{% set c = cycler('odd', 'even') %}{% for m in range(3) %}{% if m != 1 %}{{ c.next() }} {% endif %}{% endfor %}{{ c.current }}";
+    expect(render(loop)).toBe('odd even odd');
+    const joined =
+      "{% set c = joiner() %}{% for m in [1, 2, 3] %}{{ c() }}{{ m }}{% endfor %}|{% set b = joiner('-') %}{{ b() }}{{ b() }}{{ c() }}{% set n = joiner(sep=none) %}{{ n() }}{{ n() }}";
+    const template = new ChatTemplate({ source: joined, templateTokens: {}, controlTokens: [] });
+    for (let time = 0; time < 2; time++) {
+      expect(template.render({}, new Set(), new Date(0)).text).toBe('1, 2, 3|-, None');
+    }
+    expect(template.variables).toEqual([]);
+    expect(render('{{ cycler }}{{ joiner.a }}', { cycler: 1, joiner: { a: 2 } })).toBe('12');
+    expect(() => render('{{ cycler() }}')).toThrow(/at least one item/);
+  });
+
+  it('are refused where they would write random text', () => {
+    expect(() => render('{% if false %}{{ lipsum(2) }}{% endif %}')).toThrow(
+      /calls lipsum\(\), which writes random text/,
+    );
+    expect(render('{{ lipsum }}', { lipsum: 'text' })).toBe('text');
+  });
+
   it('can not change values, reach prototypes, or take more work or room than a conversation needs', () => {
     for (const source of [
       '{{ ns.append(4) }}',
