@@ -1,5 +1,6 @@
 import { type GrammarNode, RETURN } from './grammar-node.ts';
 import type { Automaton } from './regular/automaton.ts';
+import { type ByteTree, byteTree } from './regular/byte-tree.ts';
 import type { CharacterSet } from './regular/character-set.ts';
 import { type ByteRange, utf8Ranges } from './regular/utf8-ranges.ts';
 
@@ -185,24 +186,30 @@ function automatonNode(automaton: Automaton, spell: Spell, most: number | null, 
   const end = most === null ? next : RETURN;
   const targets = automaton.map((): GrammarNode[] => []);
   const nodes = targets.map((inner): GrammarNode => ({ kind: 'split', targets: inner }));
-  /** Nodes of what follows a character's first bytes, by those bytes and where they lead. */
-  const tails = new Map<string, GrammarNode>();
-  const chain = (ranges: readonly ByteRange[], state: number): GrammarNode => {
-    if (ranges.length === 0) return nodes[state];
-    const key = `${state}:${ranges.join(';')}`;
-    let node = tails.get(key);
+  /** States of one pattern mostly read the same few sets. */
+  const trees = new Map<CharacterSet, ByteTree>();
+  const treeOf = (set: CharacterSet): ByteTree => {
+    const tree = trees.get(set) ?? byteTree(spell(set));
+    trees.set(set, tree);
+    return tree;
+  };
+  /** By where a character leads, nodes of what may be left of its bytes. */
+  const made = nodes.map(() => new Map<ByteTree, GrammarNode>());
+  const nodeOf = (tree: ByteTree | null, state: number): GrammarNode => {
+    if (tree === null) return nodes[state];
+    let node = made[state].get(tree);
     if (node === undefined) {
-      node = { kind: 'bytes', edges: [{ range: ranges[0], target: chain(ranges.slice(1), state) }] };
-      tails.set(key, node);
+      node = { kind: 'bytes', edges: tree.edges.map(({ range, rest }) => ({ range, target: nodeOf(rest, state) })) };
+      made[state].set(tree, node);
     }
     return node;
   };
   for (const [state, { accepting, edges }] of automaton.entries()) {
     if (accepting) targets[state].push(end);
     for (const { set, target } of edges) {
-      const ways = spell(set).map((ranges) => ({ range: ranges[0], target: chain(ranges.slice(1), target) }));
-      if (ways.length === 0) continue;
-      const node: GrammarNode = { kind: 'bytes', edges: ways };
+      const tree = treeOf(set);
+      if (tree.edges.length === 0) continue;
+      const node = nodeOf(tree, target);
       targets[state].push(most === null ? node : { kind: 'tick', needed: needed[target], target: node });
     }
   }

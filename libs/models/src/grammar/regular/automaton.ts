@@ -1,4 +1,4 @@
-import { type CharacterSet, characterSet, LAST_CODE_POINT } from './character-set.ts';
+import { type CharacterSet, union } from './character-set.ts';
 import type { Language, Languages } from './regular-language.ts';
 
 export interface AutomatonState {
@@ -16,12 +16,11 @@ export type Automaton = readonly AutomatonState[];
 export function automatonOf(languages: Languages, language: Language, maxStates: number): Automaton | null {
   const numbers = new Map<Language, number>([[language, 0]]);
   const order = [language];
-  const edges: Map<number, [number, number][]>[] = [];
+  const edges: Map<number, CharacterSet[]>[] = [];
   for (let state = 0; state < order.length; state++) {
-    const targets = new Map<number, [number, number][]>();
-    const starts = languages.boundaries(order[state]);
-    for (const [index, first] of starts.entries()) {
-      const next = languages.derive(order[state], first);
+    const targets = new Map<number, CharacterSet[]>();
+    for (const alike of languages.alikeIn(order[state])) {
+      const next = languages.derive(order[state], alike[0]);
       if (next === languages.nothing) continue;
       let target = numbers.get(next);
       if (target === undefined) {
@@ -29,16 +28,29 @@ export function automatonOf(languages: Languages, language: Language, maxStates:
         if (order.length > maxStates) return null;
         numbers.set(next, target);
       }
-      const last = (starts[index + 1] ?? LAST_CODE_POINT + 1) - 1;
-      targets.set(target, [...(targets.get(target) ?? []), [first, last]]);
+      const sets = targets.get(target);
+      if (sets === undefined) targets.set(target, [alike]);
+      else sets.push(alike);
     }
     edges.push(targets);
   }
   const accepting = order.map(({ nullable }) => nullable);
+  // The same sets come in many states; what is made of each later is made once.
+  const unions = new Map<string, CharacterSet>();
+  const numbered = new Map<CharacterSet, number>();
+  const joined = (sets: readonly CharacterSet[]): CharacterSet => {
+    const [only] = sets;
+    if (sets.length === 1 && only !== undefined) return only;
+    for (const set of sets) if (!numbered.has(set)) numbered.set(set, numbered.size);
+    const key = sets.map((set) => numbered.get(set)).join(',');
+    const set = unions.get(key) ?? union(...sets);
+    unions.set(key, set);
+    return set;
+  };
   return withoutDeadEnds(
     edges.map((targets, state) => ({
       accepting: accepting[state],
-      edges: [...targets].map(([target, ranges]) => ({ set: characterSet(ranges), target })),
+      edges: [...targets].map(([target, sets]) => ({ set: joined(sets), target })),
     })),
   );
 }

@@ -43,11 +43,36 @@ export function intersection(a: CharacterSet, b: CharacterSet): CharacterSet {
 }
 
 export function contains(set: CharacterSet, codePoint: number): boolean {
-  for (let index = 0; index < set.length; index += 2) {
-    if (codePoint < set[index]) return false;
-    if (codePoint <= set[index + 1]) return true;
+  let [least, most] = [0, set.length / 2];
+  while (least < most) {
+    const middle = (least + most) >> 1;
+    if (set[2 * middle + 1] < codePoint) least = middle + 1;
+    else most = middle;
   }
-  return false;
+  return 2 * least < set.length && set[2 * least] <= codePoint;
+}
+
+/** All code points, in sets whose members are in the same ones of `sets`; work grows with the sets' ranges. */
+export function alikeUnder(sets: readonly CharacterSet[]): CharacterSet[] {
+  const starts = [...new Set([0, ...sets.flatMap((set) => set.map((bound, index) => bound + (index % 2)))])]
+    .filter((start) => start <= LAST_CODE_POINT)
+    .sort((a, b) => a - b);
+  const places = new Map(starts.map((start, place) => [start, place]));
+  const holders = starts.map(() => '');
+  for (const [number, set] of sets.entries()) {
+    for (const [first, last] of rangesOf(set)) {
+      const end = places.get(last + 1) ?? starts.length;
+      for (let place = places.get(first) ?? end; place < end; place++) holders[place] += `${number},`;
+    }
+  }
+  const alike = new Map<string, [number, number][]>();
+  for (const [place, held] of holders.entries()) {
+    const range: [number, number] = [starts[place], (starts[place + 1] ?? LAST_CODE_POINT + 1) - 1];
+    const ranges = alike.get(held);
+    if (ranges === undefined) alike.set(held, [range]);
+    else ranges.push(range);
+  }
+  return [...alike.values()].map(characterSet);
 }
 
 export function charactersOf(text: string): CharacterSet {

@@ -1,4 +1,4 @@
-import { ANY_CHARACTER, type CharacterSet, contains, LAST_CODE_POINT } from './character-set.ts';
+import { ANY_CHARACTER, alikeUnder, type CharacterSet, contains } from './character-set.ts';
 
 /**
  * A regular language over code points. Nodes are interned: equal languages built the same way are the same object, which
@@ -17,8 +17,10 @@ export interface Language {
 const POINT = 0x2e;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
-/** Each digit, and what comes behind the last one. */
-const DIGIT_STARTS = Array.from({ length: 11 }, (_, digit) => DIGIT_0 + digit);
+/** What `multiple` tells apart. */
+const NUMBER_SETS: readonly CharacterSet[] = [POINT, ...Array.from({ length: 10 }, (_, digit) => DIGIT_0 + digit)].map(
+  (codePoint) => [codePoint, codePoint],
+);
 
 /**
  * Builds languages and takes derivatives of them. The derivative of a language by a character is what may follow that
@@ -26,6 +28,9 @@ const DIGIT_STARTS = Array.from({ length: 11 }, (_, digit) => DIGIT_0 + digit);
  */
 export class Languages {
   readonly #interned = new Map<string, Language>();
+  readonly #leafNumbers = new Map<CharacterSet, number>();
+  /** By the numbers of the sets that a language looks at next: most states of a pattern look at the same. */
+  readonly #alike = new Map<string, readonly CharacterSet[]>();
   readonly nothing = this.#intern('nothing', [], [], false);
   readonly empty = this.#intern('empty', [], [], true);
   readonly anything = this.star(this.set(ANY_CHARACTER));
@@ -139,27 +144,21 @@ export class Languages {
     return characters.reduce((left, codePoint) => this.derive(left, codePoint), language).nullable;
   }
 
-  /** First code points of the intervals in which all characters have the same derivative. */
-  boundaries(language: Language): number[] {
-    const starts = new Set<number>([0]);
-    this.#collectBoundaries(language, starts);
-    return [...starts].filter((start) => start <= LAST_CODE_POINT).sort((a, b) => a - b);
+  /** All characters, in sets whose members have the same derivative. */
+  alikeIn(language: Language): readonly CharacterSet[] {
+    const leaves = new Set<CharacterSet>();
+    collectLeaves(language, leaves);
+    const known = [...leaves];
+    const key = known.map((set) => this.#numberOf(set)).join(',');
+    const alike = this.#alike.get(key) ?? alikeUnder(known);
+    this.#alike.set(key, alike);
+    return alike;
   }
 
-  #collectBoundaries(language: Language, starts: Set<number>): void {
-    const { set } = language;
-    if (language.kind === 'multiple') {
-      for (const start of [POINT, POINT + 1, ...DIGIT_STARTS]) starts.add(start);
-      return;
-    }
-    for (let index = 0; index < set.length; index += 2) starts.add(set[index]).add(set[index + 1] + 1);
-    const [first, second] = language.parts;
-    if (language.kind === 'concat') {
-      this.#collectBoundaries(first, starts);
-      if (first.nullable) this.#collectBoundaries(second, starts);
-    } else {
-      for (const part of language.parts) this.#collectBoundaries(part, starts);
-    }
+  #numberOf(set: CharacterSet): number {
+    const number = this.#leafNumbers.get(set) ?? this.#leafNumbers.size;
+    this.#leafNumbers.set(set, number);
+    return number;
   }
 
   #concat(first: Language, second: Language): Language {
@@ -183,4 +182,15 @@ export class Languages {
     this.#interned.set(key, language);
     return language;
   }
+}
+
+/** The sets by which the language decides on its next character; equal ones of one `Languages` are the same object. */
+function collectLeaves({ kind, parts, set }: Language, leaves: Set<CharacterSet>): void {
+  if (kind === 'set') leaves.add(set);
+  else if (kind === 'multiple') for (const each of NUMBER_SETS) leaves.add(each);
+  else if (kind === 'concat') {
+    const [first, second] = parts;
+    collectLeaves(first, leaves);
+    if (first.nullable) collectLeaves(second, leaves);
+  } else for (const part of parts) collectLeaves(part, leaves);
 }
