@@ -82,6 +82,7 @@ describe('the admin API', () => {
       await call('POST', 'tenants/team-a/grants', { grantId: 'mine', credits: 1 }, key),
       await call('POST', 'tenants/team-a/keys', { role: 'operator' }, key),
       await call('GET', 'tenancy', undefined, key),
+      await call('GET', 'queues', undefined, key),
       await call('PUT', 'prices', {}, key),
     ];
     for (const { status, body } of attempts) expect([status, body.error.code]).toEqual([403, 'permission_denied']);

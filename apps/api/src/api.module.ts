@@ -3,6 +3,7 @@ import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '#observability';
 import { AdminController } from './admin/admin.controller.ts';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
+import { QueuesAdmin } from './admin/queues-admin.ts';
 import { RefusedAdmin } from './admin/refused-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
 import { WorkersAdmin } from './admin/workers-admin.ts';
@@ -11,6 +12,7 @@ import { LOGGER } from './api-tokens.ts';
 import { MODEL_ACCESS, type ModelAccess } from './catalogue/model-access.ts';
 import { ModelCatalogue } from './catalogue/model-catalogue.ts';
 import { ModelsController } from './catalogue/models.controller.ts';
+import { ConsoleController } from './console/console.controller.ts';
 import { ChatCompletionsController } from './delivery/chat-completions.controller.ts';
 import { Completions } from './delivery/completions.ts';
 import { ErrorFilter } from './errors/error.filter.ts';
@@ -31,6 +33,7 @@ export interface ApiParts {
   readonly ledger: LedgerAdmin;
   readonly refused: RefusedAdmin;
   readonly workers: WorkersAdmin;
+  readonly queues: QueuesAdmin;
   readonly lifecycle: ApiLifecycle;
 }
 
@@ -41,7 +44,14 @@ export class ApiModule {}
 export function apiModule(parts: ApiParts): DynamicModule {
   return {
     module: ApiModule,
-    controllers: [ChatCompletionsController, ModelsController, RequestsController, HealthController, AdminController],
+    controllers: [
+      ChatCompletionsController,
+      ModelsController,
+      RequestsController,
+      HealthController,
+      AdminController,
+      ConsoleController,
+    ],
     providers: [
       { provide: LOGGER, useValue: parts.logger },
       { provide: ModelCatalogue, useValue: parts.catalogue },
@@ -52,6 +62,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
       { provide: LedgerAdmin, useValue: parts.ledger },
       { provide: RefusedAdmin, useValue: parts.refused },
       { provide: WorkersAdmin, useValue: parts.workers },
+      { provide: QueuesAdmin, useValue: parts.queues },
       { provide: Readiness, useValue: parts.readiness },
       { provide: ApiLifecycle, useValue: parts.lifecycle },
       { provide: APP_FILTER, useFactory: () => new ErrorFilter(parts.logger) },

@@ -3,6 +3,8 @@ export const OPEN_ROUTES: ReadonlySet<string> = new Set([
   '/healthz',
   '/readyz',
   '/openapi.json',
+  '/console',
+  '/console/:file',
   '/docs',
   '/docs/',
   '/docs/*',

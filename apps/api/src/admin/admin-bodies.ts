@@ -157,6 +157,18 @@ export const WorkerView = z.strictObject({
 });
 export type WorkerView = z.infer<typeof WorkerView>;
 
+/** The queue of a model, and who takes from it. */
+export const QueueView = z.strictObject({
+  model: z.string(),
+  waiting: z.int().describe('Requests that no worker has taken.'),
+  active: z.int().describe('Requests that workers hold.'),
+  liveWorkers: z.int(),
+  liveSlots: z.int(),
+  drainRate: z.number().describe('Requests per second that the slots end; 0 without slots.'),
+  estimatedWaitMs: z.number().describe('How long a request would wait that came last now.'),
+});
+export type QueueView = z.infer<typeof QueueView>;
+
 export const LoadBody = z.strictObject({
   model: z.string().min(1).describe('As in MILLRACE_MODEL of the worker: [name=]folder[?option=value&…].'),
 });

@@ -13,6 +13,7 @@ import {
   LedgerRow,
   LoadBody,
   NewKeyView,
+  QueueView,
   RefusedRow,
   RotateBody,
   TenantBody,
@@ -38,6 +39,7 @@ export const ADMIN_SCHEMAS = {
   ledger: { name: 'LedgerEntries', schema: z.strictObject({ entries: z.array(LedgerRow) }) },
   refused: { name: 'RefusedList', schema: z.strictObject({ refused: z.array(RefusedRow) }) },
   ledgerRead: { name: 'LedgerReadBody', schema: LedgerReadBody },
+  queues: { name: 'QueueList', schema: z.strictObject({ queues: z.array(QueueView) }) },
   workers: { name: 'WorkerList', schema: z.strictObject({ workers: z.array(WorkerView) }) },
   load: { name: 'LoadBody', schema: LoadBody },
   begun: { name: 'BegunView', schema: BegunView },
@@ -146,6 +148,9 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
         query: ['count'],
       },
     ],
+  },
+  '/admin/v1/queues': {
+    get: ['listWorkers', { summary: 'Queues of all models that were ever served', answer: S.queues }],
   },
   '/admin/v1/workers': {
     get: [

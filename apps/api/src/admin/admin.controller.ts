@@ -16,6 +16,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller-of.ts';
 import { LedgerAdmin } from './ledger-admin.ts';
+import { QueuesAdmin } from './queues-admin.ts';
 import { RefusedAdmin } from './refused-admin.ts';
 import { TenancyAdmin } from './tenancy-admin.ts';
 import { WorkersAdmin } from './workers-admin.ts';
@@ -27,17 +28,20 @@ export class AdminController {
   readonly #ledger: LedgerAdmin;
   readonly #refused: RefusedAdmin;
   readonly #workers: WorkersAdmin;
+  readonly #queues: QueuesAdmin;
 
   constructor(
     @Inject(TenancyAdmin) admin: TenancyAdmin,
     @Inject(LedgerAdmin) ledger: LedgerAdmin,
     @Inject(RefusedAdmin) refused: RefusedAdmin,
     @Inject(WorkersAdmin) workers: WorkersAdmin,
+    @Inject(QueuesAdmin) queues: QueuesAdmin,
   ) {
     this.#admin = admin;
     this.#ledger = ledger;
     this.#refused = refused;
     this.#workers = workers;
+    this.#queues = queues;
   }
 
   @Get('tenants')
@@ -129,6 +133,11 @@ export class AdminController {
   @Get('refused-requests')
   refusedRequests(@Req() request: FastifyRequest, @Query() query: unknown) {
     return this.#refused.list(callerOf(request), query);
+  }
+
+  @Get('queues')
+  queues(@Req() request: FastifyRequest) {
+    return this.#queues.list(callerOf(request));
   }
 
   @Get('workers')

@@ -1,7 +1,9 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { queueOutlook } from '#admission';
 import type { ApiSettings } from '#config';
 import { askWorker } from '#queue';
 import { LedgerAdmin } from '../admin/ledger-admin.ts';
+import { QueuesAdmin } from '../admin/queues-admin.ts';
 import { RefusedAdmin } from '../admin/refused-admin.ts';
 import { TenancyAdmin } from '../admin/tenancy-admin.ts';
 import { WorkersAdmin } from '../admin/workers-admin.ts';
@@ -77,6 +79,10 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       workers: new WorkersAdmin({
         workers: () => models.directory.workers(),
         ask: (workerId, command) => askWorker(redis, workerId, command),
+      }),
+      queues: new QueuesAdmin({
+        models: () => models.catalogue.known(),
+        outlook: (model, slots) => queueOutlook(redis, model, slots),
       }),
       lifecycle: new ApiLifecycle(openRequests, times, () => release.disposeAsync(), logger),
     };

@@ -27,6 +27,7 @@ export function readyBlock(facts: ReadyFacts): string {
     `  Base URL  ${facts.url}/v1  (for OpenAI clients)`,
     `  Key       ${facts.key}`,
     `  Model     ${facts.models.join(', ')}`,
+    `  Console   ${facts.url}/console`,
     `  Docs      ${facts.url}/docs`,
     `  Health    ${facts.managementUrl}/readyz`,
     `  Redis     ${facts.redis}`,

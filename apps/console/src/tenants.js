@@ -1,0 +1,50 @@
+import { call as ask, fill, tell } from './client.js';
+
+const limit = (value) => value ?? 'none';
+
+/** All tenants; one's account and usage when it is chosen. */
+export async function showTenants(call) {
+  const { tenants } = await call('/admin/v1/tenants');
+  fill(
+    document.getElementById('tenant-list'),
+    ['Tenant', 'Name', 'Weight', 'Models', 'Requests/min', 'Tokens/min', 'At once', 'Credits'],
+    tenants.map((tenant) => [
+      usageButton(tenant.id),
+      tenant.name,
+      tenant.weight,
+      tenant.models?.join(', ') ?? 'all',
+      limit(tenant.requestsPerMinute),
+      limit(tenant.tokensPerMinute),
+      limit(tenant.concurrency),
+      tenant.credits,
+    ]),
+  );
+}
+
+function usageButton(tenantId) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = tenantId;
+  button.addEventListener('click', () => showUsage(tenantId).catch((error) => tell(error.message)));
+  return button;
+}
+
+async function showUsage(tenantId) {
+  const path = `/admin/v1/tenants/${encodeURIComponent(tenantId)}`;
+  const [{ account }, { usage }] = await Promise.all([ask(path), ask(`${path}/usage`)]);
+  document.getElementById('account').textContent =
+    `${tenantId}, last 30 days: balance ${account.balance}, held ${account.held}, spent ${account.spent}`;
+  fill(
+    document.getElementById('usage'),
+    ['Day', 'Model', 'Requests', 'Prompt tokens', 'of these cached', 'Completion tokens', 'Credits'],
+    usage.map((row) => [
+      row.day,
+      row.model,
+      row.requests,
+      row.promptTokens,
+      row.cachedTokens,
+      row.completionTokens,
+      row.credits,
+    ]),
+  );
+}
