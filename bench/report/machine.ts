@@ -12,7 +12,18 @@ export interface Machine {
   onnxruntime: string;
 }
 
-const TELLING = ['avx2', 'avx512f', 'avx512_vnni', 'avx_vnni', 'amx_tile', 'amx_int8', 'asimd', 'asimddp', 'i8mm', 'sve'];
+const TELLING = [
+  'avx2',
+  'avx512f',
+  'avx512_vnni',
+  'avx_vnni',
+  'amx_tile',
+  'amx_int8',
+  'asimd',
+  'asimddp',
+  'i8mm',
+  'sve',
+];
 
 function cpuFlags(): Set<string> {
   try {
