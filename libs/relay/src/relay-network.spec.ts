@@ -48,6 +48,19 @@ describe('a broken connection', () => {
     expect(sink.errors[0]?.code).toBe('worker_lost');
   });
 
+  it('is told of claims without an answer of which frames were sent, since they may have arrived', async () => {
+    const { proxy, dialer, lost } = await throughProxy();
+    proxy.swallow();
+    const begun = dialer.claim(claimOf(proxy.address, 'begun'));
+    const whole = dialer.claim(claimOf(proxy.address, 'whole'));
+    const asked = dialer.claim(claimOf(proxy.address, 'asked'));
+    dialer.publish(frames({ deltas: [delta('begun', 0), delta('whole', 0)], finished: [finished('whole')] }));
+    proxy.cut();
+    expect(await Promise.all([begun, whole, asked])).toEqual(['granted', 'granted', 'denied']);
+    expect(new Set(lost)).toEqual(new Set(['r1/1', 'begun/1', 'whole/1']));
+    expect(dialer.stats().claims).toBe(0);
+  });
+
   it('does not keep the worker from the next request on a new stream', async () => {
     const { proxy, dialer, lost, server } = await throughProxy();
     proxy.cut();

@@ -84,7 +84,7 @@ describe('the relay', () => {
     ]);
   });
 
-  it('keeps what is made before the answer to a claim until its grant, and sends it in order', async () => {
+  it('sends what is made before the answer to a claim behind the claim, and it is delivered in order', async () => {
     const server = await parts.replica();
     const dialer = parts.worker();
     expect(dialer.reaches(server.address)).toBe(false);
@@ -95,15 +95,15 @@ describe('the relay', () => {
     const before = dialer.stats().messagesTotal;
     const claiming = dialer.claim(claimOf(server.address, 'r1'));
     for (let index = 0; index < 3; index += 1) dialer.publish(frames({ step: index, deltas: [delta('r1', index)] }));
-    expect(dialer.stats().messagesTotal).toBe(before + 1);
+    expect(dialer.stats().messagesTotal).toBe(before + 4);
     expect(await claiming).toBe('granted');
     dialer.publish(frames({ deltas: [delta('r1', 3)], finished: [finished('r1', { completionTokens: 4 })] }));
     await sink.until(({ ends }) => ends.length === 1);
     expect(sink.tokens()).toEqual([100, 101, 102, 103]);
-    expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 0, messagesTotal: before + 3 });
+    expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 0, messagesTotal: before + 5 });
   });
 
-  it('sends a whole answer with its grant', async () => {
+  it('sends a whole answer before its grant, and holds the claim until then', async () => {
     const server = await parts.replica();
     const dialer = parts.worker();
     await dialer.claim(claimOf(server.address, 'dials the stream'));
@@ -112,6 +112,7 @@ describe('the relay', () => {
     const claiming = dialer.claim(claimOf(server.address, 'r1'));
     dialer.publish(frames({ deltas: [delta('r1', 0)] }));
     dialer.publish(frames({ finished: [finished('r1')] }));
+    expect(dialer.stats().claims).toBe(1);
     expect(await claiming).toBe('granted');
     await sink.until(({ ends }) => ends.length === 1);
     expect(sink.tokens()).toEqual([100]);
@@ -119,7 +120,7 @@ describe('the relay', () => {
     expect(server.stats().openRequests).toBe(0);
   });
 
-  it('sends the failure of an attempt with its grant, and nothing that came behind it', async () => {
+  it('sends the failure of an attempt before its grant, and nothing that came behind it', async () => {
     const server = await parts.replica();
     const dialer = parts.worker();
     await dialer.claim(claimOf(server.address, 'dials the stream'));
@@ -138,16 +139,23 @@ describe('the relay', () => {
     expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 1 });
   });
 
-  it('drops what is made before a claim is denied, so that nothing of it leaves the worker', async () => {
+  it('refuses what is made before a claim is denied, so that no sink hears of it', async () => {
     const server = await parts.replica();
-    const dialer = parts.worker();
-    await dialer.claim(claimOf(server.address, 'dials the stream'));
-    const before = dialer.stats().messagesTotal;
-    const claiming = dialer.claim(claimOf(server.address, 'gone'));
-    dialer.publish(frames({ deltas: [delta('gone', 0)], finished: [finished('gone')] }));
-    expect(await claiming).toBe('denied');
-    expect(dialer.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 2, messagesTotal: before + 1 });
-    expect(server.stats().refusedTotal).toMatchObject({ unknown_request: 0, foreign_worker: 0 });
+    const [first, second] = [parts.worker(), parts.worker({ workerId: 'w2' })];
+    await second.claim(claimOf(server.address, 'dials the stream'));
+    const sink = new RecordingSink();
+    server.open('held', 1, 1, sink);
+    expect(await first.claim(claimOf(server.address, 'held'))).toBe('granted');
+    const claiming = ['gone', 'held'].map((id) => second.claim(claimOf(server.address, id)));
+    for (const id of ['gone', 'held']) second.publish(frames({ deltas: [delta(id, 0)], finished: [finished(id)] }));
+    expect(await Promise.all(claiming)).toEqual(['denied', 'denied']);
+    await eventually(() => server.stats().refusedTotal.foreign_worker === 2);
+    expect(server.stats().refusedTotal).toMatchObject({ unknown_request: 2 });
+    first.publish(frames({ deltas: [delta('held', 0)], finished: [finished('held')] }));
+    await sink.until(({ ends }) => ends.length === 1);
+    expect(sink.tokens()).toEqual([100]);
+    expect(sink.errors).toEqual([]);
+    expect(second.stats()).toMatchObject({ claims: 0, droppedFramesTotal: 0 });
   });
 
   it('denies a claim whose request is not open, was disposed, or has another epoch', async () => {

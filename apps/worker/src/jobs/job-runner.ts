@@ -32,8 +32,8 @@ export type JobCounts = Record<ClaimEnd, number>;
 /**
  * Runs jobs: claims each at the API replica that waits for it, gives it to the engine, sends what the engine makes to
  * the replica, and settles when all choices have ended. A first attempt is given to the engine while its claim is on its way,
- * when the replica is a round trip away; what it makes leaves with the grant, or never. Any other job that nobody waits for does not
- * reach the engine.
+ * when the replica is a round trip away; what it makes follows the claim, and is delivered if that is granted. Any other job that nobody
+ * waits for does not reach the engine.
  */
 export class JobRunner {
   readonly counts: JobCounts = { granted: 0, resumed: 0, denied: 0, refused: 0, repeated: 0 };
@@ -120,7 +120,7 @@ export class JobRunner {
         ended.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0),
       );
     }
-    // It failed before the answer came, which left with the grant; or it is whole already.
+    // It failed before the answer came, or it is whole already.
     if (attempt.over) return;
     const refusal = this.#refusalOf(job);
     if (attempt.submitted) {

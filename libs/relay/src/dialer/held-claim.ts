@@ -1,10 +1,9 @@
-import type { relay } from '#contracts';
 import type { ClaimOutcome, ClaimRequest, ResumedChoice } from '../relay-ports.ts';
 import type { ReplicaStream } from './replica-stream.ts';
 
 /**
- * One attempt that this worker asked for: `asking` until the replica answers, then `granted` until its last choice
- * has finished, it failed, or its stream broke; a denied claim is forgotten.
+ * One attempt that this worker asked for: held until the replica has answered and its last frame was sent, or its stream broke; a
+ * denied claim is forgotten.
  */
 export class HeldClaim {
   readonly requestId: string;
@@ -12,8 +11,11 @@ export class HeldClaim {
   readonly answer: Promise<ClaimOutcome>;
   stream: ReplicaStream | null = null;
   openChoices: number;
+  /** Frames of it were sent: should it have been granted, they may have been delivered. */
+  begun = false;
+  /** Its last choice has finished, or it failed: nothing more of it is sent. */
+  over = false;
   #granted = false;
-  #early: relay.StepBatch | null = null;
   #resolve: (outcome: ClaimOutcome) => void = () => undefined;
 
   constructor(request: ClaimRequest) {
@@ -34,19 +36,6 @@ export class HeldClaim {
     this.#granted = true;
     this.openChoices -= resume.filter(({ finished }) => finished).length;
     this.settle(resume.length === 0 ? 'granted' : { resume });
-  }
-
-  /** Where frames wait that were made before the answer; null behind a failure, which is the attempt's end. */
-  early(step: number): relay.StepBatch | null {
-    this.#early ??= { step, deltas: [], finished: [], failed: [] };
-    return this.#early.failed.length === 0 ? this.#early : null;
-  }
-
-  /** What waits, if anything does; it waits no longer. */
-  takeEarly(): relay.StepBatch | null {
-    const early = this.#early;
-    this.#early = null;
-    return early;
   }
 
   /** Only the first answer counts. */

@@ -55,8 +55,8 @@ export class RelayDialer implements AsyncDisposable {
   }
 
   /**
-   * Called for every granted attempt whose stream broke before its end, so that nobody waits for its tokens any more, or so
-   * soon after it that its last frames may not have arrived.
+   * Called for every attempt whose stream broke before its end, so that nobody waits for its tokens any more, or so
+   * soon after it that its last frames may not have arrived. It was granted, or has sent frames before the answer.
    */
   onLost(listener: LostListener): void {
     this.#lostListeners.push(listener);
@@ -98,8 +98,8 @@ export class RelayDialer implements AsyncDisposable {
   }
 
   /**
-   * Sends each replica its part of a step as one message. Frames of attempts nobody waits for are dropped; those of a claim
-   * that is not answered yet leave with its grant, or never.
+   * Sends each replica its part of a step as one message. Frames of attempts nobody waits for are dropped. Those of a claim that is
+   * not answered yet go behind it on the same stream: the replica delivers them if it grants the claim, and else refuses them.
    */
   publish(frames: OutgoingFrames): void {
     const batches = new Map<ReplicaStream, relay.StepBatch>();
@@ -113,10 +113,12 @@ export class RelayDialer implements AsyncDisposable {
     };
     const batchOf = (frame: { requestId: string; epoch: number }): relay.StepBatch | null => {
       const claim = this.#claimOf(frame);
-      if (claim?.granted && claim.stream !== null) return batchTo(claim.stream);
-      const early = claim?.early(frames.step) ?? null;
-      if (early === null) this.#droppedFramesTotal += 1;
-      return early;
+      if (claim === null || claim.stream === null || claim.over) {
+        this.#droppedFramesTotal += 1;
+        return null;
+      }
+      claim.begun = true;
+      return batchTo(claim.stream);
     };
     // The encoder only reads the arrays of a delta, which is all that `readonly` asks for.
     for (const delta of frames.deltas) batchOf(delta)?.deltas.push(delta as relay.Delta);
@@ -188,8 +190,8 @@ export class RelayDialer implements AsyncDisposable {
 
   /** A grant that is on its way would leave the API waiting for ever, so the attempt is handed back. */
   #giveUp(claim: HeldClaim): void {
-    const { requestId, epoch, stream } = claim;
-    if (stream !== null) {
+    const { requestId, epoch, stream, over } = claim;
+    if (stream !== null && !over) {
       const message = 'The worker waited too long for the answer to its claim.';
       const failed = [{ requestId, epoch, code: 'worker_lost', message }];
       stream.send({ message: { $case: 'step', value: { step: 0, deltas: [], finished: [], failed } } });
@@ -204,8 +206,7 @@ export class RelayDialer implements AsyncDisposable {
     if (claim === undefined || claim.epoch !== epoch || claim.stream !== stream) return;
     if (answer.message.$case === 'grant') {
       claim.grant(answer.message.value.resume);
-      const early = claim.takeEarly();
-      if (early !== null) this.publish(early);
+      if (claim.over) this.#forget(claim);
     } else if (claim.granted) {
       const { reason } = answer.message.value;
       for (const listener of this.#cancelListeners) listener(requestId, epoch, reason);
@@ -222,10 +223,12 @@ export class RelayDialer implements AsyncDisposable {
     if (lost.length > 0) this.#streamsLostTotal += 1;
     this.#options.onReplica?.({ address: stream.address, state: 'gone', why: error.message });
     for (const claim of lost) {
-      if (!claim.granted) {
+      if (!claim.granted && !claim.begun) {
         this.#deny(claim);
         continue;
       }
+      // What it sent may have reached the client, and nobody else may know what that cost.
+      claim.settle('granted');
       this.#forget(claim);
       this.#tellLost(claim);
     }
@@ -241,30 +244,27 @@ export class RelayDialer implements AsyncDisposable {
     return claim?.epoch === frame.epoch ? claim : null;
   }
 
-  #granted(frame: { requestId: string; epoch: number }): HeldClaim | null {
-    const claim = this.#claimOf(frame);
-    return claim?.granted ? claim : null;
-  }
-
   #finishChoice(finished: relay.Finished): void {
-    const claim = this.#granted(finished);
-    if (claim === null) return;
+    const claim = this.#claimOf(finished);
+    if (claim === null || claim.over) return;
     claim.openChoices -= 1;
     if (claim.openChoices > 0) return;
     claim.stream?.finished.add(claim);
-    this.#forget(claim);
+    this.#end(claim);
   }
 
   #fail(failed: relay.Failed): void {
-    const claim = this.#granted(failed);
-    if (claim !== null) this.#forget(claim);
+    const claim = this.#claimOf(failed);
+    if (claim !== null) this.#end(claim);
+  }
+
+  /** Nothing more of it is sent; its answer may still be on the way. */
+  #end(claim: HeldClaim): void {
+    claim.over = true;
+    if (claim.granted) this.#forget(claim);
   }
 
   #deny(claim: HeldClaim): void {
-    const early = claim.takeEarly();
-    if (early !== null) {
-      this.#droppedFramesTotal += early.deltas.length + early.finished.length + early.failed.length;
-    }
     this.#forget(claim);
     claim.settle('denied');
   }
