@@ -1,5 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, Worker } from 'bullmq';
 import { afterThisTurn } from './after-this-turn.ts';
+
+/** How long a job that is taken after a pause has the processors for itself: about as long as its first token takes on the way to its client. */
+const REST_MS = 3;
 
 /**
  * BullMQ's worker, which also tells when it last really asked Redis for work. Only that shows that its loop is alive:
@@ -49,8 +53,12 @@ export class FetchWatchingWorker extends Worker {
     if (!wasIdle) await afterThisTurn();
     const job = await super.moveToActive(token, name);
     this.#hasFetched = job !== undefined;
-    if (wasIdle && this.#hasFetched) this.#waitForMarker();
     this.noteContact();
+    if (wasIdle && this.#hasFetched) {
+      this.#waitForMarker();
+      // Its work has begun. Three more answers of Redis would wake two processes while its first token is made.
+      await sleep(REST_MS);
+    }
     if (job === undefined) this.#nothingFetched?.();
     return job;
   }
