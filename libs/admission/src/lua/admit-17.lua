@@ -13,6 +13,7 @@
   ARGV[4…] those of `reserve` after now, then those of `take-place` after now
   Returns { what `reserve` returns, what `take-place` returns; nil when it was not asked }
 ]]
+--@include now
 local rateWindow = KEYS[1]
 local leases = KEYS[2]
 local account = KEYS[3]
@@ -30,7 +31,7 @@ local appointments = KEYS[14]
 local appointmentsOfTenant = KEYS[15]
 local lines = KEYS[16]
 local waiters = KEYS[17]
-local now = ARGV[1]
+local now = timeMs(ARGV[1])
 local rememberMs = ARGV[2]
 local reserveCount = tonumber(ARGV[3])
 local reserveArgs = { now, unpack(ARGV, 4, 3 + reserveCount) }

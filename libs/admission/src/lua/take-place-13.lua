@@ -73,8 +73,11 @@ local PRIORITY_SCORE = 4294967296
 -- A tenant with more requests waiting has told the workers of them before.
 local FEW_WAITING = 8
 
+-- With nobody in the queue, which is how most requests find it, there is nothing to tidy and nobody to compare with.
+local nobodyWaits = redis.call('ZCARD', waiting) == 0
+
 -- Places of dead replicas. Bounded per call; each costs one later request O(log n).
-local dead = redis.call('ZRANGEBYSCORE', waiting, '-inf', now, 'LIMIT', 0, 32)
+local dead = nobodyWaits and {} or redis.call('ZRANGEBYSCORE', waiting, '-inf', now, 'LIMIT', 0, 32)
 if #dead > 0 then
   redis.call('ZREM', waiting, unpack(dead))
   redis.call('HDEL', startTags, unpack(dead))
@@ -87,10 +90,10 @@ redis.call('ZREMRANGEBYSCORE', waitingOfTenant, '-inf', now)
 local clock = redis.call('HMGET', fairClock, 'virtual', 'base')
 local virtual = tonumber(clock[1] or 0)
 local base = tonumber(clock[2] or 0)
-local taken = redis.call('ZCOUNT', waiting, '(' .. now, '+inf')
+local taken = nobodyWaits and 0 or redis.call('ZCOUNT', waiting, '(' .. now, '+inf')
 
 -- Nobody waits, so nobody is owed anything: all tenants start level, and no queued job depends on the old base.
-if taken == 0 and #dead == 0 then
+if nobodyWaits then
   local last = redis.call('ZRANGE', finishTags, -1, -1, 'WITHSCORES')
   if last[2] then
     virtual = math.max(virtual, tonumber(last[2]))
@@ -100,13 +103,14 @@ if taken == 0 and #dead == 0 then
   redis.call('HSET', fairClock, 'virtual', string.format('%.3f', virtual), 'base', string.format('%.3f', base))
 end
 
-local known = redis.call('HGET', startTags, requestId)
+local known = not nobodyWaits and redis.call('HGET', startTags, requestId)
 local line = lineKey(lines, tenant)
-local firstFreeTag = math.max(virtual, tonumber(redis.call('ZSCORE', finishTags, tenant) or 0))
+local finished = not nobodyWaits and redis.call('ZSCORE', finishTags, tenant)
+local firstFreeTag = math.max(virtual, tonumber(finished or 0))
 local startTag = tonumber(known or firstFreeTag)
 -- The tenant's requests that this one overtakes, with their tags: within a line, classes are in order, so they are its last.
 local overtaken = {}
-local last = not known and redis.call('ZRANGE', line, -1, -1)[1]
+local last = not (nobodyWaits or known) and redis.call('ZRANGE', line, -1, -1)[1]
 if last and classOf(waiters, last) > class then
   local members = redis.call('ZRANGE', line, 0, -1, 'WITHSCORES')
   for index = #members - 1, 1, -2 do
@@ -123,12 +127,17 @@ end
 local priority = priorityOf(startTag)
 
 -- BullMQ's score is priority × 2^32 + a counter. Jobs that go first, and those of this priority, are ahead.
-local ahead = redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. string.format('%.0f', (priority + 1) * PRIORITY_SCORE))
-  + redis.call('LLEN', waitJobs)
-local jobs = redis.call('ZCARD', prioritizedJobs) + redis.call('LLEN', waitJobs)
+local prioritized = redis.call('ZCARD', prioritizedJobs)
+local withoutPriority = redis.call('LLEN', waitJobs)
+local jobs = prioritized + withoutPriority
+local ahead = withoutPriority
+if prioritized > 0 then
+  local behind = string.format('%.0f', (priority + 1) * PRIORITY_SCORE)
+  ahead = ahead + redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. behind)
+end
 local active = redis.call('LLEN', activeJobs)
 local free = math.max(0, slots - active)
-local waitingBefore = redis.call('ZCARD', line)
+local waitingBefore = nobodyWaits and 0 or redis.call('ZCARD', line)
 local classesKey = line .. ':classes'
 local told = redis.call('HMGET', drain, 'meanServiceMs', 'promisedUntilMs')
 local drainMs = tonumber(told[1] or ARGV[13]) / slots
@@ -152,17 +161,22 @@ local function answer(verdict, retryAfterMs)
   }
 end
 
-redis.call('ZREMRANGEBYSCORE', appointments, '-inf', now - LATE_MS)
-redis.call('ZREMRANGEBYSCORE', appointmentsOfTenant, '-inf', now - LATE_MS)
-local kept = mayComeBack and redis.call('ZRANGEBYSCORE', appointmentsOfTenant, '-inf', now + EARLY_MS, 'LIMIT', 0, 1)[1]
-if kept then
-  redis.call('ZREM', appointments, kept)
-  redis.call('ZREM', appointmentsOfTenant, kept)
+-- The model's appointments are only read for a tenant that has some, and added to when one is refused.
+local floods = redis.call('EXISTS', appointmentsOfTenant) == 1
+local kept = nil
+if floods then
+  redis.call('ZREMRANGEBYSCORE', appointments, '-inf', now - LATE_MS)
+  redis.call('ZREMRANGEBYSCORE', appointmentsOfTenant, '-inf', now - LATE_MS)
+  kept = mayComeBack and redis.call('ZRANGEBYSCORE', appointmentsOfTenant, '-inf', now + EARLY_MS, 'LIMIT', 0, 1)[1]
+  if kept then
+    redis.call('ZREM', appointments, kept)
+    redis.call('ZREM', appointmentsOfTenant, kept)
+  end
+  floods = redis.call('EXISTS', appointmentsOfTenant) == 1
 end
 
 -- Places that may not be taken, of a queue of so many: those whose owners are due before they could come free otherwise.
 -- Only from tenants that have appointments themselves: a flood keeps nobody out but those who make it.
-local floods = redis.call('EXISTS', appointmentsOfTenant) == 1
 local function keptOf(key, count, intervalMs)
   local most = math.floor(count / 4)
   if kept or not floods or most == 0 then

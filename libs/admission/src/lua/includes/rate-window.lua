@@ -7,8 +7,8 @@ local WINDOW_BUCKETS = 240
 local WINDOW_TTL_MS = 120000
 
 local function openWindow(key, now)
-  local fields = redis.call('HMGET', key, 'tail', 'head', 'r', 't')
   local bucket = math.floor(now / BUCKET_MS)
+  local fields = redis.call('HMGET', key, 'tail', 'head', 'r', 't', 'r' .. bucket, 't' .. bucket)
   local window = {
     key = key,
     bucket = bucket,
@@ -16,10 +16,15 @@ local function openWindow(key, now)
     head = tonumber(fields[2] or bucket),
     requests = tonumber(fields[3] or 0),
     tokens = tonumber(fields[4] or 0),
+    bucketRequests = tonumber(fields[5] or 0),
+    bucketTokens = tonumber(fields[6] or 0),
   }
   -- A clock that was set back must not reopen what has been counted.
   if window.bucket < window.head then
     window.bucket = window.head
+    local counts = redis.call('HMGET', key, 'r' .. window.head, 't' .. window.head)
+    window.bucketRequests = tonumber(counts[1] or 0)
+    window.bucketTokens = tonumber(counts[2] or 0)
   end
   local oldest = window.bucket - WINDOW_BUCKETS
   if window.head < oldest then
@@ -51,10 +56,12 @@ local function countInWindow(window, requests, tokens)
   window.requests = window.requests + requests
   window.tokens = window.tokens + tokens
   window.head = window.bucket
-  redis.call('HINCRBY', key, 'r' .. window.bucket, requests)
-  redis.call('HINCRBY', key, 't' .. window.bucket, tokens)
-  redis.call('HSET', key, 'tail', window.tail, 'head', window.head, 'r', window.requests, 't', window.tokens)
-  redis.call('PEXPIRE', key, WINDOW_TTL_MS)
+  redis.call('HSET', key, 'tail', window.tail, 'head', window.head, 'r', window.requests, 't', window.tokens,
+    'r' .. window.bucket, window.bucketRequests + requests, 't' .. window.bucket, window.bucketTokens + tokens)
+  -- Twice as long as a bucket counts, so once per bucket is enough.
+  if window.bucketRequests == 0 then
+    redis.call('PEXPIRE', key, WINDOW_TTL_MS)
+  end
 end
 
 -- Takes back what was counted in a bucket, as long as that bucket still counts.
@@ -66,8 +73,12 @@ local function uncountInWindow(window, bucket, requests, tokens)
   end
   window.requests = window.requests - requests
   window.tokens = window.tokens - tokens
-  redis.call('HINCRBY', key, 'r' .. bucket, 0 - requests)
-  redis.call('HINCRBY', key, 't' .. bucket, 0 - tokens)
+  if requests > 0 then
+    redis.call('HINCRBY', key, 'r' .. bucket, 0 - requests)
+  end
+  if tokens > 0 then
+    redis.call('HINCRBY', key, 't' .. bucket, 0 - tokens)
+  end
   redis.call('HSET', key, 'r', window.requests, 't', window.tokens)
 end
 
