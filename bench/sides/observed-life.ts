@@ -33,6 +33,7 @@ const moves = {
   queueing: () => {},
   queued: settled,
   started: settled,
+  delivering: () => {},
   settle: settled,
   release: settled,
   handOver: () => {},

@@ -99,7 +99,9 @@ class Simulation {
       this.#active += 1;
       this.waits.push({ advertisedMs: waitMs, realMs: this.clock.nowMs() - atMs });
       await redis.lpush(redisKeys.activeJobs(MODEL), requestId);
-      await handle.started();
+      const started = handle.started();
+      handle.delivering();
+      await started;
       const serviceMs = MEAN_SERVICE_MS * (0.5 + this.#random());
       this.at(this.clock.nowMs() + Math.ceil(serviceMs), async () => {
         this.#active -= 1;

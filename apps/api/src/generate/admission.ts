@@ -61,6 +61,8 @@ export interface AdmissionTicket {
   queued(epoch: number): Promise<void>;
   /** A worker has taken the request. */
   started(): Promise<void>;
+  /** Its first tokens are on their way to the client. */
+  delivering(): void;
   /** The request is over: charge what it used, and free the rest. A failed one costs what was delivered of it. */
   settle(outcome: 'completed' | 'cancelled' | 'failed', usage: AnswerUsage): Promise<void>;
   /** The request never reached the queue: free everything. */

@@ -63,6 +63,7 @@ export class Courses {
       entry.started();
     };
     const onFirstTokens = () => {
+      ticket.delivering();
       if (job.whole !== true) entry.told();
     };
     const answer = new Answer(job.promptTokenIds.length, job.choices, listener, onStarted, onFirstTokens);

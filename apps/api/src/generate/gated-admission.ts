@@ -107,6 +107,7 @@ function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number
     queueing: () => handle.queueing(),
     queued: (epoch) => handle.queued(epoch),
     started: () => handle.started(),
+    delivering: () => handle.delivering(),
     settle: (outcome, usage) =>
       handle.settle(outcome, outcome === 'failed' && usage.completionTokens === 0 ? NOTHING_USED : countsOf(usage)),
     release: () => handle.release(),

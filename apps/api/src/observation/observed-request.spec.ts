@@ -54,7 +54,16 @@ async function answered(request: ObservedRequest): Promise<void> {
     epoch: 1,
     served: false,
   };
-  const moves = { queueing: () => {}, queued: noop, started: noop, settle: noop, release: noop, handOver: () => {} };
+  const now = () => {};
+  const moves = {
+    queueing: now,
+    queued: noop,
+    started: noop,
+    delivering: now,
+    settle: noop,
+    release: noop,
+    handOver: now,
+  };
   const ticket = { priority: 1, weight: 1, waitMs: 5, terms, ...moves };
   await request.admitting(async () => ticket);
   request.queued(1);

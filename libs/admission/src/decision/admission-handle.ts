@@ -31,6 +31,9 @@ export interface HandleParts {
   readonly onEnd: () => void;
 }
 
+/** Redis hears by then that a request is served: what is said while its first token is on its way wakes a processor that the token needs. */
+const START_TOLD_MS = 5;
+
 /**
  * What an admitted request holds. `waiting` until a worker takes it (`started`), `serving` until it is settled, then
  * `ended`; disposing a handle that has not ended releases it. No method rejects: what Redis can not take now is kept and
@@ -40,6 +43,8 @@ export class AdmissionHandle implements AsyncDisposable {
   readonly #parts: HandleParts;
   #state: 'waiting' | 'serving' | 'ended' = 'waiting';
   #servingSinceMs: number;
+  /** Until Redis is told that a worker has taken it. */
+  #untold: { readonly timer: NodeJS.Timeout; readonly told: PromiseWithResolvers<void> } | null = null;
 
   constructor(parts: HandleParts) {
     this.#parts = parts;
@@ -105,13 +110,24 @@ export class AdmissionHandle implements AsyncDisposable {
     return places.position(requestId, FIRST_EPOCH, slots).catch(() => null);
   }
 
-  /** A worker has taken the request. */
+  /** A worker has taken the request. Settles when Redis was told, which is when its tokens come, or a moment later. */
   async started(): Promise<void> {
     if (this.#state !== 'waiting') return;
     this.#state = 'serving';
-    const { places, account, requestId, persist, nowMs } = this.#parts;
-    this.#servingSinceMs = nowMs();
-    await persist(`start ${requestId}`, () => places.start(requestId, account.tenantId));
+    this.#servingSinceMs = this.#parts.nowMs();
+    const told = Promise.withResolvers<void>();
+    this.#untold = { timer: setTimeout(() => this.delivering(), START_TOLD_MS), told };
+    await told.promise;
+  }
+
+  /** Its first tokens are on their way to the client. */
+  delivering(): void {
+    if (this.#untold === null) return;
+    const { timer, told } = this.#untold;
+    this.#untold = null;
+    clearTimeout(timer);
+    const { places, account, requestId, persist } = this.#parts;
+    void persist(`start ${requestId}`, () => places.start(requestId, account.tenantId)).then(told.resolve);
   }
 
   /** The request is over. What never reached a worker costs nothing. */
@@ -156,6 +172,7 @@ export class AdmissionHandle implements AsyncDisposable {
   }
 
   #end(): void {
+    this.delivering();
     this.#state = 'ended';
     this.#parts.onEnd();
   }
