@@ -374,6 +374,24 @@ describe('a refusal', () => {
     expect(ErrorBody.parse(await answer.json()).error.message).toMatch(/the request is \d+ tokens .*250 in max_tokens/);
   });
 
+  it('of more choices than a worker has slots comes before the queue, and names them', async () => {
+    const jobs = worker.jobs.length;
+    for (const stream of [false, true]) {
+      const response = await ask({ n: 9, stream });
+      expect(response.status).toBe(400);
+      expect(ErrorBody.parse(await response.json()).error).toMatchObject({
+        code: 'invalid_request',
+        param: 'n',
+        message: expect.stringMatching(/^n is 9, but .* 8 choices .*Send several requests/),
+      });
+    }
+    expect(worker.jobs).toHaveLength(jobs);
+    script = async (job) => {
+      for (let choice = 0; choice < 8; choice++) job.finish({ choice });
+    };
+    expect((await ask({ n: 8 })).status).toBe(200);
+  });
+
   it('of an unknown model is 404 and names those that are served', async () => {
     const response = await ask({ model: 'nope' });
     expect(response.status).toBe(404);

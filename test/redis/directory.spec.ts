@@ -92,12 +92,12 @@ describe('WorkerDirectory', () => {
     await directory.publish(record(), 60_000);
     await directory.publish(record({ workerId: 'w2' }), 100);
     expect(await directory.snapshot()).toEqual([
-      { model: 'm', cardHash: 'x', workers: 2, slots: 8, state: 'ready', jobVersion: 2 },
+      { model: 'm', cardHash: 'x', workers: 2, slots: 8, fewestSlots: 4, state: 'ready', jobVersion: 2 },
     ]);
     await vi.waitFor(async () => expect(await directory.snapshot()).toMatchObject([{ workers: 1, slots: 4 }]));
     await directory.withdraw('w1');
     expect(await directory.snapshot()).toEqual([
-      { model: 'm', cardHash: 'x', workers: 0, slots: 0, state: 'stopped', jobVersion: 2 },
+      { model: 'm', cardHash: 'x', workers: 0, slots: 0, fewestSlots: 0, state: 'stopped', jobVersion: 2 },
     ]);
   });
 

@@ -9,8 +9,18 @@ function worker(workerId: string, state: WorkerState, cardHash: string, startedA
 
 describe('servedModels', () => {
   it('counts ready workers and their slots only', () => {
-    const served = servedModels([worker('a', 'ready', 'x'), worker('b', 'ready', 'x'), worker('c', 'draining', 'x')]);
-    expect(served).toEqual([{ model: 'm', cardHash: 'x', workers: 2, slots: 8, state: 'ready', jobVersion: 1 }]);
+    const smaller = {
+      ...worker('c', 'ready', 'x'),
+      models: [{ model: 'm', cardHash: 'x', slots: 3, running: 0, waiting: 0 }],
+    };
+    const draining = {
+      ...worker('d', 'draining', 'x'),
+      models: [{ model: 'm', cardHash: 'x', slots: 1, running: 0, waiting: 0 }],
+    };
+    const served = servedModels([worker('a', 'ready', 'x'), worker('b', 'ready', 'x'), smaller, draining]);
+    expect(served).toEqual([
+      { model: 'm', cardHash: 'x', workers: 3, slots: 11, fewestSlots: 3, state: 'ready', jobVersion: 1 },
+    ]);
   });
 
   it('tells a model that is being loaded from one that is gone', () => {

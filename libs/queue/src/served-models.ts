@@ -8,6 +8,8 @@ export interface ServedModel {
   readonly workers: number;
   /** Slots of those workers together. */
   readonly slots: number;
+  /** Slots of the one of them that has the fewest; 0 without workers. */
+  readonly fewestSlots: number;
   /** The best state of any worker that has it: `ready`, else `loading`, else `draining`; `stopped` without a worker. */
   readonly state: WorkerState;
   /** Newest version of jobs that all its workers read: they share one queue. */
@@ -31,14 +33,23 @@ export function servedModels(
 ): ServedModel[] {
   const served = new Map<string, ServedModel>();
   for (const [model, { cardHash }] of known) {
-    served.set(model, { model, cardHash, workers: 0, slots: 0, state: 'stopped', jobVersion: JOB_VERSION });
+    served.set(model, {
+      model,
+      cardHash,
+      workers: 0,
+      slots: 0,
+      fewestSlots: 0,
+      state: 'stopped',
+      jobVersion: JOB_VERSION,
+    });
   }
   for (const model of new Set(workers.flatMap((worker) => worker.models.map((entry) => entry.model)))) {
     const offers = offersOf(model, workers);
     const best = offers.reduce((a, b) => (isBetter(b, a) ? b : a));
     const state = BEST_FIRST.find((candidate) => offers.some((offer) => offer.states.has(candidate))) ?? 'stopped';
     const jobVersion = jobVersionOf(model, workers);
-    served.set(model, { model, cardHash: best.cardHash, workers: best.ready, slots: best.slots, state, jobVersion });
+    const { cardHash, ready, slots, fewestSlots } = best;
+    served.set(model, { model, cardHash, workers: ready, slots, fewestSlots, state, jobVersion });
   }
   return [...served.values()].sort((a, b) => (a.model < b.model ? -1 : 1));
 }
@@ -53,6 +64,7 @@ interface Offer {
   readonly cardHash: string;
   ready: number;
   slots: number;
+  fewestSlots: number;
   newestMs: number;
   readonly states: Set<WorkerState>;
 }
@@ -66,6 +78,7 @@ function offersOf(model: string, workers: readonly WorkerRecord[]): Offer[] {
         cardHash: entry.cardHash,
         ready: 0,
         slots: 0,
+        fewestSlots: 0,
         newestMs: 0,
         states: new Set<WorkerState>(),
       };
@@ -75,6 +88,7 @@ function offersOf(model: string, workers: readonly WorkerRecord[]): Offer[] {
       if (worker.state === 'ready') {
         offer.ready += 1;
         offer.slots += entry.slots;
+        offer.fewestSlots = offer.ready === 1 ? entry.slots : Math.min(offer.fewestSlots, entry.slots);
       }
     }
   }

@@ -11,6 +11,8 @@ export interface CataloguedModel {
   readonly liveWorkers: number;
   /** Slots of those workers together. */
   readonly liveSlots: number;
+  /** Slots of the one of them that has the fewest: as many choices of one request can any of them run. */
+  readonly fewestSlots: number;
   /** Newest version of jobs that all its workers read. */
   readonly jobVersion: number;
 }

@@ -23,6 +23,7 @@ const served = (model: string, workers = 1): ServedModel => ({
   workers,
   slots: workers,
   state: workers > 0 ? 'ready' : 'stopped',
+  fewestSlots: 1,
   jobVersion: JOB_VERSION,
 });
 

@@ -136,6 +136,7 @@ export class ModelCatalogue {
           cardHash: served.cardHash,
           liveWorkers: served.workers,
           liveSlots: served.slots,
+          fewestSlots: served.fewestSlots,
           jobVersion: served.jobVersion,
         };
   }

@@ -23,7 +23,8 @@ export interface JobOrigin {
 
 /**
  * The first attempt's job of a request.
- * @throws MillraceError invalid_request when a logit bias names a token that the model does not have
+ * @throws MillraceError invalid_request when a logit bias names a token that the model does not have, or more choices are asked
+ * for than a worker can run together
  */
 export function generateJobOf(
   request: Omit<ValidGenerateRequest, 'constraint'> & { readonly constraint: OutputConstraint | null },
@@ -39,6 +40,13 @@ export function generateJobOf(
       'invalid_request',
       `logit_bias names token ${tokenId}, but "${card.model}" has the tokens 0 to ${card.vocabularySize - 1}. Remove it.`,
       { param: 'logit_bias' },
+    );
+  }
+  if (request.choices > model.fewestSlots) {
+    throw new MillraceError(
+      'invalid_request',
+      `n is ${request.choices}, but workers of "${card.model}" run ${model.fewestSlots} choices of one request at most. Send several requests with fewer each.`,
+      { param: 'n' },
     );
   }
   const enqueuedAtMs = Date.now();

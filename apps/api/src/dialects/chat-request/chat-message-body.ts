@@ -11,6 +11,8 @@ const name = z.string().min(1).max(64).nullish();
 
 const ToolCallBody = z.strictObject({
   id: z.string().min(1).max(512),
+  /** Left over from the parts of a stream that a client joined; the calls' order says the same. */
+  index: z.int().min(0).nullish(),
   type: z.literal('function'),
   function: z.strictObject({
     name: z.string().min(1).max(64),

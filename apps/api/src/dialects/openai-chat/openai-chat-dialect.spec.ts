@@ -106,6 +106,16 @@ describe('the openai-chat dialect', () => {
     expect(delivery).toEqual({ stream: true, includeUsage: true, continuousUsage: true });
   });
 
+  it('takes calls as they were joined from the parts of a stream', () => {
+    const call = { id: 'call_1', type: 'function', function: { name: 'clock', arguments: '{}' } };
+    const answered = { role: 'assistant', content: null, tool_calls: [{ index: 0, ...call }] };
+    const { request } = parseBody({
+      ...body,
+      messages: [...messages, answered, { role: 'tool', tool_call_id: 'call_1', content: 'noon' }],
+    });
+    expect(request.messages[1]).toEqual({ role: 'assistant', content: '', tool_calls: [call] });
+  });
+
   it('takes all roles, content parts and names', () => {
     const { request } = parseBody({
       ...body,
