@@ -79,6 +79,13 @@ describe('millrace tenants and keys', () => {
     });
   });
 
+  it('have a look at the queues and workers', async () => {
+    const { stdout } = await run(process.execPath, ['dist/apps/cli/src/main.js', 'top', '--once'], {
+      env: { PATH: process.env.PATH ?? '', MILLRACE_URL: api.url, MILLRACE_API_KEY: TEST_KEY },
+    });
+    expect(stdout).toMatch(/^model +waiting .*\n\nworker +state .*\n$/);
+  });
+
   it('say what is wrong and exit with 1', async () => {
     const refused = millrace(['tenants', 'show', 'nobody']);
     await expect(refused).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('no tenant "nobody"') });

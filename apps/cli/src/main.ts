@@ -9,6 +9,7 @@ import { addModelsCommand } from './models/models-command.ts';
 import { packageVersion } from './package-root.ts';
 import { obtainRedis } from './redis/obtain-redis.ts';
 import { StartError } from './start-error.ts';
+import { addTopCommand } from './top/top-command.ts';
 import { up } from './up/up.ts';
 
 /** Errors whose message says all: they are shown without a stack. */
@@ -84,6 +85,8 @@ program
 addAdminCommands(program, finish);
 
 addModelsCommand(program, finish);
+
+addTopCommand(program, finish);
 
 await program.parseAsync();
 

@@ -4,6 +4,9 @@ import { type ByteTree, byteTree } from './regular/byte-tree.ts';
 import type { CharacterSet } from './regular/character-set.ts';
 import { type ByteRange, utf8Ranges } from './regular/utf8-ranges.ts';
 
+/** So many ranges of characters weigh as much as a state. */
+const RANGES_OF_A_STATE = 8;
+
 /** What a rule of a context-free grammar stands for. */
 export type Expression =
   | { readonly kind: 'text'; readonly text: string }
@@ -42,7 +45,7 @@ export class GrammarRules {
   readonly #rules: GrammarRule[] = [];
   #states = 0;
 
-  /** Rules and states of automata, as a measure of its size. */
+  /** Rules, states of automata and large sets of characters, as a measure of its size. */
   get size(): number {
     return this.#rules.length + this.#states;
   }
@@ -68,7 +71,7 @@ export class GrammarRules {
    * @param most characters; null for no limit
    */
   addText(automaton: Automaton, spell: Spell = utf8Ranges, most: number | null = null): Expression {
-    this.#states += automaton.length;
+    this.#states += automaton.reduce((sum, { edges }) => sum + edges.reduce(addWeight, 1), 0);
     return this.add({ kind: 'automaton', automaton, spell, most });
   }
 
@@ -108,6 +111,11 @@ export class GrammarRules {
     }
     return productive;
   }
+}
+
+/** A set of hundreds of ranges makes as many nodes in each state that reads it; about 100 bytes for each range. */
+function addWeight(sum: number, { set }: Automaton[number]['edges'][number]): number {
+  return sum + Math.floor(set.length / (2 * RANGES_OF_A_STATE));
 }
 
 function canEnd(expression: Expression, productive: ReadonlySet<GrammarRule>, opened = false): boolean {

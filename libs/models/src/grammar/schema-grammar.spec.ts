@@ -13,6 +13,9 @@ function refusalOf(schema: unknown): SchemaRefusedError {
 }
 
 const inProperty = (schema: object) => ({ type: 'object', properties: { a: schema } });
+const letters = Object.fromEntries(
+  Array.from({ length: 30 }, (_, index) => [`p${index}`, { type: 'string', pattern: `^\\p{L}{1,100}${index}$` }]),
+);
 let deep: object = { type: 'string' };
 for (let level = 0; level < 60; level++) deep = { type: 'array', items: deep };
 
@@ -77,6 +80,7 @@ describe('SchemaGrammar', () => {
     ['required without room', { type: 'object', required: ['a'], additionalProperties: false }, 'required'],
     ['deep nesting', deep, 'nested deeper'],
     ['many enum values', { enum: Array.from({ length: 3_000 }, (_, index) => index) }, 'more than 2048'],
+    ['many places for any letter', { type: 'object', properties: letters }, 'grammar states'],
     ['a long schema', { description: 'x'.repeat(200_000) }, 'longer than'],
     ['false', false, 'false'],
     ['false by another name', { not: {} }, 'false'],
