@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, Worker } from 'bullmq';
 import { afterThisTurn } from './after-this-turn.ts';
 
-/** How long a job that is taken after a pause has the processors for itself: about as long as its first token takes on the way to its client. */
+/** How long a job that is alone has the processors for itself: about as long as its first token takes on the way to its client. */
 const REST_MS = 3;
 
 /**
@@ -13,6 +13,7 @@ export class FetchWatchingWorker extends Worker {
   #lastFetchMs = 0;
   #hasFetched = false;
   #nothingFetched: (() => void) | null = null;
+  #isAlone: () => boolean = () => false;
 
   /** `performance.now()` of the last answer from Redis to this worker's loop; 0 before the first and after a lost connection. */
   get lastFetchMs(): number {
@@ -30,6 +31,11 @@ export class FetchWatchingWorker extends Worker {
   /** The listener hears when Redis was asked for work and had none. */
   onNothingFetched(listener: () => void): void {
     this.#nothingFetched = listener;
+  }
+
+  /** @param isAlone whether the job that was just taken is the only one that runs here */
+  letAloneRest(isAlone: () => boolean): void {
+    this.#isAlone = isAlone;
   }
 
   /** Makes the loop look at its concurrency now, not when the next job ends. BullMQ's own `resume` does the same. */
@@ -56,8 +62,9 @@ export class FetchWatchingWorker extends Worker {
     this.noteContact();
     if (wasIdle && this.#hasFetched) {
       this.#waitForMarker();
-      // Its work has begun. Three more answers of Redis would wake two processes while its first token is made.
-      await sleep(REST_MS);
+      // Its work has begun. Three more answers of Redis would wake two processes while its first token is made. Beside others that
+      // run there is no such quiet to keep, and more may be waiting.
+      if (this.#isAlone()) await sleep(REST_MS);
     }
     if (job === undefined) this.#nothingFetched?.();
     return job;

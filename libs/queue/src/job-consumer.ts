@@ -233,6 +233,7 @@ export class JobConsumer {
       this.#ledger.summon(null);
       this.#applyConcurrency();
     });
+    worker.letAloneRest(() => this.#running.size === 1);
     worker.on('completed', (job) => this.#release(job.id ?? ''));
     worker.on('failed', (job, error) => {
       this.#release(job?.id ?? '');

@@ -110,6 +110,24 @@ describe('refusals', () => {
     expect(next.admitted && next.rates.tokens.remaining).toBe(0);
   });
 
+  it('frees the place of a request when its tokens come, and of one that ends before any came', async () => {
+    const waiting = 'millrace:v1:{org%2Fmodel%3A1}:waiting';
+    const [quick, cancelled] = [
+      handleOf(await gate.decide(admissionRequest())),
+      handleOf(await gate.decide(admissionRequest())),
+    ];
+    expect(await redis.zcard(waiting)).toBe(2);
+    const started = quick.started();
+    quick.delivering();
+    await started;
+    expect(await redis.zrange(waiting, 0, -1)).toEqual([cancelled.requestId]);
+    void cancelled.started();
+    await cancelled.settle('cancelled', { promptTokens: 0, cachedTokens: 0, completionTokens: 0 });
+    expect(await redis.zcard(waiting)).toBe(0);
+    await quick.settle('completed', used);
+    expect(await redis.zcard('millrace:v1:{team-a}:leases')).toBe(0);
+  });
+
   it('consumes nothing of the tenant when the model refuses', async () => {
     const small = new AdmissionGate({ redis, clock, queuePlaces: 1 });
     const tenant = { requestsPerMinute: 5, tokensPerMinute: 5_000, concurrency: 5, credits: 'metered' as const };
