@@ -57,7 +57,7 @@ async function openReplaying(modelFile: string, fault: CaptureFault = {}) {
 }
 
 const openPlain = (modelFile: string): Promise<ModelRunner> =>
-  openModelRunner({ ...SIZE, modelFile, threads: 1, binding: 'c-api', kvMemory: 'device' });
+  openModelRunner({ ...SIZE, modelFile, threads: 1, binding: 'c-api', kvMemory: 'device', products: 'onnxruntime' });
 
 /** Rows that join and leave, so that every number of rows comes again and again, each time with other tokens and lengths. */
 const BATCHES = [1, 2, 3, 4, 2, 3, 1, 3, 2, 4, 1, 3, 3, 2, 1];

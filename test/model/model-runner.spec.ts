@@ -9,7 +9,7 @@ const BINDINGS = ['c-api', 'js-api'] as const;
 for (const name of FIXTURE_NAMES) {
   const fixture = fixtureModel(name);
   const open = (
-    change: Pick<OpenModelRunnerOptions, 'binding' | 'kvMemory'>,
+    change: Pick<OpenModelRunnerOptions, 'binding' | 'kvMemory' | 'products'>,
     slots: number,
     slotTokens: number,
     maxChunkTokens: number,
@@ -40,7 +40,9 @@ for (const name of FIXTURE_NAMES) {
     );
 
   it(`gives the same bits on ${name} through the C API and the JS API`, async () => {
-    const [cApi, jsApi] = await Promise.all(BINDINGS.map((binding) => open({ binding }, 2, 256, 32)));
+    const [cApi, jsApi] = await Promise.all(
+      BINDINGS.map((binding) => open({ binding, products: 'onnxruntime' }, 2, 256, 32)),
+    );
     const prompt = fixture.prompts.find(({ promptIds }) => promptIds.length > 40)!.promptIds;
     const [a, b] = [await generateAlone(cApi!, prompt, 16, 32), await generateAlone(jsApi!, prompt, 16, 32)];
     expect(a.tokens).toEqual(b.tokens);

@@ -33,6 +33,7 @@ export class ReplayingSession implements SessionBinding {
   readonly provider = 'cpu';
   readonly interruptAddress = null;
   readonly ownProducts = 0;
+  readonly ownAttention = 0;
   readonly runtimeVersion: string;
   readonly device: DeviceAccess;
   readonly #session: CApiSession;

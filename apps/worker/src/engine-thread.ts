@@ -32,11 +32,14 @@ const {
 } = workerData as EngineThreadData;
 /** What prompts and answers read in weights' files, tables of embeddings above all, is mostly read once. */
 const FILE_PAGES_MS = 10_000;
+/** 6 to 16 were worth about the same (decision 0040). */
+const AUTO_SPECULATION_TOKENS = 10;
 if (parentPort === null) throw new Error('engine-thread is the entry of a worker_thread; run main instead');
 
 // Before the session's threads are made, which inherit it.
 if (cpus !== null) runOnProcessors(cpus);
 const maxChunkTokens = prefillChunkTokens;
+const mostProposals = speculationTokens === 'auto' ? AUTO_SPECULATION_TOKENS : speculationTokens;
 const runner = await openModelRunner({
   modelFile,
   slots,
@@ -52,7 +55,8 @@ const runner = await openModelRunner({
   maxChunkTokens,
   prefillParts,
   // The last token and what is proposed behind it.
-  verifyTokens: speculationTokens === 0 ? 0 : 1 + speculationTokens,
+  verifyTokens: mostProposals === 0 ? 0 : 1 + mostProposals,
+  verifyInvariantly: speculationTokens === 'auto',
 });
 // A thread that crashes leaves its session behind, weights and all, unless it is freed here.
 process.on('exit', (code) => {
@@ -64,7 +68,7 @@ const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySi
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
-const proposer = speculationTokens === 0 ? undefined : new PromptLookupProposer(speculationTokens);
+const proposer = runner.verification == null ? undefined : new PromptLookupProposer(mostProposals);
 /** Tokens of small models come by tens in a millisecond, and each message wakes this process, an API replica and a client. */
 const publishIntervalMs = 1;
 const sizes = { kvTokens, decodeStretch, prefillChunkTokens, replayLimitTokens, publishIntervalMs };

@@ -55,8 +55,8 @@ export interface WorkerOptions {
   readonly decodeStretch: number;
   /** Parts in which a chunk of a prompt may be computed. */
   readonly prefillParts: number;
-  /** Most tokens proposed at a time for an answer that runs alone; 0 for none. */
-  readonly speculationTokens: number;
+  /** Most tokens proposed at a time for an answer that runs alone, 0 for none; `auto` for some where that changes no bit. */
+  readonly speculationTokens: number | 'auto';
   /** Delivered tokens of a resumed choice above which they are prefilled instead of decoded anew. */
   readonly replayLimitTokens: number;
   readonly providers: readonly ExecutionProvider[];

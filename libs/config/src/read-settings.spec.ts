@@ -31,7 +31,8 @@ describe('readSettings', () => {
   });
 
   it('proposes no tokens unless asked to, and no more than sixteen', () => {
-    expect(readSettings(WorkerSettings, {}).MILLRACE_SPECULATION_TOKENS).toBe(0);
+    expect(readSettings(WorkerSettings, {}).MILLRACE_SPECULATION_TOKENS).toBe('auto');
+    expect(readSettings(WorkerSettings, { MILLRACE_SPECULATION_TOKENS: '0' }).MILLRACE_SPECULATION_TOKENS).toBe(0);
     expect(readSettings(WorkerSettings, { MILLRACE_SPECULATION_TOKENS: '16' }).MILLRACE_SPECULATION_TOKENS).toBe(16);
     const attempt = () => readSettings(WorkerSettings, { MILLRACE_SPECULATION_TOKENS: '17' });
     expect(attempt).toThrow(/MILLRACE_SPECULATION_TOKENS is "17".*16/);

@@ -204,15 +204,20 @@ const workerSettings = z.object({
   /**
    * When a request goes on after its worker was lost, delivered tokens are computed anew one by one, so that the rest is
    * bit for bit what it would have been; more than this many per choice are computed like a prompt instead, which is
-   * quicker and may change the last bits.
+   * quicker and may change the last bits. Where a prompt has the bits of decode runs all are computed like one.
    */
   MILLRACE_REPLAY_TOKENS: z.coerce.number().int().min(0).max(1_048_576).default(16_384),
   /**
    * Most tokens that are proposed at a time for an answer that runs alone, from what stands in its prompt and in itself, and verified in one
-   * run, where that pays by measured times. Several tokens in one run have other last bits than one after the other, so answers may differ from
-   * those of decode runs, and what a worker that resumes one goes on with. 0 proposes none.
+   * run, where that pays by measured times. `auto` proposes up to 10 where several tokens in one run have the bits of one after the other. With a
+   * number they are proposed elsewhere too: answers may then differ from those of decode runs, and what a worker that resumes one goes on with.
+   * 0 proposes none.
    */
-  MILLRACE_SPECULATION_TOKENS: z.coerce.number().int().min(0).max(MOST_SPECULATION_TOKENS).default(0),
+  MILLRACE_SPECULATION_TOKENS: z
+    .union([z.literal('auto'), z.coerce.number().int().min(0).max(MOST_SPECULATION_TOKENS)], {
+      error: `must be auto, or a whole number from 0 to ${MOST_SPECULATION_TOKENS}`,
+    })
+    .default('auto'),
   /** Intra-op threads of ONNX Runtime, for each model; 0 takes the number of cores that the process may use. */
   MILLRACE_THREADS: z.coerce.number().int().min(0).max(1024).default(0),
   /** Processors on which forward passes run, as `0-3,8` (Linux): one worker per NUMA node, say. Any when unset. */

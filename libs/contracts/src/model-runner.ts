@@ -39,6 +39,13 @@ export interface RunnerDescription {
   readonly capturedRows: number;
   /** Products of a run that our own library computes, on the CPU; 0 where ONNX Runtime computes all. */
   readonly ownProducts: number;
+  /** Layers whose attention our own library computes, on the CPU. */
+  readonly ownAttention: number;
+  /**
+   * A token's logits, keys and values have the same bits in whatever run they are computed: a chunk of any length, a decode run of any rows, a
+   * verification. Where it is false, decode runs' bits differ from a prompt's.
+   */
+  readonly runInvariant: boolean;
   /** Why something else is used than the first choice: provider, binding, kind of cache, length of prompt runs. */
   readonly fallbacks: readonly string[];
 }
@@ -71,7 +78,7 @@ export interface Verification {
   readonly maxTokens: number;
   /**
    * Appends `tokenIds` [n ≤ maxTokens] to `slot`, which already holds `pastTokens` tokens, as `prefill` does; then the rows 0 … n−1 of `logits`
-   * belong to them, in order. Their bits are a prompt's, not those of decode runs.
+   * belong to them, in order. Their bits are a prompt's.
    */
   run(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
 }
@@ -84,7 +91,8 @@ export interface Verification {
  * undefined contents and throws. One call at a time. Runners that block their thread return nothing; others a promise.
  *
  * Exactness: a row's logits are bitwise the same whatever the other rows hold, and for any split of a prompt into chunks
- * of two or more tokens (a last chunk of one token takes attention's decode path and may differ in the last bits).
+ * of two or more tokens. A last chunk of one token takes attention's decode path and may differ in the last bits, unless the runner is
+ * invariant to runs (`RunnerDescription.runInvariant`): then all ways to compute a token give the same.
  */
 export interface ModelRunner {
   readonly description: RunnerDescription;

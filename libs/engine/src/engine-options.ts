@@ -10,7 +10,7 @@ export interface EngineOptions {
   readonly prefillChunkTokens: number;
   /**
    * Most tokens of a resumed choice that are decoded anew, which gives the same bits; more are prefilled, which is
-   * quicker and may differ in the last bits. 16,384 by default.
+   * quicker and may differ in the last bits. 16,384 by default; 0 on runners that are invariant to runs, whose prompts have the same bits.
    */
   readonly replayLimitTokens?: number;
   /**
@@ -34,7 +34,8 @@ export interface EngineOptions {
   readonly constraints?: TokenConstraints;
   /**
    * What it proposes for an answer that runs alone is verified, several tokens in one run, where the runner can (`verification`). The tokens then
-   * are those that a prompt's run of them gives, whose last bits differ from decode runs'. Without it none are.
+   * are those that a prompt's run of them gives, whose last bits differ from decode runs' unless the runner is invariant to runs. Without it
+   * none are.
    */
   readonly proposer?: TokenProposer | undefined;
 }

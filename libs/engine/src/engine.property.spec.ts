@@ -93,6 +93,7 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
     kvTokens: fc.option(fc.integer({ min: SLOT_TOKENS + KV_BLOCK_TOKENS, max: 2 * SLOT_TOKENS })),
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
+    runInvariant: fc.boolean(),
     verifyTokens: fc.constantFrom(0, 0, 2, 5, 12),
     candidates: fc.option(fc.constantFrom(1, 6, 12, VOCABULARY), { freq: 2 }),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
@@ -113,9 +114,14 @@ function withoutCounts({ finish, ...answer }: CollectedAnswer) {
   return { ...answer, finish: finish && { ...finish, cachedPromptTokens: 0 } };
 }
 
-async function solo(request: EngineRequest, slots: number, prefillChunkTokens: number): Promise<CollectedAnswers> {
+async function solo(
+  request: EngineRequest,
+  slots: number,
+  prefillChunkTokens: number,
+  runInvariant = false,
+): Promise<CollectedAnswers> {
   const engine = new Engine({
-    runner: new HistoryModelRunner({ slots, slotTokens: SLOT_TOKENS, vocabularySize: VOCABULARY }),
+    runner: new HistoryModelRunner({ slots, slotTokens: SLOT_TOKENS, vocabularySize: VOCABULARY, runInvariant }),
     tokenTable,
     prefillChunkTokens,
   });
@@ -131,7 +137,7 @@ describe('Engine under random load', () => {
     let [wholeRows, wholeOfSelected, selectedTokens] = [0, 0, 0];
     const property = fc.asyncProperty(scenario, async (drawn) => {
       const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
-      const { prefillParts, verifyTokens } = drawn;
+      const { prefillParts, verifyTokens, runInvariant } = drawn;
       // A device verifies nothing.
       const candidates = verifyTokens === 0 ? drawn.candidates : null;
       const runner = new HistoryModelRunner({
@@ -142,13 +148,17 @@ describe('Engine under random load', () => {
         vocabularySize: VOCABULARY,
         prefillParts,
         verifyTokens,
+        runInvariant,
         asynchronous,
         ...(candidates !== null && { hiddenLogits: { count: candidates } }),
       });
       const planned: PlannedRequest[] = plans.map((plan, index) => ({ ...plan, request: plan.make(`r${index}`) }));
       const alones = new Map<string, CollectedAnswers>();
       for (const { request } of planned)
-        alones.set(request.requestId, await solo({ ...request, whole: false }, slots, prefillChunkTokens));
+        alones.set(
+          request.requestId,
+          await solo({ ...request, whole: false }, slots, prefillChunkTokens, runInvariant),
+        );
       const aloneOf = (requestId: string, choice: number) => alones.get(requestId)!.answer(requestId, choice);
       const engine = new Engine({
         runner,

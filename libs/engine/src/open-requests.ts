@@ -45,6 +45,7 @@ export class OpenRequests {
   dropCancelled(): void {
     if (this.#cancelled.length === 0) return;
     for (const request of this.#cancelled.splice(0)) {
+      for (const sequence of request.sequences) this.#parts.prefixes.saveEnd(sequence);
       for (const sequence of this.#parts.scheduler.abort(request)) this.#publishFinish(sequence);
       this.#requests.delete(request.key);
     }
@@ -58,6 +59,7 @@ export class OpenRequests {
     for (const sequence of ended) {
       if (sequence.phase === 'finished') continue;
       this.#publishFinish(sequence);
+      this.#parts.prefixes.saveEnd(sequence);
       this.#parts.scheduler.finish(sequence);
       if (sequence.request.finished) this.#requests.delete(sequence.request.key);
     }

@@ -30,8 +30,9 @@ export class RequestIntake {
     if (failure !== null) return failure;
     const constraints = this.#constraintsOf(input);
     if (constraints !== null && 'code' in constraints) return constraints;
-    const limitTokens = input.resumeFast === true ? 0 : replayLimitTokens;
-    const request = new ActiveRequest(input, runner.slotTokens, texts, limitTokens, constraints);
+    const byPrefill = input.resumeFast === true || runner.description.runInvariant;
+    const limitTokens = byPrefill ? 0 : replayLimitTokens;
+    const request = new ActiveRequest(input, runner, texts, limitTokens, constraints);
     const misfit = request.resume();
     if (misfit === null) return request;
     for (const sequence of request.sequences) sequence.end();

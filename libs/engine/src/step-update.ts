@@ -61,7 +61,8 @@ export class StepUpdate {
     prefixes.save(sequence);
     if (request.cancelled || sequence.computedTokens < sequence.prefillTokenIds.length) return;
     let row = runs.logitsOf(0);
-    if (request.hasWaitingSiblings) {
+    // Of a choice that lost what it had, they are behind its answer.
+    if (request.hasWaitingSiblings && sequence.prefillTokenIds.length === request.promptLength) {
       request.promptLogits = row.whole().slice();
       row = wholeRow(request.promptLogits);
     }
@@ -74,14 +75,17 @@ export class StepUpdate {
     this.decodedTokens += rows.length;
     for (let row = 0; row < rows.length; row++) {
       rows[row].computedTokens += 1;
+      this.#parts.prefixes.saveAnswer(rows[row], 1);
       this.#advance(rows[row], this.#parts.runs.logitsOf(row));
     }
   }
 
   #verified({ sequence, proposals }: Work<'verify'>, runMs: number): void {
-    const { proposer, runs } = this.#parts;
+    const { prefixes, proposer, runs } = this.#parts;
     proposer?.verified(1 + proposals.length, sequence.computedTokens, runMs);
+    const before = sequence.computedTokens;
     this.decodedTokens += this.verified.take(sequence, proposals, (row) => this.#advance(sequence, runs.logitsOf(row)));
+    prefixes.saveAnswer(sequence, sequence.computedTokens - before);
   }
 
   #joined(siblings: readonly Sequence[]): void {

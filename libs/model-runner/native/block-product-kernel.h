@@ -1,6 +1,5 @@
-// A kernel out of the operations of one set of instructions. The file that includes this defines before:
+// Products out of the operations of one set of instructions. The file that includes this defines before:
 //   TARGET          the attribute of functions that use these instructions
-//   KERNEL, NAME    the ProductKernel and its name; runs_here() says whether the processor has the instructions
 //   Floats, Ints    LANES float32 or int32
 //   together(bits, rows)   vectors of outputs whose sums of a block fit into registers beside each other
 //   SUMS_IN_REGISTERS      1 where the sums of all blocks fit too, else they stay in the first cache
@@ -11,7 +10,6 @@
 
 #include "block-product.h"
 
-#define INLINE static inline __attribute__((always_inline))
 
 enum { VECTORS = PANEL / LANES };
 
@@ -131,5 +129,3 @@ static void multiply_panel(const Matrix* m, const uint8_t* packed, const Rows* x
     first += rows;
   }
 }
-
-const ProductKernel KERNEL = {NAME, runs_here, quantize_row, multiply_panel};

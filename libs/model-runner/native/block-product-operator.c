@@ -1,12 +1,10 @@
 // millrace.BlockProduct: y [..., outputs] = x [..., inputs] × weights, as an operator of ONNX Runtime. The weights are no input: they lie packed in
 // memory whose address is an attribute, so that ONNX Runtime neither copies nor packs them.
-#define _GNU_SOURCE
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
-#include "block-product.h"
-#include "ort.h"
+#include "kernels.h"
+#include "operators.h"
+#include "scratch.h"
 
 typedef struct {
   OrtApi api;
@@ -26,43 +24,12 @@ enum { MOST_DIMENSIONS = 8 };
 static void quantize_one(void* argument, size_t row) {
   Run* run = argument;
   const int64_t inputs = run->kernel->matrix.inputs;
-  product_kernel()->quantize_row(&run->rows, (int64_t)row, run->x + (int64_t)row * inputs, inputs);
+  kernels_here()->quantize_row(&run->rows, (int64_t)row, run->x + (int64_t)row * inputs, inputs);
 }
 
 static void multiply_one(void* argument, size_t panel) {
   Run* run = argument;
-  product_kernel()->multiply_panel(&run->kernel->matrix, run->kernel->packed, &run->rows, (int64_t)panel, run->y);
-}
-
-// Memory for rows in 8 bits. All products of the process share what runs before have left: a new block would come from the system each time, page
-// by page. As many are kept as models compute at once, beyond that others are allocated and freed.
-enum { SPARES = 4 };
-static void* spares[SPARES];
-
-// A block begins with its size, in a line of the processor's caches.
-enum { HEAD_BYTES = 64 };
-
-static uint8_t* take_memory(size_t bytes) {
-  for (int i = 0; i < SPARES; i++) {
-    size_t* spare = __atomic_exchange_n(&spares[i], NULL, __ATOMIC_ACQUIRE);
-    if (spare == NULL) continue;
-    if (*spare >= bytes) return (uint8_t*)spare + HEAD_BYTES;
-    free(spare);
-    break;
-  }
-  size_t* fresh = aligned_alloc(HEAD_BYTES, HEAD_BYTES + ((bytes + HEAD_BYTES - 1) & ~(size_t)(HEAD_BYTES - 1)));
-  if (fresh == NULL) return NULL;
-  *fresh = bytes;
-  return (uint8_t*)fresh + HEAD_BYTES;
-}
-
-static void give_back_memory(uint8_t* memory) {
-  void* block = memory - HEAD_BYTES;
-  for (int i = 0; i < SPARES; i++) {
-    void* none = NULL;
-    if (__atomic_compare_exchange_n(&spares[i], &none, block, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) return;
-  }
-  free(block);
+  kernels_here()->multiply_panel(&run->kernel->matrix, run->kernel->packed, &run->rows, (int64_t)panel, run->y);
 }
 
 static OrtStatus* compute(void* argument, OrtKernelContext* context) {
@@ -142,7 +109,7 @@ static int zero(const OrtCustomOp* op) { return (void)op, 0; }
 static int first_version(const OrtCustomOp* op) { return (void)op, 1; }
 static int last_version(const OrtCustomOp* op) { return (void)op, 0x7fffffff; }
 
-static const OrtCustomOp block_product = {
+const OrtCustomOp block_product_operator = {
     .version = API_VERSION,
     .name = name,
     .provider = provider,
@@ -163,31 +130,3 @@ static const OrtCustomOp block_product = {
     .first_version = first_version,
     .last_version = last_version,
 };
-
-// Makes the operator known to a session. Returns NULL, or an OrtStatus that the caller releases.
-EXPORT OrtStatus* millrace_register(OrtSessionOptions* options, OrtApi api) {
-  // One for the process, which lives as long as this library; losing a race leaves a few bytes.
-  static OrtCustomOpDomain* domain = NULL;
-  OrtCustomOpDomain* known = __atomic_load_n(&domain, __ATOMIC_ACQUIRE);
-  if (known == NULL) {
-    OrtStatus* failed = create_domain(api)("millrace", &known);
-    if (failed == NULL) failed = add_to_domain(api)(known, &block_product);
-    if (failed != NULL) return failed;
-    __atomic_store_n(&domain, known, __ATOMIC_RELEASE);
-  }
-  return add_domain(api)(options, known);
-}
-
-// SHA-256 of the sources that this was compiled from, in hexadecimal digits (build.sh).
-EXPORT const char* millrace_sources(void) { return SOURCES; }
-EXPORT int64_t millrace_packed_bytes(const Matrix* matrix) { return packed_bytes(matrix); }
-
-// Memory of zeros for packed matrices, from the system itself, so that huge pages fit in and all of it goes back. NULL where there is none.
-EXPORT void* millrace_allocate(size_t bytes) {
-  void* memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return NULL;
-  madvise(memory, bytes, MADV_HUGEPAGE);
-  return memory;
-}
-
-EXPORT void millrace_free(void* memory, size_t bytes) { munmap(memory, bytes); }

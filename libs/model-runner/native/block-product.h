@@ -41,20 +41,4 @@ typedef struct {
   int32_t* sums;
 } Rows;
 
-// What computes products: one for each set of instructions, all of them with the same bits (README.md) and from the same packed matrices.
-typedef struct {
-  const char* name;
-  // 1 where the processor has its instructions.
-  int (*runs_here)(void);
-  // Rounds row `row` of x [rows, inputs] into 8 bits.
-  void (*quantize_row)(const Rows* to, int64_t row, const float* x, int64_t inputs);
-  // y [rows, outputs] = rows × matrix, for the outputs of one panel.
-  void (*multiply_panel)(const Matrix* m, const uint8_t* packed, const Rows* rows, int64_t panel, float* y);
-} ProductKernel;
-
-extern const ProductKernel avx512_kernel, avx2_kernel, neon_kernel;
-
-// The kernel that computes all products of the process, or NULL where the processor has none of their instructions.
-const ProductKernel* product_kernel(void);
-
 #endif

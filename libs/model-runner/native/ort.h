@@ -17,7 +17,7 @@ typedef struct OrtShapeInferContext OrtShapeInferContext;
 typedef struct OrtCustomOpDomain OrtCustomOpDomain;
 typedef void* const* OrtApi;
 
-enum { FLOAT = 1, INVALID_ARGUMENT = 2 };
+enum { FLOAT = 1, INT32 = 6, INVALID_ARGUMENT = 2 };
 
 #define ORT_CALL(api, index, ...) (((OrtStatus * (*)(__VA_ARGS__))(api)[index]))
 #define create_status(api) ORT_CALL(api, 0, int code, const char* message)
@@ -27,7 +27,9 @@ enum { FLOAT = 1, INVALID_ARGUMENT = 2 };
 #define tensor_data(api) ORT_CALL(api, 51, OrtValue*, void** out)
 #define dimension_count(api) ORT_CALL(api, 61, const OrtTensorInfo*, size_t* out)
 #define dimensions(api) ORT_CALL(api, 62, const OrtTensorInfo*, int64_t*, size_t)
+#define element_count(api) ORT_CALL(api, 64, const OrtTensorInfo*, size_t* out)
 #define tensor_info(api) ORT_CALL(api, 65, const OrtValue*, OrtTensorInfo** out)
+#define float_attribute(api) ORT_CALL(api, 85, const OrtKernelInfo*, const char*, float* out)
 #define int_attribute(api) ORT_CALL(api, 86, const OrtKernelInfo*, const char*, int64_t* out)
 #define kernel_input(api) ORT_CALL(api, 90, const OrtKernelContext*, size_t, const OrtValue** out)
 #define kernel_output(api) ORT_CALL(api, 91, OrtKernelContext*, size_t, const int64_t*, size_t, OrtValue** out)

@@ -63,6 +63,11 @@ export interface OpenModelRunnerOptions {
    */
   verifyTokens?: number;
   /**
+   * They are verified only where that gives the bits of decode runs (`RunnerDescription.runInvariant`), and nothing is said where it does not;
+   * false by default.
+   */
+  verifyInvariantly?: boolean;
+  /**
    * Decode runs of up to so many rows are captured as CUDA graphs when the model is opened, and replayed (decision 0041); none by default. Where
    * they can not be, or give something else than plain runs, runs are plain. The first provider must be cuda; or cpu with `kvMemory: 'device'`,
    * where the same inputs at fixed addresses go through plain runs, for tests.
@@ -113,7 +118,8 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     fallbacks.push(reason);
     options.onFallback?.(reason);
   };
-  const noVerification = (reason: string) => onFallback(`several tokens are not verified at a time: ${reason}`);
+  const noVerification = (reason: string) =>
+    options.verifyInvariantly === true ? undefined : onFallback(`several tokens are not verified at a time: ${reason}`);
   if (typeof counting === 'string') noVerification(counting);
   const mayVerify = typeof counting !== 'string' && verifyTokens > 0;
   const modelOf = async ({ edits }: ModelSignature): Promise<OpenSessionOptions['model']> =>
@@ -183,7 +189,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   if (onDevice !== null) return open(onDevice);
   const onCpu = { ...session, providers: session.providers.slice(beforeCpu) };
   const mayOwn = options.products !== 'onnxruntime' && session.binding !== 'js-api';
-  const own = mayOwn ? await withProducts(session.model) : null;
+  const own = mayOwn ? await withProducts(session.model, signature.headSize) : null;
   if (own === null) return openOnCpu(onCpu);
   try {
     return await openOnCpu({ ...onCpu, model: own });

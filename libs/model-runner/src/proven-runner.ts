@@ -13,6 +13,7 @@ import { DeviceKvCache } from './runners/device-kv-cache.ts';
 import { HostKvCache } from './runners/host-kv-cache.ts';
 import type { InPlaceCache } from './runners/in-place-cache.ts';
 import { InPlaceRunner } from './runners/in-place-runner.ts';
+import { INVARIANCE_TEST_SIZE, runsAgree } from './runners/invariance-self-test.ts';
 import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run.ts';
 import { selectionProblem } from './runners/selection-self-test.ts';
 import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
@@ -45,9 +46,10 @@ export async function provenRunner(
       modelFile,
       'it is in half precision, which the binding js-api can not carry; choose c-api.',
     );
+  const copying = options.verifyInvariantly === true ? { ...options, verifyTokens: 0 } : options;
   if (!signature.sharesCache) {
     const growingProblem = await growingCacheProblem(binding, signature);
-    if (growingProblem === null) return new CopyingRunner(binding, signature, size, options);
+    if (growingProblem === null) return new CopyingRunner(binding, signature, size, copying);
     throw new ModelLoadError(
       modelFile,
       `it cannot go on from its own cache: ${growingProblem}. Export it with GroupQueryAttention, or in another precision.`,
@@ -75,13 +77,21 @@ export async function provenRunner(
       options.onFallback(`prompts are computed in runs of ${length} tokens, this device gets longer ones wrong`);
     return length;
   };
+  /** Another's attention sums a query's keys in other orders, alone and among others. */
+  const isRunInvariant = async (): Promise<boolean> => {
+    if (onDevice || binding.ownAttention < signature.layers) return false;
+    const cache = new HostKvCache(binding, signature, INVARIANCE_TEST_SIZE);
+    return await runsAgree(binding, signature, cache).catch(firstPassFailed);
+  };
   try {
     const problem = await onCacheOf(SHARING_TEST_SIZE, (cache) => sharingProblem(binding, signature, cache));
     if (problem === null) {
       const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
       const cache = cacheOf(size, device);
       const keepsLogits = cache.memory === 'device' && KEEPS_LOGITS[binding.provider] && !signature.rowsRunAlone;
-      const runnerSize = { ...options, ...size, maxRunTokens, capturedRows: 0 };
+      const runInvariant = await isRunInvariant();
+      const verifyTokens = options.verifyInvariantly === true && !runInvariant ? 0 : options.verifyTokens;
+      const runnerSize = { ...options, ...size, verifyTokens, maxRunTokens, runInvariant, capturedRows: 0 };
       const runner = new InPlaceRunner(binding, signature, cache, {
         ...runnerSize,
         keepsLogits,
@@ -95,7 +105,7 @@ export async function provenRunner(
       return new InPlaceRunner(binding, signature, cache, runnerSize);
     }
     options.onFallback(`the copying cache is used, past and present cannot share memory: ${problem}`);
-    return new CopyingRunner(binding, signature, size, options);
+    return new CopyingRunner(binding, signature, size, copying);
   } catch (cause) {
     if (!(cause instanceof DeviceMemoryError)) throw cause;
     throw new ModelLoadError(

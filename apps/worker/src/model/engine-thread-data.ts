@@ -17,7 +17,7 @@ export interface EngineThreadData {
   /** Parts in which a chunk of a prompt may be computed; 0 for as many as suit the model, 1 for whole ones. */
   readonly prefillParts: number;
   /** Most tokens proposed at a time for an answer that runs alone; 0 for none. */
-  readonly speculationTokens: number;
+  readonly speculationTokens: number | 'auto';
   readonly replayLimitTokens: number;
   readonly threads: number;
   /** Processors on which the thread and those of its forward passes run; any when null. */

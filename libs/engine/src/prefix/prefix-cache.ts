@@ -2,27 +2,30 @@ import { KV_BLOCK_TOKENS, type ModelRunner } from '#contracts/ports';
 import type { Sequence } from '../sequences/sequence.ts';
 import { PrefixTree } from './prefix-tree.ts';
 
-/**
- * A prefill of one token takes attention's decode path, so at least so many tokens of every prompt are computed. The last
- * one has to be anyway: its logits choose the first token.
- */
-const LEAST_COMPUTED_TOKENS = 2;
+/** The last token of every prompt is computed: its logits choose the first token. */
+const LEAST_COMPUTED_TOKENS = 1;
+/** The same where a prefill of one token takes attention's decode path, and with it other bits. */
+const LEAST_COMPUTED_AS_PROMPT = 2;
 
 /**
- * Keeps what prefill computed beyond its sequence's end, and spares later prompts of the same scope the beginning that they
+ * Keeps what was computed beyond its sequence's end, and spares later prompts of the same scope the beginning that they
  * share. A hit changes no bit: a position's keys and values depend on the tokens before it only, however they were cut into
- * chunks, and nothing is kept of what decode runs computed, whose last bits differ. So the answer in a chat's next prompt is
- * prefilled once.
+ * chunks. What decode runs computed is kept where it has the same bits (`runInvariant`), so that a chat's next prompt goes on behind the
+ * answer; elsewhere the answer in it is prefilled once.
  */
 export class PrefixCache {
   readonly #runner: ModelRunner;
   readonly #tree: PrefixTree;
+  readonly #keepsAnswers: boolean;
+  readonly #leastComputedTokens: number;
   #queriedTokens = 0;
   #hitTokens = 0;
 
   constructor(runner: ModelRunner) {
     this.#runner = runner;
     this.#tree = new PrefixTree(runner.blocks, KV_BLOCK_TOKENS);
+    this.#keepsAnswers = runner.description.runInvariant;
+    this.#leastComputedTokens = this.#keepsAnswers ? LEAST_COMPUTED_TOKENS : LEAST_COMPUTED_AS_PROMPT;
   }
 
   /** Prompt tokens that were looked for, since the start. */
@@ -49,7 +52,7 @@ export class PrefixCache {
     const { prefillTokenIds, slot } = sequence;
     this.#queriedTokens += prefillTokenIds.length;
     if (this.#runner.blocks === 0) return;
-    const limit = prefillTokenIds.length - LEAST_COMPUTED_TOKENS;
+    const limit = prefillTokenIds.length - this.#leastComputedTokens;
     let loaded = 0;
     for (const { block, tokens } of this.#tree.find(scopeOf(sequence), prefillTokenIds, limit)) {
       this.#runner.loadBlock(block, slot, loaded, tokens);
@@ -61,17 +64,38 @@ export class PrefixCache {
 
   /** Keeps what is computed of a sequence's prompt: whole blocks, and what is behind them when nothing follows. */
   save(sequence: Sequence): void {
-    const { prefillTokenIds, computedTokens, prefilling, slot } = sequence;
-    if (this.#runner.blocks === 0 || prefillTokenIds.length < LEAST_COMPUTED_TOKENS) return;
+    const { prefillTokenIds, computedTokens, prefilling } = sequence;
+    if (this.#runner.blocks === 0 || prefillTokenIds.length < this.#leastComputedTokens) return;
     const tokens = prefilling ? computedTokens - (computedTokens % KV_BLOCK_TOKENS) : computedTokens;
-    this.#tree.extend(scopeOf(sequence), prefillTokenIds, tokens, (block, fromToken, count) => {
-      this.#runner.saveBlock(slot, fromToken, block, count);
+    this.#extend(sequence, prefillTokenIds, tokens);
+  }
+
+  /** Keeps a block of a row's answer when the last `newTokens` that were computed made it whole. */
+  saveAnswer(sequence: Sequence, newTokens: number): void {
+    const { computedTokens } = sequence;
+    const behindBlocks = computedTokens % KV_BLOCK_TOKENS;
+    if (behindBlocks < newTokens) this.#saveRow(sequence, computedTokens - behindBlocks);
+  }
+
+  /** Keeps all of a row, which comes to its end. */
+  saveEnd(sequence: Sequence): void {
+    this.#saveRow(sequence, sequence.computedTokens);
+  }
+
+  #saveRow(sequence: Sequence, tokens: number): void {
+    if (!this.#keepsAnswers || this.#runner.blocks === 0 || sequence.phase !== 'decode') return;
+    this.#extend(sequence, sequence.tokenIds(), tokens);
+  }
+
+  #extend(sequence: Sequence, tokenIds: Int32Array, tokens: number): void {
+    this.#tree.extend(scopeOf(sequence), tokenIds, tokens, (block, fromToken, count) => {
+      this.#runner.saveBlock(sequence.slot, fromToken, block, count);
     });
   }
 
-  /** Gives up what begins like this sequence's prompt: something is wrong with it. */
+  /** Gives up what begins like this sequence: something is wrong with it. */
   forget(sequence: Sequence): void {
-    this.#tree.forget(scopeOf(sequence), sequence.prefillTokenIds);
+    this.#tree.forget(scopeOf(sequence), sequence.tokenIds());
   }
 }
 

@@ -66,7 +66,7 @@ class Seating {
   submit(request: EngineRequest): void {
     const tenantId = request.tenantId ?? '';
     this.open.set(tenantId, (this.open.get(tenantId) ?? 0) + 1);
-    this.scheduler.add(new ActiveRequest(request, SLOT_TOKENS, this.#texts, 0));
+    this.scheduler.add(new ActiveRequest(request, new HistoryModelRunner({ slotTokens: SLOT_TOKENS }), this.#texts, 0));
   }
 
   /** One run. @returns seats of each tenant during it */

@@ -1,3 +1,4 @@
+import type { ModelRunner } from '#contracts';
 import type { TokenConstraint } from '../constraints/token-constraint.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import type { TokenTexts } from '../text/token-texts.ts';
@@ -21,18 +22,22 @@ export class ActiveRequest {
   /** The prompt is computed once for all choices; false when each prefills what was delivered of it as well. */
   readonly sharesPrompt: boolean;
 
+  /** Prefill gives the bits of decode runs. */
+  readonly runInvariant: boolean;
+
   /**
    * @param replayLimitTokens delivered tokens of one choice above which they are prefilled instead of decoded anew
    * @param constraints one per choice; null for free text
    */
   constructor(
     input: EngineRequest,
-    slotTokens: number,
+    { slotTokens, description }: Pick<ModelRunner, 'slotTokens' | 'description'>,
     texts: TokenTexts,
     replayLimitTokens: number,
     constraints: readonly TokenConstraint[] | null = null,
   ) {
     this.input = input;
+    this.runInvariant = description.runInvariant;
     this.stopTokenIds = new Set(input.stop.tokenIds);
     this.maxTokens = Math.min(input.stop.maxTokens, slotTokens - input.promptTokenIds.length);
     const resume = input.resume ?? [];

@@ -28,14 +28,14 @@ export interface ChunkInParts {
  * Token state of one choice of a request. Its tokens are the prompt's and those generated so far; `computedTokens` of
  * them have keys and values. Usually only the last one has not. In a sequence that was resumed the computed ones are
  * behind and catch up: by decode runs, which give the bits that the first attempt had, or, when `prefillTokenIds` holds
- * the delivered tokens too, by prefill.
+ * the delivered tokens too, by prefill, whose bits are the same on a runner that is invariant to runs.
  */
 export class Sequence implements SlotOccupant {
   readonly request: ActiveRequest;
   readonly choice: number;
   readonly penalties: TokenPenalties | null;
-  /** What prefill computes: the prompt, or the prompt and what was delivered before. */
-  readonly prefillTokenIds: Int32Array;
+  /** What prefill computes: the prompt, or the prompt and what was delivered or lost before. */
+  prefillTokenIds: Int32Array;
   /** What it may still say; null for free text. */
   readonly constraint: TokenConstraint | null;
   phase: SequencePhase = 'waiting';
@@ -110,6 +110,7 @@ export class Sequence implements SlotOccupant {
   preempt(): void {
     this.beginAgain();
     this.#preempted = true;
+    if (this.request.runInvariant) this.prefillTokenIds = this.tokenIds();
     this.phase = 'waiting';
   }
 
@@ -141,6 +142,11 @@ export class Sequence implements SlotOccupant {
   /** The token that the next decode run computes. */
   get nextInputTokenId(): number {
     return this.#answerTokenIds[this.computedTokens - this.request.promptLength] ?? -1;
+  }
+
+  /** The prompt's and the answer's, so far. */
+  tokenIds(): Int32Array {
+    return Int32Array.from([...this.request.input.promptTokenIds, ...this.#answerTokenIds]);
   }
 
   /** Of the answer, so far. */

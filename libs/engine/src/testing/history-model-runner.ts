@@ -19,33 +19,38 @@ export interface HistoryModelRunnerOptions {
   readonly prefillParts?: number;
   /** Most tokens that it verifies at a time; 0, the default, for none. */
   readonly verifyTokens?: number;
+  /** One token takes the path of several; false by default. */
+  readonly runInvariant?: boolean;
   /** Logits are kept as a device keeps them; in `logits` by default. */
   readonly hiddenLogits?: HiddenLogitsOptions;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
 }
 
+const DESCRIPTION = {
+  provider: 'cpu',
+  binding: 'js-api',
+  kvCache: 'in-place',
+  runtimeVersion: 'test',
+  kvType: 'float32',
+  kvMemory: 'host',
+  fallbacks: [],
+  kvBytes: 0,
+  parkingBytes: 0,
+  blockBytes: 0,
+  capturedRows: 0,
+  ownProducts: 0,
+  ownAttention: 0,
+} as const;
+
 /**
  * A deterministic runner in memory for tests. A slot's cache is the history of its tokens, and logits are a hash of the
  * slot's whole history: a wrong slot move, a stale token or a wrong past length gives other tokens. Like real attention
- * it takes another path for one token than for several, so a prompt that is cut differently gives other tokens too. Verified tokens take the
+ * it takes another path for one token than for several, so a prompt that is cut differently gives other tokens too, unless it is to be invariant to runs. Verified tokens take the
  * path of decode runs, so that answers are the same with them and without.
  */
 export class HistoryModelRunner implements ModelRunner {
-  readonly description: RunnerDescription = {
-    provider: 'cpu',
-    binding: 'js-api',
-    kvCache: 'in-place',
-    runtimeVersion: 'test',
-    kvType: 'float32',
-    kvMemory: 'host',
-    fallbacks: [],
-    kvBytes: 0,
-    parkingBytes: 0,
-    blockBytes: 0,
-    capturedRows: 0,
-    ownProducts: 0,
-  };
+  readonly description: RunnerDescription;
   readonly shape: DecoderShape;
   readonly slots: number;
   readonly parkingSlots: number;
@@ -78,6 +83,7 @@ export class HistoryModelRunner implements ModelRunner {
   closed = false;
 
   constructor(options: HistoryModelRunnerOptions = {}) {
+    this.description = { ...DESCRIPTION, runInvariant: options.runInvariant === true };
     const { slots = 4, parkingSlots = 0, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
     this.blocks = options.blocks ?? 0;
     this.#blocks = Array.from({ length: this.blocks }, () => []);
@@ -220,7 +226,11 @@ export class HistoryModelRunner implements ModelRunner {
     if (pastTokens >= this.slotTokens) throw new Error(`slot ${slot} is full with ${pastTokens} tokens`);
     history.length = pastTokens;
     const previous = pastTokens === 0 ? 0x9e3779b9 : history[pastTokens - 1];
-    history.push(mix(previous ^ Math.imul(token + 1, 0x85ebca6b) ^ (oneTokenPath ? 0x5bd1e995 : 0)));
+    history.push(
+      mix(
+        previous ^ Math.imul(token + 1, 0x85ebca6b) ^ (oneTokenPath && !this.description.runInvariant ? 0x5bd1e995 : 0),
+      ),
+    );
     this.#touch(slot);
   }
 

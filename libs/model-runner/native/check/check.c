@@ -7,11 +7,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "../block-product.h"
+#include "../kernels.h"
 
 void millrace_pack(const Matrix*, int, int64_t, int64_t, int64_t, const uint8_t*, const uint8_t*, const uint8_t*, uint8_t*);
 const char* millrace_kernel_name(int);
 int millrace_use_kernel(const char*);
+int check_attention(const char* name, int cases);
 
 static uint32_t state;
 static uint32_t below(uint32_t limit) { return state = state * 1664525u + 1013904223u, (uint32_t)(((uint64_t)state * limit) >> 32); }
@@ -98,7 +99,7 @@ static Rows rounded(const Case* c) {
 static void free_rows(Rows* rows) { free(rows->quanta), free(rows->scales), free(rows->sums); }
 
 static void compute(const Case* c, const Rows* rows, float* y) {
-  const ProductKernel* kernel = product_kernel();
+  const Kernels* kernel = kernels_here();
   for (int64_t row = 0; row < c->rows; row++) kernel->quantize_row(rows, row, c->x + row * c->matrix.inputs, c->matrix.inputs);
   for (int64_t panel = 0; panel < panels_of(&c->matrix); panel++) kernel->multiply_panel(&c->matrix, c->packed, rows, panel, y);
 }
@@ -166,7 +167,7 @@ int main(int count, char** arguments) {
     }
     ran += 1;
     if (count > 1 && strcmp(arguments[1], "speed") == 0) speed(name);
-    else failures += check(name, 1200);
+    else failures += check(name, 1200) + check_attention(name, 300);
   }
   return failures > 0 || ran == 0;
 }

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs check.c for this machine and, where the cross-compiler and qemu are installed, for arm64: native/check/check.sh [speed]
+# Runs what is here for this machine and, where the cross-compiler and qemu are installed, for arm64: native/check/check.sh [speed]
 # Kernels of other machines are told as not compared, never as right.
 set -eu
 cd "$(dirname "$0")/.."
 to=$(mktemp -d)
 trap 'rm -rf "$to"' EXIT
-compile() { "$1" -std=gnu17 -O3 -Wall -Wextra -Werror -ffp-contract=off '-DSOURCES="check"' $2 -o "$to/check" check/check.c ./*.c -lm; }
+compile() { "$1" -std=gnu17 -O3 -Wall -Wextra -Werror -ffp-contract=off '-DSOURCES="check"' $2 -o "$to/check" check/*.c ./*.c -lm; }
 compile "${CC:-cc}" ''
 "$to/check" "$@"
 if [ "$(uname -m)" = aarch64 ]; then exit 0; fi

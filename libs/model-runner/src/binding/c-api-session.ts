@@ -3,7 +3,6 @@ import { bytesPerElement, type DeviceType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { created, type Handle, type OrtApi, ortApi } from '../ort/ort-api.ts';
 import { isInterruption } from '../ort/ort-status-error.ts';
-import type { PackedProducts } from '../products/packed-products.ts';
 import { ProviderUnavailableError } from '../provider-unavailable-error.ts';
 import { RunFailedError } from '../run-failed-error.ts';
 import { RunInterruptedError } from '../run-interrupted-error.ts';
@@ -14,6 +13,7 @@ import { NativeStrings } from './native-strings.ts';
 import type {
   BoundRun,
   BoundTensor,
+  ChangedModel,
   DeviceAccess,
   DeviceBuffer,
   SessionBinding,
@@ -72,7 +72,7 @@ export class CApiSession implements SessionBinding, DeviceAccess {
       api.releaseEnv(this.#env);
       throw error;
     }
-    productsOf(options.model)?.retain();
+    changesOf(options.model)?.products?.retain();
     this.#hostInfo = created((out) => api.createCpuMemoryInfo(0, 0, out));
     this.#interruptedWith = interruptedWith;
     this.#runOptions =
@@ -88,7 +88,11 @@ export class CApiSession implements SessionBinding, DeviceAccess {
   }
 
   get ownProducts(): number {
-    return productsOf(this.#options.model)?.count ?? 0;
+    return changesOf(this.#options.model)?.products?.count ?? 0;
+  }
+
+  get ownAttention(): number {
+    return changesOf(this.#options.model)?.attentionLayers ?? 0;
   }
 
   get device(): DeviceAccess {
@@ -189,14 +193,14 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     this.#api.releaseMemoryInfo(this.#hostInfo);
     this.#api.releaseSession(this.#session);
     this.#api.releaseEnv(this.#env);
-    productsOf(this.#options.model)?.release();
+    changesOf(this.#options.model)?.products?.release();
     if (this.#interruptedWith === null) spareRunOptions.push(this.#runOptions);
   }
 }
 
-/** Of a model whose graph leaves products to our library. */
-function productsOf(model: SessionOptions['model']): PackedProducts | undefined {
-  return typeof model === 'string' || model instanceof Uint8Array ? undefined : model.products;
+/** Null for a model that is as its file. */
+function changesOf(model: SessionOptions['model']): ChangedModel | null {
+  return typeof model === 'string' || model instanceof Uint8Array ? null : model;
 }
 
 /** @throws ProviderUnavailableError, ModelLoadError */
@@ -211,7 +215,7 @@ function openSession(api: OrtApi, env: Handle, options: SessionOptions): Handle 
       api.addSessionConfigEntry(sessionOptions, key, value);
     if (profilePrefix !== undefined) api.enableProfiling(sessionOptions, profilePrefix);
     appendProvider(api, sessionOptions, provider, capturesGraphs);
-    productsOf(model)?.register(sessionOptions, api);
+    changesOf(model)?.products?.register(sessionOptions, api);
     if (typeof model === 'string') return created((out) => api.createSession(env, model, sessionOptions, out));
     const bytes = model instanceof Uint8Array ? model : model.bytes;
     return created((out) => api.createSessionFromArray(env, bytes, bytes.byteLength, sessionOptions, out));

@@ -15,6 +15,7 @@ export class JsApiSession implements SessionBinding {
   readonly device = null;
   readonly interruptAddress = null;
   readonly ownProducts = 0;
+  readonly ownAttention = 0;
   readonly runtimeVersion: string;
   readonly #session: InferenceSession;
   readonly #options: SessionOptions;

@@ -39,6 +39,8 @@ export interface SessionBinding {
   readonly interruptAddress: bigint | null;
   /** Products of the model that our own library computes. */
   readonly ownProducts: number;
+  /** Layers whose attention our own library computes. */
+  readonly ownAttention: number;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
   /**
    * An empty run: every input and output must be set before it is run.
@@ -67,6 +69,8 @@ export interface ChangedModel {
   readonly bytes: Uint8Array;
   /** The weights of products that its graph leaves to our library; a session retains them. */
   readonly products?: PackedProducts;
+  /** Layers whose attention its graph leaves to our library. */
+  readonly attentionLayers?: number;
 }
 
 export interface SessionOptions {

@@ -50,6 +50,10 @@ export class PartedSession implements SessionBinding {
     return this.#first.ownProducts;
   }
 
+  get ownAttention(): number {
+    return this.#first.ownAttention;
+  }
+
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
     return this.#first.tensor(data, dims);
   }

@@ -1,6 +1,7 @@
 import type { onnx } from 'onnx-proto';
 import { type Graph, integerAttribute, type Node } from '../signature/value-info.ts';
 import { Constants, FLOAT16, type Initializer, type QuantaSource, type ScaleSource, UINT8 } from './constant-source.ts';
+import type { OwnNode } from './own-node.ts';
 import type { MatrixForm } from './product-library.ts';
 
 /** Weights that share a scale in the library. */
@@ -61,4 +62,23 @@ function holds(tensor: Initializer, bytes: number): boolean {
 
 function elements({ dims }: onnx.ITensorProto): number {
   return (dims ?? []).reduce<number>((product, size) => product * Number(size), 1);
+}
+
+/** The library's operator in its place, with the weights packed at `address`. */
+export function ownProduct({ node, form }: BlockProductNode, address: bigint): OwnNode {
+  return {
+    node,
+    opType: 'BlockProduct',
+    input: (node.input ?? []).slice(0, 1),
+    integers: {
+      // Addresses of processes are below 2^53.
+      address: Number(address),
+      K: form.inputs,
+      N: form.outputs,
+      bits: form.bits,
+      spread: Number(form.spread),
+      half_scales: Number(form.halfScales),
+      zero_points: Number(form.zeroPoints),
+    },
+  };
 }

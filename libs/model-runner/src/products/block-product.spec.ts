@@ -227,7 +227,7 @@ function run(model: SessionOptions['model'], { inputs, outputs }: Case, x: Float
 }
 
 async function runOwn(one: Case, model: Uint8Array, x: Float32Array, threads?: number): Promise<Float32Array> {
-  const own = await withProducts({ file: 'model.onnx', bytes: model });
+  const own = await withProducts({ file: 'model.onnx', bytes: model }, 64);
   if (own === null) throw new Error('the product is not ours');
   try {
     return run(own, one, x, threads);
@@ -334,11 +334,11 @@ describe.runIf(KERNELS.length > 0)('products of the library', () => {
     ],
   ])('leave a product with %s to ONNX Runtime', async (_, change) => {
     expect(
-      await withProducts({ file: 'model.onnx', bytes: changed(() => {}) }).then(
+      await withProducts({ file: 'model.onnx', bytes: changed(() => {}) }, 64).then(
         (own) => own?.products.release() ?? own,
       ),
     ).not.toBeNull();
-    expect(await withProducts({ file: 'model.onnx', bytes: changed(change) })).toBeNull();
+    expect(await withProducts({ file: 'model.onnx', bytes: changed(change) }, 64)).toBeNull();
   });
 
   it('name the file whose weights end too early', async () => {
@@ -353,7 +353,7 @@ describe.runIf(KERNELS.length > 0)('products of the library', () => {
         { key: 'offset', value: '1000000' },
       ];
     });
-    await expect(withProducts({ file: fileURLToPath(import.meta.url), bytes })).rejects.toThrow(
+    await expect(withProducts({ file: fileURLToPath(import.meta.url), bytes }, 64)).rejects.toThrow(
       /its weights can not be packed: block-product\.spec\.ts ends within stored/,
     );
   });

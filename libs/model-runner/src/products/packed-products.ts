@@ -37,7 +37,8 @@ export class PackedProducts {
     modelFile: string,
     nodes: readonly BlockProductNode[],
   ): Promise<PackedProducts> {
-    let bytes = 0n;
+    // The system maps no memory of no bytes.
+    let bytes = nodes.length === 0 ? ALIGNMENT : 0n;
     const offsets = nodes.map(({ form }) => {
       const at = bytes;
       bytes += ((library.packedBytes(formWords(form)) + ALIGNMENT - 1n) / ALIGNMENT) * ALIGNMENT;

@@ -6,26 +6,33 @@ import { encodedField, protoFields } from '../edits/proto-fields.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { inputsOf, outputsOf } from '../parts/layer-cuts.ts';
 import { MOST_BYTES_CHANGED } from '../signature/inspect-model.ts';
-import type { Graph, Node } from '../signature/value-info.ts';
-import { type BlockProductNode, blockProductNodes } from './block-product-nodes.ts';
+import type { Graph } from '../signature/value-info.ts';
+import { attentionNodes, ownAttention } from './attention-nodes.ts';
+import { blockProductNodes, ownProduct } from './block-product-nodes.ts';
+import { DOMAIN, encodedNode, type OwnNode } from './own-node.ts';
 import { PackedProducts } from './packed-products.ts';
-import { type MatrixForm, productLibrary } from './product-library.ts';
+import { productLibrary } from './product-library.ts';
 
-const { AttributeProto, GraphProto, NodeProto, OperatorSetIdProto, TensorProto } = onnxProto.onnx;
-const DOMAIN = 'millrace';
+const { GraphProto, NodeProto, OperatorSetIdProto, TensorProto } = onnxProto.onnx;
 
-/** A model with the library's products, whose weights are packed: for who releases `products` when sessions have it. */
+/** A model with the library's operators, whose weights are packed: for who releases `products` when sessions have it. */
 export interface ModelWithProducts extends ChangedModel {
   readonly products: PackedProducts;
+  /** Layers whose attention is the library's. */
+  readonly attentionLayers: number;
 }
 
 /**
- * The model with the library's products in the place of those MatMulNBits nodes that it can compute. What is changed is written anew,
+ * The model with the library's operators in the place of those MatMulNBits and GroupQueryAttention nodes that it can compute. What is changed is written anew,
  * everything else is copied byte by byte; what nobody reads any more is left out.
+ * @param headSize values of a head of keys
  * @returns null where it stays as it is: there is no library here, or no such node
  * @throws ModelLoadError
  */
-export async function withProducts(model: SessionOptions['model']): Promise<ModelWithProducts | null> {
+export async function withProducts(
+  model: SessionOptions['model'],
+  headSize: number,
+): Promise<ModelWithProducts | null> {
   const library = productLibrary();
   if (typeof library === 'string' || model instanceof Uint8Array) return null;
   if (typeof model === 'string' && (await stat(model)).size > MOST_BYTES_CHANGED) return null;
@@ -35,69 +42,44 @@ export async function withProducts(model: SessionOptions['model']): Promise<Mode
   const graphBytes = bytes.subarray(graphField.valueStart, graphField.end);
   const graph = GraphProto.decode(graphBytes);
   const nodes = blockProductNodes(graph);
-  if (nodes.length === 0) return null;
+  const attention = attentionNodes(graph, headSize);
+  if (nodes.length === 0 && attention.length === 0) return null;
   const products = await PackedProducts.pack(library, file, nodes).catch((cause: unknown) => {
     throw new ModelLoadError(file, `its weights can not be packed: ${(cause as Error).message}.`, { cause });
   });
+  const own = [
+    ...Array.from(products.nodes, (product) => ownProduct(product, products.address(product))),
+    ...attention.map(ownAttention),
+  ];
   const parts = [...protoFields(bytes)].flatMap(({ number, start, end }) =>
-    number === GRAPH ? encodedField(GRAPH, changedGraph(graphBytes, graph, products)) : [bytes.subarray(start, end)],
+    number === GRAPH ? encodedField(GRAPH, changedGraph(graphBytes, graph, own)) : [bytes.subarray(start, end)],
   );
   parts.push(...encodedField(OPSET_IMPORT, OperatorSetIdProto.encode({ domain: DOMAIN, version: 1 }).finish()));
-  return { file, bytes: Buffer.concat(parts), products };
+  return { file, bytes: Buffer.concat(parts), products, attentionLayers: attention.length };
 }
 
-function changedGraph(bytes: Uint8Array, graph: Graph, products: PackedProducts): Uint8Array {
-  const replaced = new Map([...products.nodes].map((product) => [product.node.output?.[0] ?? '', product]));
-  const read = namesRead(graph, (node) => replaced.has(node.output?.[0] ?? ''));
+function changedGraph(bytes: Uint8Array, graph: Graph, own: readonly OwnNode[]): Uint8Array {
+  const replaced = new Map(own.map((one) => [one.node.output?.[0] ?? '', one]));
+  const read = namesRead(graph, replaced);
   const parts: Uint8Array[] = [];
   for (const { number, start, valueStart, end } of protoFields(bytes)) {
     const value = bytes.subarray(valueStart, end);
     if (number === INITIALIZER && !read.has(TensorProto.decode(value).name ?? '')) continue;
     const outputs = number === NODE ? outputsOf(NodeProto.decode(value)) : [];
     if (number === NODE && !outputs.some((name) => read.has(name))) continue;
-    const product = replaced.get(outputs[0] ?? '');
-    if (product === undefined) parts.push(bytes.subarray(start, end));
-    else parts.push(...encodedField(NODE, productNode(product, products.address(product))));
+    const ownNode = replaced.get(outputs[0] ?? '');
+    if (ownNode === undefined) parts.push(bytes.subarray(start, end));
+    else parts.push(...encodedField(NODE, encodedNode(ownNode)));
   }
   return Buffer.concat(parts);
 }
 
-/** What the graph's outputs need, when products read nothing but their first input. Nodes stand in order. */
-function namesRead({ node, output }: Graph, isProduct: (node: Node) => boolean): ReadonlySet<string> {
+/** What the graph's outputs need. Nodes stand in order. */
+function namesRead({ node, output }: Graph, replaced: ReadonlyMap<string, OwnNode>): ReadonlySet<string> {
   const read = new Set((output ?? []).map(({ name }) => name ?? ''));
   for (const one of (node ?? []).toReversed()) {
     if (!outputsOf(one).some((name) => read.has(name))) continue;
-    for (const name of isProduct(one) ? inputsOf(one).slice(0, 1) : inputsOf(one)) read.add(name);
+    for (const name of replaced.get(one.output?.[0] ?? '')?.input ?? inputsOf(one)) read.add(name);
   }
   return read;
-}
-
-function productNode({ node, form }: BlockProductNode, address: bigint): Uint8Array {
-  const attribute = Object.entries(attributesOf(form, address)).map(([name, i]) => ({
-    name,
-    i,
-    type: AttributeProto.AttributeType.INT,
-  }));
-  const { name, input, output } = node;
-  return NodeProto.encode({
-    name,
-    opType: 'BlockProduct',
-    domain: DOMAIN,
-    input: (input ?? []).slice(0, 1),
-    output,
-    attribute,
-  }).finish();
-}
-
-function attributesOf(form: MatrixForm, address: bigint): Record<string, number> {
-  return {
-    // Addresses of processes are below 2^53.
-    address: Number(address),
-    K: form.inputs,
-    N: form.outputs,
-    bits: form.bits,
-    spread: Number(form.spread),
-    half_scales: Number(form.halfScales),
-    zero_points: Number(form.zeroPoints),
-  };
 }

@@ -29,7 +29,7 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
       verifyTokens = 0,
     }: { readonly fallbacks?: readonly string[]; readonly verifyTokens?: number } = {},
   ) {
-    const kind = { kvCache: 'copying', fallbacks, verifyTokens, capturedRows: 0 } as const;
+    const kind = { kvCache: 'copying', fallbacks, verifyTokens, capturedRows: 0, runInvariant: false } as const;
     super(binding, signature, new HostKvCache(binding, signature, size), size, kind);
     this.#past = signature.cache.map(() => floatArray(signature.cacheType, 0));
     this.#present = signature.cache.map(() => floatArray(signature.cacheType, 0));

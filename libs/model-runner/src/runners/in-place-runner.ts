@@ -27,6 +27,8 @@ export interface InPlaceSize extends CacheSize {
   readonly keepsLogits?: boolean;
   /** Decode runs of up to so many rows can be captured, where the session captures graphs; 0 by default. Only with `keepsLogits`. */
   readonly capturedRows?: number;
+  /** What `runsAgree` says. False by default. */
+  readonly runInvariant?: boolean;
   readonly fallbacks?: readonly string[];
 }
 
@@ -64,7 +66,10 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     const { slots, slotTokens, maxRunTokens, fallbacks = [], verifyTokens = 0, capturedRows = 0 } = size;
     const keepsLogits = size.keepsLogits === true && binding.device !== null;
     const captured = keepsLogits ? Math.min(capturedRows, slots) : 0;
-    super(binding, signature, cache, size, { kvCache: 'in-place', fallbacks, verifyTokens, capturedRows: captured });
+    super(binding, signature, cache, size, {
+      ...{ kvCache: 'in-place', fallbacks, verifyTokens, capturedRows: captured },
+      runInvariant: size.runInvariant === true,
+    });
     const { vocabularySize, logits } = signature;
     const device = keepsLogits && binding.device !== null ? new DeviceScope(binding.device) : null;
     this.#device = device;

@@ -13,8 +13,7 @@ export function runnerDescription(
     readonly parkingBytes: number;
     readonly blocks: { readonly bytes: number } | null;
   },
-  capturedRows: number,
-  fallbacks: readonly string[] = [],
+  { capturedRows, runInvariant, fallbacks }: Pick<RunnerDescription, 'capturedRows' | 'runInvariant' | 'fallbacks'>,
 ): RunnerDescription {
   return {
     provider: binding.provider,
@@ -28,6 +27,8 @@ export function runnerDescription(
     blockBytes: cache.blocks?.bytes ?? 0,
     capturedRows,
     ownProducts: binding.ownProducts,
+    ownAttention: binding.ownAttention,
+    runInvariant,
     fallbacks,
   };
 }

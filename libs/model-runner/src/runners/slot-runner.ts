@@ -34,6 +34,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
       readonly verifyTokens: number;
       /** Most rows of a decode run that is captured; 0 for none. */
       readonly capturedRows: number;
+      readonly runInvariant: boolean;
     },
   ) {
     const { vocabularySize } = signature;
@@ -47,16 +48,10 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.blocks = blocks?.count ?? 0;
     this.limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
-    const { kvCache, fallbacks, verifyTokens, capturedRows } = kind;
+    const { kvCache, verifyTokens } = kind;
     this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize);
     this.verification = verifyTokens === 0 ? null : this.#verification(verifyTokens);
-    this.description = runnerDescription(
-      binding,
-      signature,
-      { kvCache, memory, kvBytes, parkingBytes, blocks },
-      capturedRows,
-      fallbacks,
-    );
+    this.description = runnerDescription(binding, signature, { kvCache, memory, kvBytes, parkingBytes, blocks }, kind);
   }
 
   abstract prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;

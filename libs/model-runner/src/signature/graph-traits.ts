@@ -3,6 +3,8 @@ import { type Graph, integerAttribute, type Node } from './value-info.ts';
 /** Operators whose input of this index is a [positions, …] table of cosines. */
 const COSINE_TABLES: Readonly<Record<string, number>> = { GroupQueryAttention: 7, RotaryEmbedding: 2 };
 const PAST_KEY_INPUT = 3;
+/** Of our library's operator, which takes the other's place as a model is loaded. */
+const OWN_PAST_KEY_INPUT = 1;
 
 /** Rows of the shortest rotary table that the graph holds as a constant; null when it holds none. */
 export function cosineRows(graph: Graph): number | null {
@@ -76,10 +78,11 @@ export function keepsRings(graph: Graph): boolean {
   return (graph.node ?? []).some((node) => integerAttribute(node, 'sliding_window_cache') === 1);
 }
 
-/** The layer of a GroupQueryAttention node by the cache it reads, −1 where its name does not tell; null for other nodes. */
+/** The layer of a node of attention over a cache by the cache it reads, −1 where its name does not tell; null for other nodes. */
 export function attentionLayer(node: Node): number | null {
-  if (node.opType !== 'GroupQueryAttention') return null;
-  return Number(/\.(\d+)\./.exec(node.input?.[PAST_KEY_INPUT] ?? '')?.[1] ?? -1);
+  const isOwn = node.domain === 'millrace' && node.opType === 'Attention';
+  if (node.opType !== 'GroupQueryAttention' && !isOwn) return null;
+  return Number(/\.(\d+)\./.exec(node.input?.[isOwn ? OWN_PAST_KEY_INPUT : PAST_KEY_INPUT] ?? '')?.[1] ?? -1);
 }
 
 /** Those of branches too, as merged decoders have them. */

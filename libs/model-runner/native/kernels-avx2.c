@@ -5,11 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "block-product.h"
+#include "kernels.h"
 
-#define KERNEL avx2_kernel
-#define NAME "AVX2"
 #define TARGET __attribute__((target("avx2,f16c,fma")))
+#define INLINE static inline __attribute__((always_inline))
 #define OPERATION TARGET static inline __attribute__((always_inline))
 #define SUMS_IN_REGISTERS 0
 #define LESS(bits) 0
@@ -115,6 +114,11 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 }
 
 #include "block-product-kernel.h"
+
+#define TILE_VECTORS 2
+#include "attention-kernel.h"
+
+const Kernels avx2_kernels = {"AVX2", runs_here, quantize_row, multiply_panel, append_to_cache, attend};
 #else
 typedef int None;
 #endif

@@ -5,11 +5,10 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#include "block-product.h"
+#include "kernels.h"
 
-#define KERNEL neon_kernel
-#define NAME "Neon dot products"
 #define TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
+#define INLINE static inline __attribute__((always_inline))
 #define OPERATION TARGET static inline __attribute__((always_inline))
 #define SUMS_IN_REGISTERS 0
 // Bytes of 0 to 255 as signed ones.
@@ -106,6 +105,11 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 }
 
 #include "block-product-kernel.h"
+
+#define TILE_VECTORS 4
+#include "attention-kernel.h"
+
+const Kernels neon_kernels = {"Neon dot products", runs_here, quantize_row, multiply_panel, append_to_cache, attend};
 #else
 typedef int None;
 #endif

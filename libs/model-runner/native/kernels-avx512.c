@@ -4,11 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "block-product.h"
+#include "kernels.h"
 
-#define KERNEL avx512_kernel
-#define NAME "AVX-512 VNNI"
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,f16c,fma")))
+#define INLINE static inline __attribute__((always_inline))
 #define OPERATION TARGET static inline __attribute__((always_inline))
 #define SUMS_IN_REGISTERS 1
 #define LESS(bits) 0
@@ -90,6 +89,11 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 }
 
 #include "block-product-kernel.h"
+
+#define TILE_VECTORS 4
+#include "attention-kernel.h"
+
+const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, quantize_row, multiply_panel, append_to_cache, attend};
 #else
 typedef int None;
 #endif

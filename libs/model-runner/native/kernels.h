@@ -1,0 +1,27 @@
+// What computes: one set of functions for each set of instructions, all of them with the same bits (README.md).
+#ifndef MILLRACE_KERNELS_H
+#define MILLRACE_KERNELS_H
+
+#include "attention.h"
+#include "block-product.h"
+
+typedef struct {
+  const char* name;
+  // 1 where the processor has its instructions.
+  int (*runs_here)(void);
+  // Rounds row `row` of x [rows, inputs] into 8 bits.
+  void (*quantize_row)(const Rows* to, int64_t row, const float* x, int64_t inputs);
+  // y [rows, outputs] = rows × matrix, for the outputs of one panel.
+  void (*multiply_panel)(const Matrix* m, const uint8_t* packed, const Rows* rows, int64_t panel, float* y);
+  // Writes the key and the value of token `token`, counted over all sequences, into the cache.
+  void (*append_to_cache)(const AttentionForm* form, const AttentionRun* run, int64_t token);
+  // The outputs of one task, when the cache has all tokens of the run.
+  void (*attend)(const AttentionForm* form, const AttentionRun* run, int64_t task);
+} Kernels;
+
+extern const Kernels avx512_kernels, avx2_kernels, neon_kernels;
+
+// Those that compute everything in the process, or NULL where the processor has the instructions of none.
+const Kernels* kernels_here(void);
+
+#endif
