@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { productsHere } from '#model-runner';
 import { Cluster } from '../support/cluster.ts';
 import { TEST_KEY } from '../support/product-process.ts';
 import { ScrapedMetrics } from '../support/scraped-metrics.ts';
@@ -13,6 +14,11 @@ interface Message {
   readonly role: string;
   readonly content: string;
 }
+
+/** The fixture is of those models to whose tokens our own attention gives the same bits in any run. */
+const keepsAnswers = productsHere().startsWith('our own library');
+/** Tokens of a prompt that are computed in any case. */
+const COMPUTED = keepsAnswers ? 1 : 2;
 
 const SYSTEM: Message = { role: 'system', content: 'You answer in one word, whatever you are asked.' };
 
@@ -60,9 +66,10 @@ describe('the prefix cache', () => {
     for (const content of ['Hello?', 'Are you there?', 'Why?', 'Good bye.']) {
       messages.push({ role: 'user', content });
       const { said, ...counts } = await chat(messages);
-      // All of the last prompt is there; what its answer's tokens were computed as is not exact enough.
+      // All of the last prompt is there, and where answers are kept as much of the last one as is the same tokens again.
       expect(counts.cached).toBeGreaterThanOrEqual(before.prompt - 4);
-      expect(counts.cached).toBeLessThanOrEqual(before.prompt);
+      expect(counts.cached).toBeLessThan(counts.prompt);
+      if (!keepsAnswers) expect(counts.cached).toBeLessThanOrEqual(before.prompt);
       messages.push(said);
       before = counts;
     }
@@ -81,10 +88,10 @@ describe('the prefix cache', () => {
     const [one, other] = [await tenant('one'), await tenant('other')];
     const cold = await one.chat(messages);
     expect(cold.cached).toBe(0);
-    expect(await one.chat(messages)).toEqual({ ...cold, cached: cold.prompt - 2 });
+    expect(await one.chat(messages)).toEqual({ ...cold, cached: cold.prompt - COMPUTED });
     expect(await other.chat(messages)).toEqual(cold);
     expect(await one.chat(messages, { cache_salt: 'project-a' })).toEqual(cold);
-    expect(await one.chat(messages, { cache_salt: 'project-a' })).toEqual({ ...cold, cached: cold.prompt - 2 });
+    expect(await one.chat(messages, { cache_salt: 'project-a' })).toEqual({ ...cold, cached: cold.prompt - COMPUTED });
   });
 
   it('tells what was looked for and found', async () => {

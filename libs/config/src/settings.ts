@@ -261,7 +261,7 @@ const workerSettings = z.object({
    */
   MILLRACE_CUDA_GRAPHS: z.coerce.number().int().min(0).max(MOST_CAPTURED_ROWS).default(0),
   /**
-   * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where there is one for the machine, or ONNX Runtime always.
+   * Who multiplies with weights of 4 or 8 bits in blocks, and computes attention in float32, on the CPU: our own library where there is one for the machine, or ONNX Runtime always.
    * Bits of answers differ between the two, as they do between processors.
    */
   MILLRACE_CPU_PRODUCTS: z.enum(CPU_PRODUCTS).default('auto'),

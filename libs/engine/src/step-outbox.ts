@@ -23,8 +23,6 @@ export class StepOutbox {
   /** A client waits for some of it: a first token, an end, a failure. */
   #urgent = false;
   #waiting = false;
-  /** Of `#deltas`, those of steps before the one in hand. */
-  #earlierDeltas = 0;
 
   /** @param intervalMs between two outputs of which nothing is urgent, where steps are quicker than that */
   constructor(intervalMs = 0, nowMs: () => number = () => performance.now()) {
@@ -41,7 +39,7 @@ export class StepOutbox {
   }
 
   /**
-   * What a choice gets in one step leaves as one delta.
+   * One for each token, however many a run gave: a client sees no difference.
    * @param whole the answer is delivered when it is complete: all but its first token may wait a moment for others
    * @param first of its choice, or the first that shows anything: somebody waits for it
    */
@@ -50,9 +48,7 @@ export class StepOutbox {
       this.#held.add(delta);
       return;
     }
-    const last = this.#deltas.length > this.#earlierDeltas ? this.#deltas.at(-1) : undefined;
-    if (last !== undefined && goesOn(last, delta)) this.#deltas[this.#deltas.length - 1] = joined(last, delta);
-    else this.#deltas.push(delta);
+    this.#deltas.push(delta);
     if (first) this.#urgent = true;
   }
 
@@ -75,8 +71,7 @@ export class StepOutbox {
    */
   publishSoon(step: number, stats: () => EngineStats, nextMs: number): void {
     this.#waiting = !this.#urgent && this.#nowMs() + nextMs - this.#publishedAtMs < this.#intervalMs;
-    if (this.#waiting) this.#earlierDeltas = this.#deltas.length;
-    else this.publish(step, stats());
+    if (!this.#waiting) this.publish(step, stats());
   }
 
   /** Publishes what waits for the next steps, because they will take longer. */
@@ -88,7 +83,6 @@ export class StepOutbox {
   publish(step: number, stats: EngineStats): void {
     this.#waiting = false;
     this.#urgent = false;
-    this.#earlierDeltas = 0;
     this.#deltas.push(...this.#held.takeDue());
     const collected = this.#seated.length + this.#deltas.length + this.#finished.length + this.#failed.length > 0;
     if (!collected && this.#published !== null && sameStats(stats, this.#published)) return;
@@ -108,24 +102,6 @@ export class StepOutbox {
     this.#failed = [];
     for (const listener of this.#listeners) listener(output);
   }
-}
-
-function goesOn(last: SequenceDelta, { requestId, epoch, choice, firstIndex }: SequenceDelta): boolean {
-  return (
-    last.requestId === requestId &&
-    last.epoch === epoch &&
-    last.choice === choice &&
-    last.firstIndex + last.tokenIds.length === firstIndex
-  );
-}
-
-function joined(last: SequenceDelta, { tokenIds, text, logprobs }: SequenceDelta): SequenceDelta {
-  return {
-    ...last,
-    tokenIds: [...last.tokenIds, ...tokenIds],
-    text: last.text + text,
-    logprobs: [...last.logprobs, ...logprobs],
-  };
 }
 
 function sameStats(a: EngineStats, b: EngineStats): boolean {

@@ -74,7 +74,7 @@ export interface OpenModelRunnerOptions {
    */
   capturedRows?: number;
   /**
-   * Who multiplies with weights of 4 or 8 bits in blocks, on the CPU: our own library where it has a kernel for the processor (`auto`,
+   * Who multiplies with weights of 4 or 8 bits in blocks, and computes attention in float32, on the CPU: our own library where it has a kernel for the processor (`auto`,
    * decisions 0047 and 0049), or ONNX Runtime's kernels always. Our kernels have the same bits on every processor, ONNX Runtime's others.
    */
   products?: CpuProducts;

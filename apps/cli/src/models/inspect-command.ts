@@ -48,7 +48,9 @@ export function inspectionText(inspection: Inspection): string {
     ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
-    ['products', path === null ? unknown : products(path.ownProducts)],
+    ['products', path === null ? unknown : ownOf(path.ownProducts)],
+    ['attention', path === null ? unknown : ownOf(path.ownAttention)],
+    ['bits', path === null ? unknown : bits(path.runInvariant)],
     ['CUDA graphs', decoder === null ? unknown : capture(decoder)],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
@@ -78,8 +80,14 @@ function sampling(recommended: SamplingDefaults): string {
     : `${said.join(', ')} where a request does not say`;
 }
 
-function products(own: number): string {
-  return own === 0 ? "ONNX Runtime's" : `${own} by our own library, others by ONNX Runtime`;
+function ownOf(count: number): string {
+  return count === 0 ? "ONNX Runtime's" : `${count} by our own library, others by ONNX Runtime`;
+}
+
+function bits(runInvariant: boolean): string {
+  return runInvariant
+    ? 'a token has the same in any run: answers are kept for later prompts, and several tokens are verified at a time'
+    : "decode runs' may differ from a prompt's: answers are computed again in later prompts, and no tokens are verified at a time by default";
 }
 
 /** What the graph shows; a start says in the end what ONNX Runtime makes of it (decision 0041). */

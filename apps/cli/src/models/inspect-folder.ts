@@ -62,6 +62,10 @@ export interface Inspection {
     readonly runtimeVersion: string;
     /** Products with weights that our own library computes (decision 0047); ONNX Runtime computes all others. */
     readonly ownProducts: number;
+    /** Layers whose attention it computes (decision 0048). */
+    readonly ownAttention: number;
+    /** A token has the same bits in whatever run it is computed. */
+    readonly runInvariant: boolean;
     readonly reasons: readonly string[];
   } | null;
   readonly fileBytes: number;
@@ -167,7 +171,7 @@ async function trialLoad(
       maxChunkTokens: TRIAL_TOKENS,
       onFallback: (reason) => reasons.push(reason),
     });
-    const { kvCache, binding, provider, runtimeVersion, ownProducts } = runner.description;
+    const { kvCache, binding, provider, runtimeVersion, ownProducts, ownAttention, runInvariant } = runner.description;
     await runner.close();
     if (signature.rowsShareScales)
       reasons.push(
@@ -185,7 +189,7 @@ async function trialLoad(
           ? 'every layer is a GroupQueryAttention node, and a self-test has shown that past and present can share memory'
           : 'not every layer is a GroupQueryAttention node, so each step writes the whole cache anew; an export with GroupQueryAttention is faster',
       );
-    return { kvCache, binding, provider, runtimeVersion, ownProducts, reasons };
+    return { kvCache, binding, provider, runtimeVersion, ownProducts, ownAttention, runInvariant, reasons };
   } catch (error) {
     problems.push(...problemsOf(error, signature.modelFile));
     return null;

@@ -51,12 +51,12 @@ export function productLibrary(): ProductLibrary | string {
   return opened;
 }
 
-/** Who multiplies with weights of few bits in blocks on this machine's CPU, in a sentence. */
+/** Who multiplies with weights of few bits in blocks, and computes attention, on this machine's CPU, in a sentence. */
 export function productsHere(): string {
   const library = productLibrary();
   return typeof library === 'string'
-    ? `ONNX Runtime's kernels multiply with weights of 4 and 8 bits, because our library can not: ${library}`
-    : `our own library multiplies with weights of 4 and 8 bits (${library.kernel})`;
+    ? `ONNX Runtime's kernels multiply with weights of 4 and 8 bits, and compute attention, because our library can not: ${library}`
+    : `our own library multiplies with weights of 4 and 8 bits, and computes attention in float32 (${library.kernel})`;
 }
 
 /** The form as C lays it out: two int64 and four int32. */
