@@ -19,7 +19,8 @@ describe('the library of products', () => {
   it('says who multiplies here', () => {
     const library = productLibrary();
     if (typeof library === 'string') expect(productsHere()).toMatch(/^ONNX Runtime's kernels .* because /);
-    else expect(productsHere()).toBe(
+    else
+      expect(productsHere()).toBe(
         `our own library multiplies with weights of 4 and 8 bits, and computes attention in float32 (${library.kernel})`,
       );
   });
