@@ -26,25 +26,31 @@ export async function prefixSuite({ quick }: { quick: boolean }): Promise<Row[]>
     hit.push(median(later.map(({ ttftMs }) => ttftMs)));
   }
 
-  const excess: number[] = [];
+  const [excess, again]: [number[], number[]] = [[], []];
   const last: PromptTiming[] = [];
   for (let chat = 0; chat < rounds; chat++) {
     const timings = await side.measure<PromptTiming[]>({ kind: 'chat', turns: TURNS, answerTokens: ANSWER_TOKENS });
     for (const [turn, { promptTokens, cachedTokens }] of timings.entries()) {
       const before = timings[turn - 1];
       if (before === undefined) continue;
-      // What has to be computed: the last token of the answer before, the new message, and what the template puts around them.
-      const needed = promptTokens - before.promptTokens - (ANSWER_TOKENS - 1);
-      excess.push(((promptTokens - cachedTokens - needed) / needed) * 100);
+      // The answer before, the new message, and what the template puts around them.
+      const added = promptTokens - before.promptTokens;
+      const computed = promptTokens - cachedTokens;
+      excess.push((Math.max(0, computed - added) / added) * 100);
+      // All but its last token was computed as it was said; its text may be other tokens when a client sends it back.
+      const said = ANSWER_TOKENS - 1;
+      again.push((Math.max(0, computed - (added - said)) / said) * 100);
     }
     last.push(...timings.slice(-1));
   }
   const name = `time to first token, ${SHARED_TOKENS} tokens shared and ${OWN_TOKENS} own`;
-  const turn = `${TURNS}-turn chat, tokens computed beyond the new message`;
+  const turn = `${TURNS}-turn chat, tokens computed beyond the new message and the answer before it`;
   return [
     ratioRow(name, median(hit), 'ms', 'the first such prompt', median(cold), 0.1),
     limitRow(`${turn}, worst turn`, Math.max(...excess), '%', 15),
     limitRow(`${turn}, median turn`, median(excess), '%', 15),
+    limitRow(`${TURNS}-turn chat, of the answer before computed again, median turn`, median(again), '%'),
+    limitRow(`${TURNS}-turn chat, of the answer before computed again, worst turn`, Math.max(...again), '%'),
     ratioRow(
       `turn ${TURNS}: prompt tokens found`,
       median(last.map(({ cachedTokens }) => cachedTokens)),
