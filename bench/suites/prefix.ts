@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { median } from '../report/statistics.ts';
-import { limitRow, type Row, ratioRow } from '../report/suite-report.ts';
+import { figureRow, limitRow, type Row, ratioRow } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 import type { PromptTiming } from '../sides/prefix-chat.ts';
 
@@ -49,8 +49,8 @@ export async function prefixSuite({ quick }: { quick: boolean }): Promise<Row[]>
     ratioRow(name, median(hit), 'ms', 'the first such prompt', median(cold), 0.1),
     limitRow(`${turn}, worst turn`, Math.max(...excess), '%', 15),
     limitRow(`${turn}, median turn`, median(excess), '%', 15),
-    limitRow(`${TURNS}-turn chat, of the answer before computed again, median turn`, median(again), '%'),
-    limitRow(`${TURNS}-turn chat, of the answer before computed again, worst turn`, Math.max(...again), '%'),
+    figureRow(`${TURNS}-turn chat, of the answer before computed again, median turn`, median(again), '%'),
+    figureRow(`${TURNS}-turn chat, of the answer before computed again, worst turn`, Math.max(...again), '%'),
     ratioRow(
       `turn ${TURNS}: prompt tokens found`,
       median(last.map(({ cachedTokens }) => cachedTokens)),
