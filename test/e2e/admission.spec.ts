@@ -96,7 +96,10 @@ function counting(key: string, maxRetries: number) {
   return { client, statuses };
 }
 
-/** Waits until these many have a place and can be taken: a request gets its place before its job is queued. */
+/**
+ * Waits until these many have a place and can be taken: a request gets its place before its job is queued, and Redis hears of one that was taken
+ * some milliseconds later.
+ */
 async function untilQueued(waiting: number): Promise<void> {
   await vi.waitFor(async () => {
     expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(waiting);
@@ -215,6 +218,7 @@ describe('429', () => {
     const jobs = holding();
     const running = Array.from({ length: SLOTS }, () => ask(client()));
     await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    await untilQueued(0);
     const late = await failureOf(ask(client(), {}, { headers: { 'x-queue-timeout-ms': '0' } }));
     expect([late.status, late.code]).toEqual([429, 'queue_timeout']);
 
@@ -246,6 +250,7 @@ describe('429', () => {
     const client = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: key, maxRetries: 0 });
     const running = Array.from({ length: SLOTS }, () => ask(client));
     await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    await untilQueued(0);
     await redis.hset(redisKeys.drain(card.model), 'meanServiceMs', 8_000);
     const first = ask(client);
     await untilQueued(1);
@@ -268,6 +273,7 @@ describe('429', () => {
     const jobs = holding();
     const running = Array.from({ length: SLOTS }, () => ask(client()));
     await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    await untilQueued(0);
     const waiting: Promise<Response>[] = [];
     for (const [index, priority] of ['low', undefined, 'high'].entries()) {
       const body = { model: card.model, messages, max_tokens: 11 + index, priority };
@@ -292,6 +298,7 @@ describe('429', () => {
     const jobs = holding();
     const running = Array.from({ length: SLOTS }, () => ask(flood.client()));
     await vi.waitFor(() => expect(jobs.held).toHaveLength(SLOTS));
+    await untilQueued(0);
     const waiting = Array.from({ length: 3 }, () => ask(flood.client()));
     await untilQueued(3);
     expect((await failureOf(ask(flood.client()))).code).toBe('queue_full');

@@ -86,6 +86,8 @@ async function busy(queued: number, key = TEST_KEY): Promise<void> {
   };
   open(SLOTS);
   await vi.waitFor(() => expect(held).toHaveLength(SLOTS));
+  // Redis hears of a taken request some milliseconds later.
+  await vi.waitFor(async () => expect(await redis.zcard(redisKeys.waiting(card.model))).toBe(0));
   open(queued);
   // A request gets its place before its job is queued.
   await vi.waitFor(async () => {
