@@ -42,10 +42,11 @@ export class OpenRequests {
     for (const request of this.#requests.values()) this.#cancel(request);
   }
 
-  dropCancelled(): void {
+  /** @param keeps what they have computed, for later prompts; not behind a run that failed, which leaves nobody knows what in its slots */
+  dropCancelled(keeps = true): void {
     if (this.#cancelled.length === 0) return;
     for (const request of this.#cancelled.splice(0)) {
-      for (const sequence of request.sequences) this.#parts.prefixes.saveEnd(sequence);
+      if (keeps) for (const sequence of request.sequences) this.#parts.prefixes.saveEnd(sequence);
       for (const sequence of this.#parts.scheduler.abort(request)) this.#publishFinish(sequence);
       this.#requests.delete(request.key);
     }

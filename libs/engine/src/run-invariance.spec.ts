@@ -57,6 +57,21 @@ it('keeps what a cancelled answer had', async () => {
   expect(again.finish?.cachedPromptTokens).toBe(PROMPT.length + said.length - 1);
 });
 
+it('keeps nothing more of an answer that was cancelled while its run failed', async () => {
+  const { runner, engine, collected, answer } = engineOf(true, { asynchronous: true });
+  engine.submit(asking('left', PROMPT, 200));
+  for (let step = 0; step < 25; step++) await engine.step();
+  const step = engine.step();
+  engine.cancel('left', 1);
+  runner.failNext = new Error('broken');
+  await step;
+  await engine.runUntilIdle();
+  const said = collected.answer('left', 0).tokenIds;
+  const again = await answer(asking('again', [...PROMPT, ...said, 5], 4));
+  // The blocks that became whole before.
+  expect(again.finish?.cachedPromptTokens).toBe(Math.floor((PROMPT.length + said.length - 1) / 16) * 16);
+});
+
 it('gives up answers too that begin like a prompt whose runs fail', async () => {
   const { runner, answer } = engineOf(true);
   const { tokenIds } = await answer(asking('good', PROMPT, 40));

@@ -28,7 +28,7 @@ export class RunRecovery {
         if (!request.cancelled) this.#requests.fail(request, `computing a token failed: ${messageOf(error)}`);
       }
     }
-    this.#requests.dropCancelled();
+    this.#requests.dropCancelled(false);
     if (!isInterruption(error)) await this.#runner.prefill(probeSlot, new Int32Array(1), 0);
   }
 }

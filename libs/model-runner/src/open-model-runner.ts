@@ -107,7 +107,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   largeAllocationsApart();
   const inspected = await inspectModel(options.modelFile);
   const counting = verifyTokens === 0 ? inspected : severalPositions(inspected);
-  const signature = signatureFor(typeof counting === 'string' ? inspected : counting, options.slotTokens);
+  const signature = signatureFor(inspected, options.slotTokens);
   if (signature.maxPositions !== null && options.slotTokens > signature.maxPositions)
     throw new ModelLoadError(
       options.modelFile,
@@ -122,44 +122,44 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     options.verifyInvariantly === true ? undefined : onFallback(`several tokens are not verified at a time: ${reason}`);
   if (typeof counting === 'string') noVerification(counting);
   const mayVerify = typeof counting !== 'string' && verifyTokens > 0;
+  /** Where tokens may be verified: with the cache in the CPU's memory. A device's graph stays as it is. */
+  const hostSignature =
+    mayVerify && options.kvMemory !== 'device' ? signatureFor(counting, options.slotTokens) : signature;
   const modelOf = async ({ edits }: ModelSignature): Promise<OpenSessionOptions['model']> =>
     edits.length === 0 ? options.modelFile : changedModel(options.modelFile, edits);
-  const session: OpenSessionOptions = {
-    model: await modelOf(signature),
+  const sessionOf = async (form: ModelSignature): Promise<OpenSessionOptions> => ({
+    model: await modelOf(form),
     binding: options.binding,
-    providers: options.providers ?? ['cpu'],
-    inputNames: [
-      'input_ids',
-      ...signature.sideInputs.map((input) => input.kind),
-      ...signature.cache.map((pair) => pair.past),
-    ],
-    outputNames: ['logits', ...signature.cache.map((pair) => pair.present)],
+    providers,
+    inputNames: ['input_ids', ...form.sideInputs.map((input) => input.kind), ...form.cache.map((pair) => pair.past)],
+    outputNames: ['logits', ...form.cache.map((pair) => pair.present)],
     threads: options.threads === 0 ? availableParallelism() : options.threads,
     spinUs: options.spinUs ?? DEFAULT_SPIN_US,
     profilePrefix: options.profilePrefix,
     onFallback,
-  };
+  });
+  const providers = options.providers ?? ['cpu'];
   const residentBytes = process.memoryUsage.rss();
-  const open = async (binding: SessionBinding): Promise<ModelRunner> => {
+  const open = async (binding: SessionBinding, form: ModelSignature): Promise<ModelRunner> => {
     const loadedBytes = process.memoryUsage.rss() - residentBytes;
     if (binding.provider === 'cpu' && loadedBytes > WORTH_GATHERING_BYTES) void gatherInHugePages();
     try {
       const verifies = mayVerify && binding.provider === 'cpu' && options.kvMemory !== 'device';
       if (mayVerify && !verifies) noVerification("a device's cache is not made for it");
       const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0, capturedRows: 0 };
-      return await provenRunner(binding, signature, { ...verifying, onFallback, fallbacks });
+      return await provenRunner(binding, form, { ...verifying, onFallback, fallbacks });
     } catch (error) {
       await binding.close();
       throw error;
     }
   };
   if (capturedRows > 0) {
-    const [provider = 'cpu'] = session.providers;
+    const [provider = 'cpu'] = providers;
     const told = [...fallbacks];
     const tell = (reason: string) => told.push(reason);
     const captured = await openCaptured(signature, options.slotTokens, {
       session: async (form) =>
-        new CApiSession({ ...session, model: await modelOf(form), provider, capturesGraphs: provider === 'cuda' }),
+        new CApiSession({ ...(await sessionOf(form)), provider, capturesGraphs: provider === 'cuda' }),
       runner: (binding, form) =>
         provenRunner(binding, form, { ...options, verifyTokens: 0, onFallback: tell, fallbacks: told }),
     });
@@ -172,24 +172,26 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   const openOnCpu = async (cpuSession: OpenSessionOptions): Promise<ModelRunner> => {
     const { prefillParts: asked = 1 } = options;
     const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
-    const mayCut = session.binding !== 'js-api' && options.kvMemory !== 'device';
+    const mayCut = options.binding !== 'js-api' && options.kvMemory !== 'device';
     if (prefillParts > 1 && mayCut && signature.sharesCache)
       try {
-        return await open(await openParts(cpuSession, prefillParts, signature.cacheType));
+        return await open(await openParts(cpuSession, prefillParts, signature.cacheType), hostSignature);
       } catch (error) {
         // Without the library openSession finds another way, or says so itself.
         if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
         if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
       }
-    return open(await openSession(cpuSession));
+    return open(await openSession(cpuSession), hostSignature);
   };
-  const beforeCpu = session.providers.indexOf('cpu');
-  if (beforeCpu < 0) return open(await openSession(session));
-  const onDevice = await openOnFirst(session.providers.slice(0, beforeCpu), session);
-  if (onDevice !== null) return open(onDevice);
-  const onCpu = { ...session, providers: session.providers.slice(beforeCpu) };
-  const mayOwn = options.products !== 'onnxruntime' && session.binding !== 'js-api';
-  const own = mayOwn ? await withProducts(session.model, signature.headSize) : null;
+  const beforeCpu = providers.indexOf('cpu');
+  if (beforeCpu < 0) return open(await openSession(await sessionOf(signature)), signature);
+  if (beforeCpu > 0) {
+    const onDevice = await openOnFirst(providers.slice(0, beforeCpu), await sessionOf(signature));
+    if (onDevice !== null) return open(onDevice, signature);
+  }
+  const onCpu = { ...(await sessionOf(hostSignature)), providers: providers.slice(beforeCpu) };
+  const mayOwn = options.products !== 'onnxruntime' && options.binding !== 'js-api';
+  const own = mayOwn ? await withProducts(onCpu.model, signature.headSize) : null;
   if (own === null) return openOnCpu(onCpu);
   try {
     return await openOnCpu({ ...onCpu, model: own });

@@ -150,7 +150,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
     ],
   },
   '/admin/v1/queues': {
-    get: ['listWorkers', { summary: 'Queues of all models that were ever served', answer: S.queues }],
+    get: ['listQueues', { summary: 'Queues of all models that were ever served', answer: S.queues }],
   },
   '/admin/v1/workers': {
     get: [

@@ -16,7 +16,7 @@ export interface EngineThreadData {
   readonly decodeStretch: number;
   /** Parts in which a chunk of a prompt may be computed; 0 for as many as suit the model, 1 for whole ones. */
   readonly prefillParts: number;
-  /** Most tokens proposed at a time for an answer that runs alone; 0 for none. */
+  /** Most tokens proposed at a time for an answer that runs alone, 0 for none; `auto` for some where that changes no bit. */
   readonly speculationTokens: number | 'auto';
   readonly replayLimitTokens: number;
   readonly threads: number;
