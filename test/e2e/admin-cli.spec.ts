@@ -86,6 +86,20 @@ describe('millrace tenants and keys', () => {
     expect(stdout).toMatch(/^model +waiting .*\n\nworker +state .*\n$/);
   });
 
+  it('take numbers for numbers only: a typing error makes no key that never expires', async () => {
+    await millrace(['tenants', 'set', 'team-n', '{}']);
+    for (const days of ['abc', '0']) {
+      const made = millrace(['keys', 'create', 'team-n', '--days', days]);
+      await expect(made).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('Give days as a number above 0'),
+      });
+    }
+    expect(await millrace(['keys', 'list', 'team-n'])).toEqual({ keys: [] });
+    const granted = millrace(['tenants', 'grant', 'team-n', '5,000', 'invoice-1']);
+    await expect(granted).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("'5,000' is invalid") });
+  });
+
   it('say what is wrong and exit with 1', async () => {
     const refused = millrace(['tenants', 'show', 'nobody']);
     await expect(refused).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('no tenant "nobody"') });

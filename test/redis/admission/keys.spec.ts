@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import {
   apiKeyHash,
   applyTenancy,
+  type CreatedKey,
   exportTenancy,
   KeyStore,
   newApiKey,
@@ -155,6 +156,20 @@ describe('API keys', () => {
     await vi.waitFor(async () => expect(await directory.byKey(second.key)).toBeNull());
     expect(await directory.byKey(third.key)).not.toBeNull();
     await expect(keys.rotate('none')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('are not made expired, and are rotated into keys that live as long as they were made for', async () => {
+    await expect(keys.create({ tenantId: 'team-a', expiresAtMs: Date.now() - 1 })).rejects.toMatchObject({
+      code: 'invalid_request',
+      param: 'expiresAtMs',
+    });
+    const lifetimeOf = ({ record }: CreatedKey) => (record.expiresAtMs ?? Number.NaN) - record.createdAtMs;
+    const first = await keys.create({ tenantId: 'team-a', expiresAtMs: Date.now() + 86_400_000 });
+    const second = await keys.rotate(first.record.keyId);
+    expect(Math.abs(lifetimeOf(second) - lifetimeOf(first))).toBeLessThan(60_000);
+    const third = await keys.rotate(second.record.keyId, 0, null);
+    expect(third.record.expiresAtMs).toBeNull();
+    expect((await keys.rotate(third.record.keyId)).record.expiresAtMs).toBeNull();
   });
 
   it('are not made for a tenant that does not exist, and go with their tenant', async () => {

@@ -33,6 +33,8 @@ export const RotateBody = z.strictObject({
     .min(0)
     .max(30 * 24 * 3_600_000)
     .default(0),
+  /** Of the new key; null for none. When left out it lives as long as the old one was made for. */
+  expiresAtMs: unixMs.nullable().optional(),
 });
 
 export const KeyView = KeyRecord.omit({ hash: true }).extend({ lastUsedAtMs: unixMs.nullable() });

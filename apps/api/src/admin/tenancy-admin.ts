@@ -116,9 +116,9 @@ export class TenancyAdmin {
   }
 
   async rotateKey(caller: TenantContext, keyId: string, body: unknown): Promise<CreatedKey> {
-    const { overlapMs } = parseInput(RotateBody, body);
+    const { overlapMs, expiresAtMs } = parseInput(RotateBody, body);
     await this.#ownKey(caller, keyId);
-    return this.#keys.rotate(keyId, overlapMs);
+    return this.#keys.rotate(keyId, overlapMs, expiresAtMs);
   }
 
   async prices(caller: TenantContext): Promise<PriceList> {

@@ -4,6 +4,7 @@ import { CliSettings, readSettings } from '#config';
 import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
 import { addLedgerCommand } from './ledger-command.ts';
+import { numberGiven } from './number-given.ts';
 import { readDocument, writeDocument } from './tenancy-file.ts';
 
 type Finish = (command: () => Promise<number>) => Promise<void>;
@@ -58,10 +59,13 @@ function addTenantCommands(tenants: Command, show: Show): void {
     .description('its keys are refused from then on')
     .action((tenant: string) => show((call) => call('DELETE', `tenants/${segment(tenant)}`)));
   tenants
-    .command('grant <tenant> <credits> <grant-id>')
+    .command('grant')
+    .argument('<tenant>')
+    .argument('<credits>', 'how many', numberGiven('credits'))
+    .argument('<grant-id>', 'yours, as of an invoice')
     .description('adds credits; the same grant id again adds nothing')
-    .action((tenant: string, credits: string, grantId: string) =>
-      show((call) => call('POST', `tenants/${segment(tenant)}/grants`, { credits: Number(credits), grantId })),
+    .action((tenant: string, credits: number, grantId: string) =>
+      show((call) => call('POST', `tenants/${segment(tenant)}/grants`, { credits, grantId })),
     );
   tenants
     .command('usage <tenant>')
@@ -107,13 +111,16 @@ function addKeyCommands(keys: Command, show: Show): void {
     .description('prints the new key, once')
     .option('--role <role>', 'tenant, admin or operator', 'tenant')
     .option('--note <text>', 'what it is for', '')
-    .option('--days <days>', 'days after which it expires; never when left out')
-    .action((tenant: string, flags: { role: string; note: string; days?: string }) => {
-      const expiresAtMs = flags.days === undefined ? null : Math.round(Date.now() + Number(flags.days) * 86_400_000);
-      return show((call) =>
-        call('POST', `tenants/${segment(tenant)}/keys`, { role: flags.role, note: flags.note, expiresAtMs }),
-      );
-    });
+    .option('--days <days>', 'days after which it expires; never when left out', numberGiven('days'))
+    .action((tenant: string, { role, note, days }: { role: string; note: string; days?: number }) =>
+      show((call) =>
+        call('POST', `tenants/${segment(tenant)}/keys`, {
+          role,
+          note,
+          expiresAtMs: days === undefined ? null : inDays(days),
+        }),
+      ),
+    );
   keys
     .command('new')
     .description('makes a key for a document of tenants, which holds only its hash; asks no API')
@@ -125,13 +132,23 @@ function addKeyCommands(keys: Command, show: Show): void {
   keys
     .command('rotate <key-id>')
     .description('prints the new key, once')
-    .option('--overlap-minutes <minutes>', 'how long the old key stays valid', '0')
-    .action((keyId: string, flags: { overlapMinutes: string }) =>
+    .option('--overlap-minutes <minutes>', 'how long the old key stays valid', numberGiven('minutes', 'or zero'), 0)
+    .option(
+      '--days <days>',
+      'days after which the new key expires; as long as the old one had when left out',
+      numberGiven('days'),
+    )
+    .action((keyId: string, { overlapMinutes, days }: { overlapMinutes: number; days?: number }) =>
       show((call) =>
-        call('POST', `keys/${segment(keyId)}/rotate`, { overlapMs: Math.round(Number(flags.overlapMinutes) * 60_000) }),
+        call('POST', `keys/${segment(keyId)}/rotate`, {
+          overlapMs: Math.round(overlapMinutes * 60_000),
+          ...(days !== undefined && { expiresAtMs: inDays(days) }),
+        }),
       ),
     );
 }
+
+const inDays = (days: number) => Math.round(Date.now() + days * 86_400_000);
 
 function parseJson(text: string, what: string): unknown {
   try {

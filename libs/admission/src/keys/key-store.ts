@@ -34,8 +34,14 @@ export class KeyStore {
     this.#clock = clock;
   }
 
-  /** @throws MillraceError not_found when there is no such tenant */
+  /** @throws MillraceError not_found when there is no such tenant, invalid_request when it would be expired from the start */
   async create(request: NewKey): Promise<CreatedKey> {
+    const nowMs = this.#clock.nowMs();
+    const expiresAtMs = request.expiresAtMs ?? null;
+    if (expiresAtMs !== null && expiresAtMs <= nowMs) {
+      const message = `expiresAtMs is ${expiresAtMs}, which is past. Give a Unix time in ms that is to come, or null for a key that does not expire.`;
+      throw new MillraceError('invalid_request', message, { param: 'expiresAtMs' });
+    }
     const known = await redisCall(this.#redis, `read tenant ${request.tenantId}`, () =>
       this.#redis.hexists(redisKeys.tenants, request.tenantId),
     );
@@ -48,8 +54,8 @@ export class KeyStore {
       role: request.role ?? 'tenant',
       prefix: apiKeyPrefix(key),
       note: request.note ?? '',
-      createdAtMs: this.#clock.nowMs(),
-      expiresAtMs: request.expiresAtMs ?? null,
+      createdAtMs: nowMs,
+      expiresAtMs,
     });
     await this.put(record);
     return { key, record: listing(record, null) };
@@ -100,20 +106,32 @@ export class KeyStore {
   }
 
   /**
-   * Replaces a key by a new one of the same tenant, role and note; the old one stays valid for `overlapMs`.
+   * Replaces a key by a new one of the same tenant, role and note; the old one stays valid for `overlapMs`. The new one lives as
+   * long as the old one was made for, so that a rotation never makes a key eternal that was not.
+   * @param expiresAtMs another end of the new key, null for none
    * @throws MillraceError not_found when there is no such key
    */
-  async rotate(keyId: string, overlapMs = 0): Promise<CreatedKey> {
+  async rotate(keyId: string, overlapMs = 0, expiresAtMs?: number | null): Promise<CreatedKey> {
     const old = (await this.records()).find((candidate) => candidate.keyId === keyId);
     if (old === undefined) throw new MillraceError('not_found', `There is no key with the id "${keyId}".`);
-    const created = await this.create({ tenantId: old.tenantId, role: old.role, note: old.note });
+    const nowMs = this.#clock.nowMs();
+    const created = await this.create({
+      tenantId: old.tenantId,
+      role: old.role,
+      note: old.note,
+      expiresAtMs: expiresAtMs === undefined ? sameLifetime(old, nowMs) : expiresAtMs,
+    });
     if (overlapMs <= 0) await this.revoke(keyId);
     else {
-      const endsMs = this.#clock.nowMs() + overlapMs;
+      const endsMs = nowMs + overlapMs;
       await this.put({ ...old, expiresAtMs: Math.min(old.expiresAtMs ?? endsMs, endsMs) });
     }
     return created;
   }
+}
+
+function sameLifetime({ createdAtMs, expiresAtMs }: KeyRecord, nowMs: number): number | null {
+  return expiresAtMs === null ? null : nowMs + expiresAtMs - createdAtMs;
 }
 
 function listing(record: KeyRecord, lastUse: string | null): KeyListing {
