@@ -4,6 +4,8 @@ import { ConfigurationError } from '#config';
 import { HubError, ModelFolderError, ModelImportError } from '#models';
 import { addAdminCommands } from './admin/admin-commands.ts';
 import { type BenchFlags, benchCommand, secondsToMeasure } from './bench/bench-command.ts';
+import { addChatCommand } from './chat/chat-command.ts';
+import { ChatError } from './chat/chat-error.ts';
 import { doctor } from './doctor/doctor.ts';
 import { addModelsCommand } from './models/models-command.ts';
 import { packageVersion } from './package-root.ts';
@@ -13,7 +15,7 @@ import { addTopCommand } from './top/top-command.ts';
 import { up } from './up/up.ts';
 
 /** Errors whose message says all: they are shown without a stack. */
-const EXPECTED_ERRORS = [StartError, ConfigurationError, ModelFolderError, ModelImportError, HubError];
+const EXPECTED_ERRORS = [StartError, ConfigurationError, ModelFolderError, ModelImportError, HubError, ChatError];
 
 const program = new Command('millrace')
   .description(
@@ -81,6 +83,8 @@ program
       return 0;
     }),
   );
+
+addChatCommand(program, finish);
 
 addAdminCommands(program, finish);
 

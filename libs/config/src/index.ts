@@ -10,5 +10,13 @@ export { ConfigurationError } from './configuration-error.ts';
 export { formatModelEntry, type ModelEntry, modelEntry } from './model-entry.ts';
 export { readSettings } from './read-settings.ts';
 export { type RedisTarget, redisTargetOf } from './redis-target.ts';
-export { ApiSettings, BenchSettings, CliSettings, HubSettings, UpSettings, WorkerSettings } from './settings.ts';
+export {
+  ApiSettings,
+  BenchSettings,
+  ChatSettings,
+  CliSettings,
+  HubSettings,
+  UpSettings,
+  WorkerSettings,
+} from './settings.ts';
 export { formatTunedFile, readTunedFile, TUNED_SETTINGS, type TunedFile, type TunedSetting } from './tuned-file.ts';

@@ -326,6 +326,13 @@ export const CliSettings = z.object({
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
 });
 
+/** What `millrace chat` reads. */
+export const ChatSettings = CliSettings.extend({
+  /** As in GET /v1/models; the first of them when unset. */
+  MILLRACE_CHAT_MODEL: z.string().min(1).optional(),
+  MILLRACE_CHAT_SYSTEM: z.string().optional(),
+});
+
 export type CliSettings = z.infer<typeof CliSettings>;
 /** What `millrace models pull` reads. */
 export const HubSettings = z.object({

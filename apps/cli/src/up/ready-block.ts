@@ -1,3 +1,8 @@
+import { CliSettings } from '#config';
+
+/** Where commands look when they are not told. */
+const DEFAULT_URL = CliSettings.shape.MILLRACE_URL.parse(undefined);
+
 export interface ReadyFacts {
   readonly url: string;
   readonly key: string;
@@ -27,6 +32,7 @@ export function readyBlock(facts: ReadyFacts): string {
     `  Base URL  ${facts.url}/v1  (for OpenAI clients)`,
     `  Key       ${facts.key}`,
     `  Model     ${facts.models.join(', ')}`,
+    `  Chat      npx millrace chat${facts.url === DEFAULT_URL ? '' : ` --url ${facts.url}`}`,
     `  Console   ${facts.url}/console`,
     `  Docs      ${facts.url}/docs`,
     `  Health    ${facts.managementUrl}/readyz`,
