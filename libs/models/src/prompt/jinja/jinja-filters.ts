@@ -19,6 +19,7 @@ export type JinjaFilter = (value: JinjaValue, given: JinjaArguments) => JinjaVal
 
 const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
 
+const fromJson: JinjaFilter = (value) => jinjaValueOf(JSON.parse(textOf(value)));
 const escapeHtml: JinjaFilter = (value) => textOf(value).replace(/[&<>"']/g, (unit) => HTML[unit] ?? unit);
 const length: JinjaFilter = (value) => lengthOf(value);
 const orDefault: JinjaFilter = (value, given) => {
@@ -52,8 +53,9 @@ export const JINJA_FILTERS: ReadonlyMap<string, JinjaFilter> = new Map<string, J
   ['e', escapeHtml],
   ['escape', escapeHtml],
   ['tojson', (value, given) => jsonText(value, given)],
-  // llama.cpp's, in templates that are written for it.
-  ['from_json', (value) => jinjaValueOf(JSON.parse(textOf(value)))],
+  // Not Jinja's: templates written for llama.cpp and for vLLM read calls' arguments with these where they are texts.
+  ['from_json', fromJson],
+  ['fromjson', fromJson],
   ['default', orDefault],
   ['d', orDefault],
   ['length', length],

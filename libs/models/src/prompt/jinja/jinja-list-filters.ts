@@ -25,10 +25,10 @@ export const LIST_FILTERS: readonly (readonly [string, JinjaFilter])[] = [
   ['first', (value) => itemsOf(value)[0]],
   ['last', (value) => itemsOf(value).at(-1)],
   ['reverse', (value) => (typeof value === 'string' ? [...value].reverse().join('') : [...itemsOf(value)].reverse())],
-  ['select', (value, given) => itemsOf(value).filter(passing(given, 0))],
-  ['reject', (value, given) => itemsOf(value).filter((item) => !passing(given, 0)(item))],
-  ['selectattr', (value, given) => itemsOf(value).filter(attributePassing(given))],
-  ['rejectattr', (value, given) => itemsOf(value).filter((item) => !attributePassing(given)(item))],
+  ['select', (value, given) => itemsIfTrue(value).filter(passing(given, 0))],
+  ['reject', (value, given) => itemsIfTrue(value).filter((item) => !passing(given, 0)(item))],
+  ['selectattr', (value, given) => itemsIfTrue(value).filter(attributePassing(given))],
+  ['rejectattr', (value, given) => itemsIfTrue(value).filter((item) => !attributePassing(given)(item))],
   [
     'join',
     (value, given) => {
@@ -104,13 +104,18 @@ export function mapped(value: JinjaValue, given: JinjaArguments, filterByName: F
   const attribute = given.named.get('attribute');
   if (attribute !== undefined) {
     const otherwise = given.named.get('default');
-    return itemsOf(value).map((item) => attributeOf(item, attribute) ?? otherwise);
+    return itemsIfTrue(value).map((item) => attributeOf(item, attribute) ?? otherwise);
   }
   const filter = filterByName(textArgument(given, 0, 'filter'));
   const rest = { positional: given.positional.slice(1), named: given.named };
-  return itemsOf(value).map((item) =>
+  return itemsIfTrue(value).map((item) =>
     filter(item, rest.positional.length + rest.named.size === 0 ? NO_ARGUMENTS : rest),
   );
+}
+
+/** What the filters that select and map go over: Jinja's take whatever is false, None above all, for nothing. */
+function itemsIfTrue(value: JinjaValue): readonly JinjaValue[] {
+  return isTrue(value) ? itemsOf(value) : [];
 }
 
 function passing(given: JinjaArguments, place: number): (item: JinjaValue) => boolean {

@@ -45,6 +45,21 @@ describe('templates', () => {
     expect(render("{{ range(2) | list }}{{ strftime_now('%Y') }}", {})).toBe('[0, 1]1970');
   });
 
+  // As Jinja2 3.1 does: only what is true is looked into.
+  it('select from and map what is false as if it were an empty list, and nothing else that can not be looped over', () => {
+    const each =
+      "{{ (x | selectattr('a') | list) + (x | rejectattr('a') | list) + (x | select | list) + (x | reject | list) }}";
+    const mapped = "{{ (x | map(attribute='a') | list) + (x | map('upper') | list) }}";
+    for (const x of [null, false, 0, '']) expect(render(each + mapped, { x })).toBe('[][]');
+    expect(() => render("{{ x | selectattr('a') | list }}", { x: 1 })).toThrow(/'int' object is not iterable/);
+    expect(() => render('{{ x | list }}', { x: null })).toThrow(/'NoneType' object is not iterable/);
+  });
+
+  it('read JSON, as templates written for llama.cpp and for vLLM do', () => {
+    const source = '{{ (x | from_json).a }}{{ (x | fromjson).b }}';
+    expect(render(source, { x: '{"a": [1, true], "b": null}' })).toBe('[1, True]None');
+  });
+
   // Each as Jinja2 3.1 writes it.
   it('have cyclers and joiners, which start anew with each rendering', () => {
     const turns =
