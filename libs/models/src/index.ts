@@ -35,6 +35,7 @@ export {
 } from './prompt/prompt-renderer.ts';
 export {
   answerFormatOf,
+  freeAnswerFormatOf,
   outputFormatOf,
   type PromptTraits,
   promptTraits,

@@ -40,6 +40,15 @@ describe('chooseOutputFormat', () => {
     ["{{ '<function_call> ' }}", 'json-list'],
     ['{{ "<|action_start|><|plugin|>" }}', 'internlm'],
     ["{{ 'Action:\\n```json\\n[' }}", 'cohere'],
+    ["{{ '<｜DSML｜tool_calls>' }}", 'deepseek-dsml'],
+    ["{%- set ns_token = ']<]minimax[>[' -%}{{ '<tool_call>' }}", 'minimax-m3'],
+    ["{{- '<|open|>' + tag -}}{{- '<|close|>' + tag + '<|sep|>' -}}", 'kimi-k3'],
+    ["{{ '<function name=\"' ~ name ~ '\"><param name=\"' }}", 'minicpm'],
+    ["{{ '<steptml:invoke name=\"' }}", 'step3'],
+    ["{{ '<|tool_call:begin|>' }}", 'solar'],
+    ["{%- set toolsep_token = '<tool_sep{}>'.format(HYTK) %}{{ '<｜hy_eos{}｜>' }}", 'hunyuan-v3'],
+    ["{{ '<|extra_0|>' }}{{ '<tool_calls>' }}", 'hunyuan'],
+    ['[{"name": "tool_call_name", "arguments": {}}]', 'json-list'],
     ['List of tools: [{{ tools }}]', 'pythonic'],
   ])('tells it by its marks: %s', (template, name) => expect(chooseOutputFormat(template).name).toBe(name));
 });

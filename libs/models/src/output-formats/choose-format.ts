@@ -13,17 +13,23 @@ import { gptOss } from './formats/gpt-oss.ts';
 import { granite } from './formats/granite.ts';
 import { hermes } from './formats/hermes.ts';
 import { hunyuan } from './formats/hunyuan.ts';
+import { hunyuanV3 } from './formats/hunyuan-v3.ts';
 import { internlm } from './formats/internlm.ts';
 import { jsonList } from './formats/json-list.ts';
 import { kimi } from './formats/kimi.ts';
+import { kimiK3 } from './formats/kimi-k3.ts';
 import { llama3Json } from './formats/llama3-json.ts';
 import { longcat } from './formats/longcat.ts';
+import { minicpm } from './formats/minicpm.ts';
 import { minimax } from './formats/minimax.ts';
+import { minimaxM3 } from './formats/minimax-m3.ts';
 import { mistral } from './formats/mistral.ts';
 import { olmo } from './formats/olmo.ts';
 import { pythonic } from './formats/pythonic.ts';
 import { qwen3Coder } from './formats/qwen3-coder.ts';
 import { seedOss } from './formats/seed-oss.ts';
+import { solar } from './formats/solar.ts';
+import { step3 } from './formats/step3.ts';
 import type { OutputFormat } from './output-format.ts';
 
 /**
@@ -45,11 +51,20 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
   [/\[BEGIN FINAL RESPONSE\]/, apriel],
   [/<\|action_start\|>/, internlm],
   [/<seed:(tool_call|think)>/, seedOss],
+  [/\]<\]minimax\[>\[/, minimaxM3],
+  [/<\|open\|>[\s\S]*<\|close\|>/, kimiK3],
+  [/<steptml:invoke/, step3],
+  [/<\|tool_call:begin\|>/, solar],
+  [/<function name="[\s\S]*<param name="/, minicpm],
+  [/'<tool_sep\{\}>'\.format|<tool_sep:opensource>/, hunyuanV3],
   [/<minimax:tool_call>/, minimax],
   [/<arg_key>/, glm],
   [/<function=[\s\S]*<parameter=/, qwen3Coder],
   [/<response>[\s\S]*<\|tool_call\|>|<\|tool_call\|>[\s\S]*<response>/, granite],
-  [/<answer>[\s\S]*<tool_calls>|<tool_calls>[\s\S]*<answer>|<｜hy_/, hunyuan],
+  [
+    /<answer>[\s\S]*<tool_calls>|<tool_calls>[\s\S]*<answer>|<｜hy_|<\|extra_0\|>[\s\S]*<tool_calls>|<tool_calls>[\s\S]*<\|extra_0\|>/,
+    hunyuan,
+  ],
   [/<function_calls>/, olmo],
   [/<tool_calls>|<TOOLCALL>|<\|?function_call\|?>|functools\[|<\|role_sep\|>|<\|tool_call\|>/, jsonList],
   [/<tool_call>/, hermes],
@@ -57,6 +72,8 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
   [/<function=/, functionary],
   [/<\|python_tag\|>|"parameters": dictionary/, llama3Json],
   [/\[func_name1\(|func1\(/, pythonic],
+  // xLAM shows the list of calls and no mark.
+  [/\[\{"name": ?"tool_call_name"|\[\{"name": ?"func_name1"/, jsonList],
 ];
 
 /** All formats, by the names that configuration uses. */
@@ -71,6 +88,7 @@ export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
     olmo,
     longcat,
     hunyuan,
+    hunyuanV3,
     granite,
     functiongemma,
     functionaryV32,
@@ -82,12 +100,17 @@ export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
     internlm,
     jsonList,
     kimi,
+    kimiK3,
     llama3Json,
+    minicpm,
     minimax,
+    minimaxM3,
     mistral,
     pythonic,
     qwen3Coder,
     seedOss,
+    solar,
+    step3,
   ].map((format) => [format.name, format]),
 );
 

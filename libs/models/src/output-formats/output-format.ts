@@ -32,8 +32,12 @@ export interface OutputFormat {
     readonly close: string;
     /** Further texts that end the block, and stay. */
     readonly endedBy?: readonly string[];
+    /** The same, where no end of the block follows: what comes behind one waits until that is known. */
+    readonly brokenBy?: readonly string[];
     /** Blocks with nothing in them, which may come again behind the first one and mean nothing. */
     readonly empty?: readonly string[];
+    /** Whether templates put the marks together out of parts, so that none of them shows one. */
+    readonly isBuilt?: true;
     /** Marks around the content that follows a block at once; they mean nothing there. */
     readonly wrapper?: { readonly open: string; readonly close: string };
   };

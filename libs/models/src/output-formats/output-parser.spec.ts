@@ -117,6 +117,65 @@ const WRITERS: Record<string, Writer> = {
             .join('')}</｜DSML｜invoke>\n`,
       )
       .join('')}</｜DSML｜function_calls>`,
+  minicpm: ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        (call) =>
+          `\n<function name="${call.name}">${entries(call)
+            .map(([key, value]) => `<param name="${key}">${quotedIfNeeded(tagged(key, value))}</param>`)
+            .join('')}</function>`,
+      )
+      .join(''),
+  step3: ({ content, calls }) =>
+    `${content}\n<｜tool_calls_begin｜>${calls
+      .map(
+        (call) =>
+          `<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="${call.name}">${entries(call)
+            .map(([key, value]) => `<steptml:parameter name="${key}">\n${tagged(key, value)}\n</steptml:parameter>`)
+            .join('')}</steptml:invoke><｜tool_call_end｜>`,
+      )
+      .join('<｜tool_sep｜>')}<｜tool_calls_end｜>`,
+  'kimi-k3': ({ content, calls }) =>
+    `<|open|>response<|sep|>${content}<|close|>response<|sep|><|open|>tools<|sep|>${calls
+      .map(
+        (call, i) =>
+          `<|open|>call tool="${call.name}" index="${i + 1}"<|sep|>${entries(call)
+            .map(
+              ([key, value]) =>
+                `<|open|>argument key="${key}" type="${jsonType(key, value)}"<|sep|>${typeof value === 'string' ? value : JSON.stringify(value)}<|close|>argument<|sep|>`,
+            )
+            .join('')}<|close|>call<|sep|>`,
+      )
+      .join('')}<|close|>tools<|sep|><|close|>message<|sep|>`,
+  'minimax-m3': ({ content, calls }) =>
+    `${content}\n${MINIMAX}<tool_call>\n${calls
+      .map(
+        (call) =>
+          `${MINIMAX}<invoke name="${call.name}">${entries(call)
+            .map(([key, value]) => `${MINIMAX}<${key}>${tagged(key, value)}${MINIMAX}</${key}>`)
+            .join('')}${MINIMAX}</invoke>\n`,
+      )
+      .join('')}${MINIMAX}</tool_call>`,
+  solar: ({ content, calls }) =>
+    `<|begin|>assistant<|content|>${content}<|end|>\n<|begin|>assistant<|tool_calls|>${calls
+      .map(
+        (call, i) =>
+          `<|tool_call:begin|>a1b2c3d4e${i}<|tool_call:name|>${call.name}<|tool_call:args|>${JSON.stringify(call.args)}<|tool_call:end|>`,
+      )
+      .join('')}<|calls|>`,
+  'hunyuan-v3': ({ content, calls }) =>
+    `${content}\n<tool_calls:opensource>\n${calls
+      .map(
+        (call) =>
+          `<tool_call:opensource>${call.name}<tool_sep:opensource>\n${entries(call)
+            .map(
+              ([key, value]) =>
+                `<arg_key:opensource>${key}</arg_key:opensource>\n<arg_value:opensource>\n${tagged(key, value)}\n</arg_value:opensource>\n`,
+            )
+            .join('')}</tool_call:opensource>\n`,
+      )
+      .join('')}</tool_calls:opensource>`,
   gemma: ({ content, calls }) =>
     content + calls.map((call) => `\n<|tool_call>call:${gemmaCall(call, '<|"|>')}<tool_call|>`).join(''),
   functiongemma: ({ content, calls }) =>
@@ -128,6 +187,7 @@ const WRITERS: Record<string, Writer> = {
   hunyuan: ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
   olmo: ({ content, calls }) => `${content}\n<function_calls>${calls.map(pythonic).join('\n')}</function_calls>`,
 };
+const MINIMAX = ']<]minimax[>[';
 /** Families whose calls are the whole answer. */
 const WITHOUT_CONTENT = ['llama3-json', 'pythonic'];
 
@@ -142,6 +202,14 @@ function entries(call: Call): [string, unknown][] {
 }
 function tagged(key: string, value: unknown): string {
   return key === 'text' || key === 'unit' ? String(value) : JSON.stringify(value);
+}
+function quotedIfNeeded(text: string): string {
+  return /[<&\n]/.test(text) ? `<![CDATA[${text}]]>` : text;
+}
+function jsonType(key: string, value: unknown): string {
+  if (key === 'text' || key === 'unit' || typeof value === 'string') return 'string';
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'array' : typeof value;
 }
 function python(value: unknown): string {
   if (value === null) return 'None';
@@ -400,6 +468,79 @@ describe('OutputParser', () => {
     expect(parse('qwen3-coder', [said], { tools: ANY_TOOL }).calls[0]?.arguments).toContain('"text":12');
   });
 
+  it('takes a call in reasoning that never ends for a call, and one in reasoning that ends for reasoning', () => {
+    const called = '<tool_call>\n<function=look_up>\n<parameter=text>\na\n</parameter>\n</function>\n</tool_call>';
+    const calls = [{ name: 'look_up', arguments: '{"text":"a"}' }];
+    for (const cutting of [(said: string) => [said], (said: string) => said.split('')]) {
+      const read = (said: string) => parse('qwen3-coder', cutting(said), { reasoning: 'opened' });
+      expect(read(`So I look.\n${called}`)).toMatchObject({ reasoning: 'So I look.', content: '', calls });
+      const quoted = read(`I could ${called}\n</think>\n\n${called}`);
+      expect(quoted).toMatchObject({ reasoning: `I could ${called}`, content: '', calls });
+      expect(quoted.calls).toHaveLength(1);
+    }
+    const dsml =
+      'So.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name="look_up">\n<｜DSML｜parameter name="text" string="true">a</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>';
+    expect(parse('deepseek-dsml', [dsml], { reasoning: 'opened' })).toMatchObject({
+      reasoning: 'So.',
+      content: '',
+      calls,
+    });
+  });
+
+  it('reads elements as the objects and lists that they stand for, by their schema where there is one', () => {
+    const m = ']<]minimax[>[';
+    const said = `<mm:think>Hm</mm:think>${m}<tool_call>\n${m}<invoke name="look_up">${m}<value>${m}<item>${m}<id>1${m}</id>${m}<on>true${m}</on>${m}</item>${m}<item>two${m}</item>${m}</value>${m}<text>1 < 2${m}</text>${m}<none>${m}</none>${m}</invoke>\n${m}</tool_call>`;
+    const { reasoning, content: rest, calls } = parse('minimax-m3', said.split(''));
+    expect([reasoning, rest, calls.map((found) => JSON.parse(found.arguments))]).toEqual([
+      'Hm',
+      '',
+      [{ value: [{ id: 1, on: true }, 'two'], text: '1 < 2', none: '' }],
+    ]);
+    expect(parse('minimax-m3', ['</mm:think>Hello']).content).toBe('Hello');
+    const typed = toolSetOf([
+      {
+        name: 'look_up',
+        parameters: {
+          properties: {
+            value: { type: 'object', properties: { id: { type: 'string' } } },
+            list: { type: 'array', items: { type: 'string' } },
+            none: { type: 'array' },
+          },
+        },
+      },
+    ]);
+    const more = `${m}<invoke name="look_up">${m}<value>${m}<id>1${m}</id>${m}</value>${m}<list>${m}<item>2${m}</item>${m}</list>${m}<none>${m}</none>${m}</invoke>`;
+    expect(JSON.parse(parse('minimax-m3', [more], { tools: typed }).calls[0]?.arguments ?? '')).toEqual({
+      value: { id: '1' },
+      list: ['2'],
+      none: [],
+    });
+  });
+
+  it('takes quoted text of MiniCPM as it stands, as a string where the schema does not say what it is', () => {
+    const said =
+      '<function name="look_up"><param name="text"><![CDATA[\n<a href="x">\n</param>\n]]></param><param name="other"><![CDATA[1]]></param></function>';
+    const { content: rest, calls } = parse('minicpm', [said]);
+    expect([rest, JSON.parse(calls[0]?.arguments ?? '')]).toEqual([
+      '',
+      { text: '\n<a href="x">\n</param>\n', other: '1' },
+    ]);
+  });
+
+  it('reads messages of gpt-oss whose role stands in the prompt, and drops those to tools that no request has', () => {
+    for (const head of [
+      ' to=functions.look_up<|channel|>analysis',
+      'to=functions.look_up<|channel|>commentary <|constrain|>json',
+    ]) {
+      const { content: rest, reasoning, calls } = parse('gpt-oss', `${head}<|message|>{"a": 1}<|call|>`.split(''));
+      expect([rest, reasoning, calls]).toMatchObject(['', '', [{ name: 'look_up', arguments: '{"a": 1}' }]]);
+    }
+    expect(parse('gpt-oss', [' to=everybody: hello']).content).toBe(' to=everybody: hello');
+    const builtIn =
+      '<|channel|>analysis<|message|>I run it<|end|><|start|>assistant<|channel|>commentary to=python <|constrain|>code<|message|>print(1)<|call|>';
+    expect(parse('gpt-oss', [builtIn])).toEqual({ content: '', reasoning: 'I run it', calls: [] });
+  });
+
   it('reads the Mistral, DeepSeek and Functionary forms of later versions', () => {
     for (const [name, said] of [
       ['mistral', '[TOOL_CALLS]look_up[CALL_ID]a1b2[ARGS]{"a": 1}'],
@@ -411,6 +552,11 @@ describe('OutputParser', () => {
       ['json-list', ' functools[{"name": "look_up", "arguments": {"a": 1}}]'],
       ['pythonic', '<|python_start|>[look_up(a=1)]<|python_end|>'],
       ['olmo', '<function_calls>\nlook_up(a=1)\n</function_calls>'],
+      [
+        'glm',
+        '<tool_calls>\n<tool_call>look_up<tool_sep>\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>\n</tool_calls>',
+      ],
+      ['minicpm', '<function name="look_up"><param name="a">1</param></function>'],
       ['json-list', '<function_call> {"name": "look_up", "arguments": {"a": 1}}'],
       [
         'gpt-oss',

@@ -123,6 +123,7 @@ function* readReasoning(
     const unit = yield* source.peek();
     if (unit === '') return false;
     if ((yield* source.skip(block.close)) !== null || (yield* source.match(block.endedBy ?? [])) !== null) break;
+    if ((yield* source.match(block.brokenBy ?? [])) !== null && !(yield* source.holds(block.close))) break;
     source.advance(1);
     if (isSpace(unit)) {
       trailing += unit;

@@ -98,6 +98,17 @@ export class TextSource {
     return text;
   }
 
+  /** Whether a marker stands anywhere in the rest of the output; waits until it comes, or to the end. */
+  *holds(marker: string): Reading<boolean> {
+    let searched = 0;
+    for (;;) {
+      if (this.#text.includes(marker, this.#position + searched)) return true;
+      if (this.#ended) return false;
+      searched = Math.max(0, this.#text.length - this.#position - marker.length);
+      yield;
+    }
+  }
+
   advance(units: number): void {
     this.#position += units;
   }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openModelFolder } from '../folder/model-folder.ts';
+import { OutputParser } from '../output-formats/output-parser.ts';
+import { ANY_TOOL } from '../output-formats/tool-set.ts';
 import type { ChatMessage } from './chat-message.ts';
 import { PromptRenderer } from './prompt-renderer.ts';
-import { answerFormatOf, promptTraits } from './prompt-traits.ts';
+import { answerFormatOf, freeAnswerFormatOf, promptTraits } from './prompt-traits.ts';
 
 const root = new URL('../../../../test/fixtures/', import.meta.url);
 const folder = await openModelFolder(new URL('models/tiny-llama', root).pathname);
@@ -40,6 +42,29 @@ describe('the traits of a chat template', () => {
       reasoning: null,
       variables: [],
       format: { name: 'generic' },
+    });
+  });
+
+  it('let an answer that nothing holds fall back to the family’s own calls where the generic form was taught', () => {
+    const own = { ...card, chatTemplate: `${TURNS}<｜tool▁calls▁begin｜>` };
+    const read = (text: string) => {
+      const format = freeAnswerFormatOf(own, { tools: 'none' });
+      const parser = new OutputParser({ format, tools: ANY_TOOL, reasoning: 'off', callId: String, wholeCalls: true });
+      return [...parser.push(text), ...parser.finish()].map((event) => ('name' in event ? event.name : event.type));
+    };
+    const family =
+      '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{"a": 1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>';
+    expect(read(family)).toEqual(['f', 'call-arguments', 'call-end']);
+    expect(read('<tool_call>{"name": "g", "arguments": {}}</tool_call>')).toEqual(['g', 'call-arguments', 'call-end']);
+    expect(freeAnswerFormatOf(own, { tools: 'objects' }).name).toBe('deepseek');
+    expect(freeAnswerFormatOf({ ...card, chatTemplate: TURNS }, { tools: 'none' }).name).toBe('generic');
+  });
+
+  it('say that a model reasons whose template builds the marks of it', () => {
+    const template = `{% macro tag(name) %}{{ '<|open|>' + name + '<|sep|>' }}{{ '<|close|>' + name + '<|sep|>' }}{% endmacro %}${TURNS}`;
+    expect(traitsOf(template).reasoning?.block).toEqual({
+      open: '<|open|>think<|sep|>',
+      close: '<|close|>think<|sep|>',
     });
   });
 

@@ -52,6 +52,24 @@ export function answerFormatOf(
   return { ...generic, reasoning, dropped };
 }
 
+/**
+ * The format by which answers are read that nothing holds to a form: a model whose family has a form of calls may fall back
+ * to it, though the generic prompt taught it another.
+ */
+export function freeAnswerFormatOf(
+  card: Pick<ModelCard, 'chatTemplate' | 'outputFormat'>,
+  traits: Pick<PromptTraits, 'tools'>,
+): OutputFormat {
+  const [family, taught] = [outputFormatOf(card), answerFormatOf(card, traits)];
+  if (taught.name === family.name) return taught;
+  return {
+    ...taught,
+    openings: [...taught.openings, ...family.openings],
+    surroundings: [...taught.surroundings, ...family.surroundings],
+    readCalls: (reading) => (taught.openings.includes(reading.opening) ? taught : family).readCalls(reading),
+  };
+}
+
 /** Finds out by small renderings what a card's template does with tools and reasoning. */
 export function promptTraits(
   card: Pick<ModelCard, 'chatTemplate' | 'outputFormat'>,
@@ -67,7 +85,9 @@ function reasoningTraits(
 ): ReasoningTraits | null {
   const format = outputFormatOf(card);
   const { reasoning } = format;
-  const marked = reasoning && [reasoning.open, reasoning.close].some((mark) => card.chatTemplate.includes(mark));
+  const marked =
+    reasoning &&
+    (reasoning.isBuilt || [reasoning.open, reasoning.close].some((mark) => card.chatTemplate.includes(mark)));
   if (!marked && format.name !== 'gpt-oss') return null;
   const rendered = (variables: Record<string, unknown>): string | null => {
     try {

@@ -1,5 +1,5 @@
 import type { OutputConstraint } from '#contracts';
-import { answerFormatOf, outputFormatOf } from '#models';
+import { answerFormatOf, freeAnswerFormatOf, outputFormatOf } from '#models';
 import type { CataloguedModel } from '../../catalogue/catalogued-model.ts';
 import type { RenderedTokens } from '../../rendering/prompt-source.ts';
 import { budgetTokensOf, type ReasoningEffort } from '../reasoning-effort.ts';
@@ -50,7 +50,7 @@ export function plannedReading(
   return {
     requestId,
     choices,
-    format: answerFormatOf(model.card, model.traits),
+    format: (held === null ? freeAnswerFormatOf : answerFormatOf)(model.card, model.traits),
     tools: toolUse === null ? null : toolUse.tools.filter((tool) => toolUse.callable.includes(tool.name)),
     reasoning: model.traits.reasoning === null ? 'off' : prompt.reasoning,
     wholeCalls: toolUse !== null && held === null,

@@ -28,9 +28,13 @@ export interface ArgumentTags {
   readonly open: string;
   /** Between name and text, of strings that are written as they are. */
   readonly rawNameEnd: LooseText;
-  /** Between name and text, of JSON. */
-  readonly jsonNameEnd: LooseText;
+  /** Between name and text, of JSON; any of several. */
+  readonly jsonNameEnd: LooseText | readonly LooseText[];
   readonly close: string;
+  /** Whether the name comes again behind `close`: `</name>`. */
+  readonly closesByName?: true;
+  /** What no text may begin with: it would be read as the beginning of a quoted one. */
+  readonly quoteOpen?: string;
   /** Whether the text stands on lines of its own. */
   readonly lines: boolean;
 }
@@ -108,6 +112,27 @@ const coderList = (open: string, close: string): CallList => ({
   separator: `␤${close}␤${open}␤`,
   close: `␤${close}`,
 });
+
+const dsmlList = (name: string): CallList => ({
+  mark: `<｜DSML｜${name}>`,
+  open: '␤',
+  call: {
+    kind: 'tagged',
+    head: (called) => `<｜DSML｜invoke name="${called}">␤`,
+    tail: '</｜DSML｜invoke>',
+    tags: {
+      open: '<｜DSML｜parameter name="',
+      rawNameEnd: '" string="true">',
+      jsonNameEnd: '" string="false">',
+      close: '</｜DSML｜parameter>',
+      lines: false,
+    },
+  },
+  separator: '␤',
+  close: `␤</｜DSML｜${name}>`,
+});
+
+const MINIMAX_NAMESPACE = ']<]minimax[>[';
 
 const gemmaSpelling = (quote: string): Spelling => ({
   ...JSON_SPELLING,
@@ -348,24 +373,138 @@ export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
   },
   'deepseek-dsml': {
     spelling: forbidding('</｜DSML｜parameter>'),
+    lists: [dsmlList('function_calls'), dsmlList('tool_calls')],
+  },
+  minicpm: {
+    spelling: forbidding('</param>'),
     lists: [
       {
-        mark: '<｜DSML｜function_calls>',
-        open: '␤',
+        mark: '',
+        open: '',
         call: {
           kind: 'tagged',
-          head: (name) => `<｜DSML｜invoke name="${name}">␤`,
-          tail: '</｜DSML｜invoke>',
+          head: (name) => `<function name="${name}">␤`,
+          tail: '</function>',
           tags: {
-            open: '<｜DSML｜parameter name="',
-            rawNameEnd: '" string="true">',
-            jsonNameEnd: '" string="false">',
-            close: '</｜DSML｜parameter>',
+            open: '<param name="',
+            rawNameEnd: '">',
+            jsonNameEnd: '">',
+            close: '</param>',
+            quoteOpen: '<![CDATA[',
             lines: false,
           },
         },
         separator: '␤',
-        close: '␤</｜DSML｜function_calls>',
+        close: '',
+      },
+    ],
+  },
+  step3: {
+    spelling: forbidding('</steptml:parameter>'),
+    lists: [
+      {
+        mark: '<｜tool_calls_begin｜>',
+        open: '␤',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="${name}">␤`,
+          tail: '</steptml:invoke><｜tool_call_end｜>',
+          tags: {
+            open: '<steptml:parameter name="',
+            rawNameEnd: '">',
+            jsonNameEnd: '">',
+            close: '</steptml:parameter>',
+            lines: false,
+          },
+        },
+        separator: '␤',
+        close: '␤<｜tool_calls_end｜>',
+      },
+    ],
+  },
+  'kimi-k3': {
+    spelling: forbidding('<|close|>argument<|sep|>'),
+    lists: [
+      {
+        mark: '<|open|>tools<|sep|>',
+        open: '',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<|open|>call tool="${name}" index="№"<|sep|>`,
+          tail: '<|close|>call<|sep|>',
+          tags: {
+            open: '<|open|>argument key="',
+            rawNameEnd: '" type="string"<|sep|>',
+            jsonNameEnd: ['number', 'boolean', 'null', 'array', 'object'].map((type) => `" type="${type}"<|sep|>`),
+            close: '<|close|>argument<|sep|>',
+            lines: false,
+          },
+        },
+        separator: '',
+        close: '<|close|>tools<|sep|>',
+      },
+    ],
+  },
+  'minimax-m3': {
+    spelling: forbidding(MINIMAX_NAMESPACE),
+    lists: [
+      {
+        mark: `${MINIMAX_NAMESPACE}<tool_call>`,
+        open: '␤',
+        call: {
+          kind: 'tagged',
+          head: (name) => `${MINIMAX_NAMESPACE}<invoke name="${name}">`,
+          tail: `${MINIMAX_NAMESPACE}</invoke>`,
+          tags: {
+            open: `${MINIMAX_NAMESPACE}<`,
+            rawNameEnd: '>',
+            jsonNameEnd: '>',
+            close: MINIMAX_NAMESPACE,
+            closesByName: true,
+            lines: false,
+          },
+        },
+        separator: '␤',
+        close: `␤${MINIMAX_NAMESPACE}</tool_call>`,
+      },
+    ],
+  },
+  solar: {
+    spelling: JSON_SPELLING,
+    lists: [
+      {
+        mark: '<|tool_call:begin|>',
+        open: '',
+        call: {
+          kind: 'named',
+          head: (name) => `call№<|tool_call:name|>${name}<|tool_call:args|>`,
+          tail: '<|tool_call:end|>',
+        },
+        separator: '<|tool_call:begin|>',
+        close: '',
+      },
+    ],
+  },
+  'hunyuan-v3': {
+    spelling: forbidding('</arg_value:opensource>'),
+    lists: [
+      {
+        mark: '<tool_calls:opensource>',
+        open: '␤',
+        call: {
+          kind: 'tagged',
+          head: (name) => `<tool_call:opensource>${name}<tool_sep:opensource>␤`,
+          tail: '</tool_call:opensource>',
+          tags: {
+            open: '<arg_key:opensource>',
+            rawNameEnd: '</arg_key:opensource>␤<arg_value:opensource>',
+            jsonNameEnd: '</arg_key:opensource>␤<arg_value:opensource>',
+            close: '</arg_value:opensource>',
+            lines: false,
+          },
+        },
+        separator: '␤',
+        close: '␤</tool_calls:opensource>',
       },
     ],
   },

@@ -1,6 +1,6 @@
 import { isStringSchema } from '../../output-formats/tool-set.ts';
 import type { GrammarParts } from '../grammar-parts.ts';
-import { type Expression, sequence, text } from '../grammar-rules.ts';
+import { choice, type Expression, sequence, text } from '../grammar-rules.ts';
 import type { ObjectLayout } from '../object-schema.ts';
 import { automatonOfTexts } from '../regular/automaton.ts';
 import { charactersOf, complement, intersection } from '../regular/character-set.ts';
@@ -28,8 +28,9 @@ export function taggedLayout(
 ): ObjectLayout {
   const argument = (name: Expression, isRaw: boolean, inner: Expression): Expression => {
     const line = text(tags.lines ? '\n' : '');
-    const nameEnd = looseText(parts, isRaw ? tags.rawNameEnd : tags.jsonNameEnd);
-    return sequence(text(tags.open), name, nameEnd, line, inner, line, text(tags.close), looseText(parts, '␤'));
+    const nameEnds = isRaw ? [tags.rawNameEnd] : [tags.jsonNameEnd].flat();
+    const nameEnd = choice(...nameEnds.map((each) => looseText(parts, each)));
+    return sequence(text(tags.open), name, nameEnd, line, inner, line, closing(tags, name), looseText(parts, '␤'));
   };
   return {
     open: '',
@@ -56,13 +57,13 @@ export function taggedLayout(
 export function freeTaggedArguments(parts: GrammarParts, tags: ArgumentTags): Expression {
   const { languages, rules } = parts;
   const name = parts.plain(parsePattern(languages, NAME), [], 'no name');
-  const anyText = parts.plain(parts.without(tags.close), [], 'no text');
+  const anyText = parts.plain(languages.both(parts.without(tags.close), unquoted(parts, tags)), [], 'no text');
   const argument = sequence(
     text(tags.open),
     name,
     looseText(parts, tags.rawNameEnd),
     anyText,
-    text(tags.close),
+    closing(tags, name),
     looseText(parts, '␤'),
   );
   return rules.list(argument, text(''), 0, null);
@@ -100,12 +101,24 @@ function rawLanguage(parts: GrammarParts, tags: ArgumentTags): Language {
   const ends = tags.lines
     ? []
     : [languages.not(parsePattern(languages, '^\\n')), languages.not(parsePattern(languages, '\\n$'))];
-  return languages.both(noReturn, parts.without(tags.close), ...ends);
+  return languages.both(noReturn, parts.without(tags.close), unquoted(parts, tags), ...ends);
+}
+
+/** The mark behind an argument's text. */
+function closing(tags: ArgumentTags, name: Expression): Expression {
+  return tags.closesByName ? sequence(text(`${tags.close}</`), name, text('>')) : text(tags.close);
+}
+
+/** Text that is not read as a quoted one. */
+function unquoted({ languages }: GrammarParts, { quoteOpen }: ArgumentTags): Language {
+  if (quoteOpen === undefined) return languages.anything;
+  return languages.not(languages.concat(languages.text(quoteOpen), languages.anything));
 }
 
 function isRaw(tags: ArgumentTags, value: string): boolean {
   const bordered = !tags.lines && (value.startsWith('\n') || value.endsWith('\n'));
-  return !bordered && !value.includes('\r') && !value.includes(tags.close);
+  const isQuoted = tags.quoteOpen !== undefined && value.startsWith(tags.quoteOpen);
+  return !bordered && !isQuoted && !value.includes('\r') && !value.includes(tags.close);
 }
 
 function unwritable(path: SchemaPath): Error {

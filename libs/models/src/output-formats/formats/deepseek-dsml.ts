@@ -12,12 +12,14 @@ const TAGS: CallTags = {
   close: '</｜DSML｜invoke>',
 };
 
-/** DeepSeek V3.2: tags that say of each argument whether it is a string. */
+const LISTS = ['<｜DSML｜function_calls>', '<｜DSML｜tool_calls>'];
+
+/** DeepSeek V3.2 (`function_calls`) and V4 (`tool_calls`): tags that say of each argument whether it is a string. */
 export const deepseekDsml: OutputFormat = {
   name: 'deepseek-dsml',
   openings: ['<｜DSML｜invoke name="'],
   innerMarks: [TAGS.argumentOpen, TAGS.argumentClose, TAGS.close],
-  surroundings: ['<｜DSML｜function_calls>', '</｜DSML｜function_calls>'],
-  reasoning: THINK,
+  surroundings: [...LISTS, '</｜DSML｜function_calls>', '</｜DSML｜tool_calls>'],
+  reasoning: { ...THINK, endedBy: LISTS },
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };

@@ -12,7 +12,7 @@ export const gemma: OutputFormat = {
   reasoning: {
     open: '<|channel>thought',
     close: '<channel|>',
-    empty: ['<|channel>thought\n<channel|>', '<channel|>'],
+    empty: ['<|channel>thought\n<channel|>', '<channel|>', '<|channel>'],
   },
   readCalls: (reading) => readGemmaCall(reading, QUOTE),
 };

@@ -2,7 +2,7 @@ import { type OutputFormat, THINK } from '../output-format.ts';
 import { type CallTags, readTaggedCall } from '../readers/tagged-call.ts';
 
 const TAGS: CallTags = {
-  nameEnd: [],
+  nameEnd: ['<tool_sep>'],
   argumentOpen: '<arg_key>',
   argumentNameEnd: [{ text: '</arg_key>' }],
   valueOpen: '<arg_value>',
@@ -10,11 +10,15 @@ const TAGS: CallTags = {
   close: '</tool_call>',
 };
 
-/** GLM 4.5 to 4.7: `<tool_call>f<arg_key>a</arg_key><arg_value>text</arg_value></tool_call>`. */
+/**
+ * GLM 4.5 to 4.7, Ling 3, Laguna: `<tool_call>f<arg_key>a</arg_key><arg_value>text</arg_value></tool_call>`; Hunyuan 3's preview
+ * writes `<tool_sep>` behind the name and `<tool_calls>` around.
+ */
 export const glm: OutputFormat = {
   name: 'glm',
   openings: ['<tool_call>'],
-  surroundings: [],
+  surroundings: ['<tool_calls>', '</tool_calls>'],
+  dropped: ['<|role_end|>'],
   reasoning: THINK,
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };

@@ -7,11 +7,15 @@ const HEAD_MARKS = ['<|start|>', '<|channel|>'];
 const ENDS = ['<|end|>', '<|return|>', '<|call|>'];
 const MESSAGE = '<|message|>';
 const MAX_HEAD_LENGTH = 512;
+/** What the rest of a head begins with where the prompt has written the role. */
+const RECIPIENT = ['to=', ' to='];
+/** Tools of OpenAI's own, which no request has. */
+const BUILT_IN = /^(?:python|browser|container)(?:\.|$)/;
 const HEAD = /^(?:<\|(?:start|channel|constrain)\|>|assistant|analysis|commentary|final|json|code|to=[^\s<]+|\s)*$/;
 
 /**
  * gpt-oss (Harmony): messages on channels. `analysis` is reasoning, `final` and `commentary` are content, and what is
- * written `to=functions.f` is a call.
+ * written `to=functions.f` is a call. Messages to tools that the model was trained with (`to=python`) are for nobody here.
  */
 export const gptOss: OutputFormat = {
   name: 'gpt-oss',
@@ -24,9 +28,12 @@ export const gptOss: OutputFormat = {
 
 function* readOutput(reading: CallReading): Reading {
   const { source, sink } = reading;
+  let heads = [...HEAD_MARKS, ...RECIPIENT];
   while ((yield* source.peek()) !== '') {
     source.hold();
-    if ((yield* source.match(HEAD_MARKS)) !== null) {
+    const isHead = (yield* source.match(heads)) !== null;
+    heads = HEAD_MARKS;
+    if (isHead) {
       try {
         yield* readMessage(reading);
       } catch (error) {
@@ -45,11 +52,11 @@ function* readMessage(reading: CallReading): Reading {
   const head = yield* source.takeUntil([MESSAGE, ...ENDS, '{'], MAX_HEAD_LENGTH);
   yield* source.expect(MESSAGE);
   if (!HEAD.test(head)) throw new MalformedCall('no head of a message');
-  const name = head.match(/ to=functions\.([^\s<]+)/)?.[1];
-  if (name !== undefined) {
+  const recipient = head.match(/(?:^|\s)to=([^\s<]+)/)?.[1] ?? '';
+  if (recipient.startsWith('functions.')) {
     yield* source.skipSpace();
     if ((yield* source.peek()) !== '{') throw new MalformedCall('arguments that are no object');
-    sink.startCall(name);
+    sink.startCall(recipient.slice('functions.'.length));
     yield* readJsonValue(source, (text) => sink.argumentText(text));
     sink.endCall();
     yield* source.skipSpace();
@@ -58,6 +65,10 @@ function* readMessage(reading: CallReading): Reading {
     return;
   }
   const channel = [...head.matchAll(/<\|channel\|>\s*(\w+)/g)].at(-1)?.[1];
+  if (BUILT_IN.test(recipient)) {
+    yield* readBody(reading, () => {});
+    return;
+  }
   sink.inReasoning = channel === 'analysis';
   yield* readBody(reading, (text) => (sink.inReasoning ? sink.reasoning(text) : sink.content(text)));
   sink.inReasoning = false;

@@ -14,6 +14,7 @@ export const qwen3Coder: OutputFormat = {
   name: 'qwen3-coder',
   openings: ['<function='],
   surroundings: ['<tool_call>', '</tool_call>'],
-  reasoning: THINK,
+  // Qwen 3.5 now and then calls a tool without an end of its reasoning.
+  reasoning: { ...THINK, brokenBy: ['<tool_call>\n<function='] },
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };

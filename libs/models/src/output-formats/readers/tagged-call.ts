@@ -9,6 +9,8 @@ const MAX_NAME_LENGTH = 256;
 export interface CallTags {
   /** Behind the call's name. Where a call without arguments ends at once, `close` counts too. */
   readonly nameEnd: readonly string[];
+  /** What ends the call's head, where further attributes may follow the name. */
+  readonly headEnd?: string;
   /** Before an argument's name. */
   readonly argumentOpen: string;
   /** Between an argument's name and its text; one that says what the text is has a type. */
@@ -16,6 +18,10 @@ export interface CallTags {
   /** Other text that must follow there, white space apart. */
   readonly valueOpen?: string;
   readonly argumentClose: string;
+  /** Whether line breaks at either end of a text belong to it. */
+  readonly isExact?: true;
+  /** Marks around a text that may hold all others; it is a string unless the schema says otherwise. */
+  readonly quote?: { readonly open: string; readonly close: string };
   readonly close: string;
 }
 
@@ -26,7 +32,11 @@ export interface CallTags {
  */
 export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): Reading {
   const name = (yield* source.takeUntil([...tags.nameEnd, tags.argumentOpen, tags.close], MAX_NAME_LENGTH)).trim();
-  yield* source.skip(...tags.nameEnd);
+  const ended = yield* source.skip(...tags.nameEnd);
+  if (tags.headEnd !== undefined && ended !== null) {
+    yield* source.takeUntil([tags.headEnd], MAX_NAME_LENGTH);
+    yield* source.expect(tags.headEnd);
+  }
   yield* source.skipSpace();
   const first = yield* source.expect(tags.argumentOpen, tags.close);
   sink.startCall(name);
@@ -39,19 +49,23 @@ export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): 
       yield* source.skipSpace();
       yield* source.expect(tags.valueOpen);
     }
+    const isQuoted = tags.quote !== undefined && (yield* source.skip(tags.quote.open)) !== null;
+    const close = (isQuoted ? tags.quote?.close : '') + tags.argumentClose;
+    const schema = sink.tools.argumentSchema(name, argument);
     const known = tags.argumentNameEnd.find(({ text }) => text === end)?.type;
     const isString =
-      known === 'string' || (known === undefined && isStringSchema(sink.tools.argumentSchema(name, argument)));
+      known === undefined ? isStringSchema(schema) || (isQuoted && schema === undefined) : known === 'string';
+    const reading = { source, sink, opening: '' };
+    const readArgument = (pieces: (text: string) => void) =>
+      isQuoted || tags.isExact ? readExact(reading, close, pieces) : readText(reading, close, pieces);
     const prefix = `${separator}${JSON.stringify(argument)}:`;
     if (isString) {
       sink.argumentText(`${prefix}"`);
-      yield* readText({ source, sink, opening: '' }, tags.argumentClose, (text) =>
-        sink.argumentText(JSON.stringify(text).slice(1, -1)),
-      );
+      yield* readArgument((text) => sink.argumentText(JSON.stringify(text).slice(1, -1)));
       sink.argumentText('"');
     } else {
       let text = '';
-      yield* readText({ source, sink, opening: '' }, tags.argumentClose, (piece) => {
+      yield* readArgument((piece) => {
         text += piece;
       });
       sink.argumentText(prefix + (isJson(text) ? text.trim() : JSON.stringify(text)));
@@ -61,6 +75,11 @@ export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): 
   }
   sink.argumentText(separator === '{' ? '{}' : '}');
   sink.endCall();
+}
+
+/** Gives the text up to `close`, which it consumes, as it stands. */
+function* readExact({ source }: CallReading, close: string, pieces: (text: string) => void): Reading {
+  while ((yield* source.skip(close)) === null) pieces(yield* source.takeCharacter());
 }
 
 /** Gives the text up to `close`, which it consumes, without a line break at the beginning and one at the end. */
