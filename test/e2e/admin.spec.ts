@@ -49,6 +49,7 @@ describe('the admin API', () => {
     expect(again).toMatchObject({ status: 201, body: { account: { granted: 12.5, balance: 12.5 } } });
     expect((await call('GET', 'tenants')).body).toMatchObject({ tenants: [{ id: 'team-a' }] });
     expect((await call('GET', 'tenants/team-a/usage')).body).toEqual({ usage: [] });
+    expect((await call('GET', 'usage?by=key')).body).toEqual({ usage: [] });
   });
 
   it('shows a new key once, takes it on the API, and refuses it after revocation', async () => {

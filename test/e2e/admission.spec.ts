@@ -340,13 +340,28 @@ describe('settlement', () => {
     const credits = ((prompt - cached) * price.prompt + cached * price.cachedPrompt + price.completion) / 1_000;
     await vi.waitFor(async () => expect((await account.sums()).held).toBe(0));
     expect((await account.sums()).spent).toBe(Math.ceil(credits * 1_000_000));
-    const answer = await fetch(`${api.url}/admin/v1/tenants/${id}/usage`, {
-      headers: { authorization: `Bearer ${TEST_KEY}` },
-    });
+    const admin = (path: string) =>
+      fetch(`${api.url}/admin/v1/${path}`, { headers: { authorization: `Bearer ${TEST_KEY}` } });
+    const answer = await admin(`tenants/${id}/usage`);
     const tokens = { promptTokens: prompt, cachedTokens: cached, completionTokens: 1 };
-    expect(await answer.json()).toEqual({
-      usage: [{ day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/), model: card.model, requests: 1, ...tokens, credits }],
-    });
+    const row = {
+      tenantId: id,
+      day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+      model: card.model,
+      requests: 1,
+      ...tokens,
+    };
+    expect(await answer.json()).toEqual({ usage: [{ ...row, keyId: null, keyNote: null, credits }] });
+
+    // Usage stays when its tenant goes, and is among that of all.
+    await new TenantStore(redis).remove(id);
+    const csv = await (await admin('usage?by=key&format=csv')).text();
+    const [header, ...lines] = csv.trim().split('\n');
+    expect(header).toBe('tenantId,day,model,keyId,keyNote,requests,promptTokens,cachedTokens,completionTokens,credits');
+    const mine = lines.filter((line) => line.startsWith(`${id},`));
+    expect(mine).toHaveLength(1);
+    expect(mine[0]).toMatch(new RegExp(`,${card.model},[\\w-]+,,1,${prompt},${cached},1,${credits}$`));
+    expect(((await (await admin('tenants')).json()) as { unlisted: string[] }).unlisted).toContain(id);
     const plain = { prompt: 1, cachedPrompt: 1, completion: 1 };
     await new TenantStore(redis).putPrices({ default: plain, models: {} });
     await sleep(600);

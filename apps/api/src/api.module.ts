@@ -6,6 +6,7 @@ import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { QueuesAdmin } from './admin/queues-admin.ts';
 import { RefusedAdmin } from './admin/refused-admin.ts';
 import { TenancyAdmin } from './admin/tenancy-admin.ts';
+import { UsageAdmin } from './admin/usage-admin.ts';
 import { WorkersAdmin } from './admin/workers-admin.ts';
 import { ApiLifecycle } from './api-lifecycle.ts';
 import { LOGGER } from './api-tokens.ts';
@@ -31,6 +32,7 @@ export interface ApiParts {
   readonly readiness: Readiness;
   readonly admin: TenancyAdmin;
   readonly ledger: LedgerAdmin;
+  readonly usage: UsageAdmin;
   readonly refused: RefusedAdmin;
   readonly workers: WorkersAdmin;
   readonly queues: QueuesAdmin;
@@ -60,6 +62,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
       { provide: RequestDesk, useValue: parts.desk },
       { provide: TenancyAdmin, useValue: parts.admin },
       { provide: LedgerAdmin, useValue: parts.ledger },
+      { provide: UsageAdmin, useValue: parts.usage },
       { provide: RefusedAdmin, useValue: parts.refused },
       { provide: WorkersAdmin, useValue: parts.workers },
       { provide: QueuesAdmin, useValue: parts.queues },

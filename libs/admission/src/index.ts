@@ -39,13 +39,14 @@ export { apiKeyHash, apiKeyPrefix, newApiKey, sameHash } from './keys/api-key.ts
 export { type KeyListing, KeyRecord, KeyRole } from './keys/key-record.ts';
 export { type CreatedKey, KeyStore, type NewKey } from './keys/key-store.ts';
 export { type KnownKey, TenantDirectory } from './keys/tenant-directory.ts';
+export { csvLine } from './ledger/csv.ts';
 export type { LedgerEntry } from './ledger/ledger-entry.ts';
 export { LEDGER_CSV_HEADER, ledgerCsvLine, ledgerJsonLine } from './ledger/ledger-format.ts';
 export { ledgerLag } from './ledger/ledger-lag.ts';
 export { ledgerPage } from './ledger/ledger-page.ts';
 export { LedgerReader } from './ledger/ledger-reader.ts';
 export { LedgerWebhook, type LedgerWebhookOptions } from './ledger/ledger-webhook.ts';
-export { type DayUsage, usageOf } from './ledger/usage.ts';
+export { type DayUsage, type UsageGrouping, usageOf } from './ledger/usage.ts';
 export { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './places/fair-tags.ts';
 export {
   ModelPlaces,

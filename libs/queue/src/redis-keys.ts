@@ -43,6 +43,8 @@ export const redisKeys = {
 
   /** hash: tenant id → TenantRecord as JSON */
   tenants: `${PREFIX}:{tenancy}:tenants`,
+  /** set: ids of tenants that were removed; their accounts, usage and ledgers stay */
+  formerTenants: `${PREFIX}:{tenancy}:former`,
   /** hash: SHA-256 of an API key → KeyRecord as JSON; the key itself is nowhere */
   apiKeys: `${PREFIX}:{tenancy}:keys`,
   /** hash: key id → Unix time in ms of its last use */
@@ -69,7 +71,7 @@ export const redisKeys = {
   grant: (tenant: string, grantId: string) => `${PREFIX}:{${escaped(tenant)}}:grant:${escaped(grantId)}`,
   /** stream: every settlement and grant */
   ledger: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:ledger`,
-  /** hash with TTL: `<count>:<model>` → sum of one UTC day (YYYY-MM-DD) */
+  /** hash with TTL: `<count>:<model>`, and `key:<key id>:<count>:<model>` → sum of one UTC day (YYYY-MM-DD) */
   usage: (tenant: string, day: string) => `${PREFIX}:{${escaped(tenant)}}:usage:${day}`,
 
   /** sorted set: request id → Unix time in ms when its lease of a place in the queue ends */

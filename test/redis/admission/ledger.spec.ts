@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => redis.disconnect());
 
-async function run(requestId: string, model: string, completionTokens: number): Promise<void> {
+async function run(requestId: string, model: string, completionTokens: number, keyId = 'k'): Promise<void> {
   await account.reserve({
     requestId,
     requestsPerMinute: null,
@@ -38,7 +38,7 @@ async function run(requestId: string, model: string, completionTokens: number): 
     requestId,
     outcome: 'completed',
     model,
-    keyId: 'k',
+    keyId,
     promptTokens: 5,
     cachedTokens: 2,
     completionTokens,
@@ -109,8 +109,10 @@ describe('usageOf', () => {
     expect(keptMs).toBeGreaterThan(399 * 24 * 3_600_000);
     expect(keptMs).toBeLessThanOrEqual(400 * 24 * 3_600_000);
     const common = { promptTokens: 5, cachedTokens: 2, requests: 1 };
+    const shared = { tenantId: 'team-a', keyId: null };
     expect(rows).toEqual([
       {
+        ...shared,
         day: '2026-01-31',
         model: 'org/model:1',
         requests: 2,
@@ -119,8 +121,30 @@ describe('usageOf', () => {
         completionTokens: 30,
         credits: 0.03,
       },
-      { ...common, day: '2026-02-01', model: 'another', completionTokens: 40, credits: 0.04 },
-      { ...common, day: '2026-02-01', model: 'org/model:1', completionTokens: 30, credits: 0.03 },
+      { ...shared, ...common, day: '2026-02-01', model: 'another', completionTokens: 40, credits: 0.04 },
+      { ...shared, ...common, day: '2026-02-01', model: 'org/model:1', completionTokens: 30, credits: 0.03 },
+    ]);
+  });
+
+  it('sums by key as well, and all keys together are what the models have', async () => {
+    await run('r1', 'org/model:1', 10, 'ci');
+    await run('r2', 'org/model:1', 20, 'web');
+    await run('r3', 'requests:odd', 30, 'web');
+    const sums = async (by: 'model' | 'key') =>
+      (await usageOf(redis, 'team-a', clock.nowMs(), clock.nowMs(), by)).map((row) => [
+        row.keyId,
+        row.model,
+        row.requests,
+        row.completionTokens,
+      ]);
+    expect(await sums('key')).toEqual([
+      ['ci', 'org/model:1', 1, 10],
+      ['web', 'org/model:1', 1, 20],
+      ['web', 'requests:odd', 1, 30],
+    ]);
+    expect(await sums('model')).toEqual([
+      [null, 'org/model:1', 2, 30],
+      [null, 'requests:odd', 1, 30],
     ]);
   });
 });

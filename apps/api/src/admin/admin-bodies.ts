@@ -8,6 +8,14 @@ const unixMs = z.int().min(0);
 /** What a tenant is replaced with; its id is in the path. */
 export const TenantBody = TenantRecord.omit({ id: true });
 
+export const TenantList = z.strictObject({
+  tenants: z.array(TenantRecord),
+  unlisted: z
+    .array(z.string())
+    .describe('Ids with an account and a ledger and without a record: of removed tenants, and of MILLRACE_DEV_KEY.'),
+});
+export type TenantList = z.infer<typeof TenantList>;
+
 export const TenantView = TenantRecord.extend({
   /** In credits: held + spent = granted − balance. */
   account: z.strictObject({ granted: amount, balance: amount, held: amount, spent: amount }),
@@ -46,18 +54,28 @@ export const NewKeyView = z.strictObject({
 });
 
 export const UsageRow = z.strictObject({
+  tenantId: z.string(),
   day: z.string(),
   model: z.string(),
+  keyId: z.string().nullable().describe('Null unless asked for by key; MILLRACE_DEV_KEY for that one.'),
+  keyNote: z.string().nullable().describe('What the key is for; null for all keys together, and for one that is gone.'),
   requests: z.int(),
   promptTokens: z.int(),
   cachedTokens: z.int(),
   completionTokens: z.int(),
   credits: amount,
 });
+export type UsageRow = z.infer<typeof UsageRow>;
 
 const day = z.iso.date();
 /** UTC days, both included; the last 30 days when nothing is given. */
-export const UsageQuery = z.strictObject({ from: day.optional(), to: day.optional() });
+export const UsageQuery = z.strictObject({
+  from: day.optional(),
+  to: day.optional(),
+  /** `key`: by day, key and model; `model`: all keys of a tenant together. */
+  by: z.enum(['model', 'key']).default('model'),
+  format: z.enum(['json', 'jsonl', 'csv']).default('json'),
+});
 
 const flag = z.enum(['true', 'false']).default('false');
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PriceList, TenancyDocument, TenantRecord } from '#admission';
+import { PriceList, TenancyDocument } from '#admission';
 import type { NamedSchema } from '../dialects/dialect.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import {
@@ -17,6 +17,7 @@ import {
   RefusedRow,
   RotateBody,
   TenantBody,
+  TenantList,
   TenantView,
   UsageRow,
   WorkerView,
@@ -24,7 +25,7 @@ import {
 
 /** Bodies of the admin API, for the OpenAPI document. */
 export const ADMIN_SCHEMAS = {
-  tenantList: { name: 'TenantList', schema: z.strictObject({ tenants: z.array(TenantRecord) }) },
+  tenantList: { name: 'TenantList', schema: TenantList },
   tenantBody: { name: 'TenantBody', schema: TenantBody },
   tenant: { name: 'TenantView', schema: TenantView },
   grant: { name: 'GrantBody', schema: GrantBody },
@@ -89,6 +90,8 @@ function operation(operationId: string, path: string, { summary, body, answer, q
   };
 }
 
+const USAGE_QUERY = ['from', 'to', 'by', 'format'];
+
 const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: string, route: Route]>>>> = {
   '/admin/v1/tenants': { get: ['listTenants', { summary: 'All tenants', answer: S.tenantList }] },
   '/admin/v1/tenants/{id}': {
@@ -103,7 +106,20 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
     ],
   },
   '/admin/v1/tenants/{id}/usage': {
-    get: ['getUsage', { summary: 'Usage by UTC day and model', answer: S.usage, query: ['from', 'to'] }],
+    get: [
+      'getUsage',
+      { summary: `A tenant's usage by UTC day and model, or by key`, answer: S.usage, query: USAGE_QUERY },
+    ],
+  },
+  '/admin/v1/usage': {
+    get: [
+      'listUsage',
+      {
+        summary: 'Usage of all tenants, removed ones too, by UTC day and model, or by key; as JSON, JSON lines or CSV',
+        answer: S.usage,
+        query: USAGE_QUERY,
+      },
+    ],
   },
   '/admin/v1/tenants/{id}/ledger': {
     get: [

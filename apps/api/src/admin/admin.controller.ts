@@ -19,6 +19,8 @@ import { LedgerAdmin } from './ledger-admin.ts';
 import { QueuesAdmin } from './queues-admin.ts';
 import { RefusedAdmin } from './refused-admin.ts';
 import { TenancyAdmin } from './tenancy-admin.ts';
+import type { TextAnswer } from './text-answer.ts';
+import { UsageAdmin } from './usage-admin.ts';
 import { WorkersAdmin } from './workers-admin.ts';
 
 /** Routes of the admin API; what they call checks who may. */
@@ -26,6 +28,7 @@ import { WorkersAdmin } from './workers-admin.ts';
 export class AdminController {
   readonly #admin: TenancyAdmin;
   readonly #ledger: LedgerAdmin;
+  readonly #usage: UsageAdmin;
   readonly #refused: RefusedAdmin;
   readonly #workers: WorkersAdmin;
   readonly #queues: QueuesAdmin;
@@ -33,12 +36,14 @@ export class AdminController {
   constructor(
     @Inject(TenancyAdmin) admin: TenancyAdmin,
     @Inject(LedgerAdmin) ledger: LedgerAdmin,
+    @Inject(UsageAdmin) usage: UsageAdmin,
     @Inject(RefusedAdmin) refused: RefusedAdmin,
     @Inject(WorkersAdmin) workers: WorkersAdmin,
     @Inject(QueuesAdmin) queues: QueuesAdmin,
   ) {
     this.#admin = admin;
     this.#ledger = ledger;
+    this.#usage = usage;
     this.#refused = refused;
     this.#workers = workers;
     this.#queues = queues;
@@ -70,8 +75,22 @@ export class AdminController {
   }
 
   @Get('tenants/:id/usage')
-  usage(@Req() request: FastifyRequest, @Param('id') id: string, @Query() query: unknown) {
-    return this.#admin.usage(callerOf(request), id, query);
+  async usage(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Param('id') id: string,
+    @Query() query: unknown,
+  ) {
+    return written(reply, await this.#usage.ofTenant(callerOf(request), id, query));
+  }
+
+  @Get('usage')
+  async allUsage(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Query() query: unknown,
+  ) {
+    return written(reply, await this.#usage.ofAll(callerOf(request), query));
   }
 
   @Get('tenants/:id/ledger')
@@ -81,9 +100,7 @@ export class AdminController {
     @Param('id') id: string,
     @Query() query: unknown,
   ) {
-    const { contentType, body } = await this.#ledger.page(callerOf(request), id, query);
-    reply.header('content-type', contentType);
-    return body;
+    return written(reply, await this.#ledger.page(callerOf(request), id, query));
   }
 
   @Post('tenants/:id/ledger/:group/read')
@@ -181,4 +198,9 @@ export class AdminController {
   importDocument(@Req() request: FastifyRequest, @Body() body: unknown, @Query() query: unknown) {
     return this.#admin.importDocument(callerOf(request), body, query);
   }
+}
+
+function written(reply: FastifyReply, { contentType, body }: TextAnswer): string {
+  reply.header('content-type', contentType);
+  return body;
 }

@@ -11,13 +11,9 @@ import type { TenantContext } from '../auth/tenant-context.ts';
 import { LedgerConfirmBody, LedgerGroup, LedgerQuery, LedgerReadBody } from './admin-bodies.ts';
 import { parseInput } from './parse-input.ts';
 import { requireAdminOf, requireOperator } from './permissions.ts';
+import { csvAnswer, jsonAnswer, jsonLinesAnswer, type TextAnswer } from './text-answer.ts';
 
 type Redis = ConstructorParameters<typeof TenantStore>[0];
-
-export interface LedgerPageAnswer {
-  readonly contentType: string;
-  readonly body: string;
-}
 
 /** The ledgers at the admin API: pages for people, groups with confirmation for programs that bill. */
 export class LedgerAdmin {
@@ -27,16 +23,13 @@ export class LedgerAdmin {
     this.#redis = redis;
   }
 
-  async page(caller: TenantContext, tenantId: string, query: unknown): Promise<LedgerPageAnswer> {
+  async page(caller: TenantContext, tenantId: string, query: unknown): Promise<TextAnswer> {
     requireAdminOf(caller, tenantId);
     const { after, count, format } = parseInput(LedgerQuery, query);
     const entries = await ledgerPage(this.#redis, tenantId, after ?? null, count);
-    if (format === 'json') return { contentType: 'application/json', body: JSON.stringify({ entries }) };
-    if (format === 'jsonl') return { contentType: 'application/jsonl', body: lines(entries.map(ledgerJsonLine)) };
-    return {
-      contentType: 'text/csv; charset=utf-8; header=present',
-      body: lines([LEDGER_CSV_HEADER, ...entries.map(ledgerCsvLine)]),
-    };
+    if (format === 'json') return jsonAnswer({ entries });
+    if (format === 'jsonl') return jsonLinesAnswer(entries.map(ledgerJsonLine));
+    return csvAnswer([LEDGER_CSV_HEADER, ...entries.map(ledgerCsvLine)]);
   }
 
   /** Operators only: a group's place in the ledger is shared by all who read as it. */
@@ -64,8 +57,4 @@ export class LedgerAdmin {
   #reader(group: string, member: string): LedgerReader {
     return new LedgerReader(this.#redis, parseInput(LedgerGroup, group), member);
   }
-}
-
-function lines(texts: readonly string[]): string {
-  return texts.map((text) => `${text}\n`).join('');
 }

@@ -3,7 +3,6 @@ import {
   applyTenancy,
   type CreatedKey,
   creditsOf,
-  type DayUsage,
   exportTenancy,
   type KeyListing,
   KeyStore,
@@ -12,9 +11,7 @@ import {
   type TenancyChange,
   type TenancyDocument,
   TenantAccount,
-  type TenantRecord,
   TenantStore,
-  usageOf,
 } from '#admission';
 import { MillraceError } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
@@ -24,17 +21,14 @@ import {
   KeyBody,
   RotateBody,
   TenantBody,
+  type TenantList,
   type TenantView,
-  UsageQuery,
 } from './admin-bodies.ts';
 import { parseInput } from './parse-input.ts';
 import { requireAdminOf, requireOperator } from './permissions.ts';
+import { tenantsWithLedger } from './tenants-with-ledger.ts';
 
 type Redis = ConstructorParameters<typeof TenantStore>[0];
-
-const DAY_MS = 24 * 3_600_000;
-const DEFAULT_USAGE_DAYS = 30;
-const MOST_USAGE_DAYS = 400;
 
 /** What the admin API does, each method with the permission it needs. Inputs are unchecked bodies and queries. */
 export class TenancyAdmin {
@@ -48,9 +42,11 @@ export class TenancyAdmin {
     this.#keys = new KeyStore(redis);
   }
 
-  async tenants(caller: TenantContext): Promise<{ tenants: TenantRecord[] }> {
+  async tenants(caller: TenantContext): Promise<TenantList> {
     requireOperator(caller);
-    return { tenants: await this.#tenants.list() };
+    const tenants = await this.#tenants.list();
+    const listed = new Set(tenants.map(({ id }) => id));
+    return { tenants, unlisted: (await tenantsWithLedger(this.#tenants)).filter((id) => !listed.has(id)) };
   }
 
   async tenant(caller: TenantContext, tenantId: string): Promise<TenantView> {
@@ -78,23 +74,6 @@ export class TenancyAdmin {
     await this.tenant(caller, tenantId);
     await new TenantAccount(this.#redis, tenantId).grant(grantId, microcreditsOf(credits));
     return this.tenant(caller, tenantId);
-  }
-
-  async usage(caller: TenantContext, tenantId: string, query: unknown): Promise<{ usage: DayUsage[] }> {
-    requireAdminOf(caller, tenantId);
-    const { from, to } = parseInput(UsageQuery, query);
-    const toMs = to === undefined ? Date.now() : Date.parse(to);
-    const fromMs = from === undefined ? toMs - (DEFAULT_USAGE_DAYS - 1) * DAY_MS : Date.parse(from);
-    if (fromMs > toMs || toMs - fromMs > MOST_USAGE_DAYS * DAY_MS) {
-      throw new MillraceError(
-        'invalid_request',
-        `from must not be after to, nor more than ${MOST_USAGE_DAYS} days before it.`,
-        {
-          param: 'from',
-        },
-      );
-    }
-    return { usage: await usageOf(this.#redis, tenantId, fromMs, toMs) };
   }
 
   async keys(caller: TenantContext, tenantId: string): Promise<{ keys: KeyListing[] }> {

@@ -6,6 +6,7 @@ import { LedgerAdmin } from '../admin/ledger-admin.ts';
 import { QueuesAdmin } from '../admin/queues-admin.ts';
 import { RefusedAdmin } from '../admin/refused-admin.ts';
 import { TenancyAdmin } from '../admin/tenancy-admin.ts';
+import { UsageAdmin } from '../admin/usage-admin.ts';
 import { WorkersAdmin } from '../admin/workers-admin.ts';
 import { ApiLifecycle } from '../api-lifecycle.ts';
 import { addBoard } from '../board/add-board.ts';
@@ -75,6 +76,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       readiness,
       admin: new TenancyAdmin(redis),
       ledger: new LedgerAdmin(redis),
+      usage: new UsageAdmin(redis),
       refused: new RefusedAdmin(answering.refused),
       workers: new WorkersAdmin({
         workers: () => models.directory.workers(),

@@ -4,6 +4,8 @@ import { StartError } from '../start-error.ts';
 
 const TIMEOUT_MS = 10_000;
 
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+
 /** Calls an API replica's admin API with an operator's key. */
 export class AdminClient {
   readonly #access: ApiAccess;
@@ -14,7 +16,17 @@ export class AdminClient {
   }
 
   /** @throws StartError saying why the API refused or could not be reached */
-  async call(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> {
+  async call(method: Method, path: string, body?: unknown): Promise<unknown> {
+    const response = await this.#send(method, path, body);
+    return response.json().catch(() => null);
+  }
+
+  /** What is not asked for as JSON. @throws StartError as `call` */
+  async text(path: string): Promise<string> {
+    return (await this.#send('GET', path)).text();
+  }
+
+  async #send(method: Method, path: string, body?: unknown): Promise<Response> {
     const { url, key } = this.#access;
     let response: Response;
     try {
@@ -30,9 +42,9 @@ export class AdminClient {
     } catch (error) {
       throw noApiAnswers(this.#access, error);
     }
-    const answer: unknown = await response.json().catch(() => null);
-    if (!response.ok) throw new StartError(`${url} refused with ${response.status}: ${messageOf(answer)}`);
-    return answer;
+    if (response.ok) return response;
+    const refusal: unknown = await response.json().catch(() => null);
+    throw new StartError(`${url} refused with ${response.status}: ${messageOf(refusal)}`);
   }
 }
 

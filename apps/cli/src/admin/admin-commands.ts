@@ -5,7 +5,9 @@ import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
 import { addLedgerCommand } from './ledger-command.ts';
 import { numberGiven } from './number-given.ts';
+
 import { readDocument, writeDocument } from './tenancy-file.ts';
+import { addUsageCommand } from './usage-command.ts';
 
 type Finish = (command: () => Promise<number>) => Promise<void>;
 type Call = AdminClient['call'];
@@ -36,13 +38,14 @@ export function addAdminCommands(program: Command, finish: Finish): void {
   addTenantCommands(
     program.command('tenants').description('tenants, their limits and credits, through a running API (MILLRACE_URL)'),
     show,
+    finish,
   );
   addKeyCommands(program.command('keys').description('API keys, through a running API (MILLRACE_URL)'), show);
 }
 
 type Show = (work: (call: Call) => Promise<unknown>) => Promise<void>;
 
-function addTenantCommands(tenants: Command, show: Show): void {
+function addTenantCommands(tenants: Command, show: Show, finish: Finish): void {
   tenants.command('list').action(() => show((call) => call('GET', 'tenants')));
   tenants
     .command('show <tenant>')
@@ -67,14 +70,7 @@ function addTenantCommands(tenants: Command, show: Show): void {
     .action((tenant: string, credits: number, grantId: string) =>
       show((call) => call('POST', `tenants/${segment(tenant)}/grants`, { credits, grantId })),
     );
-  tenants
-    .command('usage <tenant>')
-    .description('by UTC day and model')
-    .option('--from <date>', 'first day, YYYY-MM-DD')
-    .option('--to <date>', 'last day, YYYY-MM-DD')
-    .action((tenant: string, range: Record<string, string>) =>
-      show((call) => call('GET', `tenants/${segment(tenant)}/usage?${new URLSearchParams(range)}`)),
-    );
+  addUsageCommand(tenants, finish);
   tenants
     .command('export [file]')
     .description('all tenants, prices and keys (as hashes) as one document; YAML where the file is called so')

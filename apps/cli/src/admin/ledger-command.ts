@@ -23,7 +23,7 @@ export function addLedgerCommand(program: Command, finish: (command: () => Promi
     .description('appends what the group has not exported yet; an entry may come twice when a run is cut off')
     .option('--group <name>', 'who exports; each group gets every entry', 'billing')
     .option('--format <format>', 'csv or jsonl', 'csv')
-    .option('--tenant <tenant>', 'only this one; all when left out')
+    .option('--tenant <tenant>', 'only this one; all, removed ones too, when left out')
     .action((file: string, flags: Flags) => finish(() => exportLedger(file, flags)));
 }
 
@@ -57,6 +57,9 @@ async function exportLedger(file: string, { group, format, tenant }: Flags): Pro
 }
 
 async function tenantIds(client: AdminClient): Promise<string[]> {
-  const { tenants } = (await client.call('GET', 'tenants')) as { tenants: { id: string }[] };
-  return tenants.map(({ id }) => id);
+  const { tenants, unlisted = [] } = (await client.call('GET', 'tenants')) as {
+    tenants: { id: string }[];
+    unlisted?: string[];
+  };
+  return [...tenants.map(({ id }) => id), ...unlisted];
 }

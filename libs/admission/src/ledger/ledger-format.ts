@@ -1,3 +1,4 @@
+import { csvLine } from './csv.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 
 const COLUMNS = [
@@ -19,15 +20,9 @@ const COLUMNS = [
 export const LEDGER_CSV_HEADER = COLUMNS.join(',');
 
 export function ledgerCsvLine(entry: LedgerEntry): string {
-  return COLUMNS.map((column) => csvField(String(entry[column]))).join(',');
+  return csvLine(COLUMNS.map((column) => entry[column]));
 }
 
 export function ledgerJsonLine(entry: LedgerEntry): string {
   return JSON.stringify(Object.fromEntries(COLUMNS.map((column) => [column, entry[column]])));
-}
-
-/** A spreadsheet would run a field that begins with one of =+-@ as a formula, so those are quoted as text. */
-function csvField(text: string): string {
-  const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
 }

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { redisCall, redisKeys } from '#queue';
+import { TenantStore } from '../tenants/tenant-store.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { LedgerReader } from './ledger-reader.ts';
 import { WebhookRefusedError } from './webhook-refused-error.ts';
@@ -72,11 +73,7 @@ export class LedgerWebhook implements AsyncDisposable {
 
   async #deliverAll(): Promise<void> {
     const { redis } = this.#options;
-    const tenants = await redisCall(redis, 'list the tenants with a ledger', async () => [
-      ...(await redis.hkeys(redisKeys.tenants)),
-      ...(await redis.zrange(redisKeys.activeTenants, 0, -1)),
-    ]);
-    for (const tenantId of new Set(tenants)) {
+    for (const tenantId of await new TenantStore(redis).everKnown()) {
       let entries = await this.#reader.read(tenantId, BATCH);
       while (entries.length > 0 && !this.#stopped.signal.aborted) {
         await this.#deliver(tenantId, entries);

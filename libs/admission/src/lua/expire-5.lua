@@ -12,6 +12,7 @@
 ]]
 --@include now
 --@include account
+--@include usage
 local leases = KEYS[1]
 local account = KEYS[2]
 local reservation = KEYS[3]
@@ -51,11 +52,6 @@ redis.call('XADD', ledger, 'MAXLEN', '~', entriesKept, '*', 'kind', 'usage', 're
   'outcome', 'expired', 'model', model, 'keyId', held[5] or '', 'promptTokens', promptTokens, 'cachedTokens', cachedTokens,
   'completionTokens', completionTokens, 'microcredits', charge)
 if charge > 0 then
-  redis.call('HINCRBY', usage, 'requests:' .. model, 1)
-  redis.call('HINCRBY', usage, 'promptTokens:' .. model, promptTokens)
-  redis.call('HINCRBY', usage, 'cachedTokens:' .. model, cachedTokens)
-  redis.call('HINCRBY', usage, 'completionTokens:' .. model, completionTokens)
-  redis.call('HINCRBY', usage, 'microcredits:' .. model, charge)
-  redis.call('PEXPIRE', usage, ARGV[6])
+  countUsage(usage, model, held[5] or '', promptTokens, cachedTokens, completionTokens, charge, ARGV[6])
 end
 return 'expired'

@@ -14,6 +14,7 @@
 --@include now
 --@include rate-window
 --@include account
+--@include usage
 local rateWindow = KEYS[1]
 local leases = KEYS[2]
 local account = KEYS[3]
@@ -51,10 +52,5 @@ redis.call('PEXPIRE', reservation, rememberMs)
 redis.call('XADD', ledger, 'MAXLEN', '~', entriesKept, '*', 'kind', 'usage', 'requestId', requestId, 'atMs', now,
   'outcome', outcome, 'model', model, 'keyId', keyId, 'promptTokens', promptTokens, 'cachedTokens', cachedTokens,
   'completionTokens', completionTokens, 'microcredits', charge)
-redis.call('HINCRBY', usage, 'requests:' .. model, 1)
-redis.call('HINCRBY', usage, 'promptTokens:' .. model, promptTokens)
-redis.call('HINCRBY', usage, 'cachedTokens:' .. model, cachedTokens)
-redis.call('HINCRBY', usage, 'completionTokens:' .. model, completionTokens)
-redis.call('HINCRBY', usage, 'microcredits:' .. model, charge)
-redis.call('PEXPIRE', usage, usageMs)
+countUsage(usage, model, keyId, promptTokens, cachedTokens, completionTokens, charge, usageMs)
 return { 'settled', charge }

@@ -55,7 +55,23 @@ export class TenantStore {
     const results = await redisCall(this.#redis, `remove tenant ${tenantId}`, () =>
       this.#redis.multi().hdel(redisKeys.tenants, tenantId).publish(redisKeys.tenancyChanged, tenantId).exec(),
     );
-    return results?.[0]?.[1] === 1;
+    const removed = results?.[0]?.[1] === 1;
+    if (removed) {
+      await redisCall(this.#redis, `note that ${tenantId} was removed`, () =>
+        this.#redis.sadd(redisKeys.formerTenants, tenantId),
+      );
+    }
+    return removed;
+  }
+
+  /** Ids of all that may have a ledger, sorted: stored tenants, removed ones, and whoever asked of late without being stored. */
+  async everKnown(): Promise<string[]> {
+    const ids = await redisCall(this.#redis, 'list the tenants with a ledger', async () => [
+      ...(await this.#redis.hkeys(redisKeys.tenants)),
+      ...(await this.#redis.smembers(redisKeys.formerTenants)),
+      ...(await this.#redis.zrange(redisKeys.activeTenants, 0, -1)),
+    ]);
+    return [...new Set(ids)].sort();
   }
 
   async prices(): Promise<PriceList> {
