@@ -10,8 +10,17 @@ export interface CallSinkOptions {
   readonly callId: (index: number) => string;
   /** Calls are delivered only when they are whole (see OutputParserOptions). */
   readonly wholeCalls: boolean;
+  /** See OutputFormat. */
+  readonly dropsSpace: boolean;
   /** See OutputParserOptions. */
   readonly heldTo: 'calls' | 'text and calls' | undefined;
+}
+
+/** What is content only if no call follows: white space, then surroundings and what stands between them. */
+interface Pending {
+  space: string;
+  rest: string;
+  readonly marks: string[];
 }
 
 /** Collects what the readers find as events, neighbours of one kind joined. */
@@ -23,9 +32,11 @@ export class CallSink {
   #callEvents: OutputEvent[] = [];
   #open: number | null = null;
   #callCount = 0;
-  /** White space and surroundings that are content only if no call follows. */
-  #pending: { space: string; rest: string } = { space: '', rest: '' };
+  #pending: Pending = { space: '', rest: '', marks: [] };
   #contentSinceCall = false;
+  #hasContent = false;
+  /** Surroundings that have stood before a call: those behind the last call that have not end it, and are no content. */
+  readonly #openers = new Set<string>();
   /** Whether what arrives now is reasoning; readers set it. */
   inReasoning = false;
 
@@ -41,11 +52,15 @@ export class CallSink {
   }
 
   content(text: string): void {
-    const whole = this.#pending.space + this.#pending.rest + text;
-    this.#pending = { space: '', rest: '' };
+    const waited = this.#pending.space + this.#pending.rest;
+    // Line breaks between calls and the content that begins behind them separate them.
+    const isFirst = this.#callCount > 0 && !this.#hasContent;
+    const whole = isFirst ? (waited + text).replace(/^\s*\n\s*/, '') : waited + text;
+    this.#pending = { space: '', rest: '', marks: [] };
     const { heldTo } = this.#options;
     if (whole === '' || heldTo === 'calls' || (heldTo !== undefined && this.#callCount > 0)) return;
     this.#contentSinceCall = true;
+    this.#hasContent = true;
     push(this.#events, { type: 'content', text: whole });
   }
 
@@ -59,7 +74,13 @@ export class CallSink {
   }
 
   pendingSurrounding(text: string): void {
+    const isEndOfCall = this.#callCount > 0 && !this.#contentSinceCall && !this.#openers.has(text);
+    if (isEndOfCall && this.#pending.marks.length === 0) {
+      this.#pending.space = '';
+      return;
+    }
     this.#pending.rest += text;
+    this.#pending.marks.push(text);
   }
 
   /**
@@ -68,12 +89,13 @@ export class CallSink {
    */
   startCall(name: string): void {
     if (!this.tools.accepts(name)) throw new MalformedCall(`${name} is no tool`);
-    const { space } = this.#pending;
+    const { space, marks } = this.#pending;
+    for (const mark of marks) this.#openers.add(mark);
     this.#open = this.#callCount++;
     this.#callEvents.push({ type: 'call-start', index: this.#open, id: this.#options.callId(this.#open), name });
     if (!this.#options.wholeCalls) {
-      this.#pending = { space: '', rest: '' };
-      if (this.#contentSinceCall && !space.includes('\n')) this.content(space);
+      this.#pending = { space: '', rest: '', marks: [] };
+      this.#keepSpace(space);
       this.#deliver();
     }
   }
@@ -89,8 +111,8 @@ export class CallSink {
     this.#callEvents.push({ type: 'call-end', index: this.#open, complete: true });
     if (this.#options.wholeCalls) {
       const { space } = this.#pending;
-      this.#pending = { space: '', rest: '' };
-      if (this.#contentSinceCall && !space.includes('\n')) this.content(space);
+      this.#pending = { space: '', rest: '', marks: [] };
+      this.#keepSpace(space);
     }
     this.#deliver();
     this.#open = null;
@@ -110,14 +132,19 @@ export class CallSink {
     this.#open = null;
     this.#callEvents = [];
     if (this.#options.heldTo === undefined) this.content(heldText);
-    else this.#pending = { space: '', rest: '' };
+    else this.#pending = { space: '', rest: '', marks: [] };
     this.#options.source.hold();
   }
 
   /** The output is over: what waits is content, unless it only surrounded calls. */
   finish(): void {
     if (this.#callCount === 0 || this.#contentSinceCall) this.content('');
-    this.#pending = { space: '', rest: '' };
+    this.#pending = { space: '', rest: '', marks: [] };
+  }
+
+  /** Blanks between content and a call. */
+  #keepSpace(space: string): void {
+    if (this.#contentSinceCall && !space.includes('\n') && !this.#options.dropsSpace) this.content(space);
   }
 
   #deliver(): void {

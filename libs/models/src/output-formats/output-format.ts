@@ -20,6 +20,8 @@ export interface OutputFormat {
   readonly openings: readonly string[];
   /** Texts around calls that mean nothing by themselves; content when no call is beside them. */
   readonly surroundings: readonly string[];
+  /** Whether blanks between content and a call belong to neither, as line breaks do. */
+  readonly dropsSpace?: true;
   /** Texts inside calls by which the reader goes. */
   readonly innerMarks?: readonly string[];
   /** Texts that stand around content and mean nothing. */

@@ -468,6 +468,73 @@ describe('OutputParser', () => {
     expect(parse('qwen3-coder', [said], { tools: ANY_TOOL }).calls[0]?.arguments).toContain('"text":12');
   });
 
+  it('leaves out the marks that end a call also where content follows, and keeps those of a call that is none', () => {
+    const called = '<tool_call>\n<function=look_up>\n</function>\n</tool_call>';
+    const read = (said: string) => parse('qwen3-coder', said.split(''));
+    expect(read(`So.\n${called} And on.`)).toMatchObject({ content: 'So. And on.', calls: [{ name: 'look_up' }] });
+    expect(read(`${called}\n\nAnd on.`)).toMatchObject({ content: 'And on.', calls: [{ name: 'look_up' }] });
+    expect(read(`${called}\n<tool_call>\nnone`).content).toBe('<tool_call>\nnone');
+    const spread =
+      'So.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look_up<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>It is.';
+    expect(parse('deepseek', [spread]).content).toBe('So.It is.');
+  });
+
+  it('ends an argument where the next one or the end of the call shows that its end mark was forgotten', () => {
+    const said =
+      '<function=look_up>\n<parameter=text>\na\n<parameter=unit>\nb\n</parameter>\n<parameter=value>\n1\n</function>\n</tool_call>';
+    expect(parse('qwen3-coder', [said]).calls[0]?.arguments).toBe('{"text":"a","unit":"b","value":1}');
+    const inside = '<function=look_up>\n<parameter=text>\nx <parameter=a> </function> y\n</parameter>\n</function>';
+    expect(JSON.parse(parse('qwen3-coder', [inside]).calls[0]?.arguments ?? '')).toEqual({
+      text: 'x <parameter=a> </function> y',
+    });
+  });
+
+  it('keeps the line break at the end of a text that stands beside its tags', () => {
+    const read = (text: string) =>
+      JSON.parse(
+        parse('minimax', [`<invoke name="look_up"><parameter name="text">${text}</parameter></invoke>`]).calls[0]
+          ?.arguments ?? '',
+      ).text;
+    expect([read('  x = 1\n'), read('\nx\n'), read('x\n\n')]).toEqual(['  x = 1\n', 'x', 'x\n\n']);
+  });
+
+  it('drops blanks between content and a call where the family’s calls follow them', () => {
+    const said = 'So. <|tool_call>:look_up{text:<|"|>a<|"|>}<tool_call|>';
+    expect(parse('gemma', [said])).toMatchObject({ content: 'So.', calls: [{ arguments: '{"text":"a"}' }] });
+    expect(parse('hermes', ['So. <tool_call>{"name": "look_up", "arguments": {}}</tool_call>']).content).toBe('So. ');
+  });
+
+  it('finds the call behind one whose name never ends', () => {
+    const { calls } = parse('gemma', ['<|tool_call>call:no brace<tool_call|><|tool_call>call:look_up{}<tool_call|>']);
+    expect(calls).toMatchObject([{ name: 'look_up', arguments: '{}' }]);
+  });
+
+  it('takes the schema’s word against the mark that says what an argument is', () => {
+    const tools = toolSetOf([
+      {
+        name: 'look_up',
+        parameters: { properties: { n: { type: ['integer', 'null'] }, s: { type: ['string', 'null'] } } },
+      },
+    ]);
+    const argument = (name: string) => `<｜DSML｜parameter name="${name}" string="true">42</｜DSML｜parameter>`;
+    const said = `<｜DSML｜invoke name="look_up">${argument('n')}${argument('s')}</｜DSML｜invoke>`;
+    expect(parse('deepseek-dsml', [said], { tools }).calls[0]?.arguments).toBe('{"n":42,"s":"42"}');
+  });
+
+  it('reads sets, numbers with zeros in front and strings of several lines, as models write them in Python', () => {
+    const said = `[look_up(a={'x', 'y'}, b=07, c=-007.50, d=0, e={}, f={'k': {1, 2,}}, g='one\ntwo', h={3: 4})]`;
+    expect(parse('pythonic', [said], { wholeCalls: true }).calls).toEqual([]);
+    expect(JSON.parse(parse('pythonic', [said.replace(', h={3: 4}', '')]).calls[0]?.arguments ?? '')).toEqual({
+      a: ['x', 'y'],
+      b: 7,
+      c: -7.5,
+      d: 0,
+      e: {},
+      f: { k: [1, 2] },
+      g: 'one\ntwo',
+    });
+  });
+
   it('takes a call in reasoning that never ends for a call, and one in reasoning that ends for reasoning', () => {
     const called = '<tool_call>\n<function=look_up>\n<parameter=text>\na\n</parameter>\n</function>\n</tool_call>';
     const calls = [{ name: 'look_up', arguments: '{"text":"a"}' }];

@@ -46,6 +46,7 @@ export class OutputParser {
       tools: tools ?? { accepts: () => false, argumentSchema: () => undefined },
       callId,
       wholeCalls,
+      dropsSpace: options.format.dropsSpace ?? false,
       heldTo,
     });
     this.#sink.inReasoning = options.reasoning === 'opened' && options.format.reasoning !== undefined;

@@ -38,6 +38,11 @@ export function isStringSchema(schema: unknown): boolean {
   return schema.type === 'string' || typeof schema.const === 'string';
 }
 
+/** Whether no value of this schema is a string, as its type tells. */
+export function excludesStrings(schema: unknown): boolean {
+  return isRecord(schema) && schema.type !== undefined && ![schema.type].flat().includes('string');
+}
+
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -33,6 +33,8 @@ export interface ArgumentTags {
   readonly close: string;
   /** Whether the name comes again behind `close`: `</name>`. */
   readonly closesByName?: true;
+  /** What no text may hold beside `close`: an argument ends there too. */
+  readonly alsoEndedBy?: readonly string[];
   /** What no text may begin with: it would be read as the beginning of a quoted one. */
   readonly quoteOpen?: string;
   /** Whether the text stands on lines of its own. */
@@ -107,7 +109,14 @@ const coderList = (open: string, close: string): CallList => ({
     kind: 'tagged',
     head: (name) => `<function=${name}>\n`,
     tail: '</function>',
-    tags: { open: '<parameter=', rawNameEnd: '>', jsonNameEnd: '>', close: '</parameter>', lines: true },
+    tags: {
+      open: '<parameter=',
+      rawNameEnd: '>',
+      jsonNameEnd: '>',
+      close: '</parameter>',
+      alsoEndedBy: ['\n<parameter=', '\n</function>'],
+      lines: true,
+    },
   },
   separator: `␤${close}␤${open}␤`,
   close: `␤${close}`,

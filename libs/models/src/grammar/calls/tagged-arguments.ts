@@ -57,7 +57,7 @@ export function taggedLayout(
 export function freeTaggedArguments(parts: GrammarParts, tags: ArgumentTags): Expression {
   const { languages, rules } = parts;
   const name = parts.plain(parsePattern(languages, NAME), [], 'no name');
-  const anyText = parts.plain(languages.both(parts.without(tags.close), unquoted(parts, tags)), [], 'no text');
+  const anyText = parts.plain(readable(parts, tags), [], 'no text');
   const argument = sequence(
     text(tags.open),
     name,
@@ -101,7 +101,7 @@ function rawLanguage(parts: GrammarParts, tags: ArgumentTags): Language {
   const ends = tags.lines
     ? []
     : [languages.not(parsePattern(languages, '^\\n')), languages.not(parsePattern(languages, '\\n$'))];
-  return languages.both(noReturn, parts.without(tags.close), unquoted(parts, tags), ...ends);
+  return languages.both(noReturn, readable(parts, tags), ...ends);
 }
 
 /** The mark behind an argument's text. */
@@ -109,16 +109,19 @@ function closing(tags: ArgumentTags, name: Expression): Expression {
   return tags.closesByName ? sequence(text(`${tags.close}</`), name, text('>')) : text(tags.close);
 }
 
-/** Text that is not read as a quoted one. */
-function unquoted({ languages }: GrammarParts, { quoteOpen }: ArgumentTags): Language {
-  if (quoteOpen === undefined) return languages.anything;
-  return languages.not(languages.concat(languages.text(quoteOpen), languages.anything));
+/** Text in which no end of an argument stands, and which is not read as a quoted one. */
+function readable(parts: GrammarParts, { close, alsoEndedBy = [], quoteOpen }: ArgumentTags): Language {
+  const { languages } = parts;
+  const unended = languages.both(...[close, ...alsoEndedBy].map((mark) => parts.without(mark)));
+  if (quoteOpen === undefined) return unended;
+  return languages.both(unended, languages.not(languages.concat(languages.text(quoteOpen), languages.anything)));
 }
 
 function isRaw(tags: ArgumentTags, value: string): boolean {
   const bordered = !tags.lines && (value.startsWith('\n') || value.endsWith('\n'));
   const isQuoted = tags.quoteOpen !== undefined && value.startsWith(tags.quoteOpen);
-  return !bordered && !isQuoted && !value.includes('\r') && !value.includes(tags.close);
+  const isEnded = [tags.close, ...(tags.alsoEndedBy ?? [])].some((mark) => value.includes(mark));
+  return !bordered && !isQuoted && !isEnded && !value.includes('\r');
 }
 
 function unwritable(path: SchemaPath): Error {

@@ -6,6 +6,7 @@ export const apertus: OutputFormat = {
   name: 'apertus',
   openings: ['<|tools_prefix|>'],
   surroundings: ['<|tools_suffix|>'],
+  dropsSpace: true,
   reasoning: { open: '<|inner_prefix|>', close: '<|inner_suffix|>' },
   readCalls: readKeyedCalls,
 };

@@ -9,6 +9,7 @@ const TAGS: CallTags = {
     { text: '" string="false">', type: 'json' },
   ],
   argumentClose: '</｜DSML｜parameter>',
+  isInline: true,
   close: '</｜DSML｜invoke>',
 };
 

@@ -9,5 +9,6 @@ export const functiongemma: OutputFormat = {
   openings: ['<start_function_call>call:'],
   innerMarks: [QUOTE],
   surroundings: ['<end_function_call>'],
+  dropsSpace: true,
   readCalls: (reading) => readGemmaCall(reading, QUOTE),
 };

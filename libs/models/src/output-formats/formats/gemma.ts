@@ -6,9 +6,11 @@ const QUOTE = '<|"|>';
 /** Gemma 4: `<|tool_call>call:f{a:<|"|>text<|"|>,n:1}<tool_call|>`, reasoning on a channel of its own. */
 export const gemma: OutputFormat = {
   name: 'gemma',
-  openings: ['<|tool_call>call:'],
+  // Gemma 4 now and then leaves `call` out.
+  openings: ['<|tool_call>call:', '<|tool_call>:'],
   innerMarks: [QUOTE],
   surroundings: ['<tool_call|>'],
+  dropsSpace: true,
   reasoning: {
     open: '<|channel>thought',
     close: '<channel|>',

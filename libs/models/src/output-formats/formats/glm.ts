@@ -7,6 +7,7 @@ const TAGS: CallTags = {
   argumentNameEnd: [{ text: '</arg_key>' }],
   valueOpen: '<arg_value>',
   argumentClose: '</arg_value>',
+  isInline: true,
   close: '</tool_call>',
 };
 
@@ -19,6 +20,7 @@ export const glm: OutputFormat = {
   openings: ['<tool_call>'],
   surroundings: ['<tool_calls>', '</tool_calls>'],
   dropped: ['<|role_end|>'],
+  dropsSpace: true,
   reasoning: THINK,
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };

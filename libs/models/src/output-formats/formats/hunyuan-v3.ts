@@ -10,6 +10,7 @@ const TAGS: CallTags = {
   argumentNameEnd: [{ text: `</arg_key${SUFFIX}>` }],
   valueOpen: `<arg_value${SUFFIX}>`,
   argumentClose: `</arg_value${SUFFIX}>`,
+  isInline: true,
   close: `</tool_call${SUFFIX}>`,
 };
 

@@ -6,6 +6,7 @@ const TAGS: CallTags = {
   argumentOpen: '<param name="',
   argumentNameEnd: [{ text: '">' }],
   argumentClose: '</param>',
+  isInline: true,
   quote: { open: '<![CDATA[', close: ']]>' },
   close: '</function>',
 };

@@ -6,6 +6,7 @@ const TAGS: CallTags = {
   argumentOpen: '<parameter name="',
   argumentNameEnd: [{ text: '">' }],
   argumentClose: '</parameter>',
+  isInline: true,
   close: '</invoke>',
 };
 

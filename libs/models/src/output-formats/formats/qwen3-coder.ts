@@ -6,6 +6,7 @@ const TAGS: CallTags = {
   argumentOpen: '<parameter=',
   argumentNameEnd: [{ text: '>' }],
   argumentClose: '</parameter>',
+  argumentEnds: ['\n<parameter=', '\n</function>'],
   close: '</function>',
 };
 

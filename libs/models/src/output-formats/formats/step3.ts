@@ -6,6 +6,7 @@ const TAGS: CallTags = {
   argumentOpen: '<steptml:parameter name="',
   argumentNameEnd: [{ text: '">' }],
   argumentClose: '</steptml:parameter>',
+  isInline: true,
   close: '</steptml:invoke>',
 };
 

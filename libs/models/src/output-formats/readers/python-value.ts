@@ -25,17 +25,21 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\n': '',
 };
+const LEADING_ZEROS = Array.from({ length: 10 }, (_, digit) => `0${digit}`);
 const HEX_ESCAPES: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
-/** Reads a Python literal (string, number, constant, list, tuple, dict) and gives it as JSON text. @throws MalformedCall */
+/**
+ * Reads a Python literal (string, number, constant, list, tuple, set, dict) and gives it as JSON text; what models write in
+ * spite of Python (`07`, line breaks in strings) too. @throws MalformedCall
+ */
 export function* readPythonValue(source: TextSource, pieces: TextPieces, depth = 0): Reading {
   if (depth > MAX_DEPTH) throw new MalformedCall(`nested deeper than ${MAX_DEPTH} levels`);
   const unit = yield* source.peek();
   if (unit === '"' || unit === "'") yield* readPythonString(source, pieces);
   else if (unit === '[') yield* readSequence(source, pieces, ']', depth);
   else if (unit === '(') yield* readSequence(source, pieces, ')', depth);
-  else if (unit === '{') yield* readDict(source, pieces, depth);
-  else if (unit === '-' || (unit >= '0' && unit <= '9')) yield* readJsonValue(source, pieces);
+  else if (unit === '{') yield* readDictOrSet(source, pieces, depth);
+  else if (unit === '-' || (unit >= '0' && unit <= '9')) yield* readNumber(source, pieces);
   else pieces(CONSTANTS[yield* source.expect(...Object.keys(CONSTANTS))] ?? 'null');
 }
 
@@ -43,7 +47,6 @@ function* readPythonString(source: TextSource, pieces: TextPieces): Reading {
   const quote = yield* source.take();
   pieces('"');
   for (let unit = yield* source.takeCharacter(); unit !== quote; unit = yield* source.takeCharacter()) {
-    if (unit === '\n') throw new MalformedCall('a line break in a Python string');
     const text = unit === '\\' ? yield* readEscape(source) : unit;
     pieces(JSON.stringify(text).slice(1, -1));
   }
@@ -77,25 +80,39 @@ function* readSequence(source: TextSource, pieces: TextPieces, close: string, de
   pieces(']');
 }
 
-function* readDict(source: TextSource, pieces: TextPieces, depth: number): Reading {
+/** A dict, or a set, which becomes a list: what follows the first key or item tells. */
+function* readDictOrSet(source: TextSource, pieces: TextPieces, depth: number): Reading {
   yield* source.take();
-  pieces('{');
   yield* source.skipSpace();
-  for (let first = true; (yield* source.skip('}')) === null; first = false) {
-    if (!first) pieces(',');
-    const quote = yield* source.peek();
-    if (quote !== '"' && quote !== "'") throw new MalformedCall('a key that is no string');
-    yield* readPythonString(source, pieces);
+  let isDict: boolean | null = null;
+  while ((yield* source.skip('}')) === null) {
+    const before = isDict === null ? '' : ',';
+    let item = '';
+    yield* readPythonValue(source, (text) => (item += text), depth + 1);
     yield* source.skipSpace();
-    yield* source.expect(':');
-    pieces(':');
-    yield* source.skipSpace();
-    yield* readPythonValue(source, pieces, depth + 1);
-    yield* source.skipSpace();
+    if (isDict === null) {
+      isDict = (yield* source.peek()) === ':';
+      pieces(isDict ? '{' : '[');
+    }
+    if (isDict && !item.startsWith('"')) throw new MalformedCall('a key that is no string');
+    pieces(before + item);
+    if (isDict) {
+      yield* source.expect(':');
+      pieces(':');
+      yield* source.skipSpace();
+      yield* readPythonValue(source, pieces, depth + 1);
+      yield* source.skipSpace();
+    }
     if ((yield* source.match(['}'])) === null) {
       yield* source.expect(',');
       yield* source.skipSpace();
     }
   }
-  pieces('}');
+  pieces(isDict === null ? '{}' : isDict ? '}' : ']');
+}
+
+function* readNumber(source: TextSource, pieces: TextPieces): Reading {
+  pieces((yield* source.skip('-')) ?? '');
+  while ((yield* source.match(LEADING_ZEROS)) !== null) source.advance(1);
+  yield* readJsonValue(source, pieces);
 }

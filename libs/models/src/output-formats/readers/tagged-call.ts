@@ -1,6 +1,6 @@
 import type { CallReading } from '../output-format.ts';
-import { isSpace, type Reading } from '../text-source.ts';
-import { isStringSchema } from '../tool-set.ts';
+import { isSpace, type Reading, type TextSource } from '../text-source.ts';
+import { excludesStrings, isStringSchema } from '../tool-set.ts';
 import { isJson } from './json-reader.ts';
 
 const MAX_NAME_LENGTH = 256;
@@ -18,8 +18,12 @@ export interface CallTags {
   /** Other text that must follow there, white space apart. */
   readonly valueOpen?: string;
   readonly argumentClose: string;
+  /** Whether texts stand beside their tags: a line break at the end is the tag's only where there is one at the beginning. */
+  readonly isInline?: true;
   /** Whether line breaks at either end of a text belong to it. */
   readonly isExact?: true;
+  /** Texts before which an argument ends whose end mark was forgotten; they stay. */
+  readonly argumentEnds?: readonly string[];
   /** Marks around a text that may hold all others; it is a string unless the schema says otherwise. */
   readonly quote?: { readonly open: string; readonly close: string };
   readonly close: string;
@@ -31,7 +35,8 @@ export interface CallTags {
  * The arguments' JSON text is made here. @throws MalformedCall
  */
 export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): Reading {
-  const name = (yield* source.takeUntil([...tags.nameEnd, tags.argumentOpen, tags.close], MAX_NAME_LENGTH)).trim();
+  const nameEnds = [...tags.nameEnd, tags.argumentOpen, tags.close, '<'];
+  const name = (yield* source.takeUntil(nameEnds, MAX_NAME_LENGTH)).trim();
   const ended = yield* source.skip(...tags.nameEnd);
   if (tags.headEnd !== undefined && ended !== null) {
     yield* source.takeUntil([tags.headEnd], MAX_NAME_LENGTH);
@@ -54,10 +59,11 @@ export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): 
     const schema = sink.tools.argumentSchema(name, argument);
     const known = tags.argumentNameEnd.find(({ text }) => text === end)?.type;
     const isString =
-      known === undefined ? isStringSchema(schema) || (isQuoted && schema === undefined) : known === 'string';
-    const reading = { source, sink, opening: '' };
+      known === undefined
+        ? isStringSchema(schema) || (isQuoted && schema === undefined)
+        : known === 'string' && !excludesStrings(schema);
     const readArgument = (pieces: (text: string) => void) =>
-      isQuoted || tags.isExact ? readExact(reading, close, pieces) : readText(reading, close, pieces);
+      isQuoted || tags.isExact ? readExact(source, close, pieces) : readText(source, tags, pieces);
     const prefix = `${separator}${JSON.stringify(argument)}:`;
     if (isString) {
       sink.argumentText(`${prefix}"`);
@@ -78,16 +84,20 @@ export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): 
 }
 
 /** Gives the text up to `close`, which it consumes, as it stands. */
-function* readExact({ source }: CallReading, close: string, pieces: (text: string) => void): Reading {
+function* readExact(source: TextSource, close: string, pieces: (text: string) => void): Reading {
   while ((yield* source.skip(close)) === null) pieces(yield* source.takeCharacter());
 }
 
-/** Gives the text up to `close`, which it consumes, without a line break at the beginning and one at the end. */
-function* readText({ source }: CallReading, close: string, pieces: (text: string) => void): Reading {
-  yield* source.skip('\r\n', '\n');
+/** Gives an argument's text, whose end mark it consumes, without the line break at the beginning and the one at the end. */
+function* readText(source: TextSource, tags: CallTags, pieces: (text: string) => void): Reading {
+  const { argumentClose, argumentEnds = [], isInline = false } = tags;
+  const isOnLines = (yield* source.skip('\r\n', '\n')) !== null;
   let lineBreak = '';
   for (;;) {
-    if ((yield* source.skip(close)) !== null) return;
+    if ((yield* source.skip(argumentClose)) !== null || (yield* source.match(argumentEnds)) !== null) {
+      if (isInline && !isOnLines) pieces(lineBreak);
+      return;
+    }
     const unit = yield* source.takeCharacter();
     if (unit === '\n') {
       pieces(lineBreak);
