@@ -534,55 +534,6 @@ describe('health and documentation', () => {
     }
   });
 
-  it('and neither does the console, whose page has all that it names', async () => {
-    const page = await fetch(`${api.url}/console`);
-    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-    expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'/);
-    const html = await page.text();
-    const ids = new Set([...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
-    const open = [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path]) => path as string);
-    const seen = new Set<string>();
-    for (const path of open) {
-      if (seen.has(path)) continue;
-      seen.add(path);
-      const file = await fetch(`${api.url}${path}`);
-      const type = path.endsWith('.css') ? 'text/css' : 'text/javascript';
-      expect([path, file.status, file.headers.get('content-type')]).toEqual([path, 200, `${type}; charset=utf-8`]);
-      const source = await file.text();
-      const imports = [...source.matchAll(/^import .* from '([^']+)'/gm)].map(([, imported]) => imported as string);
-      open.push(...imports.map((imported) => new URL(imported, `${api.url}${path}`).pathname));
-      for (const [, id] of source.matchAll(/(?:\bat|getElementById)\('([^']+)'\)/g))
-        expect([path, ids.has(id)]).toEqual([path, true]);
-    }
-    expect(seen).toContain('/console/playground.js');
-    for (const path of ['/console/README.md', '/console/..%2f..%2fpackage.json', '/console/index']) {
-      expect((await fetch(`${api.url}${path}`)).status, path).toBe(404);
-    }
-    expect((await fetch(`${api.url}/console`, { method: 'POST' })).status).toBe(405);
-  });
-
-  it('the console reads streams as they are sent', async () => {
-    const source = await (await fetch(`${api.url}/console/events.js`)).text();
-    const { readEvents } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-    script = async (job) => {
-      for (const text of ['Hé', 'llo\n\n', 'data: 😀']) job.say(text);
-      job.finish();
-    };
-    const bytes = new Uint8Array(await (await ask({ stream: true })).arrayBuffer());
-    // Cut anywhere, as networks do.
-    const body = new ReadableStream({
-      start(controller) {
-        for (let at = 0; at < bytes.length; at += 7) controller.enqueue(bytes.subarray(at, at + 7));
-        controller.close();
-      },
-    });
-    const events: string[] = [];
-    for await (const { data } of readEvents(body)) if (data !== undefined) events.push(data);
-    expect(events.pop()).toBe('[DONE]');
-    const texts = events.map((event) => ChunkBody.parse(JSON.parse(event)).choices[0]?.delta.content ?? '');
-    expect(texts.join('')).toBe('Héllo\n\ndata: 😀');
-  });
-
   it('tell an operator how the queues stand', async () => {
     const headers = { authorization: `Bearer ${TEST_KEY}` };
     const { queues } = (await (await fetch(`${api.url}/admin/v1/queues`, { headers })).json()) as { queues: object[] };

@@ -4,13 +4,21 @@ const KEY = 'millrace-key';
 export const key = () => sessionStorage.getItem(KEY) ?? '';
 export const rememberKey = (text) => sessionStorage.setItem(KEY, text.trim());
 
-/** Asks the API. @throws Error with the API's own words */
+/** Asks the API. @throws Error with the API's own words, and when to come back where it says so */
 export async function request(path, init = {}) {
   const headers = { authorization: `Bearer ${key()}`, ...(init.body && { 'content-type': 'application/json' }) };
-  const response = await fetch(path, { ...init, headers });
+  let response;
+  try {
+    response = await fetch(path, { ...init, headers });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Error('The API does not answer. Is it still running?');
+  }
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
-  throw new Error(body?.error?.message ?? `The API answered ${response.status}.`);
+  const message = body?.error?.message ?? `The API answered ${response.status}.`;
+  const afterMs = Number(response.headers.get('retry-after-ms'));
+  throw new Error(afterMs > 0 ? `${message} Try again in ${(afterMs / 1_000).toFixed(1)} s.` : message);
 }
 
 export async function call(path) {
@@ -22,18 +30,4 @@ export function tell(problem) {
   const place = document.getElementById('problem');
   place.hidden = problem === null;
   place.textContent = problem ?? '';
-}
-
-/** Fills a table; cells are texts or elements. */
-export function fill(table, titles, rows) {
-  const row = (kind, cells) => {
-    const line = document.createElement('tr');
-    for (const cell of cells) {
-      const place = document.createElement(kind);
-      place.append(cell instanceof Node ? cell : String(cell));
-      line.append(place);
-    }
-    return line;
-  };
-  table.replaceChildren(row('th', titles), ...rows.map((cells) => row('td', cells)));
 }

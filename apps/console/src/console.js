@@ -37,9 +37,15 @@ for (const button of document.querySelectorAll('[data-view]')) {
 }
 const field = document.getElementById('key');
 field.value = key();
-field.addEventListener('change', () => {
+function takeKey() {
+  if (field.value.trim() === key()) return;
   rememberKey(field.value);
   void refresh();
+}
+field.addEventListener('change', takeKey);
+document.getElementById('access').addEventListener('submit', (event) => {
+  event.preventDefault();
+  takeKey();
 });
 openPlayground();
 await show(shown);

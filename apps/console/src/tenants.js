@@ -1,4 +1,5 @@
-import { call as ask, fill, tell } from './client.js';
+import { call as ask, tell } from './client.js';
+import { fill, number } from './table.js';
 
 const limit = (value) => value ?? 'none';
 
@@ -7,7 +8,7 @@ export async function showTenants(call) {
   const { tenants } = await call('/admin/v1/tenants');
   fill(
     document.getElementById('tenant-list'),
-    ['Tenant', 'Name', 'Weight', 'Models', 'Requests/min', 'Tokens/min', 'At once', 'Credits'],
+    ['Tenant', 'Name', number('Weight'), 'Models', ...['Requests/min', 'Tokens/min', 'At once'].map(number), 'Credits'],
     tenants.map((tenant) => [
       usageButton(tenant.id),
       tenant.name,
@@ -18,6 +19,7 @@ export async function showTenants(call) {
       limit(tenant.concurrency),
       tenant.credits,
     ]),
+    'No tenant is stored yet: millrace tenants set NAME makes one.',
   );
 }
 
@@ -36,7 +38,7 @@ async function showUsage(tenantId) {
     `${tenantId}, last 30 days: balance ${account.balance}, held ${account.held}, spent ${account.spent}`;
   fill(
     document.getElementById('usage'),
-    ['Day', 'Model', 'Requests', 'Prompt tokens', 'of these cached', 'Completion tokens', 'Credits'],
+    ['Day', 'Model', ...['Requests', 'Prompt tokens', 'of these cached', 'Completion tokens', 'Credits'].map(number)],
     usage.map((row) => [
       row.day,
       row.model,
@@ -46,5 +48,6 @@ async function showUsage(tenantId) {
       row.completionTokens,
       row.credits,
     ]),
+    'Nothing was used in these days.',
   );
 }

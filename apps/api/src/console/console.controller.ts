@@ -6,14 +6,14 @@ import { MillraceError } from '#contracts';
 
 const FOLDER = new URL('../../../console/src/', import.meta.url);
 const PAGE = 'index.html';
-const SCRIPTS = ['console.js', 'client.js', 'events.js', 'live.js', 'playground.js', 'tenants.js'];
+const SCRIPTS = ['console.js', 'client.js', 'events.js', 'live.js', 'playground.js', 'table.js', 'tenants.js'];
 /** All that there is, by name: no name of a request becomes a path. */
 const FILES = new Map([PAGE, 'console.css', ...SCRIPTS].map((name) => [name, readFileSync(new URL(name, FOLDER))]));
 const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript' };
 
 const HEADERS = {
   'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cache-control': 'no-cache',
