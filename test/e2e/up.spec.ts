@@ -209,8 +209,9 @@ describe('npm start', () => {
     expect(await lost.exitCode).toBe(1);
     expect(lost.output).toMatch(/Redis of REDIS_URL \(127\.0\.0\.1:1\) cannot be used: .*ECONNREFUSED/);
     expect(lost.output).not.toContain('secret-word');
-    const wrong = new Up({ MILLRACE_HTTP_PORT: 'eight', MILLRACE_DEV_KEY: 'short' });
+    const wrong = new Up({ MILLRACE_HTTP_PORT: 'eight', MILLRACE_DEV_KEY: 'short', MILLRACE_SLOTS: '0' });
     expect(await wrong.exitCode).toBe(1);
-    expect(wrong.output).toMatch(/2 problems:\n {2}MILLRACE_HTTP_PORT[\s\S]*MILLRACE_DEV_KEY/);
+    expect(wrong.output).toMatch(/3 problems:\n {2}MILLRACE_HTTP_PORT[\s\S]*MILLRACE_DEV_KEY[\s\S]*MILLRACE_SLOTS/);
+    expect(existsSync(join(stateFolder, 'redis'))).toBe(false);
   });
 });

@@ -1,4 +1,11 @@
-import { readSettings, readTunedFile, type TunedFile, WorkerSettings } from '#config';
+import {
+  readSettings,
+  readTunedFile,
+  type TunedFile,
+  unknownSettings,
+  unknownSettingText,
+  WorkerSettings,
+} from '#config';
 import { largeAllocationsApart } from '#model-runner/process';
 import { createLogger, type Logger } from '#observability';
 import { tellParent } from './lifecycle/parent-channel.ts';
@@ -9,6 +16,8 @@ largeAllocationsApart();
 try {
   const settings = readSettings(WorkerSettings);
   const logger = createLogger('worker', settings.MILLRACE_LOG_LEVEL);
+  const unknown = unknownSettings().map(unknownSettingText);
+  if (unknown.length > 0) logger.warn({ unknown }, 'variables are set that nothing reads');
   logTuned(readTunedFile(), logger);
   const options = compileWorkerOptions(settings);
   const reader = new ModelReader(options.modelRoots, options.providers, options.products);

@@ -20,3 +20,9 @@ export {
   WorkerSettings,
 } from './settings.ts';
 export { formatTunedFile, readTunedFile, TUNED_SETTINGS, type TunedFile, type TunedSetting } from './tuned-file.ts';
+export {
+  SETTING_NAMES,
+  type UnknownSetting,
+  unknownSettings,
+  unknownSettingText,
+} from './unknown-settings.ts';

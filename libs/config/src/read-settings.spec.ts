@@ -16,8 +16,17 @@ describe('readSettings', () => {
     const attempt = () => readSettings(ApiSettings, { MILLRACE_HTTP_PORT: '99999', REDIS_URL: 'http://x' });
     expect(attempt).toThrow(ConfigurationError);
     expect(attempt).toThrow(/MILLRACE_HTTP_PORT is "99999"/);
-    expect(attempt).toThrow(/REDIS_URL has an unusable value/);
+    expect(attempt).toThrow(/REDIS_URL has an unusable value: must be a URL that begins with redis:/);
     expect(attempt).toThrow(/MILLRACE_DEV_KEY is not set/);
+  });
+
+  it('says what a value must be in plain words', () => {
+    const read = (environment: Record<string, string>) => () => readSettings(WorkerSettings, environment);
+    expect(read({ MILLRACE_SLOTS: 'many' })).toThrow('MILLRACE_SLOTS is "many": must be a number');
+    expect(read({ MILLRACE_SLOTS: '1.5' })).toThrow('MILLRACE_SLOTS is "1.5": must be a whole number');
+    expect(read({ MILLRACE_SLOTS: '0' })).toThrow('MILLRACE_SLOTS is "0": must be at least 1');
+    expect(read({ MILLRACE_SLOTS: '2000' })).toThrow('MILLRACE_SLOTS is "2000": must be at most 1024');
+    expect(read({ MILLRACE_RUNNER: 'x' })).toThrow('MILLRACE_RUNNER is "x": must be one of auto, c-api, js-api');
   });
 
   it('wants a secret for the webhook of the ledger', () => {

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { ConfigurationError } from './configuration-error.ts';
 import { givenValues } from './given-values.ts';
+import { problemText } from './problem-text.ts';
 import { readTunedFile } from './tuned-file.ts';
 
 /** Values of these never appear in a message; `…_TOKENS` are counts. */
@@ -28,7 +29,7 @@ export function readSettings<Schema extends z.ZodObject>(
   throw new ConfigurationError([
     ...problems,
     ...issues
-      .map((issue) => ({ name: String(issue.path[0]), message: issue.message }))
+      .map((issue) => ({ name: String(issue.path[0]), message: problemText(issue) }))
       // What could not be read is named already.
       .filter(({ name }) => !unread.has(name))
       .map(({ name, message }) => `${name} ${shownValue(name, values[name])}: ${message}`),

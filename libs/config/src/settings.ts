@@ -14,13 +14,16 @@ const flag = z
   .default('false')
   .transform((value) => value === 'true' || value === '1');
 
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a URL that begins with redis:// or rediss://' });
+const webUrl = z.url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' });
+
 const pem = (what: string) =>
   z.string().regex(/-----BEGIN [A-Z ]+-----/, `needs ${what} in PEM form; name a file of it with <NAME>_FILE`);
 
 /** What every process reads. */
 const shared = {
   /** `rediss://` for TLS. */
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }).default('redis://127.0.0.1:6379'),
+  REDIS_URL: redisUrl.default('redis://127.0.0.1:6379'),
   /** Goes into REDIS_URL; kept apart so that it can come from a file. */
   REDIS_PASSWORD: z.string().min(1).optional(),
   /** Authorities that may have signed the certificate of a `rediss://` server; the system's when unset. */
@@ -34,9 +37,9 @@ const shared = {
   /** Worker: who signed the relay's certificate; with it the worker speaks TLS. API: who signs workers' certificates. */
   MILLRACE_RELAY_CA: pem('certificates').optional(),
   /** Where traces go, by OTLP over HTTP (`/v1/traces` is added); there are none when neither this nor the next is set. */
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: webUrl.optional(),
   /** The same, with the whole path. */
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: webUrl.optional(),
   /** `name=value,…` for the receiver. */
   OTEL_EXPORTER_OTLP_HEADERS: z.string().optional(),
   /** `millrace-api` and `millrace-worker` when unset. */
@@ -85,7 +88,7 @@ const apiSettings = z.object({
    */
   MILLRACE_DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(0),
   /** Where every ledger entry is sent; nowhere when unset. */
-  MILLRACE_LEDGER_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MILLRACE_LEDGER_WEBHOOK_URL: webUrl.optional(),
   /** Signs what is sent there; needed with the URL. */
   MILLRACE_LEDGER_WEBHOOK_SECRET: z.string().min(16, 'needs at least 16 characters').optional(),
   /**
@@ -290,7 +293,7 @@ const upSettings = z.object({
   MILLRACE_MODEL: models,
   MILLRACE_MODEL_ID: z.string().min(1).optional(),
   /** Uses this Redis and starts none. */
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  REDIS_URL: redisUrl.optional(),
   REDIS_PASSWORD: shared.REDIS_PASSWORD,
   REDIS_CA: shared.REDIS_CA,
   /** Where `up` keeps logs, the generated key and the Redis data; `.millrace` in the repository when unset. */
@@ -320,7 +323,7 @@ export const BenchSettings = z.object({
 
 export const CliSettings = z.object({
   /** Any API replica. */
-  MILLRACE_URL: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8000'),
+  MILLRACE_URL: webUrl.default('http://127.0.0.1:8000'),
   /** An operator's key; the one that `millrace up` keeps when unset. */
   MILLRACE_API_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
@@ -337,7 +340,7 @@ export type CliSettings = z.infer<typeof CliSettings>;
 /** What `millrace models pull` reads. */
 export const HubSettings = z.object({
   /** A hub with the addresses of Hugging Face's, or a mirror. */
-  MILLRACE_HUB_URL: z.url({ protocol: /^https?$/ }).default('https://huggingface.co'),
+  MILLRACE_HUB_URL: webUrl.default('https://huggingface.co'),
   /** For private and gated repositories. */
   MILLRACE_HUB_TOKEN: z.string().min(1).optional(),
 });

@@ -21,6 +21,7 @@ export { KeyVersionError } from './key-version/key-version-error.ts';
 export { migrateKeys } from './key-version/migrate-keys.ts';
 export { type JobState, ModelQueue, type ModelQueueOptions, type QueueDepth } from './model-queue.ts';
 export { redisCall } from './redis-call.ts';
+export { type RedisFitness, redisFitness } from './redis-fitness.ts';
 export { RedisHealth, type RedisMemory } from './redis-health.ts';
 export { redisKeys } from './redis-keys.ts';
 export { RedisScript } from './redis-script.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { type ApiSettings, redisTargetOf } from '#config';
+import { type ApiSettings, redisTargetOf, unknownSettings, unknownSettingText } from '#config';
 import {
   createLogger,
   exposeRedis,
@@ -11,7 +11,7 @@ import {
   type Tracing,
   tracingOptionsOf,
 } from '#observability';
-import { migrateKeys, RedisHealth } from '#queue';
+import { migrateKeys, RedisHealth, redisFitness } from '#queue';
 import { RelayServer, type RelayServerTls } from '#relay';
 import { exposeRelay } from '../observation/expose-relay.ts';
 import { connectRedisOrExplain } from '../process/connect-redis-or-explain.ts';
@@ -35,6 +35,8 @@ export interface ApiBase {
 /** @throws StartError, KeyVersionError, RelayListenError, RelayTlsError */
 export async function openBase(settings: ApiSettings, opened: AsyncDisposableStack): Promise<ApiBase> {
   const logger = createLogger('api', settings.MILLRACE_LOG_LEVEL);
+  const unknown = unknownSettings().map(unknownSettingText);
+  if (unknown.length > 0) logger.warn({ unknown }, 'variables are set that nothing reads');
   const metrics = new Metrics({ process: 'api', version: releaseVersion() });
   const replicaId = `api-${randomUUID()}`;
   const identity = { serviceName: 'millrace-api', serviceVersion: releaseVersion(), instanceId: replicaId };
@@ -43,6 +45,8 @@ export async function openBase(settings: ApiSettings, opened: AsyncDisposableSta
 
   const redis = await connectRedisOrExplain(redisTargetOf(settings));
   opened.defer(() => redis.disconnect());
+  const { risks } = await redisFitness(redis);
+  if (risks.length > 0) logger.warn({ risks }, 'Redis may lose what it is given');
   await migrateKeys(redis);
   const redisHealth = new RedisHealth(redis);
   exposeRedis(

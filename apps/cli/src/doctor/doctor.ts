@@ -1,4 +1,12 @@
-import { type RedisTarget, readSettings, redisTargetOf, UpSettings } from '#config';
+import {
+  ConfigurationError,
+  type RedisTarget,
+  redisTargetOf,
+  SETTING_NAMES,
+  type UpSettings,
+  unknownSettings,
+  unknownSettingText,
+} from '#config';
 import type { ExecutionProvider } from '#contracts';
 import { probeGraphCapture, probeProvider, productsHere } from '#model-runner';
 import { describeProcessors, processors } from '../bench/processors.ts';
@@ -6,26 +14,42 @@ import { packageVersion } from '../package-root.ts';
 import { checkGivenRedis } from '../redis/check-given-redis.ts';
 import { findOnPath, findRedisServer } from '../redis/find-redis.ts';
 import { StartError } from '../start-error.ts';
+import { settingsProblems, usableSettings } from '../up/check-settings.ts';
 import { requireFreePort } from '../up/ports.ts';
-import { completeModels, tunedOf, tunedText } from '../up/up-plan.ts';
+import { completeModels, stateFolderOf, tunedOf, tunedText } from '../up/up-plan.ts';
+import { requireWritableFolder } from '../up/writable-folder.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Check {
   readonly name: string;
   /** Millrace works without it; what is wrong is told and does not count. */
   readonly optional?: true;
-  /** Resolves with what was found. */
-  readonly run: () => Promise<string>;
+  /** Resolves with what was found, and what of it may do harm one day. */
+  readonly run: () => Promise<string | { readonly found: string; readonly risks: readonly string[] }>;
 }
 
 /**
  * `millrace doctor`: checks one by one what `up` needs and prints each finding.
  * @returns 0 when nothing is wrong, else 1
  */
-export async function doctor(environment: Readonly<Record<string, string | undefined>>): Promise<number> {
-  const settings = readSettings(UpSettings, environment);
+export async function doctor(environment: Environment): Promise<number> {
+  const settings = usableSettings(environment);
+  const unknown = unknownSettings(environment).map(unknownSettingText);
   const checks: Check[] = [
     { name: 'Millrace', run: async () => packageVersion() },
     { name: 'Node', run: async () => `${process.versions.node} on ${process.platform} ${process.arch}` },
+    { name: 'Settings', run: async () => settingsFinding(environment) },
+    ...(unknown.length === 0
+      ? []
+      : [{ name: 'Variables', run: async () => ({ found: 'all others are read', risks: unknown }) }]),
+    {
+      name: 'State',
+      run: async () => {
+        requireWritableFolder('MILLRACE_STATE_FOLDER', stateFolderOf(settings));
+        return stateFolderOf(settings);
+      },
+    },
     { name: 'Redis', run: () => redisFinding(givenRedis(settings), environment.PATH ?? '') },
     ...settings.MILLRACE_MODEL.map((entry) => ({
       name: 'Model',
@@ -56,11 +80,17 @@ export async function doctor(environment: Readonly<Record<string, string | undef
         return `${settings.MILLRACE_HTTP_HOST}:${settings.MILLRACE_HTTP_PORT} is free`;
       },
     },
+    ...(settings.MILLRACE_MANAGEMENT_PORT === undefined
+      ? []
+      : [{ name: 'Management port', run: () => managementFinding(settings) }]),
   ];
   let problems = 0;
   for (const { name, run, optional } of checks) {
     try {
-      console.log(`ok       ${name}: ${await run()}`);
+      const finding = await run();
+      const { found, risks } = typeof finding === 'string' ? { found: finding, risks: [] } : finding;
+      console.log(`ok       ${name}: ${found}`);
+      for (const risk of risks) console.log(`careful  ${name}: ${risk}`);
     } catch (error) {
       if (optional === undefined) problems += 1;
       const said = error instanceof Error ? error.message : String(error);
@@ -93,10 +123,22 @@ function givenRedis(settings: UpSettings): RedisTarget | null {
   return REDIS_URL === undefined ? null : redisTargetOf({ ...settings, REDIS_URL });
 }
 
-async function redisFinding(given: RedisTarget | null, path: string): Promise<string> {
+function settingsFinding(environment: Environment): string {
+  const problems = settingsProblems(environment);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  const set = [...SETTING_NAMES].filter((name) => (environment[name] ?? environment[`${name}_FILE`] ?? '') !== '');
+  return set.length === 0 ? 'the defaults' : `${set.sort().join(', ')} set, the rest as by default`;
+}
+
+async function managementFinding({ MILLRACE_HTTP_HOST: host, MILLRACE_MANAGEMENT_PORT: port = 0 }: UpSettings) {
+  await requireFreePort('MILLRACE_MANAGEMENT_PORT', host, port);
+  return `${host}:${port} is free`;
+}
+
+async function redisFinding(given: RedisTarget | null, path: string) {
   if (given !== null) {
-    await checkGivenRedis(given);
-    return `${new URL(given.url).host} answers (REDIS_URL)`;
+    const risks = await checkGivenRedis(given);
+    return { found: `${new URL(given.url).host} answers (REDIS_URL)`, risks };
   }
   const server = findRedisServer(path);
   if (server !== null) return server.path;

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisTarget } from '#config';
-import { connectRedis } from '#queue';
+import { connectRedis, redisFitness } from '#queue';
 import { StartError } from '../start-error.ts';
 
 const TRIES = 20;
 const PAUSE_MS = 100;
 
 /**
- * Makes sure that the Redis of REDIS_URL answers, credentials and TLS included.
+ * Makes sure that the Redis of REDIS_URL answers, credentials and TLS included, and can be used.
+ * @returns what may be lost with it, each with its remedy
  * @throws StartError naming the address (never the password) and the remedy, after about two seconds
  */
-export async function checkGivenRedis({ url, ca }: RedisTarget): Promise<void> {
+export async function checkGivenRedis({ url, ca }: RedisTarget): Promise<readonly string[]> {
   let problem: unknown = null;
   const client = connectRedis(url, 'producer', {
     ca,
@@ -22,7 +23,10 @@ export async function checkGivenRedis({ url, ca }: RedisTarget): Promise<void> {
     for (let attempt = 1; attempt <= TRIES; attempt += 1) {
       try {
         await client.ping();
-        return;
+        const { refusals, risks } = await redisFitness(client);
+        if (refusals.length === 0) return risks;
+        problem = new Error(refusals.join('; '));
+        break;
       } catch (error) {
         // "The connection is not open" says less than why it is not.
         problem ??= error;

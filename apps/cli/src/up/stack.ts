@@ -105,7 +105,8 @@ export class Stack {
   async #startRedis(): Promise<string> {
     const { settings, plan, environment, onProgress, onFailure } = this.#options;
     if (settings.REDIS_URL !== undefined) {
-      await checkGivenRedis(redisTargetOf({ ...settings, REDIS_URL: settings.REDIS_URL }));
+      const risks = await checkGivenRedis(redisTargetOf({ ...settings, REDIS_URL: settings.REDIS_URL }));
+      for (const risk of risks) onProgress(`Careful with the Redis of REDIS_URL: ${risk}.`);
       return settings.REDIS_URL;
     }
     const program = await obtainRedis({

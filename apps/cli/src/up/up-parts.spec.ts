@@ -10,6 +10,7 @@ import { freePort, requireFreePort } from './ports.ts';
 import { readyBlock, shellQuote } from './ready-block.ts';
 import { RunLock } from './run-lock.ts';
 import { planUp, tunedText } from './up-plan.ts';
+import { requireWritableFolder } from './writable-folder.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -37,6 +38,17 @@ describe('requireFreePort', () => {
     );
     await new Promise((resolve) => server.close(resolve));
     await requireFreePort('MILLRACE_HTTP_PORT', '127.0.0.1', port);
+  });
+});
+
+describe('requireWritableFolder', () => {
+  it('takes one that is there or can be made, and says why another can not be written', () => {
+    const check = (name: string) => () => requireWritableFolder('MILLRACE_STATE_FOLDER', join(folder, name));
+    check('to/be/made')();
+    writeFileSync(join(folder, 'file'), '');
+    expect(check('file')).toThrow(/file can not be written: .*file is no folder[\s\S]*MILLRACE_STATE_FOLDER/);
+    expect(check('file/below')).toThrow(/is no folder/);
+    expect(() => statSync(join(folder, 'to'))).toThrow('ENOENT');
   });
 });
 

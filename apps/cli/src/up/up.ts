@@ -1,9 +1,11 @@
-import { readSettings, UpSettings } from '#config';
+import { ConfigurationError, readSettings, UpSettings, unknownSettings, unknownSettingText } from '#config';
+import { settingsProblems } from './check-settings.ts';
 import { readyBlock } from './ready-block.ts';
 import { RunLock } from './run-lock.ts';
 import { Stack } from './stack.ts';
 import { type StopCause, StopSignal } from './stop-signal.ts';
 import { planUp, stateFolderOf } from './up-plan.ts';
+import { requireWritableFolder } from './writable-folder.ts';
 
 /** Signal numbers plus 128, as shells count them. */
 const EXIT_CODES: Readonly<Record<StopCause, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, orphaned: 1 };
@@ -15,7 +17,11 @@ const EXIT_CODES: Readonly<Record<StopCause, number>> = { SIGINT: 130, SIGTERM: 
  */
 export async function up(environment: Readonly<Record<string, string | undefined>>): Promise<number> {
   const startedAt = Date.now();
+  const problems = settingsProblems(environment);
+  if (problems.length > 0) throw new ConfigurationError(problems);
   const settings = readSettings(UpSettings, environment);
+  for (const unknown of unknownSettings(environment)) console.error(`Careful: ${unknownSettingText(unknown)}.`);
+  requireWritableFolder('MILLRACE_STATE_FOLDER', stateFolderOf(settings));
   using stop = new StopSignal();
   using _lock = RunLock.take(stateFolderOf(settings));
   const plan = await planUp(settings);
