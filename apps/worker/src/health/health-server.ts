@@ -53,7 +53,10 @@ export class HealthServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://worker');
+    const url = URL.parse(request.url ?? '/', 'http://worker');
+    // As `//`, which scanners send: what throws here would end the worker.
+    if (url === null) return send(response, 400, { error: 'the address can not be read' });
+    const { pathname, searchParams } = url;
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       send(response, 405, { error: `${request.method} is not allowed; use GET` });
     } else if (pathname === '/healthz') {

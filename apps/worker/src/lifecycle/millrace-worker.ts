@@ -170,6 +170,7 @@ export class MillraceWorker {
     this.#eventLoopDelay.restart();
     this.#commands = this.#listen();
     const managementUrl = this.#health.url;
+    this.#parts.logger.info({ managementUrl }, 'health and metrics are served');
     const names = models.map(({ name }) => name);
     await tellParent({ type: 'ready', workerId: options.workerId, models: names, managementUrl });
   }
