@@ -53,11 +53,12 @@ export class HealthServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    // Null for addresses as `//`, which scanners send: what throws here would end the worker.
     const url = URL.parse(request.url ?? '/', 'http://worker');
-    // As `//`, which scanners send: what throws here would end the worker.
-    if (url === null) return send(response, 400, { error: 'the address can not be read' });
-    const { pathname, searchParams } = url;
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    const { pathname = null, searchParams = new URLSearchParams() } = url ?? {};
+    if (pathname === null) {
+      send(response, 400, { error: 'the address can not be read' });
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       send(response, 405, { error: `${request.method} is not allowed; use GET` });
     } else if (pathname === '/healthz') {
       sendHealth(response, this.#sources.liveness());
