@@ -34,6 +34,39 @@ describe('parsePattern', () => {
     expect(parsePattern(languages, '(?:a|^b|c$){0,16}'.repeat(20))).not.toBe(languages.nothing);
   });
 
+  it.each<[string, string[], string[]]>([
+    ['date', ['2024-02-29', '2000-02-29', '1900-02-28'], ['2023-02-29', '1900-02-29', '2024-04-31']],
+    ['duration', ['P1Y2M3DT4H5M6S', 'PT1H30M', 'P3W'], ['P', 'PT', 'P1Y3D', 'PT1H5S']],
+    ['uuid', ['550E8400-E29B-41D4-A716-446655440000'], ['550E8400-E29B-41D4-A716-44665544000g']],
+    ['email', ['first.middle.last@mail.example.co.uk', "o'neil+tag@example.museum"], ['a..b@c.de', 'a@b', '@b.cd']],
+    ['hostname', ['internationalization-service.example.com', 'localhost'], ['-a.b', 'xn--a.b', 'a..b']],
+    [
+      'ipv6',
+      [
+        '::',
+        '::1',
+        'fe80::1',
+        '1::',
+        '2001:DB8::8a2e:370:7334',
+        '1:2:3:4:5:6:7::',
+        '::ffff:192.168.0.1',
+        '1:2:3:4:5:6:7:8',
+      ],
+      ['1:2', ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7:8::', '12345::', '::1.2.3'],
+    ],
+    [
+      'uri',
+      ['https://example.com:8080/search?q=1&b=%20#top', 'mailto:a@b.com', 'urn:isbn:0451450523', 'https://a.b?x'],
+      ['http://x:99999', 'http://a b', '//x', 'x', 'http://a.b/%2'],
+    ],
+    ['iri', ['https://example.com/été?ø#ß'], ['https://exa mple.com']],
+    ['uri-reference', ['../a/b?c#d', '/a', '?q=1', '#x', '', 'https://a.b/c'], ['a b', '%']],
+  ])('takes texts of format %s, and none that are not', (format, texts, others) => {
+    const language = parsePattern(languages, FORMATS[format]!);
+    expect(texts.filter((text) => !takes(language, text))).toEqual([]);
+    expect(others.filter((text) => takes(language, text))).toEqual([]);
+  });
+
   it.each(Object.entries(FORMATS))('reads the pattern of format %s', (_, pattern) => {
     expect(parsePattern(languages, pattern)).not.toBe(languages.nothing);
   });
