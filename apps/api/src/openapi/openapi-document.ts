@@ -101,8 +101,8 @@ export function openapiDocument() {
       },
       '/v1/requests/{id}/answer': { get: answerOfRequest() },
       ...adminPaths(),
-      '/healthz': health('Whether the process is alive', 'It is.', {}),
-      '/readyz': health('Whether this replica should get requests', 'It should.', {
+      '/healthz': health('getHealth', 'Whether the process is alive', 'It is.', {}),
+      '/readyz': health('getReadiness', 'Whether this replica should get requests', 'It should.', {
         503: { description: 'It should not.' },
       }),
     },
@@ -193,6 +193,6 @@ function failure(description: string) {
   return { description, content: json(ERROR) };
 }
 
-function health(summary: string, description: string, more: object) {
-  return { get: { summary, tags: ['health'], responses: { 200: { description }, ...more } } };
+function health(operationId: string, summary: string, description: string, more: object) {
+  return { get: { operationId, summary, tags: ['health'], responses: { 200: { description }, ...more } } };
 }
