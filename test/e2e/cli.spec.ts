@@ -5,38 +5,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openModelFolder } from '#models';
-import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
-import { RedisServer } from '../support/redis-server.ts';
-import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
+import { TEST_KEY } from '../support/product-process.ts';
+import { ScriptedApi } from '../support/scripted-api.ts';
 
 const CLI = 'dist/apps/cli/src/main.js';
 const run = promisify(execFile);
-let server: RedisServer;
-let api: ProductProcess;
-let worker: ScriptedWorker;
-let script: (job: ScriptedJob) => Promise<void>;
+let cluster: ScriptedApi;
 let folder: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'));
-  server = await RedisServer.start();
-  api = await ProductProcess.start('api', { REDIS_URL: server.url });
-  const model = await openModelFolder('test/fixtures/models/tiny-llama');
-  const card = model.card({ model: 'tiny/llama', contextLength: 256 });
-  worker = await ScriptedWorker.start({ redisUrl: server.url, card, run: (job) => script(job) });
+  cluster = await ScriptedApi.start();
 }, 120_000);
 afterAll(async () => {
-  await worker?.[Symbol.asyncDispose]();
-  await api?.[Symbol.asyncDispose]();
-  await server?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
 /** @returns what the command printed, as JSON where it printed any */
 async function millrace(args: string[], environment: Record<string, string> = {}) {
   const { stdout } = await run(process.execPath, [CLI, ...args], {
-    env: { PATH: process.env.PATH ?? '', MILLRACE_URL: api.url, MILLRACE_API_KEY: TEST_KEY, ...environment },
+    env: { PATH: process.env.PATH ?? '', MILLRACE_URL: cluster.url, MILLRACE_API_KEY: TEST_KEY, ...environment },
   });
   return stdout === '' ? null : JSON.parse(stdout);
 }
@@ -70,7 +59,7 @@ describe('millrace tenants and keys', () => {
     ]);
     expect((await millrace(['tenants', 'import', file])).changes).toEqual(planned.changes);
     expect((await millrace(['tenants', 'import', file])).changes).toEqual([]);
-    const models = await fetch(`${api.url}/v1/models`, { headers: { authorization: `Bearer ${made.key}` } });
+    const models = await fetch(`${cluster.url}/v1/models`, { headers: { authorization: `Bearer ${made.key}` } });
     expect(models.status).toBe(200);
 
     const usage = join(folder, 'usage.csv');
@@ -91,7 +80,7 @@ describe('millrace tenants and keys', () => {
 
   it('have a look at the queues and workers', async () => {
     const { stdout } = await run(process.execPath, [CLI, 'top', '--once'], {
-      env: { PATH: process.env.PATH ?? '', MILLRACE_URL: api.url, MILLRACE_API_KEY: TEST_KEY },
+      env: { PATH: process.env.PATH ?? '', MILLRACE_URL: cluster.url, MILLRACE_API_KEY: TEST_KEY },
     });
     expect(stdout).toMatch(/^model +waiting .*\n(tiny.llama .*\n)?\nworker +state .*\nscripted-.*\n$/);
   });
@@ -124,7 +113,7 @@ describe('millrace chat', () => {
   /** Runs it with a prompt from elsewhere, which is no terminal. @returns all that can be seen of it from outside */
   async function chat(piped: string, args: string[] = [], key: string = TEST_KEY) {
     const child = spawn(process.execPath, [CLI, 'chat', ...args], {
-      env: { PATH: process.env.PATH ?? '', MILLRACE_URL: api.url, MILLRACE_API_KEY: key },
+      env: { PATH: process.env.PATH ?? '', MILLRACE_URL: cluster.url, MILLRACE_API_KEY: key },
     });
     const printed = { stdout: '', stderr: '' };
     child.stdout.on('data', (text) => (printed.stdout += text));
@@ -135,26 +124,25 @@ describe('millrace chat', () => {
   }
 
   const answers = (...texts: string[]) => {
-    script = async (job) => {
+    cluster.script = async (job) => {
       for (const text of texts) job.say(text);
       job.finish();
     };
   };
-  const lastJob = () => worker.jobs.at(-1)!;
 
   it('answers what is piped in with the answer alone, asked as its flags say', async () => {
     answers('He', 'llo');
     expect(await chat('Hi\n')).toEqual({ code: 0, stdout: 'Hello\n', stderr: '' });
-    const short = lastJob().promptTokenIds.length;
+    const short = cluster.lastJob.promptTokenIds.length;
     const sampling = '--temperature 0.5 --top-p 0.9 --top-k 40 --min-p 0.1 --seed 7 --repetition-penalty 1.1';
     const limits = '--presence-penalty 0.2 --frequency-penalty 0.3 --max-tokens 20 --stop END --reasoning-effort none';
     const flags = [...sampling.split(' '), ...limits.split(' '), '--system', 'Be brief.'];
     expect(await chat('Hi', [...flags, '--model', 'tiny/llama', 'and', 'more'])).toMatchObject({ code: 0, stderr: '' });
-    expect(lastJob()).toMatchObject({
+    expect(cluster.lastJob).toMatchObject({
       sampling: { temperature: 0.5, topP: 0.9, topK: 40, minP: 0.1, seed: 7, repetitionPenalty: 1.1 },
       stop: { maxTokens: 20, strings: ['END'] },
     });
-    expect(lastJob().promptTokenIds.length).toBeGreaterThan(short);
+    expect(cluster.lastJob.promptTokenIds.length).toBeGreaterThan(short);
   });
 
   it('says what is wrong and exits with 1; what came of an answer is printed', async () => {
@@ -170,7 +158,7 @@ describe('millrace chat', () => {
     expect(unknown).toEqual(refused(/--key or MILLRACE_API_KEY/));
     expect(away).toEqual(refused(/Start one \(npx millrace up\)/));
     expect(nothing).toEqual(refused(/nothing to ask/));
-    script = async (job) => {
+    cluster.script = async (job) => {
       if (job.job.epoch === 1) job.say('Hel');
       job.fail('engine_failed', 'The engine stopped.');
     };
@@ -181,7 +169,7 @@ describe('millrace chat', () => {
     answers('Hello');
     const admin = async (method: string, path: string, body: object) => {
       const headers = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
-      const response = await fetch(`${api.url}/admin/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+      const response = await fetch(`${cluster.url}/admin/v1/${path}`, { method, headers, body: JSON.stringify(body) });
       return (await response.json()) as { key: string };
     };
     const keyOf = async (tenant: string, settings: object) => {
@@ -202,7 +190,7 @@ describe('millrace chat', () => {
   it.skipIf(process.platform !== 'linux')('is a conversation in a terminal, whose answers can be stopped', async () => {
     // `script` gives a program a terminal; Debian has it on every machine.
     const child = spawn('script', ['-qec', `"${process.execPath}" ${CLI} chat`, '/dev/null'], {
-      env: { PATH: process.env.PATH ?? '', TERM: 'xterm', MILLRACE_URL: api.url, MILLRACE_API_KEY: TEST_KEY },
+      env: { PATH: process.env.PATH ?? '', TERM: 'xterm', MILLRACE_URL: cluster.url, MILLRACE_API_KEY: TEST_KEY },
     });
     let screen = '';
     child.stdout.on('data', (text) => (screen += text));
@@ -211,7 +199,7 @@ describe('millrace chat', () => {
       await expect.poll(() => screen).toMatch(text);
       screen = '';
     };
-    script = async (job) => {
+    cluster.script = async (job) => {
       job.say('Once upon');
       await once(job.cancelled, 'abort');
     };
@@ -220,13 +208,13 @@ describe('millrace chat', () => {
     await seen('Once upon');
     child.stdin.write('\u0003');
     await seen(/stopped.*> /s);
-    expect(worker.cancels).toContain(lastJob().requestId);
-    const first = lastJob().promptTokenIds.length;
+    expect(cluster.worker.cancels).toContain(cluster.lastJob.requestId);
+    const first = cluster.lastJob.promptTokenIds.length;
     answers(' a time');
     child.stdin.write('"""Go\ron"""\r');
     await seen(/ a time.*tokens, .*> /s);
     // Question, what came of the answer, and the next question.
-    expect(lastJob().promptTokenIds.length).toBeGreaterThan(first + 10);
+    expect(cluster.lastJob.promptTokenIds.length).toBeGreaterThan(first + 10);
     child.stdin.write('\u0003');
     await seen('Ctrl-C again leaves');
     child.stdin.write('\u0003');

@@ -4,12 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openModelFolder } from '#models';
 import { ChunkBody } from '../../apps/api/src/dialects/openai-chat/answer-body.ts';
 import { startBrowser } from '../support/browser.ts';
-import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
-import { RedisServer } from '../support/redis-server.ts';
-import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
+import { TEST_KEY } from '../support/product-process.ts';
+import { ScriptedApi } from '../support/scripted-api.ts';
 
 const MODEL = 'an-organisation/a-model-with-a-long-name-70b-instruct-awq-4bit-32k';
 const TENANT = 'a-team-whose-name-is-longer-than-most';
@@ -19,10 +17,7 @@ const TEMPLATE =
   '{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}';
 
 let folder: string;
-let redis: RedisServer;
-let api: ProductProcess;
-let worker: ScriptedWorker;
-let script: (job: ScriptedJob) => Promise<void>;
+let cluster: ScriptedApi;
 /** Null where there is none. */
 const browser = await startBrowser();
 
@@ -30,22 +25,17 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'millrace-console-'));
   await cp('test/fixtures/models/tiny-llama', folder, { recursive: true });
   await writeFile(join(folder, 'chat_template.jinja'), TEMPLATE);
-  redis = await RedisServer.start();
-  const card = (await openModelFolder(folder)).card({ model: MODEL, contextLength: 512 });
-  worker = await ScriptedWorker.start({ redisUrl: redis.url, card, run: (job) => script(job) });
-  api = await ProductProcess.start('api', { REDIS_URL: redis.url });
+  cluster = await ScriptedApi.start({ model: MODEL, contextLength: 512, folder });
 }, 120_000);
 
 afterAll(async () => {
   await browser?.close();
-  await worker?.[Symbol.asyncDispose]();
-  await api?.[Symbol.asyncDispose]();
-  await redis?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
 beforeEach(() => {
-  script = async (job) => {
+  cluster.script = async (job) => {
     job.say('Hm</think>Hello');
     job.finish();
   };
@@ -67,7 +57,7 @@ async function open(key = TEST_KEY, options: BrowserContextOptions = {}): Promis
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
-  await page.goto(`${api.url}/console`);
+  await page.goto(`${cluster.url}/console`);
   if (key !== '') await giveKey(page, key);
   return page;
 }
@@ -110,7 +100,7 @@ describe.skipIf(browser === null)('the playground', () => {
 
   it('shows an answer as it comes, its reasoning apart, and sends what was said before', async () => {
     const turn = Promise.withResolvers<void>();
-    script = async (job) => {
+    cluster.script = async (job) => {
       job.say('Hm</think>Hel');
       await turn.promise;
       job.say('lo');
@@ -126,18 +116,18 @@ describe.skipIf(browser === null)('the playground', () => {
     turn.resolve();
     await expect.poll(() => conversationOf(page)).toContain('assistant: Hello');
     await expect.poll(() => speedOf(page)).toMatch(/^\d+ \+ 2 tokens, 16 cached, first after \d+ ms, .*tokens\/s$/);
-    const first = worker.jobs.at(-1)!;
+    const first = cluster.lastJob;
     expect(first).toMatchObject({ sampling: { temperature: 0.5 }, stop: { maxTokens: 20 } });
     expect(await page.getByLabel('Message').inputValue()).toBe('');
     await ask(page, 'Who is there?');
     const said = ['user: Who is there?', 'reasoning: Hm', 'assistant: Hello'];
     await expect.poll(() => conversationOf(page)).toEqual([...said, ...said]);
     // The question again, and all that was said to the first.
-    expect(worker.jobs.at(-1)!.promptTokenIds.length).toBeGreaterThan(first.promptTokenIds.length + 10);
+    expect(cluster.lastJob.promptTokenIds.length).toBeGreaterThan(first.promptTokenIds.length + 10);
   });
 
   it('stops an answer, keeps a message that nothing was answered to, and begins anew', async () => {
-    script = async (job) => {
+    cluster.script = async (job) => {
       job.say('Hm</think>Once');
       await once(job.cancelled, 'abort');
     };
@@ -146,9 +136,9 @@ describe.skipIf(browser === null)('the playground', () => {
     await ask(page, 'A story');
     await expect.poll(() => conversationOf(page)).toContain('assistant: Once');
     await page.getByRole('button', { name: 'Stop' }).click();
-    await expect.poll(() => worker.cancels).toContain(worker.jobs.at(-1)!.requestId);
+    await expect.poll(() => cluster.worker.cancels).toContain(cluster.lastJob.requestId);
     expect(await speedOf(page)).toBe('stopped');
-    script = async (job) => job.fail('engine_failed', 'The engine stopped.');
+    cluster.script = async (job) => job.fail('engine_failed', 'The engine stopped.');
     await ask(page, 'And then?');
     await expect.poll(() => alertOf(page)).toMatch(/\S/);
     expect(complaints.splice(0)).toEqual([expect.stringContaining('500')]);
@@ -163,7 +153,7 @@ describe.skipIf(browser === null)('what operators see', () => {
   beforeAll(async () => {
     const admin = (method: string, path: string, body: object) => {
       const headers = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
-      return fetch(`${api.url}/admin/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+      return fetch(`${cluster.url}/admin/v1/${path}`, { method, headers, body: JSON.stringify(body) });
     };
     await admin('PUT', `tenants/${TENANT}`, { weight: 3, requestsPerMinute: 600, credits: 'metered' });
     await admin('POST', `tenants/${TENANT}/grants`, { grantId: 'one', credits: 20 });
@@ -176,7 +166,7 @@ describe.skipIf(browser === null)('what operators see', () => {
     const up = expect.stringMatching(/^\d+ (s|min)$/);
     await expect
       .poll(() => rowsOf(page, 'Workers'))
-      .toEqual([[worker.workerId, 'ready', up, '', MODEL, 'ready', '0', '8', '']]);
+      .toEqual([[cluster.worker.workerId, 'ready', up, '', MODEL, 'ready', '0', '8', '']]);
     await page.getByRole('button', { name: 'Tenants' }).click();
     await expect
       .poll(() => rowsOf(page, 'Tenants'))
@@ -202,7 +192,7 @@ describe.skipIf(browser === null)('what operators see', () => {
 
 describe('the files', () => {
   it('need no key, and the page has all that it names', async () => {
-    const page = await fetch(`${api.url}/console`);
+    const page = await fetch(`${cluster.url}/console`);
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'/);
     const html = await page.text();
@@ -212,30 +202,30 @@ describe('the files', () => {
     for (const path of open) {
       if (seen.has(path)) continue;
       seen.add(path);
-      const file = await fetch(`${api.url}${path}`);
+      const file = await fetch(`${cluster.url}${path}`);
       const type = path.endsWith('.css') ? 'text/css' : 'text/javascript';
       expect([path, file.status, file.headers.get('content-type')]).toEqual([path, 200, `${type}; charset=utf-8`]);
       const source = await file.text();
       const imports = [...source.matchAll(/^import .* from '([^']+)'/gm)].map(([, imported]) => imported as string);
-      open.push(...imports.map((imported) => new URL(imported, `${api.url}${path}`).pathname));
+      open.push(...imports.map((imported) => new URL(imported, `${cluster.url}${path}`).pathname));
       for (const [, id] of source.matchAll(/(?:\bat|getElementById)\('([^']+)'\)/g))
         expect([path, ids.has(id)]).toEqual([path, true]);
     }
     expect(seen).toContain('/console/playground.js');
     for (const path of ['/console/README.md', '/console/..%2f..%2fpackage.json', '/console/index']) {
-      expect((await fetch(`${api.url}${path}`)).status, path).toBe(404);
+      expect((await fetch(`${cluster.url}${path}`)).status, path).toBe(404);
     }
-    expect((await fetch(`${api.url}/console`, { method: 'POST' })).status).toBe(405);
+    expect((await fetch(`${cluster.url}/console`, { method: 'POST' })).status).toBe(405);
   });
 
   it('read streams as they are sent, however they are cut', async () => {
-    const source = await (await fetch(`${api.url}/console/events.js`)).text();
+    const source = await (await fetch(`${cluster.url}/console/events.js`)).text();
     const { readEvents } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-    script = async (job) => {
+    cluster.script = async (job) => {
       for (const text of ['Hm</think>', 'Hé', 'llo\n\n', 'data: 😀']) job.say(text);
       job.finish();
     };
-    const answer = await fetch(`${api.url}/v1/chat/completions`, {
+    const answer = await fetch(`${cluster.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' },
       body: JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'Hi' }], stream: true }),
