@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { AuditEntry } from '#admission';
 import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
@@ -154,5 +155,31 @@ describe('the admin API', () => {
     expect((await call('POST', 'tenants/nobody/keys', {})).status).toBe(404);
     expect((await call('POST', 'keys/none/rotate', {})).status).toBe(404);
     expect((await fetch(`${api.url}/admin/v1/tenants`)).status).toBe(401);
+  });
+
+  it('notes who changed what, without keys and their hashes, and nothing that was refused or only asked', async () => {
+    const mark = `invoice-${Date.now()}`;
+    const { key, record } = await newKey('team-a', 'admin');
+    await call('POST', 'tenants/team-a/grants', { grantId: mark, credits: 3 });
+    const made = await call('POST', 'tenants/team-a/keys', { role: 'tenant', note: mark }, key);
+    await call('PUT', 'tenants/team-a', { weight: 100 }, key);
+    const document = (await call('GET', 'tenancy')).body;
+    await call('PUT', 'tenancy?dryRun=true', document);
+    await call('DELETE', `keys/${made.body.record.keyId}`);
+    const { entries } = (await call('GET', 'audit?count=4')).body as unknown as { entries: AuditEntry[] };
+    expect(entries).toMatchObject([
+      { action: 'DELETE keys/:keyId', subject: [made.body.record.keyId], tenantId: 'dev', keyId: 'MILLRACE_DEV_KEY' },
+      {
+        ...{ action: 'POST tenants/:id/keys', subject: ['team-a'], tenantId: 'team-a', keyId: record.keyId },
+        detail: { role: 'tenant', note: mark, keyId: made.body.record.keyId },
+      },
+      { action: 'POST tenants/:id/grants', subject: ['team-a'], detail: { grantId: mark, credits: 3 } },
+      { action: 'POST tenants/:id/keys', detail: { role: 'admin', keyId: record.keyId } },
+    ]);
+    const older = (await call('GET', `audit?count=1&before=${entries[0]!.entryId}`)).body;
+    expect(older.entries).toEqual([entries[1]]);
+    const text = JSON.stringify((await call('GET', 'audit?count=1000')).body);
+    expect(text).not.toMatch(/sk-mr-|[0-9a-f]{64}/);
+    expect((await call('GET', 'audit', undefined, key)).status).toBe(403);
   });
 });

@@ -79,6 +79,7 @@ export function addApiHooks(
       requestId: request.id,
       generateId: request.generateId,
       tenantId: request.tenant?.tenantId ?? null,
+      keyId: request.tenant?.keyId ?? null,
       endUser: request.endUser,
       epoch: request.observer?.epoch ?? null,
       method: request.method,

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import type { Logger } from '#observability';
 import { AdminController } from './admin/admin.controller.ts';
+import { AuditAdmin } from './admin/audit-admin.ts';
 import { LedgerAdmin } from './admin/ledger-admin.ts';
 import { QueuesAdmin } from './admin/queues-admin.ts';
 import { RefusedAdmin } from './admin/refused-admin.ts';
@@ -33,6 +34,7 @@ export interface ApiParts {
   readonly admin: TenancyAdmin;
   readonly ledger: LedgerAdmin;
   readonly usage: UsageAdmin;
+  readonly audit: AuditAdmin;
   readonly refused: RefusedAdmin;
   readonly workers: WorkersAdmin;
   readonly queues: QueuesAdmin;
@@ -63,6 +65,7 @@ export function apiModule(parts: ApiParts): DynamicModule {
       { provide: TenancyAdmin, useValue: parts.admin },
       { provide: LedgerAdmin, useValue: parts.ledger },
       { provide: UsageAdmin, useValue: parts.usage },
+      { provide: AuditAdmin, useValue: parts.audit },
       { provide: RefusedAdmin, useValue: parts.refused },
       { provide: WorkersAdmin, useValue: parts.workers },
       { provide: QueuesAdmin, useValue: parts.queues },

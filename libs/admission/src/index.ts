@@ -20,6 +20,7 @@ export {
   type Settlement,
   TenantAccount,
 } from './accounts/tenant-account.ts';
+export { type AuditEntry, AuditLog, type AuditRecord } from './audit/audit-log.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { creditsOf, MICROCREDITS_PER_CREDIT, microcreditsOf } from './credits/credits.ts';
 export {

@@ -45,6 +45,8 @@ export const redisKeys = {
   tenants: `${PREFIX}:{tenancy}:tenants`,
   /** set: ids of tenants that were removed; their accounts, usage and ledgers stay */
   formerTenants: `${PREFIX}:{tenancy}:former`,
+  /** stream: what was changed through the admin API */
+  audit: `${PREFIX}:{tenancy}:audit`,
   /** hash: SHA-256 of an API key → KeyRecord as JSON; the key itself is nowhere */
   apiKeys: `${PREFIX}:{tenancy}:keys`,
   /** hash: key id → Unix time in ms of its last use */

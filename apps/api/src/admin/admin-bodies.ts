@@ -117,12 +117,25 @@ export const LedgerRow = z.strictObject({
 
 const entryCount = z.coerce.number().int().min(1).max(1_000);
 
+const entryId = z.string().regex(/^\d{1,15}-\d{1,15}$/, 'must be the id of an entry');
+
+/** Pages through what is kept, the newest first: `before` is the last entry's id of the page before. */
+export const AuditQuery = z.strictObject({ before: entryId.optional(), count: entryCount.default(100) });
+
+export const AuditRow = z.strictObject({
+  entryId: z.string(),
+  atMs: unixMs,
+  requestId: z.string(),
+  tenantId: z.string().describe('Whose key was used.'),
+  keyId: z.string(),
+  action: z.string().describe('Method and route, as `PUT tenants/:id`.'),
+  subject: z.array(z.string()).describe("The values of the route's parameters."),
+  detail: z.unknown().describe('What was asked for, or what a document changed.'),
+});
+
 /** Pages through what is kept: `after` is the last entry's id of the page before. */
 export const LedgerQuery = z.strictObject({
-  after: z
-    .string()
-    .regex(/^\d{1,15}-\d{1,15}$/, 'must be the id of an entry')
-    .optional(),
+  after: entryId.optional(),
   count: entryCount.default(1_000),
   format: z.enum(['json', 'jsonl', 'csv']).default('json'),
 });

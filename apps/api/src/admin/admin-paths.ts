@@ -3,6 +3,7 @@ import { PriceList, TenancyDocument } from '#admission';
 import type { NamedSchema } from '../dialects/dialect.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import {
+  AuditRow,
   BegunView,
   GrantBody,
   ImportView,
@@ -40,6 +41,7 @@ export const ADMIN_SCHEMAS = {
   ledger: { name: 'LedgerEntries', schema: z.strictObject({ entries: z.array(LedgerRow) }) },
   refused: { name: 'RefusedList', schema: z.strictObject({ refused: z.array(RefusedRow) }) },
   ledgerRead: { name: 'LedgerReadBody', schema: LedgerReadBody },
+  audit: { name: 'AuditList', schema: z.strictObject({ entries: z.array(AuditRow) }) },
   queues: { name: 'QueueList', schema: z.strictObject({ queues: z.array(QueueView) }) },
   workers: { name: 'WorkerList', schema: z.strictObject({ workers: z.array(WorkerView) }) },
   load: { name: 'LoadBody', schema: LoadBody },
@@ -162,6 +164,16 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
         summary: 'Requests that were not tried again because they may be what ends workers, the newest first',
         answer: S.refused,
         query: ['count'],
+      },
+    ],
+  },
+  '/admin/v1/audit': {
+    get: [
+      'listAudit',
+      {
+        summary: 'What was changed through the admin API and by which key, the newest first',
+        answer: S.audit,
+        query: ['before', 'count'],
       },
     ],
   },

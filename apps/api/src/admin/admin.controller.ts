@@ -15,6 +15,7 @@ import {
 } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../auth/caller-of.ts';
+import { AuditAdmin } from './audit-admin.ts';
 import { LedgerAdmin } from './ledger-admin.ts';
 import { QueuesAdmin } from './queues-admin.ts';
 import { RefusedAdmin } from './refused-admin.ts';
@@ -32,6 +33,7 @@ export class AdminController {
   readonly #refused: RefusedAdmin;
   readonly #workers: WorkersAdmin;
   readonly #queues: QueuesAdmin;
+  readonly #audit: AuditAdmin;
 
   constructor(
     @Inject(TenancyAdmin) admin: TenancyAdmin,
@@ -40,6 +42,7 @@ export class AdminController {
     @Inject(RefusedAdmin) refused: RefusedAdmin,
     @Inject(WorkersAdmin) workers: WorkersAdmin,
     @Inject(QueuesAdmin) queues: QueuesAdmin,
+    @Inject(AuditAdmin) audit: AuditAdmin,
   ) {
     this.#admin = admin;
     this.#ledger = ledger;
@@ -47,6 +50,7 @@ export class AdminController {
     this.#refused = refused;
     this.#workers = workers;
     this.#queues = queues;
+    this.#audit = audit;
   }
 
   @Get('tenants')
@@ -150,6 +154,11 @@ export class AdminController {
   @Get('refused-requests')
   refusedRequests(@Req() request: FastifyRequest, @Query() query: unknown) {
     return this.#refused.list(callerOf(request), query);
+  }
+
+  @Get('audit')
+  audit(@Req() request: FastifyRequest, @Query() query: unknown) {
+    return this.#audit.page(callerOf(request), query);
   }
 
   @Get('queues')

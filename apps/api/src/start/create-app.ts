@@ -1,7 +1,9 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { AuditLog } from '#admission';
 import type { ApiSettings } from '#config';
+import { addAudit } from '../admin/add-audit.ts';
 import { type ApiParts, apiModule } from '../api.module.ts';
 import { addApiHooks, requestIdOf } from '../api-hooks.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
@@ -23,6 +25,7 @@ export async function createApp(
   authenticator: Authenticator,
   openRequests: OpenRequests,
   observers: RequestObservers,
+  audit: AuditLog,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: settings.MILLRACE_MAX_BODY_BYTES,
@@ -35,6 +38,7 @@ export async function createApp(
   });
   const origins = settings.MILLRACE_CORS_ORIGINS ?? null;
   addApiHooks(adapter.getInstance(), authenticator, openRequests, observers, parts.logger, origins);
+  addAudit(adapter.getInstance(), audit, parts.logger);
   const app = await NestFactory.create<NestFastifyApplication>(apiModule(parts), adapter, {
     bodyParser: false,
     logger: new NestLogger(parts.logger),

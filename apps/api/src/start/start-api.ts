@@ -1,7 +1,8 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { queueOutlook } from '#admission';
+import { AuditLog, queueOutlook } from '#admission';
 import type { ApiSettings } from '#config';
 import { askWorker } from '#queue';
+import { AuditAdmin } from '../admin/audit-admin.ts';
 import { LedgerAdmin } from '../admin/ledger-admin.ts';
 import { QueuesAdmin } from '../admin/queues-admin.ts';
 import { RefusedAdmin } from '../admin/refused-admin.ts';
@@ -67,6 +68,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
   const release = opened.move();
   try {
     const times = { delayMs: settings.MILLRACE_DRAIN_DELAY_MS, graceMs: settings.MILLRACE_GRACE_MS };
+    const audit = new AuditLog(redis);
     const parts = {
       logger,
       catalogue: models.catalogue,
@@ -77,6 +79,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       admin: new TenancyAdmin(redis),
       ledger: new LedgerAdmin(redis),
       usage: new UsageAdmin(redis),
+      audit: new AuditAdmin(audit),
       refused: new RefusedAdmin(answering.refused),
       workers: new WorkersAdmin({
         workers: () => models.directory.workers(),
@@ -88,7 +91,7 @@ export async function startApi(settings: ApiSettings): Promise<RunningApi> {
       }),
       lifecycle: new ApiLifecycle(openRequests, times, () => release.disposeAsync(), logger),
     };
-    const app = await createApp(settings, parts, tenancy.authenticator, openRequests, observers);
+    const app = await createApp(settings, parts, tenancy.authenticator, openRequests, observers, audit);
     await warm;
     const managementUrl = await listenOrExplain(
       'MILLRACE_MANAGEMENT_PORT',

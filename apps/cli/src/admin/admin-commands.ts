@@ -35,6 +35,12 @@ export function addAdminCommands(program: Command, finish: Finish): void {
     .action(({ count }: { count: string }) =>
       show((call) => call('GET', `refused-requests?${new URLSearchParams({ count })}`)),
     );
+  program
+    .command('audit')
+    .description('what was changed through the admin API and by which key, the newest first')
+    .option('--count <count>', 'at most so many, up to 1000', '100')
+    .option('--before <entry-id>', 'only what was changed before this entry')
+    .action((query: Record<string, string>) => show((call) => call('GET', `audit?${new URLSearchParams(query)}`)));
   addTenantCommands(
     program.command('tenants').description('tenants, their limits and credits, through a running API (MILLRACE_URL)'),
     show,
