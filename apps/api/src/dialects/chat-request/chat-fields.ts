@@ -80,6 +80,7 @@ export const CHAT_FIELDS = {
     .nullish()
     .describe('The same seed and request give the same answer; drawn at random when left out.'),
   user: z.string().max(MAX_IDENTIFIER_CHARACTERS).nullish().describe('Your name for the end user.'),
+  safety_identifier: z.string().max(MAX_IDENTIFIER_CHARACTERS).nullish().describe('The same as user.'),
 
   top_k: z
     .int()
@@ -137,7 +138,6 @@ export const CHAT_FIELDS = {
     'Answers are not stored, so there is nothing to attach it to.',
   ),
   moderation: harmlessOnly(z.never(), 'Moderation is not supported.'),
-  safety_identifier: harmlessOnly(z.never(), 'Send it as "user".'),
   prompt_cache_key: harmlessOnly(z.never(), 'Prompt caching needs no key here.'),
   prompt_cache_options: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
   prompt_cache_retention: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),

@@ -6,7 +6,17 @@ const TextPart = z.strictObject({
   text: z.string(),
 });
 
+/** What an assistant declined with, as OpenAI's answers have it: text of the assistant's like any other. */
+const RefusalPart = z.strictObject({ type: z.literal('refusal'), refusal: z.string() });
+
 const content = z.union([z.string(), z.array(TextPart).min(1).max(1_024)]);
+const assistantContent = z.union([
+  z.string(),
+  z
+    .array(z.discriminatedUnion('type', [TextPart, RefusalPart]))
+    .min(1)
+    .max(1_024),
+]);
 const name = z.string().min(1).max(64).nullish();
 
 const ToolCallBody = z.strictObject({
@@ -29,7 +39,6 @@ const unused = {
 
 /** Fields that clients echo from an answer into the next request; empty, they say nothing. */
 const echoed = {
-  refusal: harmlessOnly(z.never(), 'Put the text into "content".'),
   annotations: harmlessOnly(z.array(z.unknown()).max(0), 'Annotations are not supported.'),
   audio: harmlessOnly(z.never(), 'The models here read text only.'),
   function_call: harmlessOnly(z.never(), 'Send calls as "tool_calls".'),
@@ -40,17 +49,22 @@ const echoed = {
 const AssistantMessage = z
   .strictObject({
     role: z.literal('assistant'),
-    content: content.nullish(),
+    content: assistantContent.nullish(),
+    refusal: z.string().nullish().describe('Text with which the assistant declined; it follows the content.'),
     reasoning_content: z.string().nullish(),
+    reasoning: z.string().nullish().describe('Extension. The same as reasoning_content.'),
     name,
     tool_calls: z.array(ToolCallBody).max(128).nullish(),
     tool_call_id: unused.tool_call_id,
     ...echoed,
   })
-  .refine(({ content: said, tool_calls: calls }) => (said ?? null) !== null || (calls ?? []).length > 0, {
-    path: ['content'],
-    message: 'must be one of the types: string, array; it may be left out only beside tool_calls',
-  });
+  .refine(
+    ({ content: said, refusal, tool_calls: calls }) => (said ?? refusal ?? null) !== null || (calls ?? []).length > 0,
+    {
+      path: ['content'],
+      message: 'must be one of the types: string, array; it may be left out only beside tool_calls or refusal',
+    },
+  );
 
 export const ChatMessageBody = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('system'), content, name, ...unused }),

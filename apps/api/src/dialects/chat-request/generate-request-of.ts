@@ -48,7 +48,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     reasoningEffort: body.reasoning_effort ?? null,
     templateVariables: body.chat_template_kwargs ?? {},
     cacheSalt: body.cache_salt || null,
-    user: body.user ?? null,
+    user: toUser(body),
   };
 }
 
@@ -59,7 +59,7 @@ function atLeast(least: number, value: number | null): number | null {
 /** `developer` is the newer name of `system`; chat templates know the older one. Text parts are one text to a model. */
 function toMessage(message: ChatMessageBody): RequestMessage {
   const { content: said } = message;
-  const content = typeof said === 'string' ? said : (said ?? []).map((part) => part.text).join('');
+  const content = typeof said === 'string' ? said : (said ?? []).map(textOf).join('');
   const named = { content, ...(message.name ? { name: message.name } : {}) };
   switch (message.role) {
     case 'system':
@@ -70,15 +70,21 @@ function toMessage(message: ChatMessageBody): RequestMessage {
     case 'tool':
       return { role: 'tool', ...named, tool_call_id: message.tool_call_id };
     case 'assistant': {
-      const { reasoning_content: reasoning, tool_calls: calls } = message;
+      const { tool_calls: calls, refusal } = message;
+      const reasoning = message.reasoning_content ?? message.reasoning;
       return {
         role: 'assistant',
         ...named,
+        content: content + (refusal ?? ''),
         ...(reasoning ? { reasoning_content: reasoning } : {}),
         ...(calls && calls.length > 0 ? { tool_calls: calls.map(toToolCall) } : {}),
       };
     }
   }
+}
+
+function textOf(part: { readonly text: string } | { readonly refusal: string }): string {
+  return 'text' in part ? part.text : part.refusal;
 }
 
 function toToolCall({ id, type, function: called }: NonNullable<AssistantBody['tool_calls']>[number]): ChatToolCall {
@@ -100,6 +106,18 @@ function toTokenLimit(
   if (typeof newer === 'number') return { maxTokens: newer, maxTokensField: 'max_completion_tokens' };
   if (typeof older === 'number') return { maxTokens: older, maxTokensField: 'max_tokens' };
   return { maxTokens: defaults.maxTokens, maxTokensField: null };
+}
+
+/** `safety_identifier` is the newer name of `user`. */
+function toUser({ user, safety_identifier: newer }: ChatBody): string | null {
+  if (user && newer && user !== newer) {
+    throw new MillraceError(
+      'invalid_request',
+      `user is ${JSON.stringify(user)} and safety_identifier is ${JSON.stringify(newer)}, but they mean the same. Send one of them.`,
+      { param: 'user' },
+    );
+  }
+  return newer ?? user ?? null;
 }
 
 function toTopLogprobs(body: ChatBody): number | null {

@@ -311,11 +311,53 @@ describe('the openai-chat dialect', () => {
     ]);
   });
 
+  it('takes what an assistant declined with for its text, and reasoning by its newer name', () => {
+    const { request } = parseBody({
+      ...body,
+      messages: [
+        ...messages,
+        { role: 'assistant', content: null, refusal: 'I can not.' },
+        ...messages,
+        {
+          role: 'assistant',
+          reasoning: 'Hm.',
+          content: [
+            { type: 'text', text: 'Well. ' },
+            { type: 'refusal', refusal: 'No.' },
+          ],
+        },
+        ...messages,
+      ],
+    });
+    expect(request.messages.filter(({ role }) => role === 'assistant')).toEqual([
+      { role: 'assistant', content: 'I can not.' },
+      { role: 'assistant', content: 'Well. No.', reasoning_content: 'Hm.' },
+    ]);
+    expect(refusal({ messages: [{ role: 'user', content: [{ type: 'refusal', refusal: 'No.' }] }] })).toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'messages[0].content[0].type',
+    });
+    expect(
+      refusal({ messages: [{ role: 'assistant', content: [{ type: 'image_url', image_url: {} }] }] }),
+    ).toMatchObject({
+      code: 'unsupported_parameter',
+      param: 'messages[0].content[0].type',
+    });
+  });
+
+  it('takes the end user’s name from user or safety_identifier', () => {
+    expect(parseBody({ ...body, safety_identifier: 'ada' }).request.user).toBe('ada');
+    expect(parseBody({ ...body, user: 'ada', safety_identifier: 'ada' }).request.user).toBe('ada');
+    expect(refusal({ user: 'ada', safety_identifier: 'bob' })).toMatchObject({
+      code: 'invalid_request',
+      param: 'user',
+    });
+  });
+
   it('refuses every other field that it does not honour', () => {
     for (const [field, value] of Object.entries({
       function_call: { name: 'f' },
       moderation: {},
-      safety_identifier: 'someone',
       prompt_cache_options: {},
       prompt_cache_retention: '24h',
       prediction: { type: 'content', content: 'a' },
