@@ -1,21 +1,17 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '#config';
-import { HubError, ModelFolderError, ModelImportError } from '#models';
 import { addAdminCommands } from './admin/admin-commands.ts';
-import { type BenchFlags, benchCommand, secondsToMeasure } from './bench/bench-command.ts';
+import type { BenchFlags } from './bench/bench-command.ts';
+import { secondsToMeasure } from './bench/seconds-to-measure.ts';
 import { addChatCommand } from './chat/chat-command.ts';
 import { ChatError } from './chat/chat-error.ts';
-import { doctor } from './doctor/doctor.ts';
 import { addModelsCommand } from './models/models-command.ts';
 import { packageVersion } from './package-root.ts';
-import { obtainRedis } from './redis/obtain-redis.ts';
 import { StartError } from './start-error.ts';
 import { addTopCommand } from './top/top-command.ts';
-import { up } from './up/up.ts';
 
-/** Errors whose message says all: they are shown without a stack. */
-const EXPECTED_ERRORS = [StartError, ConfigurationError, ModelFolderError, ModelImportError, HubError, ChatError];
+// What commands do is loaded when one is called: all of it would take half a second each time.
 
 const program = new Command('millrace')
   .description(
@@ -31,7 +27,7 @@ program
   .option('--redis-url <url>', 'use this Redis and start none (REDIS_URL)')
   .action((flags: { port?: string; model?: string; redisUrl?: string }) =>
     finish(async () =>
-      up({
+      (await import('./up/up.ts')).up({
         ...process.env,
         ...(flags.port !== undefined && { MILLRACE_HTTP_PORT: flags.port }),
         ...(flags.model !== undefined && { MILLRACE_MODEL: flags.model }),
@@ -53,7 +49,7 @@ program
 program
   .command('doctor')
   .description('says what `up` would stumble over')
-  .action(() => finish(() => doctor(process.env)));
+  .action(() => finish(async () => (await import('./doctor/doctor.ts')).doctor(process.env)));
 
 program
   .command('bench')
@@ -66,13 +62,16 @@ program
   .option('--seconds <count>', 'time for all of it, at most 180; 20, with --tune 120, when left out', secondsToMeasure)
   .option('--output <file>', 'where --tune writes; .millrace/tuned.env when left out (MILLRACE_TUNED_FILE)')
   .option('--json', 'as JSON')
-  .action((flags: BenchFlags) => finish(() => benchCommand(flags, process.env)));
+  .action((flags: BenchFlags) =>
+    finish(async () => (await import('./bench/bench-command.ts')).benchCommand(flags, process.env)),
+  );
 
 program
   .command('redis')
   .description('prints the Redis program that `up` would run; as root on Debian or Ubuntu it is installed when missing')
   .action(() =>
     finish(async () => {
+      const { obtainRedis } = await import('./redis/obtain-redis.ts');
       const found = await obtainRedis({
         path: process.env.PATH ?? '',
         platform: process.platform,
@@ -100,12 +99,19 @@ async function finish(command: () => Promise<number>): Promise<void> {
   try {
     code = await command();
   } catch (error) {
-    const expected = EXPECTED_ERRORS.some((type) => error instanceof type);
+    const expected = await saysAll(error);
     console.error(
       `\n${expected || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : error.stack}`,
     );
   }
   process.exit(code);
+}
+
+/** Whether an error's message says all, so that it is shown without a stack. */
+async function saysAll(error: unknown): Promise<boolean> {
+  if ([StartError, ConfigurationError, ChatError].some((type) => error instanceof type)) return true;
+  const { HubError, ModelFolderError, ModelImportError } = await import('#models');
+  return [HubError, ModelFolderError, ModelImportError].some((type) => error instanceof type);
 }
 
 async function runApp(name: 'api' | 'worker'): Promise<void> {

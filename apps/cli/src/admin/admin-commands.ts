@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { apiKeyHash, apiKeyPrefix, newApiKey } from '#admission';
 import { CliSettings, readSettings } from '#config';
 import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
@@ -126,7 +125,8 @@ function addKeyCommands(keys: Command, show: Show): void {
   keys
     .command('new')
     .description('makes a key for a document of tenants, which holds only its hash; asks no API')
-    .action(() => {
+    .action(async () => {
+      const { apiKeyHash, apiKeyPrefix, newApiKey } = await import('#admission');
       const key = newApiKey();
       console.log(JSON.stringify({ key, hash: apiKeyHash(key), prefix: apiKeyPrefix(key) }, null, 2));
     });

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
-import { LEDGER_CSV_HEADER, type LedgerEntry, ledgerCsvLine, ledgerJsonLine } from '#admission';
+import type { LedgerEntry } from '#admission';
 import { CliSettings, readSettings } from '#config';
 import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
@@ -29,6 +29,8 @@ export function addLedgerCommand(program: Command, finish: (command: () => Promi
 
 async function exportLedger(file: string, { group, format, tenant }: Flags): Promise<number> {
   if (format !== 'csv' && format !== 'jsonl') throw new StartError(`--format is "${format}"; give csv or jsonl.`);
+  // The database's client is loaded with it, which takes longer than most commands take.
+  const { LEDGER_CSV_HEADER, ledgerCsvLine, ledgerJsonLine } = await import('#admission');
   const client = new AdminClient(readSettings(CliSettings));
   const tenants = tenant === undefined ? await tenantIds(client) : [tenant];
   const descriptor = openSync(file, 'a', 0o600);

@@ -1,6 +1,5 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { InvalidArgumentError } from 'commander';
 import { BenchSettings, formatTunedFile, readSettings, type TunedFile } from '#config';
 import type { ModelRunner } from '#contracts';
 import { openModelRunner } from '#model-runner';
@@ -23,18 +22,10 @@ export interface BenchFlags {
   readonly json?: boolean;
 }
 
-const MOST_SECONDS = 180;
 const DEFAULT_SECONDS = 20;
 const DEFAULT_TUNE_SECONDS = 120;
 /** A context that most chats have; a model made for less gets less. */
 const SLOT_TOKENS = 1_024;
-
-/** For commander. */
-export function secondsToMeasure(text: string): number {
-  const seconds = Number(text);
-  if (seconds > 0 && seconds <= MOST_SECONDS) return seconds;
-  throw new InvalidArgumentError(`${text} is no number above 0 and at most ${MOST_SECONDS}.`);
-}
 
 /**
  * `millrace bench`: how fast the configured model is on this machine. With `--tune` also with other settings than the

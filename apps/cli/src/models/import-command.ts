@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import { importGguf, LAYOUTS } from '#models';
 import { Progress } from './progress.ts';
 
@@ -39,18 +38,4 @@ Try it: npx millrace up --model ${imported.folder}`);
 
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/** For commander: a whole number of 1 or more. */
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`${text} is no whole number of 1 or more.`);
-  return value;
-}
-
-/** For commander: a whole number of 0 or more. */
-export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`${text} is no whole number of 0 or more.`);
-  return value;
 }

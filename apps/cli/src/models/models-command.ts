@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander';
 import { CliSettings, readSettings } from '#config';
-import { LAYOUTS } from '#models';
+import type { Layout } from '#models';
 import { AdminClient } from '../admin/admin-client.ts';
-import { type ImportFlags, importCommand, positiveInteger, wholeNumber } from './import-command.ts';
-import { type InspectFlags, inspectCommand } from './inspect-command.ts';
+import { positiveInteger, wholeNumber } from '../flag-numbers.ts';
+import type { ImportFlags } from './import-command.ts';
+import type { InspectFlags } from './inspect-command.ts';
 import { type LiveFlags, LiveModels, liveModelsText } from './live-models.ts';
-import { type PullFlags, pullCommand } from './pull-command.ts';
+import type { PullFlags } from './pull-command.ts';
+
+/** As `#models` has them, which takes longer to load than most commands take. */
+const LAYOUTS = ['near', 'quick'] as const satisfies readonly Layout[];
 
 /** Adds `millrace models …`; `finish` runs a command and leaves with its exit code. */
 export function addModelsCommand(program: Command, finish: (command: () => Promise<number>) => Promise<void>): void {
@@ -33,7 +37,9 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
     .option('--positions <count>', "longest sequence, at most the model's own", positiveInteger)
     .option('--tokenizer <folder>', 'take tokenizer.json and tokenizer_config.json from here, not from the GGUF')
     .option('--chat-template <file>', 'take this Jinja template')
-    .action((file: string, folder: string, flags: ImportFlags) => finish(() => importCommand(file, folder, flags)));
+    .action((file: string, folder: string, flags: ImportFlags) =>
+      finish(async () => (await import('./import-command.ts')).importCommand(file, folder, flags)),
+    );
   models
     .command('inspect')
     .description('says what a worker would make of a model folder; exit code 1 when it cannot serve it')
@@ -42,7 +48,9 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
     .option('--slot-tokens <count>', 'tokens of each, for the memory shown', positiveInteger, 2048)
     .option('--no-load', 'do not load the model; whether its cache stays in place is then not proven')
     .option('--json', 'as JSON')
-    .action((folder: string, flags: InspectFlags) => finish(() => inspectCommand(folder, flags)));
+    .action((folder: string, flags: InspectFlags) =>
+      finish(async () => (await import('./inspect-command.ts')).inspectCommand(folder, flags)),
+    );
   models
     .command('pull')
     .description('downloads a model folder from a hub (MILLRACE_HUB_URL, MILLRACE_HUB_TOKEN); goes on where it stopped')
@@ -52,7 +60,7 @@ export function addModelsCommand(program: Command, finish: (command: () => Promi
     .option('--variant <name>', 'q4 takes onnx/model_q4.onnx, and so on')
     .option('--subfolder <path>', 'folder of the repository that holds the model')
     .action((repo: string, folder: string | undefined, flags: PullFlags) =>
-      finish(() => pullCommand(repo, folder, flags)),
+      finish(async () => (await import('./pull-command.ts')).pullCommand(repo, folder, flags)),
     );
   addLiveCommands(models, finish);
 }

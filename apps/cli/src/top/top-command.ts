@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CliSettings, readSettings } from '#config';
 import { AdminClient } from '../admin/admin-client.ts';
-import { positiveInteger } from '../models/import-command.ts';
+import { positiveInteger } from '../flag-numbers.ts';
 import type { LiveWorker } from '../models/live-models.ts';
 import { type LiveQueue, topText } from './top-text.ts';
 
