@@ -78,6 +78,21 @@ module.exports = {
       to: { path: '^libs/(models|model-runner)/src/index\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'cli-starts-quickly',
+      comment: 'What a command needs is loaded when it is called (`await import`): all of it takes half a second.',
+      severity: 'error',
+      from: {
+        path: '^apps/cli/src/(main\\.ts|(admin|chat|client|top)/|models/models-command\\.ts)',
+        pathNot: '\\.spec\\.ts$',
+      },
+      to: {
+        path: '^libs/(admission|engine|model-runner|models|queue|relay|requests)/|^apps/cli/src/(up|doctor|redis)/|-command\\.ts$',
+        pathNot: '^apps/cli/src/(admin/|chat/|top/|models/models-command)',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'engine-stays-pure',
       comment: 'The engine knows no Nest, Redis, gRPC or ONNX Runtime.',
       severity: 'error',
