@@ -103,6 +103,16 @@ describe('SchemaGrammar', () => {
     expect(() => SchemaGrammar.compile({ $schema: 's', $id: 'i', ...noted, type: 'integer', $defs: {} })).not.toThrow();
   });
 
+  it('takes a null that several branches of oneOf allow for one that none does', () => {
+    const oneOf = (...types: readonly (string | string[])[]) => ({ oneOf: types.map((type) => ({ type })) });
+    const single = SchemaGrammar.compile(oneOf(['string'], ['integer']));
+    expect(SchemaGrammar.compile(oneOf(['string', 'null'], ['integer', 'null']))).toEqual(single);
+    expect(SchemaGrammar.compile(oneOf(['string', 'null'], ['integer'], 'null'))).toEqual(single);
+    expect(SchemaGrammar.compile(oneOf(['string', 'null'], ['integer']))).not.toEqual(single);
+    const unclear = { oneOf: [{ type: ['string', 'null'] }, { type: ['integer', 'null'] }, { const: null }] };
+    expect(refusalOf(unclear)).toMatchObject({ code: 'unsupported_parameter', param: 'oneOf' });
+  });
+
   it('makes the same grammar of the same schema', () => {
     const schema = { type: 'object', properties: { a: { $ref: '#' }, b: { enum: ['x', 'y'] } } };
     expect(SchemaGrammar.compile(schema)).toEqual(SchemaGrammar.compile(structuredClone(schema)));

@@ -19,7 +19,7 @@ import {
   type SchemaObject,
   typeOf,
 } from './schema-keywords.ts';
-import { SchemaReader, valuesOf } from './schema-reader.ts';
+import { SchemaReader, valuesOf, withoutSharedNull } from './schema-reader.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 import { isSpellable, JSON_SPELLING, spellValue } from './spelling.ts';
 import { stringTexts } from './string-schema.ts';
@@ -178,7 +178,8 @@ export class SchemaGrammar {
       throw refusal([...path, 'oneOf'], '"oneOf" beside "anyOf" is not supported.', 'unsupported_parameter');
     }
     const keyword = anyOf === undefined ? 'oneOf' : 'anyOf';
-    const branches = branchesOf(anyOf ?? oneOf, [...path, keyword]);
+    const given = branchesOf(anyOf ?? oneOf, [...path, keyword]);
+    const branches = keyword === 'oneOf' ? withoutSharedNull(given) : given;
     if (keyword === 'oneOf') this.#checkDisjoint(branches, [...path, keyword]);
     const bare = Object.keys(base).every(isAnnotation);
     const expressions = branches.flatMap((branch, index) => {

@@ -101,6 +101,26 @@ export class SchemaReader {
   }
 }
 
+/**
+ * The branches of a `oneOf` without a null that several of them allow: what is valid against two is against none. Of schemas
+ * like Kubernetes', which write nullable types so. Only where all branches tell by their types alone whether they allow it.
+ */
+export function withoutSharedNull(branches: readonly unknown[]): readonly unknown[] {
+  const types = branches.map((branch) => (isTold(branch) ? [branch.type].flat() : null));
+  if (types.includes(null) || types.filter((each) => each?.includes('null')).length < 2) return branches;
+  return branches.map((branch, index) => {
+    const left = types[index]?.filter((type) => type !== 'null') ?? [];
+    return left.length > 0 && { ...(branch as SchemaObject), type: left };
+  });
+}
+
+function isTold(branch: unknown): branch is SchemaObject {
+  const others = ['$ref', 'allOf', 'anyOf', 'oneOf', 'enum', 'const', 'nullable', 'not'];
+  return (
+    isSchemaObject(branch) && branch.type !== undefined && !others.some((keyword) => Object.hasOwn(branch, keyword))
+  );
+}
+
 /** The values that `const` and `enum` leave; null when neither stands there. */
 export function valuesOf(schema: SchemaObject): readonly unknown[] | null {
   const listed = Array.isArray(schema.enum) ? (schema.enum as unknown[]) : null;
