@@ -132,10 +132,34 @@ describe('the admin API', () => {
     expect((await call('GET', 'tenancy')).body).toEqual(document);
   });
 
+  it('changes single fields of a tenant, also many at once, and leaves the others', async () => {
+    await call('PUT', 'tenants/team-d', { weight: 2, credits: 'metered', parameters: { maximumChoices: 4 } });
+    const changed = await call('PATCH', 'tenants/team-d', { parameters: { defaultMaxTokens: 64 }, concurrency: 5 });
+    const fields = { weight: 2, credits: 'metered', concurrency: 5 };
+    expect(changed).toMatchObject({
+      status: 200,
+      body: { ...fields, parameters: { defaultMaxTokens: 64, maximumMaxTokens: null, maximumChoices: 4 } },
+    });
+    await Promise.all([
+      call('PATCH', 'tenants/team-d', { weight: 3 }),
+      call('PATCH', 'tenants/team-d', { name: 'D' }),
+      call('PATCH', 'tenants/team-d', { requestsPerMinute: 7 }),
+      call('PATCH', 'tenants/team-d', { concurrency: null }),
+    ]);
+    const { body } = await call('GET', 'tenants/team-d');
+    expect(body).toMatchObject({ ...fields, weight: 3, name: 'D', requestsPerMinute: 7, concurrency: null });
+    expect((await call('PATCH', 'tenants/nobody', { weight: 1 })).status).toBe(404);
+  });
+
   it.each([
     ['PUT', 'tenants/Bad_Id', {}, /id/],
     ['PUT', 'tenants/team-c', { weight: 0 }, /weight/],
     ['PUT', 'tenants/team-c', { wieght: 1 }, /wieght/],
+    ['PATCH', 'tenants/team-a', { wieght: 1 }, /wieght/],
+    ['PATCH', 'tenants/team-a', { weight: 0 }, /weight/],
+    ['PATCH', 'tenants/team-a', { parameters: 7 }, /parameters/],
+    ['PATCH', 'tenants/team-a', { parameters: { maximumChoice: 1 } }, /maximumChoice/],
+    ['PATCH', 'tenants/team-a', { id: 'team-z' }, /id/],
     ['POST', 'tenants/team-a/grants', { grantId: 'x', credits: -1 }, /credits/],
     ['GET', 'tenants/team-a/usage?from=yesterday', undefined, /from/],
     ['GET', 'tenants/team-a/usage?from=2026-02-01&to=2026-01-01', undefined, /from/],

@@ -8,6 +8,11 @@ const unixMs = z.int().min(0);
 /** What a tenant is replaced with; its id is in the path. */
 export const TenantBody = TenantRecord.omit({ id: true });
 
+/** Some of a tenant's fields; what they may be is checked together with the others. */
+export const TenantChange = z
+  .partialRecord(z.enum(Object.keys(TenantBody.shape) as (keyof typeof TenantBody.shape)[]), z.unknown())
+  .describe('Any fields of a TenantBody; the others stay as they are.');
+
 export const TenantList = z.strictObject({
   tenants: z.array(TenantRecord),
   unlisted: z

@@ -18,6 +18,7 @@ import {
   RefusedRow,
   RotateBody,
   TenantBody,
+  TenantChange,
   TenantList,
   TenantView,
   UsageRow,
@@ -28,6 +29,7 @@ import {
 export const ADMIN_SCHEMAS = {
   tenantList: { name: 'TenantList', schema: TenantList },
   tenantBody: { name: 'TenantBody', schema: TenantBody },
+  tenantChange: { name: 'TenantChange', schema: TenantChange },
   tenant: { name: 'TenantView', schema: TenantView },
   grant: { name: 'GrantBody', schema: GrantBody },
   usage: { name: 'UsageList', schema: z.strictObject({ usage: z.array(UsageRow) }) },
@@ -99,6 +101,10 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
   '/admin/v1/tenants/{id}': {
     get: ['getTenant', { summary: 'A tenant and its account', answer: S.tenant }],
     put: ['putTenant', { summary: 'Creates or replaces a tenant', body: S.tenantBody, answer: S.tenant }],
+    patch: [
+      'changeTenant',
+      { summary: 'Changes the fields that are named and leaves the others', body: S.tenantChange, answer: S.tenant },
+    ],
     delete: ['removeTenant', { summary: 'Removes a tenant; its keys are refused from then on' }],
   },
   '/admin/v1/tenants/{id}/grants': {

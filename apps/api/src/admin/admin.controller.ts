@@ -7,6 +7,7 @@ import {
   HttpCode,
   Inject,
   Param,
+  Patch,
   Post,
   Put,
   Query,
@@ -66,6 +67,11 @@ export class AdminController {
   @Put('tenants/:id')
   putTenant(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: unknown) {
     return this.#admin.putTenant(callerOf(request), id, body);
+  }
+
+  @Patch('tenants/:id')
+  changeTenant(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: unknown) {
+    return this.#admin.changeTenant(callerOf(request), id, body);
   }
 
   @Delete('tenants/:id')

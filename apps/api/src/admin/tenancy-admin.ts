@@ -21,6 +21,7 @@ import {
   KeyBody,
   RotateBody,
   TenantBody,
+  TenantChange,
   type TenantList,
   type TenantView,
 } from './admin-bodies.ts';
@@ -59,6 +60,13 @@ export class TenancyAdmin {
   async putTenant(caller: TenantContext, tenantId: string, body: unknown): Promise<TenantView> {
     requireOperator(caller);
     await this.#tenants.put({ ...parseInput(TenantBody, body), id: tenantId });
+    return this.tenant(caller, tenantId);
+  }
+
+  /** Changes what the body names; `putTenant` sets what it leaves out to its default. */
+  async changeTenant(caller: TenantContext, tenantId: string, body: unknown): Promise<TenantView> {
+    requireOperator(caller);
+    await this.#tenants.change(tenantId, parseInput(TenantChange, body));
     return this.tenant(caller, tenantId);
   }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-const METHODS = 'GET, POST, PUT, DELETE';
+const METHODS = 'GET, POST, PUT, PATCH, DELETE';
 /** How long a browser may remember a preflight's answer: two hours is the most that Chromium does. */
 const PREFLIGHT_SECONDS = 7_200;
 /** Headers of answers that a page's scripts may read; the rest of what this server sends is no secret, but nothing to a page. */

@@ -4,7 +4,7 @@ import { StartError } from '../start-error.ts';
 
 const TIMEOUT_MS = 10_000;
 
-type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+type Method = 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
 
 /** Calls an API replica's admin API with an operator's key. */
 export class AdminClient {

@@ -58,9 +58,15 @@ function addTenantCommands(tenants: Command, show: Show, finish: Finish): void {
     .action((tenant: string) => show((call) => call('GET', `tenants/${segment(tenant)}`)));
   tenants
     .command('set <tenant> <json>')
-    .description(`creates or replaces it, as '{"weight":2,"requestsPerMinute":600,"credits":"metered"}'`)
+    .description(`creates it, or replaces all of it, as '{"weight":2,"requestsPerMinute":600,"credits":"metered"}'`)
     .action((tenant: string, json: string) =>
       show((call) => call('PUT', `tenants/${segment(tenant)}`, parseJson(json, 'the tenant'))),
+    );
+  tenants
+    .command('change <tenant> <json>')
+    .description(`changes the fields that are named, as '{"requestsPerMinute":900}', and leaves the others`)
+    .action((tenant: string, json: string) =>
+      show((call) => call('PATCH', `tenants/${segment(tenant)}`, parseJson(json, 'the change'))),
     );
   tenants
     .command('remove <tenant>')

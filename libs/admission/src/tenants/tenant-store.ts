@@ -2,7 +2,12 @@ import type { Redis } from 'ioredis';
 import { MillraceError } from '#contracts';
 import { redisCall, redisKeys } from '#queue';
 import { PriceList } from '../credits/price-list.ts';
+import { LuaScript } from '../lua/lua-script.ts';
 import { type TenantInput, TenantRecord } from './tenant-record.ts';
+
+const replaceTenant = new LuaScript('replace-tenant', 1);
+/** Each fails only because another change was made meanwhile. */
+const MOST_ATTEMPTS = 20;
 
 /**
  * Tenants and prices in Redis. Every change is announced to all replicas.
@@ -27,6 +32,36 @@ export class TenantStore {
         .exec(),
     );
     return record;
+  }
+
+  /**
+   * Changes the fields that are named and leaves the others, of `parameters` too; safe beside other changes made at once.
+   * @throws MillraceError not_found when there is no such tenant, invalid_request naming the field
+   */
+  async change(tenantId: string, fields: Readonly<Record<string, unknown>>): Promise<TenantRecord> {
+    for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
+      const text = await redisCall(this.#redis, `read tenant ${tenantId}`, () =>
+        this.#redis.hget(redisKeys.tenants, tenantId),
+      );
+      if (text === null) throw new MillraceError('not_found', `There is no tenant "${tenantId}".`);
+      const before = TenantRecord.parse(JSON.parse(text));
+      const { parameters } = fields;
+      const merged = isObject(parameters) ? { ...before.parameters, ...parameters } : parameters;
+      const record = parseTenant({
+        ...before,
+        ...fields,
+        ...(parameters !== undefined && { parameters: merged }),
+        id: tenantId,
+      } as TenantInput);
+      const args = [tenantId, text, JSON.stringify(record), redisKeys.tenancyChanged];
+      const written = await redisCall(this.#redis, `change tenant ${tenantId}`, () =>
+        replaceTenant.run(this.#redis, [redisKeys.tenants], args),
+      );
+      if (written === 1) return record;
+    }
+    throw new MillraceError('unavailable', `Tenant "${tenantId}" is being changed all the time. Try again.`, {
+      retryAfterMs: 1_000,
+    });
   }
 
   /** Creates the tenant unless there is one of that id. */
@@ -88,6 +123,10 @@ export class TenantStore {
         .exec(),
     );
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parseTenant(input: TenantInput): TenantRecord {
