@@ -1,13 +1,19 @@
 import { Writable } from 'node:stream';
-import type { WriteStream } from 'node:tty';
+
+/** What is used of a terminal. */
+export interface Screen {
+  readonly columns: number;
+  write(text: string | Buffer): boolean;
+  on(event: 'resize', listener: () => void): unknown;
+}
 
 /** A terminal to which what is typed is echoed only while it is to be shown. */
 export class PromptScreen extends Writable {
   readonly isTTY = true;
   shown = false;
-  readonly #terminal: WriteStream;
+  readonly #terminal: Screen;
 
-  constructor(terminal: WriteStream) {
+  constructor(terminal: Screen) {
     super({ decodeStrings: false });
     this.#terminal = terminal;
     terminal.on('resize', () => this.emit('resize'));

@@ -1,6 +1,5 @@
 import { createInterface, type Interface } from 'node:readline';
-import type { ReadStream, WriteStream } from 'node:tty';
-import { PromptScreen } from './prompt-screen.ts';
+import { PromptScreen, type Screen } from './prompt-screen.ts';
 
 /** What a person did at the prompt. */
 export type Entry =
@@ -22,7 +21,7 @@ const TELL_NO_PASTES = '\u001b[?2004l';
 export class TerminalPrompt implements Disposable {
   /** Called for a Ctrl-C while nothing is asked for. */
   onInterrupt: () => void = () => undefined;
-  readonly #output: WriteStream;
+  readonly #output: Screen;
   readonly #screen: PromptScreen;
   readonly #lines: Interface;
   /** Done while nobody asked. */
@@ -33,7 +32,8 @@ export class TerminalPrompt implements Disposable {
   #pasting = false;
   #ended = false;
 
-  constructor(input: ReadStream, output: WriteStream) {
+  /** @param input a terminal, which is read key by key */
+  constructor(input: NodeJS.ReadableStream, output: Screen) {
     this.#output = output;
     this.#screen = new PromptScreen(output);
     this.#lines = createInterface({ input, output: this.#screen, terminal: true, historySize: 200 });
