@@ -132,6 +132,17 @@ describe('the admin API', () => {
     expect((await call('GET', 'tenancy')).body).toEqual(document);
   });
 
+  it('removes a tenant with its keys, which are not valid again when it is made anew', async () => {
+    await call('PUT', 'tenants/team-e', {});
+    const { key } = await newKey('team-e', 'admin');
+    const other = await newKey('team-a', 'admin');
+    expect((await call('DELETE', 'tenants/team-e')).status).toBe(200);
+    await call('PUT', 'tenants/team-e', {});
+    await vi.waitFor(async () => expect((await call('GET', 'tenants/team-e', undefined, key)).status).toBe(401));
+    expect((await call('GET', 'tenants/team-e/keys')).body).toEqual({ keys: [] });
+    expect((await call('GET', 'tenants/team-a', undefined, other.key)).status).toBe(200);
+  });
+
   it('changes single fields of a tenant, also many at once, and leaves the others', async () => {
     await call('PUT', 'tenants/team-d', { weight: 2, credits: 'metered', parameters: { maximumChoices: 4 } });
     const changed = await call('PATCH', 'tenants/team-d', { parameters: { defaultMaxTokens: 64 }, concurrency: 5 });

@@ -105,7 +105,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
       'changeTenant',
       { summary: 'Changes the fields that are named and leaves the others', body: S.tenantChange, answer: S.tenant },
     ],
-    delete: ['removeTenant', { summary: 'Removes a tenant; its keys are refused from then on' }],
+    delete: ['removeTenant', { summary: 'Removes a tenant and its keys; what it spent stays in usage and ledger' }],
   },
   '/admin/v1/tenants/{id}/grants': {
     post: [

@@ -73,6 +73,7 @@ export class TenancyAdmin {
   async removeTenant(caller: TenantContext, tenantId: string): Promise<{ removed: true }> {
     requireOperator(caller);
     if (!(await this.#tenants.remove(tenantId))) throw noTenant(tenantId);
+    await this.#keys.revokeAllOf(tenantId);
     return { removed: true };
   }
 

@@ -70,7 +70,7 @@ function addTenantCommands(tenants: Command, show: Show, finish: Finish): void {
     );
   tenants
     .command('remove <tenant>')
-    .description('its keys are refused from then on')
+    .description('and its keys; what it spent stays in usage and ledger')
     .action((tenant: string) => show((call) => call('DELETE', `tenants/${segment(tenant)}`)));
   tenants
     .command('grant')

@@ -105,6 +105,21 @@ export class KeyStore {
     return results?.[0]?.[1] === 1;
   }
 
+  /** All of a tenant's, so that none is valid again when a tenant of that id is made anew. @returns how many there were */
+  async revokeAllOf(tenantId: string): Promise<number> {
+    const records = await this.records(tenantId);
+    if (records.length === 0) return 0;
+    await redisCall(this.#redis, `revoke the keys of ${tenantId}`, () =>
+      this.#redis
+        .multi()
+        .hdel(redisKeys.apiKeys, ...records.map(({ hash }) => hash))
+        .hdel(redisKeys.apiKeyUses, ...records.map(({ keyId }) => keyId))
+        .publish(redisKeys.tenancyChanged, tenantId)
+        .exec(),
+    );
+    return records.length;
+  }
+
   /**
    * Replaces a key by a new one of the same tenant, role and note; the old one stays valid for `overlapMs`. The new one lives as
    * long as the old one was made for, so that a rotation never makes a key eternal that was not.
