@@ -40,6 +40,7 @@ describe('chooseOutputFormat', () => {
     ["{{ '<function_call> ' }}", 'json-list'],
     ['{{ "<|action_start|><|plugin|>" }}', 'internlm'],
     ["{{ 'Action:\\n```json\\n[' }}", 'cohere'],
+    ["{{ 'Here is my thought process:' }}{{ '<|tool_call|>' }}", 'granite-3.2'],
     ["{{ '<｜DSML｜tool_calls>' }}", 'deepseek-dsml'],
     ["{%- set ns_token = ']<]minimax[>[' -%}{{ '<tool_call>' }}", 'minimax-m3'],
     ["{{- '<|open|>' + tag -}}{{- '<|close|>' + tag + '<|sep|>' -}}", 'kimi-k3'],

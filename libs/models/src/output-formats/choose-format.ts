@@ -11,6 +11,7 @@ import { generic } from './formats/generic.ts';
 import { glm } from './formats/glm.ts';
 import { gptOss } from './formats/gpt-oss.ts';
 import { granite } from './formats/granite.ts';
+import { granite32 } from './formats/granite-32.ts';
 import { hermes } from './formats/hermes.ts';
 import { hunyuan } from './formats/hunyuan.ts';
 import { hunyuanV3 } from './formats/hunyuan-v3.ts';
@@ -60,6 +61,7 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
   [/<minimax:tool_call>/, minimax],
   [/<arg_key>/, glm],
   [/<function=[\s\S]*<parameter=/, qwen3Coder],
+  [/Here is my thought process:/, granite32],
   [/<response>[\s\S]*<\|tool_call\|>|<\|tool_call\|>[\s\S]*<response>/, granite],
   [
     /<answer>[\s\S]*<tool_calls>|<tool_calls>[\s\S]*<answer>|<｜hy_|<\|extra_0\|>[\s\S]*<tool_calls>|<tool_calls>[\s\S]*<\|extra_0\|>/,
@@ -90,6 +92,7 @@ export const OUTPUT_FORMATS: ReadonlyMap<string, OutputFormat> = new Map(
     hunyuan,
     hunyuanV3,
     granite,
+    granite32,
     functiongemma,
     functionaryV32,
     gemma,

@@ -32,6 +32,8 @@ export interface OutputFormat {
   readonly reasoning?: {
     readonly open: string;
     readonly close: string;
+    /** Further texts that open the block, as some models write them; they may come before `open`, too. */
+    readonly alsoOpenedBy?: readonly string[];
     /** Further texts that end the block, and stay. */
     readonly endedBy?: readonly string[];
     /** The same, where no end of the block follows: what comes behind one waits until that is known. */

@@ -183,6 +183,7 @@ const WRITERS: Record<string, Writer> = {
     calls.map((call) => `\n<start_function_call>call:${gemmaCall(call, '<escape>')}<end_function_call>`).join(''),
   longcat: ({ content, calls }) =>
     content + calls.map((call) => `\n<longcat_tool_call>${object(call)}</longcat_tool_call>`).join(''),
+  'granite-3.2': ({ content, calls }) => `${content}\n<|tool_call|> ${list(calls)}`,
   granite: ({ content, calls }) => `${content}\n<|tool_call|> ${list(calls)}`,
   hunyuan: ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
   olmo: ({ content, calls }) => `${content}\n<function_calls>${calls.map(pythonic).join('\n')}</function_calls>`,
@@ -466,6 +467,20 @@ describe('OutputParser', () => {
       '<tool_call>\n<function=look_up>\n<parameter=text>\n12\n</parameter>\n<parameter=value>\n12\n</parameter>\n<parameter=other>\nnot json\n</parameter>\n</function>\n</tool_call>';
     expect(parse('qwen3-coder', [said]).calls[0]?.arguments).toBe('{"text":"12","value":12,"other":"not json"}');
     expect(parse('qwen3-coder', [said], { tools: ANY_TOOL }).calls[0]?.arguments).toContain('"text":12');
+  });
+
+  it('finds reasoning by whatever opens it', () => {
+    const gemma = (said: string) => parse('gemma', said.split(''));
+    expect(gemma('<|channel>thousand reasons<channel|>Done')).toMatchObject({
+      reasoning: 'thousand reasons',
+      content: 'Done',
+    });
+    expect(gemma('<|channel><|channel>thought\n<channel|>Done')).toMatchObject({ reasoning: '', content: 'Done' });
+    expect(gemma('<|channel>thought\nHm')).toMatchObject({ reasoning: 'Hm', content: '' });
+    for (const open of ['Here is my thought process:', "Here's my thought process:"]) {
+      const { reasoning, content: rest } = parse('granite-3.2', `${open} Hm.\nHere is my response: So.`.split(''));
+      expect([reasoning, rest]).toEqual(['Hm.', 'So.']);
+    }
   });
 
   it('leaves out the marks that end a call also where content follows, and keeps those of a call that is none', () => {

@@ -111,11 +111,13 @@ function* readReasoning(
   sink: CallSink,
 ): Reading<boolean> {
   const space = yield* source.skipSpace();
-  const found = yield* source.skip(block.open);
+  const { alsoOpenedBy = [] } = block;
+  const found = yield* source.skip(block.open, ...alsoOpenedBy);
   if (found === null && !opened) {
     sink.pendingSpace(space);
     return false;
   }
+  if (found !== null && alsoOpenedBy.includes(found)) yield* source.skip(block.open);
   sink.inReasoning = true;
   yield* source.skipSpace();
   let trailing = '';

@@ -141,6 +141,11 @@ const dsmlList = (name: string): CallList => ({
   close: `␤</｜DSML｜${name}>`,
 });
 
+const GRANITE: CallStyle = {
+  spelling: JSON_SPELLING,
+  lists: [jsonList('<|tool_call|>', ''), jsonList('<tool_call>', '')],
+};
+
 const MINIMAX_NAMESPACE = ']<]minimax[>[';
 
 const gemmaSpelling = (quote: string): Spelling => ({
@@ -284,7 +289,8 @@ export const CALL_STYLES: Readonly<Record<string, CallStyle>> = {
       },
     ],
   },
-  granite: { spelling: JSON_SPELLING, lists: [jsonList('<|tool_call|>', ''), jsonList('<tool_call>', '')] },
+  granite: GRANITE,
+  'granite-3.2': GRANITE,
   hunyuan: { spelling: JSON_SPELLING, lists: [jsonList('<tool_calls>', '␤</tool_calls>')] },
   'json-list': {
     spelling: JSON_SPELLING,

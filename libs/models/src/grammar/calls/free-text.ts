@@ -32,7 +32,9 @@ export function contentText(
   );
   const starts = [
     ...(bareStarts === '' ? [] : [languages.set(charactersOf(bareStarts))]),
-    ...(reasons && reasoning !== undefined ? [languages.text(reasoning.open)] : []),
+    ...(reasons && reasoning !== undefined
+      ? [reasoning.open, ...(reasoning.alsoOpenedBy ?? [])].map((mark) => languages.text(mark))
+      : []),
   ];
   const misread = languages.concat(skipped, languages.either(...starts), languages.anything);
   return plain(parts, languages.both(withoutAll(parts, [...openings, ...marks]), languages.not(misread)));

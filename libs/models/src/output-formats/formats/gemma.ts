@@ -14,7 +14,8 @@ export const gemma: OutputFormat = {
   reasoning: {
     open: '<|channel>thought',
     close: '<channel|>',
-    empty: ['<|channel>thought\n<channel|>', '<channel|>', '<|channel>'],
+    alsoOpenedBy: ['<|channel>'],
+    empty: ['<|channel>thought\n<channel|>', '<channel|>'],
   },
   readCalls: (reading) => readGemmaCall(reading, QUOTE),
 };
