@@ -1,4 +1,4 @@
-import { GREEDY } from '#contracts';
+import { GREEDY, kvBytesOfToken } from '#contracts';
 import { Engine } from '#engine';
 import { inspectModel, openModelRunner } from '#model-runner';
 import { openModelFolder } from '#models';
@@ -93,6 +93,6 @@ serveSide<Settings, BareLoopTask, BothTimes>(async ({ modelFolder, slots, slotTo
 });
 
 async function bytesOfToken(modelFile: string): Promise<number> {
-  const { cache, cacheType, kvHeads, headSize } = await inspectModel(modelFile);
-  return cache.length * kvHeads * headSize * (cacheType === 'float16' ? 2 : 4);
+  const signature = await inspectModel(modelFile);
+  return kvBytesOfToken(signature, signature.ownCache ?? signature.cacheType);
 }

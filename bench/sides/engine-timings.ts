@@ -37,6 +37,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       spinUs: 100,
       capturedRows: 0,
       products: 'auto',
+      kvType: 'auto',
       providers: ['cpu'],
       binding: 'auto',
       tokenTable: folder.tokenTable(),

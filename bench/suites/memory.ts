@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { kvBytesOfToken } from '#contracts';
 import { inspectModel, type ModelSignature } from '#model-runner';
 import { Cluster } from '../../test/support/cluster.ts';
 import type { ProductProcess } from '../../test/support/product-process.ts';
@@ -13,7 +14,6 @@ const SHORT_CHATS = 32;
 /** Memory that a short chat is given in the first run, and in the second beside a long one that has all of its own. */
 const SHORT_TOKENS = 160;
 const SCARCE_SHORT_TOKENS = 40;
-const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 interface Shape {
   readonly name: string;
@@ -88,8 +88,9 @@ class Budget {
   readonly #tokenBytes: number;
   readonly #weightBytes: number;
 
-  constructor({ weightBytes, layers, kvHeads, headSize, cacheType }: ModelSignature, tokens: number) {
-    this.#tokenBytes = 2 * layers * kvHeads * headSize * VALUE_BYTES[cacheType];
+  constructor(signature: ModelSignature, tokens: number) {
+    const { weightBytes } = signature;
+    this.#tokenBytes = kvBytesOfToken(signature, signature.ownCache ?? signature.cacheType);
     this.#weightBytes = weightBytes;
     this.mib = Math.ceil((tokens * this.#tokenBytes) / MIB);
   }

@@ -25,7 +25,12 @@ const SYSTEM: Message = { role: 'system', content: 'You answer in one word, what
 describe('the prefix cache', () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await Cluster.start({ modelFolder, worker: { MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: '512' } });
+    const worker = { MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: '512' };
+    // Quanta and their scales are kept and loaded as they are.
+    cluster = await Cluster.start({
+      modelFolder,
+      worker: { ...worker, ...(keepsAnswers && { MILLRACE_KV_TYPE: 'int8' }) },
+    });
     await admin('PUT', 'prices', PRICES);
   }, 60_000);
   afterAll(() => cluster?.[Symbol.asyncDispose]());

@@ -24,7 +24,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const open = (modelFile: string, slots: number, kvMemory: 'auto' | 'device') =>
-  openModelRunner({ modelFile, slots, slotTokens: 300, threads: 2, binding: 'c-api', maxChunkTokens: 64, kvMemory });
+  openModelRunner({
+    ...{ modelFile, slots, slotTokens: 300, threads: 2, binding: 'c-api', maxChunkTokens: 64, kvMemory },
+    products: 'onnxruntime', // A device's attention is never ours.
+  });
 
 /** Rows that ask for everything that a choice can depend on. */
 const KINDS: Record<string, { sampling?: Partial<SamplingParameters>; more?: Partial<EngineRequest> }> = {

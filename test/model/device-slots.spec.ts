@@ -13,7 +13,7 @@ it('copies slots of any length in small pieces, and computes on them as in host 
   const open = (kvMemory: 'auto' | 'device') =>
     openModelRunner({
       ...{ modelFile: `${model.folder}/model.onnx`, slots: 2, slotTokens: SLOT_TOKENS, kvMemory },
-      ...{ threads: 1, binding: 'c-api', maxChunkTokens: 64 },
+      ...{ threads: 1, binding: 'c-api', maxChunkTokens: 64, products: 'onnxruntime' },
     });
   const [device, host] = [await open('device'), await open('auto')];
   const prompt = Int32Array.from({ length: 50 }, (_, i) => 1 + (i % 30));

@@ -15,9 +15,13 @@ const PARKING_SLOTS = 2;
 const SLOT_TOKENS = 400;
 const CHUNK_TOKENS = 32;
 
+const EXACT = { largestDifference: 1e-3, leastAgreement: 1 };
+
 export interface ConformingRunner {
   name: string;
   open: (slots: number, slotTokens: number, maxChunkTokens: number, parkingSlots: number) => Promise<ModelRunner>;
+  /** Where it keeps keys and values rounded: what logits may differ by, and the least share of tokens before the first that is another. */
+  rounding?: { largestDifference: number; leastAgreement: number };
 }
 
 /** What every `ModelRunner` must do, on a fixture model. */
@@ -35,14 +39,20 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
 
     it('generates the tokens and logits of transformers for every prompt', async () => {
       expect(prompts.length).toBeGreaterThanOrEqual(16);
+      const { largestDifference: most, leastAgreement } = { ...EXACT, ...implementation.rounding };
+      let agreeing = 0;
       for (const prompt of prompts) {
         const { tokens, logits } = await generateAlone(runner, prompt.promptIds, 64, CHUNK_TOKENS);
-        expect(tokens).toEqual(prompt.generatedIds);
+        const other = tokens.findIndex((token, i) => token !== prompt.generatedIds[i]);
+        const same = other < 0 ? tokens.length : other;
+        agreeing += same / tokens.length;
         for (const { generatedIndex, offset } of prompt.logits ?? []) {
+          if (generatedIndex > same) continue; // of other tokens
           const expected = fixture.referenceLogits.subarray(offset, offset + fixture.vocabularySize);
-          expect(largestDifference(logits[generatedIndex]!, expected)).toBeLessThanOrEqual(1e-3);
+          expect(largestDifference(logits[generatedIndex]!, expected)).toBeLessThanOrEqual(most);
         }
       }
+      expect(agreeing / prompts.length).toBeGreaterThanOrEqual(leastAgreement);
     });
 
     it('gives a row the same bits alone and in a ragged batch whose rows join and leave', async () => {
@@ -169,7 +179,8 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(differingValues(logitsRow(runner), whole)).toBe(0);
       expect(() => runner.saveBlock(0, 0, runner.blocks, 1)).toThrow(/block is/);
       expect(() => runner.loadBlock(0, 0, 0, KV_BLOCK_TOKENS + 1)).toThrow(/a block's capacity/);
-      expect(() => runner.loadBlock(0, 0, SLOT_TOKENS - 1, 2)).toThrow(/do not fit/);
+      expect(() => runner.loadBlock(0, 0, SLOT_TOKENS, 2)).toThrow(/do not fit/);
+      expect(() => runner.loadBlock(0, 0, 5, 2)).toThrow(/the first token is 5; it must be a multiple of 16/);
     });
 
     it('copies between blocks and slots as if at once, wherever prefill and decode have their tokens', async () => {
@@ -282,9 +293,10 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       await runner.decode(1, Int32Array.of(1), Int32Array.of(SLOT_TOKENS - 1));
       const last = logitsRow(runner);
       expect(last.every(Number.isFinite)).toBe(true);
-      runner.saveBlock(SLOTS - 1, SLOT_TOKENS - 4, 1, 3);
-      runner.copySlot(SLOTS - 1, 1, SLOT_TOKENS - 4);
-      runner.loadBlock(1, 1, SLOT_TOKENS - 4, 3);
+      const lastBlock = SLOT_TOKENS - KV_BLOCK_TOKENS;
+      runner.saveBlock(SLOTS - 1, lastBlock, 1, KV_BLOCK_TOKENS - 1);
+      runner.copySlot(SLOTS - 1, 1, lastBlock);
+      runner.loadBlock(1, 1, lastBlock, KV_BLOCK_TOKENS - 1);
       await runner.decode(2, Int32Array.of(1, 1), Int32Array.of(SLOT_TOKENS - 1, SLOT_TOKENS - 1));
       expect(differingValues(logitsRow(runner, 1), last)).toBe(0);
     });
@@ -316,7 +328,8 @@ export function describeModelRunner(implementation: ConformingRunner, fixture: F
       expect(runner.shape).toMatchObject({ vocabularySize: 384, layers: 2, headSize: 16, maxPositions: 512 });
       /** A device prefills in a place of its own. */
       const places = runner.description.kvMemory === 'device' ? 1 : 0;
-      const slotBytes = layers * 2 * kvHeads * SLOT_TOKENS * headSize * 4;
+      const headBytes = { float32: 4 * headSize, float16: 2 * headSize, int8: headSize + 4 }[runner.description.kvType];
+      const slotBytes = layers * 2 * kvHeads * SLOT_TOKENS * headBytes;
       expect(runner.description.kvBytes).toBe(slotBytes * (SLOTS + PARKING_SLOTS + places));
       expect(runner.description.parkingBytes).toBe(slotBytes * PARKING_SLOTS);
       expect(runner.logits.length).toBe(SLOTS * fixture.vocabularySize);

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import onnxProto from 'onnx-proto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ModelLoadError, type OpenModelRunnerOptions, openModelRunner } from '#model-runner';
+import { kvBytesOfToken } from '#contracts';
+import {
+  inspectModel,
+  ModelLoadError,
+  type OpenModelRunnerOptions,
+  openModelRunner,
+  productsHere,
+} from '#model-runner';
+import { exportedModel } from './exported-model.ts';
 import { fixtureModel } from './fixture-models.ts';
 
 const { modelFile } = fixtureModel('tiny-qwen2');
@@ -55,4 +63,38 @@ it('says that a cut-off file is broken', async () => {
   await copyFile(modelFile, cut);
   await writeFile(cut, (await readFile(cut)).subarray(0, 300_000));
   await expect(openModelRunner({ ...OPTIONS, modelFile: cut })).rejects.toThrow(/cut.onnx.*not a whole ONNX file/);
+});
+
+it.runIf(productsHere().startsWith('our own library'))(
+  'keeps keys and values as it is asked to where attention is our own, and tells their bytes beforehand',
+  async () => {
+    const slots = { slots: 3, slotTokens: 50 };
+    for (const kvType of ['float32', 'float16', 'int8', 'auto'] as const) {
+      const runner = await openModelRunner({ ...OPTIONS, ...slots, kvType });
+      const kept = kvType === 'auto' ? 'float32' : kvType;
+      expect(runner.description).toMatchObject({ kvType: kept, fallbacks: [] });
+      const signature = await inspectModel(modelFile, { kvType });
+      expect(signature.ownCache).toBe(kept);
+      const tokenBytes = kvBytesOfToken(signature, kept);
+      const { layers, kvHeads, headSize } = runner.shape;
+      expect(tokenBytes).toBe(
+        2 * layers * kvHeads * { float32: 4 * headSize, float16: 2 * headSize, int8: headSize + 4 }[kept],
+      );
+      expect(runner.description.kvBytes).toBe(3 * 64 * tokenBytes); // of whole tiles
+      await runner.close();
+    }
+  },
+);
+
+it('refuses to keep keys and values as what its attention can not, naming the remedy', async () => {
+  const refused = (more: Partial<OpenModelRunnerOptions>) =>
+    expect(openModelRunner({ ...OPTIONS, kvType: 'int8', ...more })).rejects;
+  const message =
+    /keys and values are asked for as int8 \(MILLRACE_KV_TYPE\), but its attention keeps them as float\d\d; leave it at auto/;
+  await refused({ products: 'onnxruntime' }).toThrow(message);
+  await refused({ binding: 'js-api' }).toThrow(message);
+  await refused({ kvMemory: 'device', binding: 'c-api' }).toThrow(message);
+  await refused({ modelFile: exportedModel('llama-builder-fp16/model.onnx') }).toThrow(message);
+  await refused({ modelFile: fixtureModel('tiny-mha').modelFile }).toThrow(message);
+  await (await openModelRunner({ ...OPTIONS, kvType: 'float32', products: 'onnxruntime' })).close();
 });

@@ -34,6 +34,7 @@ export class ReplayingSession implements SessionBinding {
   readonly interruptAddress = null;
   readonly ownProducts = 0;
   readonly ownAttention = 0;
+  readonly ownCache = null;
   readonly runtimeVersion: string;
   readonly device: DeviceAccess;
   readonly #session: CApiSession;

@@ -74,6 +74,18 @@ describe.runIf(OURS)('a token has the same bits in whatever run it is computed',
     await runner.close();
   });
 
+  it.each(['float16', 'int8'] as const)('with keys and values as %s', async (kvType) => {
+    const runner = await open(SHIPPED, { kvType });
+    expect(runner.description).toMatchObject({ kvType, runInvariant: true, ownAttention: 30 });
+    await runner.prefill(0, PROMPT, 0);
+    const whole = logitsRow(runner);
+    await runner.prefill(0, PROMPT.subarray(0, 1), 0);
+    await runner.prefill(0, PROMPT.subarray(1, 120), 1);
+    await decodeRest(runner, 120, 3);
+    expect([0, 1, 2].map((row) => differingValues(logitsRow(runner, row), whole))).toEqual([0, 0, 0]);
+    await runner.close();
+  });
+
   it('in parts of some layers each', async () => {
     const runner = await open(SHIPPED, { prefillParts: 4 });
     expect(runner.description).toMatchObject({ runInvariant: true, ownAttention: 30 });

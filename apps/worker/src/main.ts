@@ -20,7 +20,10 @@ try {
   if (unknown.length > 0) logger.warn({ unknown }, 'variables are set that nothing reads');
   logTuned(readTunedFile(), logger);
   const options = compileWorkerOptions(settings);
-  const reader = new ModelReader(options.modelRoots, options.providers, options.products);
+  const reader = new ModelReader(options.modelRoots, options.providers, {
+    products: options.products,
+    kvType: options.kvType,
+  });
   // Beside the loading of the rest, which takes about as long.
   if (options.models[0] !== undefined) reader.begin(options.models[0]);
   const { runWorker } = await import('./run-worker.ts');

@@ -3,7 +3,7 @@ import { findPackageJSON } from 'node:module';
 import { availableParallelism, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type ModelEntry, redisTargetOf, type WorkerSettings } from '#config';
-import type { CpuProducts, ExecutionProvider } from '#contracts';
+import type { CpuChoices, CpuProducts, ExecutionProvider } from '#contracts';
 import { releaseVersion, type TracingOptions, tracingOptionsOf } from '#observability';
 import type { RelayDialerTls } from '#relay';
 import type { PrefixSharing } from './jobs/engine-request-of.ts';
@@ -64,6 +64,8 @@ export interface WorkerOptions {
   readonly capturedRows: number;
   /** Whether our own library multiplies on the CPU, where it can. */
   readonly products: CpuProducts;
+  /** What keys and values are kept as, where our own library computes attention. */
+  readonly kvType: CpuChoices['kvType'];
   /** `CUDA_VISIBLE_DEVICES`; all devices when undefined. */
   readonly visibleDevices: string | undefined;
   readonly binding: 'auto' | 'c-api' | 'js-api';
@@ -100,6 +102,7 @@ export function compileWorkerOptions(settings: WorkerSettings): WorkerOptions {
     providers: settings.MILLRACE_EXECUTION_PROVIDERS,
     capturedRows: settings.MILLRACE_CUDA_GRAPHS,
     products: settings.MILLRACE_CPU_PRODUCTS,
+    kvType: settings.MILLRACE_KV_TYPE,
     visibleDevices: settings.CUDA_VISIBLE_DEVICES,
     binding: settings.MILLRACE_RUNNER,
     stepLimitMs: settings.MILLRACE_STEP_LIMIT_MS,

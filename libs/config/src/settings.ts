@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CPU_PRODUCTS, EXECUTION_PROVIDERS } from '#contracts';
+import { CPU_PRODUCTS, EXECUTION_PROVIDERS, KV_TYPES } from '#contracts';
 import { cpuList } from './cpu-list.ts';
 import { checkCudaGraphs } from './graph-rules.ts';
 import { checkLedgerWebhook } from './ledger-rules.ts';
@@ -268,6 +268,11 @@ const workerSettings = z.object({
    * Bits of answers differ between the two, as they do between processors.
    */
   MILLRACE_CPU_PRODUCTS: z.enum(CPU_PRODUCTS).default('auto'),
+  /**
+   * What keys and values are kept as, where our own library computes attention: `auto` what the graph has; float16 and int8 take less memory and time, and round.
+   * A model whose attention can not keep them as is asked for is refused.
+   */
+  MILLRACE_KV_TYPE: z.enum(['auto', ...KV_TYPES]).default('auto'),
   /** Read by CUDA itself; here it tells of which device memory and utilisation are shown. */
   CUDA_VISIBLE_DEVICES: z.string().optional(),
   MILLRACE_RUNNER: z.enum(['auto', 'c-api', 'js-api']).default('auto'),

@@ -18,6 +18,29 @@ export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 export const CPU_PRODUCTS = ['auto', 'onnxruntime'] as const;
 export type CpuProducts = (typeof CPU_PRODUCTS)[number];
 
+/** What cached keys and values can be kept as; `int8` as quanta of 8 bits with a scale for each head of a token. */
+export const KV_TYPES = ['float32', 'float16', 'int8'] as const;
+export type KvType = (typeof KV_TYPES)[number];
+
+const VALUE_BYTES: Readonly<Record<KvType, number>> = { float32: 4, float16: 2, int8: 1 };
+/** Behind the quanta of each head of a token. */
+const SCALE_BYTES = 4;
+
+/** Of one token in all layers, keys and values. */
+export function kvBytesOfToken(
+  { layers, kvHeads, headSize }: Pick<DecoderShape, 'layers' | 'kvHeads' | 'headSize'>,
+  type: KvType,
+): number {
+  return 2 * layers * kvHeads * (headSize * VALUE_BYTES[type] + (type === 'int8' ? SCALE_BYTES : 0));
+}
+
+/** How models are to be computed on the CPU. */
+export interface CpuChoices {
+  readonly products: CpuProducts;
+  /** What keys and values are kept as where our own library computes attention; `auto` as the graph has them. */
+  readonly kvType: KvType | 'auto';
+}
+
 /** How a runner works, for logs, the model card and benchmarks. */
 export interface RunnerDescription {
   readonly provider: ExecutionProvider;
@@ -26,8 +49,8 @@ export interface RunnerDescription {
   /** `in-place`: past and present share memory. `copying`: every step writes the whole cache anew. */
   readonly kvCache: 'in-place' | 'copying';
   readonly runtimeVersion: string;
-  /** What keys, values and logits are made of. */
-  readonly kvType: 'float32' | 'float16';
+  /** What keys and values are kept as. */
+  readonly kvType: KvType;
   /** `device`: the cache lives in the provider's own memory and never crosses to the host. */
   readonly kvMemory: 'host' | 'device';
   readonly kvBytes: number;
@@ -140,7 +163,7 @@ export interface ModelRunner {
    */
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void>;
 
-  /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. */
+  /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. What the other has behind them is undefined then. */
   copySlot(from: number, to: number, tokens: number): void;
 
   /** Like `copySlot`, but leaves nothing behind: the two never take much more memory of the system than one, and all of it stays in one place. */
@@ -161,10 +184,10 @@ export interface ModelRunner {
    */
   readonly blocks: number;
 
-  /** Copies the keys and values of `tokens` tokens of a slot, from `fromToken` on, to the beginning of a block. */
+  /** Copies the keys and values of `tokens` tokens of a slot, from `fromToken` on, a multiple of `KV_BLOCK_TOKENS`, to the beginning of a block. */
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void;
 
-  /** Copies the first `tokens` tokens of a block into a slot, from `toToken` on. */
+  /** Copies the first `tokens` tokens of a block into a slot, from `toToken` on, a multiple of `KV_BLOCK_TOKENS`. What the slot has behind them is undefined then. */
   loadBlock(block: number, slot: number, toToken: number, tokens: number): void;
 
   /**

@@ -1,5 +1,6 @@
-// millrace.Attention: what GroupQueryAttention computes, over a cache in place. Inputs: query [batch, tokens, heads × head_size], or all of query,
-// key and value in one [batch, tokens, (heads + 2 × kv_heads) × head_size]; past keys and values [batch, kv_heads, capacity, head_size]; the last
+// millrace.Attention: what GroupQueryAttention computes, over a cache in place, whose tiles attention.h tells. Inputs: query [batch, tokens,
+// heads × head_size], or all of query, key and value in one [batch, tokens, (heads + 2 × kv_heads) × head_size]; past keys and values [batch, kv_heads,
+// capacity, head_size], for AttentionInt8 [batch, kv_heads, capacity, head_size + 4] bytes; capacities are multiples of 16; the last
 // position of each sequence [batch]; the longest sequence's length (one number); then those that there are: key and value, tables of cosines and sines
 // [positions, turned ÷ 2], sinks [heads]. Outputs: [batch, tokens, heads × head_size], present keys and values.
 #include <stdlib.h>
@@ -21,7 +22,14 @@ typedef struct {
 typedef struct {
   const AttentionForm* form;
   AttentionRun run;
+  // Pieces of work that append a sequence's tokens: each those of one tile, so that no two write to the same line.
+  int64_t pieces;
+  int64_t spans;
+  float* span_sums;  // [tasks, spans, span_floats], or NULL where tasks are not cut
 } Work;
+
+// So many pieces keep the cores of most machines busy; each span of a task costs turning its queries once more, and joining.
+enum { ENOUGH_TASKS = 32 };
 
 enum { QUERY, PAST_KEYS, PAST_VALUES, LAST_POSITIONS, LONGEST, KEY, VALUE, COSINES, SINES, SINKS, INPUTS };
 enum { MOST_DIMENSIONS = 4 };
@@ -30,6 +38,8 @@ typedef struct {
   int64_t shape[MOST_DIMENSIONS];
   void* data;
 } Tensor;
+
+static CacheType cache_of(const OrtCustomOp* op) { return (CacheType)(op - attention_operators); }
 
 static OrtStatus* invalid(OrtApi api, const char* message) { return create_status(api)(INVALID_ARGUMENT, message); }
 
@@ -67,24 +77,50 @@ static OrtStatus* make_output(OrtApi api, OrtKernelContext* context, size_t inde
   return failed != NULL ? failed : tensor_data(api)(value, data);
 }
 
-// A cache that is not updated in place begins as the past is.
-static void copy_past(const AttentionForm* form, const AttentionRun* run, const float* from, int64_t past_capacity, float* to) {
-  for (int64_t sequence = 0; sequence < run->batch; sequence++)
-    for (int64_t head = 0; head < form->kv_heads; head++) {
-      const int64_t at = sequence * form->kv_heads + head;
-      memcpy(to + at * run->capacity * form->head_size, from + at * past_capacity * form->head_size,
-             (size_t)(run->past[sequence] * form->head_size) * sizeof(float));
-    }
+// A cache that is not updated in place begins as the past is, in whole tiles.
+static void copy_past(const AttentionForm* form, const AttentionRun* run, const uint8_t* from, int64_t past_capacity, uint8_t* to) {
+  const int64_t bytes = cached_bytes(form);
+  for (int64_t at = 0; at < run->batch * form->kv_heads; at++) {
+    const int64_t tiles = (run->past[at / form->kv_heads] + CACHE_TILE - 1) / CACHE_TILE;
+    memcpy(to + at * run->capacity * bytes, from + at * past_capacity * bytes, (size_t)(tiles * CACHE_TILE * bytes));
+  }
 }
 
-static void append_one(void* argument, size_t token) {
+static void append_some(void* argument, size_t piece) {
   const Work* work = argument;
-  kernels_here()->append_to_cache(work->form, &work->run, (int64_t)token);
+  const int64_t sequence = (int64_t)piece / work->pieces, tile = (int64_t)piece % work->pieces;
+  const int64_t past = work->run.past[sequence], begin = (past / CACHE_TILE + tile) * CACHE_TILE - past, end = begin + CACHE_TILE;
+  for (int64_t token = begin < 0 ? 0 : begin; token < end && token < work->run.tokens; token++)
+    kernels_here()->append_to_cache(work->form, &work->run, sequence * work->run.tokens + token);
 }
 
 static void attend_one(void* argument, size_t task) {
   const Work* work = argument;
   kernels_here()->attend(work->form, &work->run, (int64_t)task);
+}
+
+static void attend_one_span(void* argument, size_t number) {
+  const Work* work = argument;
+  float* to = work->span_sums + (int64_t)number * span_floats(work->form, &work->run);
+  kernels_here()->attend_span(work->form, &work->run, (int64_t)number / work->spans, (int64_t)number % work->spans, to);
+}
+
+static void join_one(void* argument, size_t task) {
+  const Work* work = argument;
+  const float* from = work->span_sums + (int64_t)task * work->spans * span_floats(work->form, &work->run);
+  kernels_here()->join_spans(work->form, &work->run, (int64_t)task, from);
+}
+
+static OrtStatus* attend_all(OrtApi api, const OrtKernelContext* context, Work* work) {
+  const int64_t tasks = attention_tasks(work->form, &work->run), spans = attention_spans(&work->run);
+  if (tasks >= ENOUGH_TASKS || spans == 1) return parallel_for(api)(context, attend_one, (size_t)tasks, 0, work);
+  work->spans = spans;
+  work->span_sums = (float*)take_memory((size_t)(tasks * spans * span_floats(work->form, &work->run)) * sizeof(float));
+  if (work->span_sums == NULL) return invalid(api, "millrace.Attention: no memory for the sums of spans");
+  OrtStatus* failed = parallel_for(api)(context, attend_one_span, (size_t)(tasks * spans), 0, work);
+  if (failed == NULL) failed = parallel_for(api)(context, join_one, (size_t)tasks, 0, work);
+  give_back_memory((uint8_t*)work->span_sums);
+  return failed;
 }
 
 static OrtStatus* compute(void* argument, OrtKernelContext* context) {
@@ -108,6 +144,10 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
     OrtStatus* failed = tensors[i].is_there ? read_input(api, context, index, tensors[i].rank, &in[index]) : NULL;
     if (failed != NULL) return failed;
   }
+  const int64_t cached = form->cache == INT8_CACHE ? cached_bytes(form) : form->head_size;
+  for (size_t index = PAST_KEYS; index <= PAST_VALUES; index++)
+    if (in[index].shape[2] % CACHE_TILE != 0 || in[index].shape[3] != cached)
+      return invalid(api, "millrace.Attention: a cache is not made of whole tiles, or of other heads");
   const int64_t batch = in[QUERY].shape[0], tokens = in[QUERY].shape[1], past_capacity = in[PAST_KEYS].shape[2];
   const int32_t *last_positions = NULL, *longest_length = NULL;
   OrtStatus* failed = read_numbers(api, context, LAST_POSITIONS, batch, &last_positions);
@@ -118,8 +158,10 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
   if (in[QUERY].shape[2] != (kernel->separate ? own : own + 2 * kv) || (kernel->separate && in[KEY].shape[2] != kv) ||
       2 * in[COSINES].shape[1] > form->head_size)
     return invalid(api, "millrace.Attention: queries, keys or rotary tables have another last dimension than the heads have values");
+  const int64_t needed = (longest + CACHE_TILE - 1) / CACHE_TILE * CACHE_TILE;
   Work work = {.form = form,
-               .run = {.batch = batch, .tokens = tokens, .capacity = longest > past_capacity ? longest : past_capacity}};
+               .run = {.batch = batch, .tokens = tokens, .capacity = needed > past_capacity ? needed : past_capacity},
+               .pieces = (tokens + 2 * CACHE_TILE - 2) / CACHE_TILE};
   AttentionRun* run = &work.run;
   const float* query = in[QUERY].data;
   run->query = query;
@@ -133,7 +175,7 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
   run->sinks = in[SINKS].data;
 
   const int64_t output_shape[] = {batch, tokens, own};
-  const int64_t cache_shape[] = {batch, form->kv_heads, run->capacity, form->head_size};
+  const int64_t cache_shape[] = {batch, form->kv_heads, run->capacity, cached};
   failed = make_output(api, context, 0, output_shape, 3, (void**)&run->output);
   if (failed == NULL) failed = make_output(api, context, 1, cache_shape, 4, (void**)&run->keys);
   if (failed == NULL) failed = make_output(api, context, 2, cache_shape, 4, (void**)&run->values);
@@ -156,17 +198,16 @@ static OrtStatus* compute(void* argument, OrtKernelContext* context) {
   }
   // A few tokens take less than sharing them out.
   if (failed == NULL && batch * tokens < 64)
-    for (int64_t token = 0; token < batch * tokens; token++) append_one(&work, (size_t)token);
+    for (int64_t piece = 0; piece < batch * work.pieces; piece++) append_some(&work, (size_t)piece);
   else if (failed == NULL)
-    failed = parallel_for(api)(context, append_one, (size_t)(batch * tokens), 0, &work);
-  if (failed == NULL) failed = parallel_for(api)(context, attend_one, (size_t)attention_tasks(form, run), 0, &work);
+    failed = parallel_for(api)(context, append_some, (size_t)(batch * work.pieces), 0, &work);
+  if (failed == NULL) failed = attend_all(api, context, &work);
   give_back_memory((uint8_t*)past);
   return failed;
 }
 
 static OrtStatus* create_kernel(const OrtCustomOp* op, OrtApi api, const OrtKernelInfo* info, void** out) {
-  (void)op;
-  Kernel kernel = {.api = api};
+  Kernel kernel = {.api = api, .form.cache = cache_of(op)};
   int64_t separate = 0, rotary = 0, sinks = 0;
   const struct {
     const char* name;
@@ -192,38 +233,37 @@ static OrtStatus* create_kernel(const OrtCustomOp* op, OrtApi api, const OrtKern
 
 static void destroy_kernel(void* kernel) { free(kernel); }
 
-static const char* name(const OrtCustomOp* op) { return (void)op, "Attention"; }
+static const char* name_float32(const OrtCustomOp* op) { return (void)op, "Attention"; }
+static const char* name_float16(const OrtCustomOp* op) { return (void)op, "AttentionFloat16"; }
+static const char* name_int8(const OrtCustomOp* op) { return (void)op, "AttentionInt8"; }
 static const char* provider(const OrtCustomOp* op) { return (void)op, "CPUExecutionProvider"; }
 static size_t input_count(const OrtCustomOp* op) { return (void)op, INPUTS; }
 static size_t output_count(const OrtCustomOp* op) { return (void)op, 3; }
-static int input_type(const OrtCustomOp* op, size_t index) {
-  return (void)op, index == LAST_POSITIONS || index == LONGEST ? INT32 : FLOAT;
+static int cache_type(const OrtCustomOp* op) {
+  static const int types[] = {[FLOAT32_CACHE] = FLOAT, [FLOAT16_CACHE] = FLOAT16, [INT8_CACHE] = UINT8};
+  return types[cache_of(op)];
 }
-static int output_type(const OrtCustomOp* op, size_t index) { return (void)op, (void)index, FLOAT; }
+static int input_type(const OrtCustomOp* op, size_t index) {
+  if (index == LAST_POSITIONS || index == LONGEST) return INT32;
+  return index == PAST_KEYS || index == PAST_VALUES ? cache_type(op) : FLOAT;
+}
+static int output_type(const OrtCustomOp* op, size_t index) { return index == 0 ? FLOAT : cache_type(op); }
 static int input_kind(const OrtCustomOp* op, size_t index) { return (void)op, index >= KEY; }
 static int required(const OrtCustomOp* op, size_t index) { return (void)op, (void)index, 0; }
 static int zero(const OrtCustomOp* op) { return (void)op, 0; }
 static int first_version(const OrtCustomOp* op) { return (void)op, 1; }
 static int last_version(const OrtCustomOp* op) { return (void)op, 0x7fffffff; }
 
-const OrtCustomOp attention_operator = {
-    .version = API_VERSION,
-    .name = name,
-    .provider = provider,
-    .input_type = input_type,
-    .input_count = input_count,
-    .output_type = output_type,
-    .output_count = output_count,
-    .destroy = destroy_kernel,
-    .input_kind = input_kind,
-    .output_kind = required,
-    .input_memory = required,
-    .least_inputs = zero,
-    .equal_inputs = zero,
-    .least_outputs = zero,
-    .equal_outputs = zero,
-    .create_kernel_or_fail = create_kernel,
-    .compute_or_fail = compute,
-    .first_version = first_version,
-    .last_version = last_version,
+#define OPERATOR(own_name)                                                                                                           \
+  {                                                                                                                                  \
+    .version = API_VERSION, .name = own_name, .provider = provider, .input_type = input_type, .input_count = input_count,            \
+    .output_type = output_type, .output_count = output_count, .destroy = destroy_kernel, .input_kind = input_kind,                   \
+    .output_kind = required, .input_memory = required, .least_inputs = zero, .equal_inputs = zero, .least_outputs = zero,            \
+    .equal_outputs = zero, .create_kernel_or_fail = create_kernel, .compute_or_fail = compute, .first_version = first_version,       \
+    .last_version = last_version,                                                                                                    \
+  }
+const OrtCustomOp attention_operators[] = {
+    [FLOAT32_CACHE] = OPERATOR(name_float32),
+    [FLOAT16_CACHE] = OPERATOR(name_float16),
+    [INT8_CACHE] = OPERATOR(name_int8),
 };

@@ -24,12 +24,19 @@ static int runs_here(void) {
 
 OPERATION Floats all_floats(float value) { return _mm256_set1_ps(value); }
 OPERATION Floats floats_of(const float* at) { return _mm256_loadu_ps(at); }
-OPERATION Floats halves_of(const uint8_t* at) { return _mm256_cvtph_ps(_mm_load_si128((const __m128i*)at)); }
+OPERATION Floats halves_of(const uint8_t* at) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)at)); }
 OPERATION Floats to_floats(Ints a) { return _mm256_cvtepi32_ps(a); }
 OPERATION Floats plus(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 OPERATION Floats times(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 OPERATION Floats times_and_add(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
 OPERATION void put_floats(float* to, Floats a) { _mm256_storeu_ps(to, a); }
+OPERATION float most_of(Floats a) {
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+OPERATION void put_halves(uint8_t* to, Floats a) { _mm_storeu_si128((__m128i*)to, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
+OPERATION Floats quanta_of(const uint8_t* at) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)at))); }
 OPERATION Ints all_ints(int32_t value) { return _mm256_set1_epi32(value); }
 OPERATION Ints bytes_of(const uint8_t* at, int less) {
   (void)less;
@@ -48,9 +55,7 @@ OPERATION float largest_of(const float* x) {
   __m256 most = _mm256_setzero_ps();
 #pragma GCC unroll 4
   for (int i = 0; i < BLOCK; i += 8) most = _mm256_max_ps(most, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
-  __m128 four = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
-  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+  return most_of(most);
 }
 
 // q = x × inverse as bytes. Returns their sum.
@@ -118,7 +123,7 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 #define TILE_VECTORS 2
 #include "attention-kernel.h"
 
-const Kernels avx2_kernels = {"AVX2", runs_here, quantize_row, multiply_panel, append_to_cache, attend};
+const Kernels avx2_kernels = {"AVX2", runs_here, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
 #else
 typedef int None;
 #endif

@@ -24,12 +24,15 @@ static int runs_here(void) {
 
 OPERATION Floats all_floats(float value) { return _mm512_set1_ps(value); }
 OPERATION Floats floats_of(const float* at) { return _mm512_loadu_ps(at); }
-OPERATION Floats halves_of(const uint8_t* at) { return _mm512_cvtph_ps(_mm256_load_si256((const __m256i*)at)); }
+OPERATION Floats halves_of(const uint8_t* at) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)at)); }
 OPERATION Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
 OPERATION Floats plus(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 OPERATION Floats times(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 OPERATION Floats times_and_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 OPERATION void put_floats(float* to, Floats a) { _mm512_storeu_ps(to, a); }
+OPERATION float most_of(Floats a) { return _mm512_reduce_max_ps(a); }
+OPERATION void put_halves(uint8_t* to, Floats a) { _mm256_storeu_si256((__m256i*)to, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)); }
+OPERATION Floats quanta_of(const uint8_t* at) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)at))); }
 OPERATION Ints all_ints(int32_t value) { return _mm512_set1_epi32(value); }
 OPERATION Ints bytes_of(const uint8_t* at, int less) {
   (void)less;
@@ -93,7 +96,7 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 #define TILE_VECTORS 4
 #include "attention-kernel.h"
 
-const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, quantize_row, multiply_panel, append_to_cache, attend};
+const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
 #else
 typedef int None;
 #endif

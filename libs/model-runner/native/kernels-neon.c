@@ -28,6 +28,13 @@ OPERATION Floats plus(Floats a, Floats b) { return vaddq_f32(a, b); }
 OPERATION Floats times(Floats a, Floats b) { return vmulq_f32(a, b); }
 OPERATION Floats times_and_add(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
 OPERATION void put_floats(float* to, Floats a) { vst1q_f32(to, a); }
+OPERATION float most_of(Floats a) { return vmaxvq_f32(a); }
+OPERATION void put_halves(uint8_t* to, Floats a) { vst1_u8(to, vreinterpret_u8_f16(vcvt_f16_f32(a))); }
+OPERATION Floats quanta_of(const uint8_t* at) {
+  uint32_t four;
+  memcpy(&four, at, 4);
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four))))));
+}
 OPERATION Ints all_ints(int32_t value) { return vdupq_n_s32(value); }
 OPERATION Ints bytes_of(const uint8_t* at, int less) {
   uint32_t four;
@@ -109,7 +116,7 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 #define TILE_VECTORS 4
 #include "attention-kernel.h"
 
-const Kernels neon_kernels = {"Neon dot products", runs_here, quantize_row, multiply_panel, append_to_cache, attend};
+const Kernels neon_kernels = {"Neon dot products", runs_here, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
 #else
 typedef int None;
 #endif

@@ -17,6 +17,9 @@ typedef struct {
   void (*append_to_cache)(const AttentionForm* form, const AttentionRun* run, int64_t token);
   // The outputs of one task, when the cache has all tokens of the run.
   void (*attend)(const AttentionForm* form, const AttentionRun* run, int64_t task);
+  // The same in pieces: what each span comes to [span_floats], in any order, and then the outputs out of all spans.
+  void (*attend_span)(const AttentionForm* form, const AttentionRun* run, int64_t task, int64_t span, float* to);
+  void (*join_spans)(const AttentionForm* form, const AttentionRun* run, int64_t task, const float* spans);
 } Kernels;
 
 extern const Kernels avx512_kernels, avx2_kernels, neon_kernels;

@@ -13,7 +13,7 @@ EXPORT OrtStatus* millrace_register(OrtSessionOptions* options, OrtApi api) {
   if (known == NULL) {
     OrtStatus* failed = create_domain(api)("millrace", &known);
     if (failed == NULL) failed = add_to_domain(api)(known, &block_product_operator);
-    if (failed == NULL) failed = add_to_domain(api)(known, &attention_operator);
+    for (int i = 0; failed == NULL && i < ATTENTION_OPERATORS; i++) failed = add_to_domain(api)(known, &attention_operators[i]);
     if (failed != NULL) return failed;
     __atomic_store_n(&domain, known, __ATOMIC_RELEASE);
   }

@@ -5,6 +5,8 @@
 #include "ort.h"
 
 extern const OrtCustomOp block_product_operator;
-extern const OrtCustomOp attention_operator;
+// One for each type of cache.
+enum { ATTENTION_OPERATORS = 3 };
+extern const OrtCustomOp attention_operators[ATTENTION_OPERATORS];
 
 #endif

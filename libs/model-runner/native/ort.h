@@ -17,7 +17,7 @@ typedef struct OrtShapeInferContext OrtShapeInferContext;
 typedef struct OrtCustomOpDomain OrtCustomOpDomain;
 typedef void* const* OrtApi;
 
-enum { FLOAT = 1, INT32 = 6, INVALID_ARGUMENT = 2 };
+enum { FLOAT = 1, UINT8 = 2, INT32 = 6, FLOAT16 = 10, INVALID_ARGUMENT = 2 };
 
 #define ORT_CALL(api, index, ...) (((OrtStatus * (*)(__VA_ARGS__))(api)[index]))
 #define create_status(api) ORT_CALL(api, 0, int code, const char* message)

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { CpuProducts, ExecutionProvider, ModelRunner } from '#contracts';
+import type { CpuChoices, CpuProducts, ExecutionProvider, KvType, ModelRunner } from '#contracts';
 import { CApiSession } from './binding/c-api-session.ts';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
@@ -14,6 +14,7 @@ import { openParts } from './parts/open-parts.ts';
 import { withProducts } from './products/with-products.ts';
 import { provenRunner } from './proven-runner.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
+import { kvLayout } from './runners/kv-layout.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 import { severalPositions } from './signature/several-positions.ts';
@@ -79,6 +80,10 @@ export interface OpenModelRunnerOptions {
    */
   products?: CpuProducts;
   /**
+   * What keys and values are kept as where our own library computes attention; `auto` as the graph has them. Anything but `auto` is refused where another attention is to keep them as something else.
+   */
+  kvType?: CpuChoices['kvType'];
+  /**
    * With it, ONNX Runtime notes what each operator of every run takes, and writes it to `<profilePrefix>_<time>.json` (Chrome's trace format)
    * as the runner closes; runs take some per cent longer. Through the C API only.
    */
@@ -94,7 +99,7 @@ export interface OpenModelRunnerOptions {
  * for cannot
  */
 export async function openModelRunner(options: OpenModelRunnerOptions): Promise<ModelRunner> {
-  const { verifyTokens = 0, capturedRows = 0 } = options;
+  const { verifyTokens = 0, capturedRows = 0, kvType = 'auto' } = options;
   if (!Number.isInteger(verifyTokens) || verifyTokens < 0)
     throw new RunnerArgumentError(`verifyTokens is ${verifyTokens}; it must be 0 or more.`);
   for (const name of ['slots', 'slotTokens'] as const)
@@ -144,6 +149,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     const loadedBytes = process.memoryUsage.rss() - residentBytes;
     if (binding.provider === 'cpu' && loadedBytes > WORTH_GATHERING_BYTES) void gatherInHugePages();
     try {
+      assertKvType(options.modelFile, kvType, kvLayout(binding, form).type);
       const verifies = mayVerify && binding.provider === 'cpu' && options.kvMemory !== 'device';
       if (mayVerify && !verifies) noVerification("a device's cache is not made for it");
       const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0, capturedRows: 0 };
@@ -191,13 +197,25 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   }
   const onCpu = { ...(await sessionOf(hostSignature)), providers: providers.slice(beforeCpu) };
   const mayOwn = options.products !== 'onnxruntime' && options.binding !== 'js-api';
-  const own = mayOwn ? await withProducts(onCpu.model, signature.headSize) : null;
+  // Pieces of a cache in a device's memory are moved by graphs that know ONNX Runtime's order only.
+  const ownKvType = options.kvMemory === 'device' ? null : kvType;
+  const own = mayOwn ? await withProducts(onCpu.model, signature, ownKvType) : null;
   if (own === null) return openOnCpu(onCpu);
   try {
     return await openOnCpu({ ...onCpu, model: own });
   } finally {
     own.products.release();
   }
+}
+
+/** @throws ModelLoadError where keys and values are to be kept as something that this attention can not */
+function assertKvType(modelFile: string, asked: CpuChoices['kvType'], kept: KvType): void {
+  if (asked === 'auto' || asked === kept) return;
+  throw new ModelLoadError(
+    modelFile,
+    `its keys and values are asked for as ${asked} (MILLRACE_KV_TYPE), but its attention keeps them as ${kept}; leave it at auto. Only attention that our own ` +
+      'library computes on the CPU can keep them as something else than the graph has (`millrace models inspect`).',
+  );
 }
 
 /** @throws RunnerArgumentError where captured runs are asked for and nothing could capture them */

@@ -14,6 +14,7 @@ import { HostKvCache } from './runners/host-kv-cache.ts';
 import type { InPlaceCache } from './runners/in-place-cache.ts';
 import { InPlaceRunner } from './runners/in-place-runner.ts';
 import { INVARIANCE_TEST_SIZE, runsAgree } from './runners/invariance-self-test.ts';
+import { kvLayout } from './runners/kv-layout.ts';
 import { longestExactRun, TEST_PROMPT_TOKENS } from './runners/longest-exact-run.ts';
 import { selectionProblem } from './runners/selection-self-test.ts';
 import { SHARING_TEST_SIZE, sharingProblem } from './runners/sharing-self-test.ts';
@@ -39,7 +40,7 @@ export async function provenRunner(
 ): Promise<ModelRunner> {
   const { slots, parkingSlots = 0, slotTokens, modelFile } = options;
   const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
-  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature));
+  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature, kvLayout(binding, signature)));
   const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
   if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
     throw new ModelLoadError(
@@ -79,7 +80,7 @@ export async function provenRunner(
   };
   /** Another's attention sums a query's keys in other orders, alone and among others. */
   const isRunInvariant = async (): Promise<boolean> => {
-    if (onDevice || binding.ownAttention < signature.layers) return false;
+    if (onDevice || binding.ownAttention < signature.layers || signature.rowsRunAlone) return false;
     const cache = new HostKvCache(binding, signature, INVARIANCE_TEST_SIZE);
     return await runsAgree(binding, signature, cache).catch(firstPassFailed);
   };

@@ -45,7 +45,7 @@ export function inspectionText(inspection: Inspection): string {
     ['ends at', inspection.eosTokens.map(({ id, text }) => `${id} ${text}`.trim()).join(', ') || unknown],
     ['sampling', inspection.samplingDefaults === null ? unknown : sampling(inspection.samplingDefaults)],
     ['inputs', decoder === null ? unknown : `${decoder.inputs.join(', ')}; logits of the ${decoder.logits}`],
-    ['KV values', decoder === null ? unknown : `${decoder.cacheType}${window(decoder.slidingWindow)}`],
+    ['KV values', decoder === null ? unknown : `${decoder.kvType}${kept(decoder)}${window(decoder.slidingWindow)}`],
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
     ['products', path === null ? unknown : ownOf(path.ownProducts)],
@@ -96,6 +96,10 @@ function capture({ captureProblem, cacheType }: NonNullable<Inspection['decoder'
   return cacheType === 'float16'
     ? 'decode runs can be captured (MILLRACE_CUDA_GRAPHS) as far as the graph shows; where ONNX Runtime refuses it all the same, the start says why'
     : 'decode runs could be captured (MILLRACE_CUDA_GRAPHS), but attention is known to have CUDA kernels in half precision only; take an export in it';
+}
+
+function kept({ kvType, cacheType }: NonNullable<Inspection['decoder']>): string {
+  return kvType === cacheType ? '' : ` on the CPU (MILLRACE_KV_TYPE), in the graph ${cacheType}`;
 }
 
 function window(tokens: number | null): string {

@@ -1,11 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SamplingDefaults } from '#contracts';
+import { type KvType, kvBytesOfToken, type SamplingDefaults } from '#contracts';
 import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
 const TRIAL_TOKENS = 64;
-const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 export interface InspectOptions {
   readonly slots: number;
@@ -38,8 +37,10 @@ export interface Inspection {
     readonly attention: 'GroupQueryAttention' | 'other operators';
     readonly logits: 'last position' | 'every position';
     readonly inputs: readonly string[];
-    /** Of cached keys and values. */
+    /** Of cached keys and values, as the graph has them. */
     readonly cacheType: 'float32' | 'float16';
+    /** What they are kept as on the CPU. */
+    readonly kvType: KvType;
     /** Tokens that the widest sliding-window layer sees; null where every layer sees all. */
     readonly slidingWindow: number | null;
     /** What is changed in the graph as it is loaded, in words. */
@@ -126,6 +127,7 @@ function decoderOf(signature: ModelSignature, slotTokens: number): NonNullable<I
     attention: sharesCache ? 'GroupQueryAttention' : 'other operators',
     logits: logits.positions === 'last' ? 'last position' : 'every position',
     cacheType,
+    kvType: signature.ownCache ?? cacheType,
     slidingWindow,
     changes: signature.edits.map(changeText),
     captureProblem: typeof form === 'string' ? form : null,
@@ -150,8 +152,12 @@ function changeText(edit: ModelSignature['edits'][number]): string {
   return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;
 }
 
-function memoryOf({ layers, kvHeads, headSize, cacheType }: ModelSignature, slots: number, slotTokens: number) {
-  return { slots, slotTokens, kvBytes: 2 * layers * kvHeads * headSize * VALUE_BYTES[cacheType] * slots * slotTokens };
+function memoryOf(signature: ModelSignature, slots: number, slotTokens: number) {
+  return {
+    slots,
+    slotTokens,
+    kvBytes: kvBytesOfToken(signature, signature.ownCache ?? signature.cacheType) * slots * slotTokens,
+  };
 }
 
 /** Opens the model as a worker does, with one small slot. */

@@ -1,4 +1,4 @@
-import type { CpuProducts, ExecutionProvider, TokenTable } from '#contracts';
+import type { CpuChoices, CpuProducts, ExecutionProvider, TokenTable } from '#contracts';
 
 /** What the engine's thread is started with; plain data that can be posted. */
 export interface EngineThreadData {
@@ -30,6 +30,8 @@ export interface EngineThreadData {
   readonly capturedRows: number;
   /** Who multiplies on the CPU, as `openModelRunner` has it. */
   readonly products: CpuProducts;
+  /** What keys and values are kept as, likewise. */
+  readonly kvType: CpuChoices['kvType'];
   readonly binding: 'auto' | 'c-api' | 'js-api';
   readonly tokenTable: TokenTable;
 }

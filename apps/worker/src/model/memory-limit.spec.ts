@@ -12,6 +12,7 @@ const sizes: MemorySizes = {
   kvHeads: 2,
   headSize: 32,
   cacheType: 'float32',
+  ownCache: null,
   sharesCache: true,
 };
 const options = (more: Partial<ModelOptions> = {}) =>

@@ -1,9 +1,8 @@
-import type { ExecutionProvider, RunnerDescription } from '#contracts';
+import { type ExecutionProvider, kvBytesOfToken, type RunnerDescription } from '#contracts';
 import type { ModelSignature } from '#model-runner';
 import type { ModelOptions } from '../worker-options.ts';
 
 const MIB = 1024 * 1024;
-const VALUE_BYTES = { float32: 4, float16: 2 } as const;
 
 /** Of a worker without a model. */
 export const PROCESS_BYTES = 150 * MIB;
@@ -28,7 +27,7 @@ export interface MemoryNeed {
 /** The sizes of a model that its memory follows from. */
 export type MemorySizes = Pick<
   ModelSignature,
-  'weightBytes' | 'loadedBytes' | 'layers' | 'kvHeads' | 'headSize' | 'cacheType' | 'sharesCache'
+  'weightBytes' | 'loadedBytes' | 'layers' | 'kvHeads' | 'headSize' | 'cacheType' | 'ownCache' | 'sharesCache'
 >;
 
 /**
@@ -41,9 +40,9 @@ export function memoryNeedOf(
   slotTokens: number,
   providers: readonly ExecutionProvider[],
 ): MemoryNeed {
-  const { weightBytes, loadedBytes, layers, kvHeads, headSize, cacheType, sharesCache } = sizes;
+  const { weightBytes, loadedBytes, sharesCache, ownCache, cacheType } = sizes;
   // Keys and values; where past and present can not share memory there are two of each while a step runs.
-  const tokenBytes = 2 * layers * kvHeads * headSize * VALUE_BYTES[cacheType] * (sharesCache ? 1 : 2);
+  const tokenBytes = kvBytesOfToken(sizes, ownCache ?? cacheType) * (sharesCache ? 1 : 2);
   const seats = options.slots + (options.parkingSlots === 0 ? 0 : options.parkingSlots + 1);
   const allSeatsBytes = seats * slotTokens * tokenBytes;
   const kvBytes = options.kvBytes === 0 ? allSeatsBytes : Math.min(options.kvBytes, allSeatsBytes);

@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { CpuProducts, ExecutionProvider } from '#contracts';
+import type { CpuChoices, ExecutionProvider } from '#contracts';
 import type { ModelOptions } from '../worker-options.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -9,28 +9,28 @@ export interface ReadingThreadData {
   readonly options: ModelOptions;
   readonly modelRoots: readonly string[];
   readonly providers: readonly ExecutionProvider[];
-  readonly products: CpuProducts;
+  readonly cpu: Partial<CpuChoices>;
 }
 
 /** Reads model folders, each in a thread of its own, so that nothing of what reading takes is left in the process. */
 export class ModelReader {
   readonly #modelRoots: readonly string[];
   readonly #providers: readonly ExecutionProvider[];
-  readonly #products: ReadingThreadData['products'];
+  readonly #cpu: ReadingThreadData['cpu'];
   readonly #begun = new Map<ModelOptions, Promise<ServedModel>>();
 
   /**
    * @param providers on which the models may run, in the order in which they are tried
-   * @param products who multiplies on the CPU, which decides what weights take
+   * @param cpu how they are to be computed on the CPU, which decides what they take in memory
    */
   constructor(
     modelRoots: readonly string[],
     providers: readonly ExecutionProvider[],
-    products: ReadingThreadData['products'] = 'auto',
+    cpu: ReadingThreadData['cpu'] = {},
   ) {
     this.#modelRoots = modelRoots;
     this.#providers = providers;
-    this.#products = products;
+    this.#cpu = cpu;
   }
 
   /** Begins what `read` will be asked for; so a folder can be read while the process still loads its code. */
@@ -53,8 +53,8 @@ export class ModelReader {
 
   #inThread(options: ModelOptions): Promise<ServedModel> {
     const entry = new URL(`./reading-thread${extname(import.meta.url)}`, import.meta.url);
-    const [modelRoots, providers, products] = [this.#modelRoots, this.#providers, this.#products];
-    const workerData: ReadingThreadData = { options, modelRoots, providers, products };
+    const [modelRoots, providers, cpu] = [this.#modelRoots, this.#providers, this.#cpu];
+    const workerData: ReadingThreadData = { options, modelRoots, providers, cpu };
     const thread = new Worker(entry, { workerData });
     return new Promise((resolve, reject) => {
       let served: ServedModel | null = null;

@@ -1,4 +1,4 @@
-import { type CpuProducts, type ExecutionProvider, packCard } from '#contracts';
+import { type CpuChoices, type ExecutionProvider, packCard } from '#contracts';
 import { inspectModel, type ModelSignature } from '#model-runner';
 import { answerTokenTable, type ModelFolder, OUTPUT_FORMATS, openModelFolder, resolveModelFolder } from '#models';
 import type { ModelOptions } from '../worker-options.ts';
@@ -15,7 +15,7 @@ export async function readModel(
   options: ModelOptions,
   modelRoots: readonly string[],
   providers: readonly ExecutionProvider[],
-  products: CpuProducts = 'auto',
+  cpu: Partial<CpuChoices> = {},
 ): Promise<ServedModel> {
   const { outputFormat } = options;
   if (outputFormat !== null && !OUTPUT_FORMATS.has(outputFormat)) {
@@ -23,7 +23,7 @@ export async function readModel(
   }
   const folder = await openModelFolder(await resolveModelFolder(options.folder, modelRoots));
   const { modelFile } = folder;
-  const signature = await inspectModel(modelFile, products);
+  const signature = await inspectModel(modelFile, cpu);
   const slotTokens = Math.min(options.slotTokens, ...positionsOf(folder, signature));
   const card = folder.card({
     model: options.modelId ?? folder.name,

@@ -7,8 +7,8 @@ import { collectGarbage } from './collect-garbage.ts';
 import type { ReadingThreadData } from './model-reader.ts';
 import { readModel } from './read-model.ts';
 
-const { options, modelRoots, providers, products } = workerData as ReadingThreadData;
-const served = await readModel(options, modelRoots, providers, products);
+const { options, modelRoots, providers, cpu } = workerData as ReadingThreadData;
+const served = await readModel(options, modelRoots, providers, cpu);
 // V8 keeps the pages of a heap that ends for some seconds, in which the weights are loaded.
 collectGarbage();
 parentPort?.postMessage(served);

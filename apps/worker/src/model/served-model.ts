@@ -53,6 +53,7 @@ export function startEngine(
     replayLimitTokens: worker.replayLimitTokens,
     providers: worker.providers,
     products: worker.products,
+    kvType: worker.kvType,
     binding: worker.binding,
   };
   const entry = new URL(`../engine-thread${extname(import.meta.url)}`, import.meta.url);

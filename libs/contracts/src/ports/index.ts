@@ -18,11 +18,15 @@ export { ERROR_CODES, type ErrorCode, isErrorCode } from '../error-codes.ts';
 export { MillraceError, type MillraceErrorOptions } from '../millrace-error.ts';
 export {
   CPU_PRODUCTS,
+  type CpuChoices,
   type CpuProducts,
   type DecoderShape,
   EXECUTION_PROVIDERS,
   type ExecutionProvider,
   KV_BLOCK_TOKENS,
+  KV_TYPES,
+  type KvType,
+  kvBytesOfToken,
   type ModelRunner,
   type PrefillParts,
   type RunnerDescription,

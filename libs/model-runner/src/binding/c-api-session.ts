@@ -1,4 +1,4 @@
-import type { ExecutionProvider } from '#contracts';
+import type { ExecutionProvider, KvType } from '#contracts';
 import { bytesPerElement, type DeviceType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { created, type Handle, type OrtApi, ortApi } from '../ort/ort-api.ts';
@@ -93,6 +93,10 @@ export class CApiSession implements SessionBinding, DeviceAccess {
 
   get ownAttention(): number {
     return changesOf(this.#options.model)?.attentionLayers ?? 0;
+  }
+
+  get ownCache(): KvType | null {
+    return changesOf(this.#options.model)?.ownCache ?? null;
   }
 
   get device(): DeviceAccess {

@@ -1,4 +1,4 @@
-import type { ExecutionProvider } from '#contracts';
+import type { ExecutionProvider, KvType } from '#contracts';
 import type { DeviceType, FloatArray } from '../element-type.ts';
 import type { PackedProducts } from '../products/packed-products.ts';
 
@@ -41,6 +41,8 @@ export interface SessionBinding {
   readonly ownProducts: number;
   /** Layers whose attention our own library computes. */
   readonly ownAttention: number;
+  /** What its caches are then; null where ONNX Runtime computes attention over the graph's own. */
+  readonly ownCache: KvType | null;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
   /**
    * An empty run: every input and output must be set before it is run.
@@ -71,6 +73,8 @@ export interface ChangedModel {
   readonly products?: PackedProducts;
   /** Layers whose attention its graph leaves to our library. */
   readonly attentionLayers?: number;
+  /** What its caches are then. */
+  readonly ownCache?: KvType | null;
 }
 
 export interface SessionOptions {

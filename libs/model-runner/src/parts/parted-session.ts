@@ -1,3 +1,4 @@
+import type { KvType } from '#contracts';
 import type { CApiRun, CApiSession } from '../binding/c-api-session.ts';
 import type { BoundRun, BoundTensor, SessionBinding, TensorData } from '../binding/session-binding.ts';
 import type { ModelPart } from './model-parts.ts';
@@ -52,6 +53,10 @@ export class PartedSession implements SessionBinding {
 
   get ownAttention(): number {
     return this.#first.ownAttention;
+  }
+
+  get ownCache(): KvType | null {
+    return this.#first.ownCache;
   }
 
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {

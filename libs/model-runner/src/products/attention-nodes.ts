@@ -1,3 +1,4 @@
+import type { KvType } from '#contracts';
 import { elementTypeName, type Graph, type Node } from '../signature/value-info.ts';
 import type { OwnNode } from './own-node.ts';
 
@@ -39,15 +40,18 @@ export function attentionNodes(graph: Graph, headSize: number): AttentionNode[] 
   return (graph.node ?? []).flatMap((node) => attentionNode(node, graph, headSize) ?? []);
 }
 
+/** The library's operators, by what their caches are. */
+const OPERATORS = { float32: 'Attention', float16: 'AttentionFloat16', int8: 'AttentionInt8' } as const;
+
 /** The library's operator in its place. */
-export function ownAttention({ node, form }: AttentionNode): OwnNode {
+export function ownAttention({ node, form }: AttentionNode, cacheType: KvType): OwnNode {
   const input = OWN_INPUTS.map((name) => inputOf(node, name));
   if (attribute(node, 'do_rotary') === 0)
     for (const table of ['cos_cache', 'sin_cache']) input[OWN_INPUTS.indexOf(table)] = '';
   const has = (name: InputName) => Number(input[OWN_INPUTS.indexOf(name)] !== '');
   return {
     node,
-    opType: 'Attention',
+    opType: OPERATORS[cacheType],
     input: input.slice(0, input.findLastIndex((name) => name !== '') + 1),
     integers: {
       heads: form.heads,

@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import onnxProto, { type onnx } from 'onnx-proto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { KvType } from '#contracts';
+import { KV_TYPES } from '#contracts/ports';
 import { CApiSession } from '../binding/c-api-session.ts';
 import type { SessionOptions } from '../binding/session-binding.ts';
+import { type KvArray, kvArray } from '../element-type.ts';
+import { ownTokenLength } from '../runners/kv-layout.ts';
 import { productLibrary } from './product-library.ts';
 import { withProducts } from './with-products.ts';
 
@@ -12,7 +16,7 @@ const library = productLibrary();
 /** Those that the processor can run; the best comes last, and stays. */
 const KERNELS =
   typeof library === 'string' ? [] : library.kernels.filter((name) => library.useKernel(name) === 1).toReversed();
-const POSITIONS = 400;
+const POSITIONS = 512;
 
 interface Layer {
   readonly kvHeads: number;
@@ -135,24 +139,33 @@ function modelOf(layer: Layer, change?: (node: onnx.INodeProto) => void): Uint8A
   }).finish();
 }
 
+/** [batch, kvHeads, capacity, …] */
 interface Cache {
-  readonly keys: Float32Array;
-  readonly values: Float32Array;
+  readonly keys: KvArray;
+  readonly values: KvArray;
   readonly capacity: number;
 }
+
+/** How many tokens of a head lie in one piece; one in ONNX Runtime's order. */
+const TILE = 16;
+/** What rounding keys and values makes of outputs, at most. */
+const TOLERANCE = { float32: 1e-4, float16: 5e-3, int8: 5e-2 } as const;
 
 /** One node behind `pasts` [batch] tokens; inputs are cut from `rows` [batch][tokens, width], of which `from` are behind it. */
 class Attention {
   readonly #session: CApiSession;
   readonly #layer: Layer;
+  /** Of a cache of our own; null for ONNX Runtime's. */
+  readonly #ownCache: KvType | null;
 
-  constructor(model: SessionOptions['model'], layer: Layer) {
+  constructor(model: SessionOptions['model'], layer: Layer, ownCache: KvType | null = null) {
     const inputNames = INPUT_NAMES.filter((name) => !['cos', 'sin', 'sinks'].includes(name)).filter(
       (name) => layer.separate || !['key', 'value'].includes(name),
     );
     const outputNames = ['output', 'present_key', 'present_value'];
     this.#session = new CApiSession({ model, provider: 'cpu', inputNames, outputNames, threads: 2, spinUs: 0 });
     this.#layer = layer;
+    this.#ownCache = ownCache;
   }
 
   /** @param packed [batch, tokens, (heads + 2 × kvHeads) × headSize] */
@@ -166,17 +179,20 @@ class Attention {
     const batch = pasts.length;
     const [own, kv] = [kvHeads * group * headSize, kvHeads * headSize];
     const longest = Math.max(...pasts) + tokens;
-    const capacity = Math.max(longest, past.capacity);
+    const type = this.#ownCache;
+    const needed = type === null ? longest : Math.ceil(longest / TILE) * TILE;
+    const capacity = Math.max(needed, past.capacity);
+    const tokenLength = type === null ? headSize : ownTokenLength(type, headSize);
     const cut = (from: number, size: number) =>
       Float32Array.from(
         { length: batch * tokens * size },
         (_, i) => packed[Math.floor(i / size) * (own + 2 * kv) + from + (i % size)] ?? 0,
       );
-    const cacheDims = (tokensHeld: number) => [batch, kvHeads, tokensHeld, headSize];
-    const held = () => new Float32Array(batch * kv * capacity);
+    const cacheDims = (tokensHeld: number) => [batch, kvHeads, tokensHeld, tokenLength];
+    const held = () => kvArray(type ?? 'float32', batch * kvHeads * tokenLength * capacity);
     const output = new Float32Array(batch * tokens * own);
     const cache = { keys: held(), values: held(), capacity };
-    const tensor = (data: Float32Array | Int32Array, dims: number[]) => this.#session.tensor(data, dims);
+    const tensor = (data: KvArray | Int32Array, dims: number[]) => this.#session.tensor(data, dims);
     const inputs = [
       ...(separate
         ? [
@@ -210,14 +226,23 @@ class Attention {
 }
 
 const NOTHING: Cache = { keys: new Float32Array(0), values: new Float32Array(0), capacity: 0 };
+const nothing = (type: KvType): Cache => ({ keys: kvArray(type, 0), values: kvArray(type, 0), capacity: 0 });
 const widthOf = ({ kvHeads, group, headSize }: Layer) => kvHeads * (group + 2) * headSize;
-const bitsOf = (values: Float32Array) => new Uint32Array(values.buffer, values.byteOffset, values.length);
+const bitsOf = ({ buffer, byteOffset, byteLength }: KvArray) => new Uint8Array(buffer, byteOffset, byteLength);
 
-async function own(layer: Layer): Promise<Attention> {
-  const model = await withProducts({ file: 'model.onnx', bytes: modelOf(layer) }, layer.headSize);
+const cachesOf = ({ headSize }: Layer) => ({
+  cache: [
+    { past: 'past_key', present: 'present_key' },
+    { past: 'past_value', present: 'present_value' },
+  ],
+  headSize,
+});
+
+async function own(layer: Layer, type: KvType): Promise<Attention> {
+  const model = await withProducts({ file: 'model.onnx', bytes: modelOf(layer) }, cachesOf(layer), type);
   if (model === null) throw new Error('the attention is not ours');
   try {
-    return new Attention(model, layer);
+    return new Attention(model, layer, type);
   } finally {
     model.products.release();
   }
@@ -225,8 +250,25 @@ async function own(layer: Layer): Promise<Attention> {
 
 const theirs = (layer: Layer) => new Attention({ file: 'model.onnx', bytes: modelOf(layer) }, layer);
 
-function largestDifference(a: Float32Array, b: Float32Array): number {
-  return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - (b[i] ?? Number.NaN))), 0);
+function largestDifference(a: KvArray, b: KvArray): number {
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs((a[i] ?? 0) - (b[i] ?? Number.NaN)));
+  return largest;
+}
+
+/** Our keys or values of one sequence in ONNX Runtime's order, [kvHeads, tokens, headSize]; not of quanta. */
+function inTheirOrder(
+  { kvHeads, headSize }: Layer,
+  { capacity, ...cache }: Cache,
+  part: 'keys' | 'values',
+  tokens: number,
+): Float32Array {
+  const [position, value] = part === 'keys' ? [1, TILE] : [headSize, 1];
+  return Float32Array.from({ length: kvHeads * tokens * headSize }, (_, i) => {
+    const [head, token] = [Math.floor(i / headSize / tokens), Math.floor(i / headSize) % tokens];
+    const tile = (head * capacity + token - (token % TILE)) * headSize;
+    return cache[part][tile + (token % TILE) * position + (i % headSize) * value] ?? Number.NaN;
+  });
 }
 
 describe.each(KERNELS)('attention of the library, by %s', (kernel) => {
@@ -234,54 +276,59 @@ describe.each(KERNELS)('attention of the library, by %s', (kernel) => {
     if (typeof library !== 'string') library.useKernel(kernel);
   });
 
-  it("is ONNX Runtime's but for the order of sums: prompts, and decode runs of rows of any lengths", async () => {
-    const sizes = fc.record({
-      layer: layers,
-      tokens: fc.integer({ min: 1, max: 150 }),
-      rows: fc.integer({ min: 1, max: 4 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(sizes, async ({ layer, tokens, rows }) => {
-        using ours = await own(layer);
-        using reference = theirs(layer);
-        const numbers = random(layer.seed);
-        const prompt = numbers(tokens * widthOf(layer), 1);
-        const [a, b] = [ours.run(prompt, tokens, [0], NOTHING), reference.run(prompt, tokens, [0], NOTHING)];
-        expect(largestDifference(a.output, b.output)).toBeLessThan(1e-4);
-        expect(largestDifference(a.cache.keys, b.cache.keys)).toBeLessThan(1e-5);
-        expect(a.cache.values).toEqual(b.cache.values);
-        const capacity = tokens + 3;
-        const past = {
-          keys: numbers(rows * layer.kvHeads * capacity * layer.headSize, 1),
-          values: numbers(rows * layer.kvHeads * capacity * layer.headSize, 1),
-          capacity,
-        };
-        const pasts = Array.from({ length: rows }, (_, row) => Math.max(0, tokens - row * 7));
-        const next = numbers(rows * widthOf(layer), 1);
-        const decoded = [ours, reference].map((attention) => attention.run(next, 1, pasts, past).output);
-        expect(largestDifference(decoded[0] ?? new Float32Array(), decoded[1] ?? new Float32Array())).toBeLessThan(
-          1e-4,
-        );
-      }),
-      { numRuns: 40 },
-    );
-  });
+  it.each(KV_TYPES)(
+    "is ONNX Runtime's but for the order of sums and what %s rounds: prompts, and decode runs of rows of any lengths",
+    async (type) => {
+      const sizes = fc.record({
+        layer: layers,
+        tokens: fc.integer({ min: 1, max: 350 }),
+        rows: fc.integer({ min: 1, max: 4 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(sizes, async ({ layer, tokens, rows }) => {
+          using ours = await own(layer, type);
+          using reference = theirs(layer);
+          const numbers = random(layer.seed);
+          const prompts = numbers(rows * tokens * widthOf(layer), 1);
+          const pasts = Array.from({ length: rows }, () => 0);
+          const [a, b] = [
+            ours.run(prompts, tokens, pasts, nothing(type)),
+            reference.run(prompts, tokens, pasts, NOTHING),
+          ];
+          expect(largestDifference(a.output, b.output)).toBeLessThan(TOLERANCE[type]);
+          if (type === 'float32') {
+            const [keys, values] = (['keys', 'values'] as const).map((part) =>
+              inTheirOrder(layer, a.cache, part, tokens),
+            );
+            expect(largestDifference(keys ?? b.output, b.cache.keys)).toBeLessThan(1e-5);
+            expect(values).toEqual(b.cache.values.slice(0, values?.length));
+          }
+          const shorter = Array.from({ length: rows }, (_, row) => Math.max(0, tokens - 1 - row * 7));
+          const next = numbers(rows * widthOf(layer), 1);
+          const decoded = [ours.run(next, 1, shorter, a.cache), reference.run(next, 1, shorter, b.cache)];
+          const [mine, their] = decoded.map(({ output }) => output);
+          expect(largestDifference(mine ?? a.output, their ?? a.output)).toBeLessThan(TOLERANCE[type]);
+        }),
+        { numRuns: 20 },
+      );
+    },
+  );
 
-  it('gives a token the same bits, whichever tokens are computed with it', async () => {
+  it.each(KV_TYPES)('gives a token the same bits over %s, whichever tokens are computed with it', async (type) => {
     const sizes = fc.record({
       layer: layers,
-      chunks: fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 2, maxLength: 5 }),
+      chunks: fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 2, maxLength: 5 }),
     });
     await fc.assert(
       fc.asyncProperty(sizes, async ({ layer, chunks }) => {
-        using ours = await own(layer);
+        using ours = await own(layer, type);
         const tokens = chunks.reduce((sum, chunk) => sum + chunk, 0);
         const width = widthOf(layer);
         const prompt = random(layer.seed)(tokens * width, 1);
-        const whole = ours.run(prompt, tokens, [0], NOTHING);
+        const whole = ours.run(prompt, tokens, [0], nothing(type));
         const perToken = layer.kvHeads * layer.group * layer.headSize;
         let from = 0;
-        let cache = NOTHING;
+        let cache = nothing(type);
         for (const chunk of chunks) {
           const part = ours.run(prompt.slice(from * width, (from + chunk) * width), chunk, [from], cache);
           expect(bitsOf(part.output)).toEqual(bitsOf(whole.output.slice(from * perToken, (from + chunk) * perToken)));
@@ -289,8 +336,9 @@ describe.each(KERNELS)('attention of the library, by %s', (kernel) => {
           from += chunk;
         }
         expect(bitsOf(cache.keys)).toEqual(bitsOf(whole.cache.keys));
+        expect(bitsOf(cache.values)).toEqual(bitsOf(whole.cache.values));
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 
@@ -315,13 +363,16 @@ describe.each(KERNELS)('attention of the library, by %s', (kernel) => {
     ['a bias', (node) => node.input?.splice(10, 1, 'bias')],
     ['scores as an output', (node) => node.output?.push('scores')],
   ])('leaves %s to ONNX Runtime', async (_, change) => {
-    const unchanged = await withProducts({ file: 'model.onnx', bytes: modelOf(plain) }, 32);
+    const unchanged = await withProducts({ file: 'model.onnx', bytes: modelOf(plain) }, cachesOf(plain), 'auto');
     expect(unchanged?.attentionLayers).toBe(1);
     unchanged?.products.release();
-    expect(await withProducts({ file: 'model.onnx', bytes: modelOf(plain, change) }, 32)).toBeNull();
+    expect(
+      await withProducts({ file: 'model.onnx', bytes: modelOf(plain, change) }, cachesOf(plain), 'auto'),
+    ).toBeNull();
   });
 
   it.each([24, 272])('leaves heads of %i values to ONNX Runtime', async (headSize) => {
-    expect(await withProducts({ file: 'model.onnx', bytes: modelOf({ ...plain, headSize }) }, headSize)).toBeNull();
+    const layer = { ...plain, headSize };
+    expect(await withProducts({ file: 'model.onnx', bytes: modelOf(layer) }, cachesOf(layer), 'auto')).toBeNull();
   });
 });

@@ -8,6 +8,7 @@ import type { SessionOptions } from '../binding/session-binding.ts';
 import { productLibrary } from './product-library.ts';
 import { withProducts } from './with-products.ts';
 
+const NO_CACHES = { cache: [], headSize: 64 };
 const { AttributeProto, ModelProto } = onnxProto.onnx;
 const [FLOAT32, UINT8, FLOAT16] = [1, 2, 10];
 const library = productLibrary();
@@ -227,7 +228,7 @@ function run(model: SessionOptions['model'], { inputs, outputs }: Case, x: Float
 }
 
 async function runOwn(one: Case, model: Uint8Array, x: Float32Array, threads?: number): Promise<Float32Array> {
-  const own = await withProducts({ file: 'model.onnx', bytes: model }, 64);
+  const own = await withProducts({ file: 'model.onnx', bytes: model }, NO_CACHES, 'auto');
   if (own === null) throw new Error('the product is not ours');
   try {
     return run(own, one, x, threads);
@@ -334,11 +335,11 @@ describe.runIf(KERNELS.length > 0)('products of the library', () => {
     ],
   ])('leave a product with %s to ONNX Runtime', async (_, change) => {
     expect(
-      await withProducts({ file: 'model.onnx', bytes: changed(() => {}) }, 64).then(
+      await withProducts({ file: 'model.onnx', bytes: changed(() => {}) }, NO_CACHES, 'auto').then(
         (own) => own?.products.release() ?? own,
       ),
     ).not.toBeNull();
-    expect(await withProducts({ file: 'model.onnx', bytes: changed(change) }, 64)).toBeNull();
+    expect(await withProducts({ file: 'model.onnx', bytes: changed(change) }, NO_CACHES, 'auto')).toBeNull();
   });
 
   it('name the file whose weights end too early', async () => {
@@ -353,7 +354,7 @@ describe.runIf(KERNELS.length > 0)('products of the library', () => {
         { key: 'offset', value: '1000000' },
       ];
     });
-    await expect(withProducts({ file: fileURLToPath(import.meta.url), bytes }, 64)).rejects.toThrow(
+    await expect(withProducts({ file: fileURLToPath(import.meta.url), bytes }, NO_CACHES, 'auto')).rejects.toThrow(
       /its weights can not be packed: block-product\.spec\.ts ends within stored/,
     );
   });

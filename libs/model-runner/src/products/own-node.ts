@@ -7,7 +7,7 @@ export const DOMAIN = 'millrace';
 /** A node of the library's operators that takes the place of one of the graph's, with its outputs. */
 export interface OwnNode {
   readonly node: Node;
-  readonly opType: 'BlockProduct' | 'Attention';
+  readonly opType: 'BlockProduct' | 'Attention' | 'AttentionFloat16' | 'AttentionInt8';
   readonly input: readonly string[];
   readonly integers: Readonly<Record<string, number>>;
   readonly floats?: Readonly<Record<string, number>>;

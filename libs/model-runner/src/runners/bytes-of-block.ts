@@ -1,8 +1,9 @@
 import { KV_BLOCK_TOKENS } from '#contracts/ports';
-import { bytesPerElement } from '../element-type.ts';
+import { kvBytesPerElement } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
+import type { KvLayout } from './kv-layout.ts';
 
 /** Of one block of keys and values, in all buffers. */
-export function bytesOfBlock({ cache, kvHeads, headSize, cacheType }: ModelSignature): number {
-  return cache.length * kvHeads * KV_BLOCK_TOKENS * headSize * bytesPerElement(cacheType);
+export function bytesOfBlock({ cache, kvHeads }: ModelSignature, { type, tokenLength }: KvLayout): number {
+  return cache.length * kvHeads * KV_BLOCK_TOKENS * tokenLength * kvBytesPerElement(type);
 }

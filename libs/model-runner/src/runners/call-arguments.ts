@@ -68,6 +68,10 @@ export function assertBlockCopy(
     throw new RunnerArgumentError(`block is ${block}; there are ${limits.blocks}, numbered from 0.`);
   if (!Number.isInteger(tokens) || tokens < 1 || tokens > KV_BLOCK_TOKENS)
     throw new RunnerArgumentError(`tokens is ${tokens}; it must be 1 to ${KV_BLOCK_TOKENS}, a block's capacity.`);
+  if (firstToken % KV_BLOCK_TOKENS !== 0)
+    throw new RunnerArgumentError(
+      `the first token is ${firstToken}; it must be a multiple of ${KV_BLOCK_TOKENS}, a block's capacity.`,
+    );
   assertSlot(limits, 'slot', slot);
   assertRoom(limits, slot, firstToken, tokens);
 }

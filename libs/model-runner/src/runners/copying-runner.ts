@@ -1,11 +1,13 @@
+import type { KvType } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { SessionBinding } from '../binding/session-binding.ts';
-import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import { type FloatArray, floatArray, type KvArray, kvArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { assertDecode, assertPrefill } from './call-arguments.ts';
 import { evenInputs } from './even-inputs.ts';
 import { HostKvCache } from './host-kv-cache.ts';
+import { wholeTiles } from './kv-layout.ts';
 import { rowsByPast } from './rows-by-past.ts';
 import { SlotRunner } from './slot-runner.ts';
 
@@ -15,9 +17,9 @@ import { SlotRunner } from './slot-runner.ts';
  * run: padding would change the sums over a row's keys, and with them its bits.
  */
 export class CopyingRunner extends SlotRunner<HostKvCache> {
-  /** Per cache buffer, [rows, kvHeads, tokens, headSize] of the largest step so far. */
-  readonly #past: FloatArray[];
-  readonly #present: FloatArray[];
+  /** Per cache buffer, [rows, kvHeads, tokens in whole tiles, tokenLength] of the largest step so far. */
+  readonly #past: KvArray[];
+  readonly #present: KvArray[];
   #stepLogits: FloatArray;
 
   constructor(
@@ -31,13 +33,13 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
   ) {
     const kind = { kvCache: 'copying', fallbacks, verifyTokens, capturedRows: 0, runInvariant: false } as const;
     super(binding, signature, new HostKvCache(binding, signature, size), size, kind);
-    this.#past = signature.cache.map(() => floatArray(signature.cacheType, 0));
-    this.#present = signature.cache.map(() => floatArray(signature.cacheType, 0));
+    this.#past = signature.cache.map(() => kvArray(this.cache.kvType, 0));
+    this.#present = signature.cache.map(() => kvArray(this.cache.kvType, 0));
     this.#stepLogits = floatArray(signature.logits.type, 0);
   }
 
   /** The cache itself, for the self-test. */
-  get cacheBuffers(): readonly FloatArray[] {
+  get cacheBuffers(): readonly KvArray[] {
     return this.cache.buffers;
   }
 
@@ -62,7 +64,8 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
   #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number, wanted = 1) {
     const rows = slots.length;
     const tokensPerRow = tokenIds.length / rows;
-    const { kvHeads, headSize, vocabularySize, sideInputs, cacheType } = this.signature;
+    const { kvHeads, vocabularySize, sideInputs } = this.signature;
+    const { layout } = this.cache;
     const { positions, rank } = this.signature.logits;
     const run = this.binding.newRun();
     const tensors = evenInputs(this.binding, this.signature, {
@@ -78,7 +81,8 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
 
     const logitsPerRow = positions === 'all' ? tokensPerRow : wanted;
     const logitsLength = rows * logitsPerRow * vocabularySize;
-    this.#stepLogits = atLeast(this.#stepLogits, logitsLength, this.signature.logits.type);
+    if (this.#stepLogits.length < logitsLength)
+      this.#stepLogits = floatArray(this.signature.logits.type, 2 * logitsLength);
     const logitsDims = rank === 2 ? [rows, vocabularySize] : [rows, logitsPerRow, vocabularySize];
     const logits = this.binding.tensor(this.#stepLogits.subarray(0, logitsLength), logitsDims);
     tensors.push(logits);
@@ -86,16 +90,16 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
 
     const total = pastTokens + tokensPerRow;
     for (const slot of slots) this.cache.touch(slot, total);
+    const dims = (tokens: number) => [rows, kvHeads, wholeTiles(layout, tokens), layout.tokenLength];
+    const [pastLength, presentLength] = [lengthOf(dims(pastTokens)), lengthOf(dims(total))];
     this.cache.buffers.forEach((buffer, i) => {
-      const pastLength = rows * kvHeads * pastTokens * headSize;
-      const presentLength = rows * kvHeads * total * headSize;
-      const past = atLeast(this.#past[i], pastLength, cacheType);
-      const present = atLeast(this.#present[i], presentLength, cacheType);
+      const past = atLeast(this.#past[i], pastLength, layout.type);
+      const present = atLeast(this.#present[i], presentLength, layout.type);
       this.#past[i] = past;
       this.#present[i] = present;
       this.#gather(buffer, slots, pastTokens, past);
-      const input = this.binding.tensor(past.subarray(0, pastLength), [rows, kvHeads, pastTokens, headSize]);
-      const output = this.binding.tensor(present.subarray(0, presentLength), [rows, kvHeads, total, headSize]);
+      const input = this.binding.tensor(past.subarray(0, pastLength), dims(pastTokens));
+      const output = this.binding.tensor(present.subarray(0, presentLength), dims(total));
       tensors.push(input, output);
       run.setInput(1 + sideInputs.length + i, input);
       run.setOutput(1 + i, output);
@@ -118,8 +122,9 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
     );
   }
 
-  #gather(buffer: FloatArray, slots: readonly number[], pastTokens: number, past: FloatArray): void {
-    const length = pastTokens * this.cache.headSize;
+  #gather(buffer: KvArray, slots: readonly number[], pastTokens: number, past: KvArray): void {
+    const { layout } = this.cache;
+    const length = wholeTiles(layout, pastTokens) * layout.tokenLength;
     slots.forEach((slot, row) => {
       for (let head = 0; head < this.cache.kvHeads; head++) {
         const source = this.cache.headOffset(slot, head);
@@ -128,19 +133,25 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
     });
   }
 
-  #putBack(buffer: FloatArray, slots: readonly number[], pastTokens: number, total: number, present: FloatArray): void {
-    const { kvHeads, headSize } = this.cache;
+  /** The tiles with new tokens. */
+  #putBack(buffer: KvArray, slots: readonly number[], pastTokens: number, total: number, present: KvArray): void {
+    const { kvHeads, layout } = this.cache;
+    const from = (pastTokens - (pastTokens % layout.tileTokens)) * layout.tokenLength;
+    const length = wholeTiles(layout, total) * layout.tokenLength;
     slots.forEach((slot, row) => {
       for (let head = 0; head < kvHeads; head++) {
-        const source = (row * kvHeads + head) * total * headSize;
-        const added = present.subarray(source + pastTokens * headSize, source + total * headSize);
-        buffer.set(added, this.cache.headOffset(slot, head) + pastTokens * headSize);
+        const source = (row * kvHeads + head) * length;
+        buffer.set(present.subarray(source + from, source + length), this.cache.headOffset(slot, head) + from);
       }
     });
   }
 }
 
 /** The same buffer where it is long enough, else one of twice the need, so that growing sequences seldom allocate. */
-function atLeast(buffer: FloatArray | undefined, length: number, type: ElementType): FloatArray {
-  return buffer !== undefined && buffer.length >= length ? buffer : floatArray(type, 2 * length);
+function atLeast(buffer: KvArray | undefined, length: number, type: KvType): KvArray {
+  return buffer !== undefined && buffer.length >= length ? buffer : kvArray(type, 2 * length);
+}
+
+function lengthOf(dims: readonly number[]): number {
+  return dims.reduce((product, size) => product * size, 1);
 }

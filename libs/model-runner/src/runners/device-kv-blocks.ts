@@ -3,6 +3,7 @@ import type { BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding } from '..
 import type { ModelSignature } from '../signature/model-signature.ts';
 import { bytesOfBlock } from './bytes-of-block.ts';
 import { copyGraph } from './copy-graph.ts';
+import { graphLayout } from './kv-layout.ts';
 import { RowCopies } from './row-copies.ts';
 
 /** Bounds what a run holds between reading and writing: 2 MiB of a buffer with 8 heads of 128 values in half precision. */
@@ -46,7 +47,7 @@ export class DeviceKvBlocks {
   ) {
     const { cache, cacheType, kvHeads, headSize } = signature;
     this.count = count;
-    this.bytes = count * bytesOfBlock(signature);
+    this.bytes = count * bytesOfBlock(signature, graphLayout(signature));
     this.#kvHeads = kvHeads;
     this.#slotTokens = slotTokens;
     // [count, kvHeads, KV_BLOCK_TOKENS, headSize] each

@@ -1,3 +1,4 @@
+import type { KvType } from '#contracts';
 import type { BoundRun, BoundTensor, DeviceAccess, DeviceBuffer, SessionBinding } from '../binding/session-binding.ts';
 import { bytesPerElement } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
@@ -37,6 +38,10 @@ export class DeviceKvCache implements InPlaceCache {
   #isAhead = false;
 
   /** @throws DeviceMemoryError */
+  get kvType(): KvType {
+    return this.#signature.cacheType;
+  }
+
   constructor(binding: SessionBinding, device: DeviceAccess, signature: ModelSignature, size: CacheSize) {
     this.#signature = signature;
     this.#size = size;

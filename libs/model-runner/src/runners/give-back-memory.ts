@@ -1,5 +1,6 @@
 import koffi from 'koffi';
-import { bytesPerElement, type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import type { KvType } from '#contracts';
+import { type KvArray, kvArray, kvBytesPerElement } from '../element-type.ts';
 import { advise, DONT_NEED, PAGE_BYTES } from '../memory-advice.ts';
 
 /** Whether the system takes memory back that is still allocated. Elsewhere a cache keeps what it ever used. */
@@ -9,17 +10,17 @@ export const CAN_GIVE_BACK_MEMORY = advise !== null;
  * An array that begins with a page, so that rows of whole pages share none with their neighbours. Others begin some bytes behind one: each
  * row would take, and keep, a page more.
  */
-export function pageAlignedArray(type: ElementType, length: number): FloatArray {
-  if (advise === null) return floatArray(type, length);
-  const elementBytes = bytesPerElement(type);
-  const array = floatArray(type, length + Number(PAGE_BYTES) / elementBytes);
+export function pageAlignedArray(type: KvType, length: number): KvArray {
+  if (advise === null) return kvArray(type, length);
+  const elementBytes = kvBytesPerElement(type);
+  const array = kvArray(type, length + Number(PAGE_BYTES) / elementBytes);
   const behindPage = koffi.address(array) % PAGE_BYTES;
   const from = behindPage === 0n ? 0 : Number(PAGE_BYTES - behindPage) / elementBytes;
   return array.subarray(from, from + length);
 }
 
 /** Gives the whole pages within `array[from … to − 1]` back to the system; what stands there is lost. */
-export function giveBackMemory(array: FloatArray, from: number, to: number): void {
+export function giveBackMemory(array: KvArray, from: number, to: number): void {
   if (advise === null || to <= from) return;
   const begin = koffi.address(array) + BigInt(from * array.BYTES_PER_ELEMENT);
   const end = koffi.address(array) + BigInt(to * array.BYTES_PER_ELEMENT);

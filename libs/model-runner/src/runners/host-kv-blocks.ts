@@ -1,10 +1,11 @@
 import { KV_BLOCK_TOKENS } from '#contracts/ports';
-import { type ElementType, type FloatArray, floatArray } from '../element-type.ts';
+import { type KvArray, kvArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
+import { type KvLayout, wholeTiles } from './kv-layout.ts';
 
 /** Where a slot's head begins in each of the buffers that blocks are copied from and to. */
 export interface BlockPeer {
-  readonly buffers: readonly FloatArray[];
+  readonly buffers: readonly KvArray[];
   headOffset(slot: number, head: number): number;
 }
 
@@ -14,19 +15,17 @@ export interface BlockPeer {
  */
 export class HostKvBlocks {
   readonly count: number;
-  /** In the order of `signature.cache`; each [count, kvHeads, KV_BLOCK_TOKENS, headSize]. */
-  readonly #buffers: readonly FloatArray[];
+  /** In the order of `signature.cache`; each [count, kvHeads, KV_BLOCK_TOKENS, tokenLength]. */
+  readonly #buffers: readonly KvArray[];
   readonly #kvHeads: number;
-  readonly #headSize: number;
-  readonly #type: ElementType;
+  readonly #layout: KvLayout;
 
-  constructor(signature: ModelSignature, count: number) {
+  constructor(signature: ModelSignature, layout: KvLayout, count: number) {
     this.count = count;
     this.#kvHeads = signature.kvHeads;
-    this.#headSize = signature.headSize;
-    this.#type = signature.cacheType;
+    this.#layout = layout;
     this.#buffers = signature.cache.map(() =>
-      floatArray(this.#type, count * this.#kvHeads * KV_BLOCK_TOKENS * this.#headSize),
+      kvArray(layout.type, count * this.#kvHeads * KV_BLOCK_TOKENS * layout.tokenLength),
     );
   }
 
@@ -52,15 +51,16 @@ export class HostKvBlocks {
     token: number,
     block: number,
     tokens: number,
-    copy: (own: FloatArray, ownOffset: number, other: FloatArray, otherOffset: number, length: number) => void,
+    copy: (own: KvArray, ownOffset: number, other: KvArray, otherOffset: number, length: number) => void,
   ): void {
-    const [kvHeads, headSize] = [this.#kvHeads, this.#headSize];
+    const [kvHeads, { tokenLength }] = [this.#kvHeads, this.#layout];
+    const length = wholeTiles(this.#layout, tokens) * tokenLength;
     for (let i = 0; i < this.#buffers.length; i++) {
       const [own, other] = [this.#buffers[i], peer.buffers[i]];
       if (own === undefined || other === undefined) return;
       for (let head = 0; head < kvHeads; head++) {
-        const ownOffset = (block * kvHeads + head) * KV_BLOCK_TOKENS * headSize;
-        copy(own, ownOffset, other, peer.headOffset(slot, head) + token * headSize, tokens * headSize);
+        const ownOffset = (block * kvHeads + head) * KV_BLOCK_TOKENS * tokenLength;
+        copy(own, ownOffset, other, peer.headOffset(slot, head) + token * tokenLength, length);
       }
     }
   }

@@ -1,11 +1,13 @@
+import type { KvType } from '#contracts';
 import { wholeBlocks } from '#contracts/ports';
 import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
-import { bytesPerElement, type ElementType, type FloatArray } from '../element-type.ts';
+import { type KvArray, kvBytesPerElement } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { CAN_GIVE_BACK_MEMORY, giveBackMemory, pageAlignedArray } from './give-back-memory.ts';
 import { HostKvBlocks } from './host-kv-blocks.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
+import { type KvLayout, kvLayout, wholeTiles } from './kv-layout.ts';
 import { canMovePages, movePages } from './move-pages.ts';
 
 /** Each slot that was moved may be a region of its own to the system, which allows 65,530 in all (`vm.max_map_count`). */
@@ -14,13 +16,14 @@ const MOST_REGIONS = 16_384;
 /** The cache in host memory: for each layer's key and value one array that lives as long as the runner. */
 export class HostKvCache implements InPlaceCache {
   readonly memory = 'host';
-  /** In the order of `signature.cache`; each [slots + parkingSlots, kvHeads, slotTokens, headSize]. */
-  readonly buffers: readonly FloatArray[];
+  /** In the order of `signature.cache`; each [slots + parkingSlots, kvHeads, capacity, tokenLength]. */
+  readonly buffers: readonly KvArray[];
   readonly #size: CacheSize;
   readonly kvHeads: number;
-  readonly headSize: number;
+  readonly layout: KvLayout;
   readonly blocks: HostKvBlocks;
-  readonly #type: ElementType;
+  /** Tokens of a slot in whole tiles. */
+  readonly #capacity: number;
   readonly #binding: SessionBinding;
   readonly #movesPages: boolean;
   /** [slots + parkingSlots] most tokens that each held since it was trimmed, in whole blocks */
@@ -31,21 +34,21 @@ export class HostKvCache implements InPlaceCache {
     this.#binding = binding;
     this.#size = size;
     this.kvHeads = signature.kvHeads;
-    this.headSize = signature.headSize;
-    this.#type = signature.cacheType;
+    this.layout = kvLayout(binding, signature);
+    this.#capacity = wholeTiles(this.layout, size.slotTokens);
     this.buffers = signature.cache.map(() =>
-      pageAlignedArray(this.#type, (size.slots + size.parkingSlots) * this.slotLength),
+      pageAlignedArray(this.layout.type, (size.slots + size.parkingSlots) * this.slotLength),
     );
     this.#touched = new Int32Array(size.slots + size.parkingSlots);
     const regions = this.buffers.length * this.#touched.length;
-    const slotBytes = this.slotLength * bytesPerElement(this.#type);
+    const slotBytes = this.slotLength * kvBytesPerElement(this.layout.type);
     this.#movesPages = CAN_GIVE_BACK_MEMORY && regions <= MOST_REGIONS && canMovePages(slotBytes);
-    this.blocks = new HostKvBlocks(signature, size.blocks ?? 0);
+    this.blocks = new HostKvBlocks(signature, this.layout, size.blocks ?? 0);
   }
 
   /** Values of one slot in one buffer. */
   get slotLength(): number {
-    return this.kvHeads * this.#size.slotTokens * this.headSize;
+    return this.kvHeads * this.#capacity * this.layout.tokenLength;
   }
 
   get kvBytes(): number {
@@ -56,9 +59,13 @@ export class HostKvCache implements InPlaceCache {
     return this.#bytesOf(this.#size.parkingSlots);
   }
 
-  /** Where a slot's head begins in each buffer: [slotTokens, headSize] from there. */
+  get kvType(): KvType {
+    return this.layout.type;
+  }
+
+  /** Where a slot's head begins in each buffer: [capacity, tokenLength] from there. */
   headOffset(slot: number, head: number): number {
-    return (slot * this.kvHeads + head) * this.#size.slotTokens * this.headSize;
+    return (slot * this.kvHeads + head) * this.#capacity * this.layout.tokenLength;
   }
 
   rowTensors(rows: number): BoundTensor[] {
@@ -90,7 +97,7 @@ export class HostKvCache implements InPlaceCache {
     for (const buffer of this.buffers)
       for (let head = 0; head < this.kvHeads; head++) {
         const offset = this.headOffset(slot, head);
-        giveBackMemory(buffer, offset + tokens * this.headSize, offset + before * this.headSize);
+        giveBackMemory(buffer, offset + this.#lengthOf(tokens), offset + this.#lengthOf(before));
       }
     this.#hold(slot, tokens);
   }
@@ -100,7 +107,7 @@ export class HostKvCache implements InPlaceCache {
     for (const buffer of this.buffers)
       for (let head = 0; head < this.kvHeads; head++) {
         const source = this.headOffset(from, head);
-        buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
+        buffer.copyWithin(this.headOffset(to, head), source, source + this.#lengthOf(tokens));
       }
   }
 
@@ -120,12 +127,17 @@ export class HostKvCache implements InPlaceCache {
     else this.touch(to, tokens);
   }
 
-  #moveByCopy(buffer: FloatArray, from: number, to: number, tokens: number): void {
+  /** Of so many tokens of one head, in whole tiles. */
+  #lengthOf(tokens: number): number {
+    return wholeTiles(this.layout, tokens) * this.layout.tokenLength;
+  }
+
+  #moveByCopy(buffer: KvArray, from: number, to: number, tokens: number): void {
     const left = this.#touched[from] ?? 0;
     for (let head = 0; head < this.kvHeads; head++) {
       const source = this.headOffset(from, head);
-      buffer.copyWithin(this.headOffset(to, head), source, source + tokens * this.headSize);
-      giveBackMemory(buffer, source, source + left * this.headSize);
+      buffer.copyWithin(this.headOffset(to, head), source, source + this.#lengthOf(tokens));
+      giveBackMemory(buffer, source, source + this.#lengthOf(left));
     }
   }
 
@@ -145,12 +157,12 @@ export class HostKvCache implements InPlaceCache {
   }
 
   #bytesOf(slots: number): number {
-    return this.buffers.length * slots * this.slotLength * bytesPerElement(this.#type);
+    return this.buffers.length * slots * this.slotLength * kvBytesPerElement(this.layout.type);
   }
 
   #tensors(firstSlot: number, count: number): BoundTensor[] {
     const [from, to] = [firstSlot * this.slotLength, (firstSlot + count) * this.slotLength];
-    const dims = [count, this.kvHeads, this.#size.slotTokens, this.headSize];
+    const dims = [count, this.kvHeads, this.#capacity, this.layout.tokenLength];
     return this.buffers.map((buffer) => this.#binding.tensor(buffer.subarray(from, to), dims));
   }
 }

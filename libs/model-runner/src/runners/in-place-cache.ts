@@ -1,3 +1,4 @@
+import type { KvType } from '#contracts';
 import type { BoundTensor } from '../binding/session-binding.ts';
 
 /** Blocks that keys and values of slots are copied to and from, in the same memory as the slots. */
@@ -12,12 +13,14 @@ export interface KvBlocks {
  */
 export interface InPlaceCache {
   readonly memory: 'host' | 'device';
+  /** What keys and values are kept as. */
+  readonly kvType: KvType;
   /** All of it, parking slots too. */
   readonly kvBytes: number;
   readonly parkingBytes: number;
-  /** Buffer by buffer in the order of `signature.cache`: [rows, kvHeads, slotTokens, headSize]. Lasting. */
+  /** Buffer by buffer in the order of `signature.cache`: [rows, kvHeads, capacity, length of a token's head]. Lasting. */
   rowTensors(rows: number): readonly BoundTensor[];
-  /** Buffer by buffer: [1, kvHeads, slotTokens, headSize]. Lasting. */
+  /** Buffer by buffer, the same of one. Lasting. */
   placeTensors(place: number): readonly BoundTensor[];
   /** Before a run over `rowTensors(rows)`: the rows hold what prefill left there. */
   beginDecode(rows: number): void;

@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import type { FloatArray } from '../element-type.ts';
+import type { KvArray } from '../element-type.ts';
 import { libcFunction } from '../libc-function.ts';
 import { PAGE_BYTES } from '../memory-advice.ts';
 
@@ -31,7 +31,7 @@ export function canMovePages(placeBytes: number): boolean {
  * old place reads as zeros. Both places begin and end with a page, and do not overlap; `canMovePages` is true of them.
  * @returns false where the system refuses: the values are where they were, and those of the new place are lost
  */
-export function movePages(array: FloatArray, from: number, to: number, length: number): boolean {
+export function movePages(array: KvArray, from: number, to: number, length: number): boolean {
   if (move === null || map === null) return false;
   const base = koffi.address(array);
   const bytes = length * array.BYTES_PER_ELEMENT;

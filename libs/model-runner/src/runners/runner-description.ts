@@ -1,12 +1,11 @@
 import type { RunnerDescription } from '#contracts';
 import type { SessionBinding } from '../binding/session-binding.ts';
-import type { ModelSignature } from '../signature/model-signature.ts';
 
 /** What a runner says of itself. */
 export function runnerDescription(
   binding: SessionBinding,
-  signature: ModelSignature,
   cache: {
+    readonly kvType: RunnerDescription['kvType'];
     readonly kvCache: RunnerDescription['kvCache'];
     readonly memory: RunnerDescription['kvMemory'];
     readonly kvBytes: number;
@@ -20,7 +19,7 @@ export function runnerDescription(
     binding: binding.kind,
     kvCache: cache.kvCache,
     runtimeVersion: binding.runtimeVersion,
-    kvType: signature.cacheType,
+    kvType: cache.kvType,
     kvMemory: cache.memory,
     kvBytes: cache.kvBytes,
     parkingBytes: cache.parkingBytes,

@@ -80,7 +80,7 @@ export function keepsRings(graph: Graph): boolean {
 
 /** The layer of a node of attention over a cache by the cache it reads, −1 where its name does not tell; null for other nodes. */
 export function attentionLayer(node: Node): number | null {
-  const isOwn = node.domain === 'millrace' && node.opType === 'Attention';
+  const isOwn = node.domain === 'millrace' && node.opType?.startsWith('Attention') === true;
   if (node.opType !== 'GroupQueryAttention' && !isOwn) return null;
   return Number(/\.(\d+)\./.exec(node.input?.[isOwn ? OWN_PAST_KEY_INPUT : PAST_KEY_INPUT] ?? '')?.[1] ?? -1);
 }

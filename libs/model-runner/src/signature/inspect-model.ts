@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import onnxProto from 'onnx-proto';
-import type { CpuProducts } from '#contracts';
+import type { CpuChoices } from '#contracts';
 import type { GraphEdit } from '../edits/graph-edit.ts';
 import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
+import { ownCacheType } from '../products/own-cache-type.ts';
 import { ownProductBytes } from '../products/own-product-bytes.ts';
 import { cacheInputs } from './cache-inputs.ts';
 import { type ConfiguredSizes, configuredSizes } from './configured-sizes.ts';
@@ -30,10 +31,13 @@ export const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
 /**
  * Reads a decoder's inputs, outputs and sizes from its ONNX file and checks that its external data is complete.
  * Names are those of Hugging Face and onnxruntime-genai exports.
- * @param products who multiplies with weights of few bits on the CPU (`openModelRunner`), which decides what they take in memory
+ * @param cpu how it is to be computed on the CPU (`openModelRunner`), which decides what it takes in memory
  * @throws ModelLoadError naming what is missing or not supported
  */
-export async function inspectModel(modelFile: string, products: CpuProducts = 'auto'): Promise<ModelSignature> {
+export async function inspectModel(
+  modelFile: string,
+  { products = 'auto', kvType = 'auto' }: Partial<CpuChoices> = {},
+): Promise<ModelSignature> {
   const { graph, fileBytes } = await readGraph(modelFile);
   const externalBytes = await assertExternalData(modelFile, graph.initializer ?? []);
 
@@ -67,14 +71,16 @@ export async function inspectModel(modelFile: string, products: CpuProducts = 'a
   const edits = [...branchEdits, ...windows.edits, ...lengthEdits];
   const lastEdit = last === null ? null : ({ kind: 'last-position', ...last } as const);
   const gathers = logits.positions === 'all' || !mayChange ? null : lastGathers(graph);
+  const mayOwn = products === 'auto' && mayChange;
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
-    loadedBytes: loadedBytes(graph, products === 'auto' && mayChange ? ownProductBytes(graph) : undefined),
+    loadedBytes: loadedBytes(graph, mayOwn ? ownProductBytes(graph) : undefined),
     vocabularySize,
     logits: keepsLast || last !== null ? { ...logits, positions: 'last' } : logits,
     ...caches,
     layers,
+    ownCache: mayOwn ? ownCacheType(graph, caches, kvType) : null,
     ...positions(modelFile, graph, windows.bound, configured),
     edits: lastEdit === null ? edits : [...edits, lastEdit],
     lastGathers: gathers,

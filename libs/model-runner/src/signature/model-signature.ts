@@ -1,3 +1,4 @@
+import type { KvType } from '#contracts';
 import type { GraphEdit } from '../edits/graph-edit.ts';
 import type { ElementType } from '../element-type.ts';
 import type { LastGathers } from './last-gathers.ts';
@@ -54,7 +55,10 @@ export interface ModelSignature {
   readonly sideInputs: readonly SideInput[];
   /** Layer by layer, key before value: 2 × layers pairs. */
   readonly cache: readonly CachePair[];
+  /** As the graph has it. */
   readonly cacheType: ElementType;
+  /** What keys and values are on the CPU, where our own library computes attention there; null where it can not, or is not to. */
+  readonly ownCache: KvType | null;
   /** `all`: [batch, sequence, vocabulary]. `last`: [batch, 1, vocabulary], or [batch, vocabulary] where rank is 2. */
   readonly logits: { readonly positions: 'all' | 'last'; readonly rank: 2 | 3; readonly type: ElementType };
 }
