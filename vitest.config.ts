@@ -3,20 +3,8 @@ import { fileURLToPath } from 'node:url';
 import swc from 'unplugin-swc';
 import { defineConfig } from 'vitest/config';
 
-// `source` makes `#engine` and its like resolve to the TypeScript sources, in this process and in threads started by it.
-const conditions = ['source'];
-
-/**
- * The AI SDK's parser of event streams has a `source` condition of its own, whose TypeScript nothing compiles under
- * node_modules: what is built of it is taken instead.
- */
-function builtOfItsOwn(name: string, entries: readonly string[]) {
-  const file = (entry: string) => fileURLToPath(new URL(`node_modules/${name}/dist/${entry}.js`, import.meta.url));
-  return [
-    ...entries.map((entry) => ({ find: `${name}/${entry}`, replacement: file(entry) })),
-    { find: new RegExp(`^${name}$`), replacement: file('index') },
-  ];
-}
+// `millrace-source` makes `#engine` and its like resolve to the TypeScript sources, in this process and in threads started by it.
+const conditions = ['millrace-source'];
 
 /** End-to-end tests that hold times against bounds, or fill all processors by themselves: one file after another. */
 const TIMED = ['clients', 'concurrency', 'failover', 'fairness', 'redis-outages', 'up', 'worker-long-prefill'].map(
@@ -27,10 +15,10 @@ const globalSetup = fileURLToPath(new URL('test/support/build-once.ts', import.m
 
 export default defineConfig({
   plugins: [swc.vite({ module: { type: 'es6' } })],
-  resolve: { conditions, alias: builtOfItsOwn('eventsource-parser', ['stream']) },
+  resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    execArgv: ['--conditions=source'],
+    execArgv: ['--conditions=millrace-source'],
     server: { deps: { inline: [/@ai-sdk/, /\/ai\//] } },
     setupFiles: [fileURLToPath(new URL('test/support/patience.ts', import.meta.url))],
     // Vitest would leave one processor to itself, and on a machine of two run one file after another.

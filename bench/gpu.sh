@@ -45,7 +45,7 @@ suite() {
 
 run_part() {
   case "$1" in
-    models) limited node --conditions=source --disable-warning=ExperimentalWarning bench/models/make-random-model.ts 0.5b 1.5b 8b ;;
+    models) limited node --conditions=millrace-source --disable-warning=ExperimentalWarning bench/models/make-random-model.ts 0.5b 1.5b 8b ;;
     tests)
       MILLRACE_TEST_PROVIDER="$MILLRACE_BENCH_PROVIDER" limited vitest run --project model --testTimeout 600000 \
         test/model/device-providers.spec.ts test/model/half-precision.spec.ts test/model/random-model.spec.ts \
@@ -65,7 +65,7 @@ found=0
 missing=""
 for provider in ${MILLRACE_BENCH_PROVIDERS:-cuda webgpu}; do
   export MILLRACE_BENCH_PROVIDER="$provider"
-  if ! node --conditions=source --disable-warning=ExperimentalWarning --input-type=module \
+  if ! node --conditions=millrace-source --disable-warning=ExperimentalWarning --input-type=module \
       -e "const { probeProvider } = await import('#model-runner'); probeProvider('$provider')" 2>"$answer"; then
     reason="$(grep -o 'execution provider.*' "$answer" | head -1)"
     [ -n "$reason" ] || reason="$(grep -m 1 Error "$answer" || tail -1 "$answer")"

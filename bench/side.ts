@@ -14,7 +14,7 @@ export class Side implements AsyncDisposable {
   /** Starts `file` (below bench/sides) and waits until it says it is ready. */
   static async start(file: string, settings: Record<string, unknown>): Promise<Side> {
     const child = fork(new URL(`./sides/${file}`, import.meta.url), {
-      execArgv: ['--conditions=source', '--disable-warning=ExperimentalWarning'],
+      execArgv: ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning'],
       serialization: 'advanced',
     });
     const side = new Side(child);

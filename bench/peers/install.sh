@@ -16,7 +16,7 @@ tools=../../tools/models
 for shape in ${SHAPES:-0.5b}; do
   [ -f "models/random-$shape.gguf" ] || .venv/bin/python $tools/make_random_gguf.py "$shape" "models/random-$shape.gguf"
   [ -d "models/random-$shape" ] ||
-    ../../node_modules/.bin/node --conditions=source ../../apps/cli/src/main.ts models import "models/random-$shape.gguf" "models/random-$shape"
+    ../../node_modules/.bin/node --conditions=millrace-source ../../apps/cli/src/main.ts models import "models/random-$shape.gguf" "models/random-$shape"
 done
 [ "${1:-}" = --servers ] || exit 0
 # No wheels of them: cmake and a C++ compiler take a quarter of an hour for each on one core, with this processor's instructions.

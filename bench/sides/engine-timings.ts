@@ -42,7 +42,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
       binding: 'auto',
       tokenTable: folder.tokenTable(),
     } satisfies EngineThreadData,
-    { execArgv: ['--conditions=source'] },
+    { execArgv: ['--conditions=millrace-source'] },
   );
   const waiting = new Map<string, { begin: number; lastMs: number | undefined; end: () => void }>();
   let timings: StreamTimings = { ttftMs: [], interTokenMs: [] };

@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What `millrace bench` of the sources printed, as JSON. */
 async function bench(...flags: string[]) {
-  const command = ['--conditions=source', 'apps/cli/src/main.ts', 'bench', '--json', '--seconds', '1'];
+  const command = ['--conditions=millrace-source', 'apps/cli/src/main.ts', 'bench', '--json', '--seconds', '1'];
   const { stdout } = await run(
     process.execPath,
     [...command, '--model', './test/fixtures/models/tiny-llama', ...flags],

@@ -17,7 +17,7 @@ function openHere(slots = 8, slotTokens = 512) {
 function startThread(prefillUntilInterrupted: boolean): Worker {
   return new Worker(new URL('./runner-thread.ts', import.meta.url), {
     workerData: { modelFile, prefillUntilInterrupted },
-    execArgv: ['--conditions=source'],
+    execArgv: ['--conditions=millrace-source'],
   });
 }
 

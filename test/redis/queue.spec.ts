@@ -273,7 +273,7 @@ describe('JobConsumer', () => {
       new JobConsumer({ model: 'org/model:1', redisUrl: '${server.url}', concurrency: 1, lockMs: 300,
         run: () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => {}); } }).start();`;
     const { spawnSync } = await import('node:child_process');
-    const ended = spawnSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', script]);
+    const ended = spawnSync(process.execPath, ['--conditions=millrace-source', '--input-type=module', '-e', script]);
     expect(ended.signal).toBe('SIGKILL');
     const { consumer, started } = consume({ lockMs: 300 });
     await until(() => expect(started).toHaveLength(1));

@@ -8,6 +8,6 @@ import { runProgram } from './run-program.mjs';
 
 await runMain(async () => {
   await prepare();
-  const args = ['--conditions=source', join(ROOT, 'bench', 'main.ts'), ...process.argv.slice(2)];
+  const args = ['--conditions=millrace-source', join(ROOT, 'bench', 'main.ts'), ...process.argv.slice(2)];
   return runProgram(nodeRuntime(), args, { env: projectEnvironment() });
 });

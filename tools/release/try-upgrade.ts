@@ -1,4 +1,4 @@
-// node --conditions=source tools/release/try-upgrade.ts FOLDER: FOLDER is a built checkout of the release before this one. Runs both
+// node --conditions=millrace-source tools/release/try-upgrade.ts FOLDER: FOLDER is a built checkout of the release before this one. Runs both
 // in one cluster on this machine, in every mixture that a rolling update and a way back have, while clients compare each
 // answer with the one that the release before gave alone. Ends with 1 when one of them differs or is missing.
 import { type ChildProcess, fork } from 'node:child_process';

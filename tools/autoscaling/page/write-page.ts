@@ -1,4 +1,4 @@
-// node --conditions=source tools/autoscaling/page/write-page.ts: plays the recorded traffic to the settings of k8s/ and to
+// node --conditions=millrace-source tools/autoscaling/page/write-page.ts: plays the recorded traffic to the settings of k8s/ and to
 // others, and writes tables and picture into docs/operations/autoscaling.{md,svg}. A minute and a half.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { scalerSettings } from '../scaler/scaler-settings.ts';

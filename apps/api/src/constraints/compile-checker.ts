@@ -9,7 +9,7 @@ import type { ConstraintChecker } from './constraint-checker.ts';
 const EXTENSION = extname(import.meta.url);
 const ENTRY = new URL(`./check-thread${EXTENSION}`, import.meta.url);
 /** From sources, `#models` and its like have to resolve to sources in the thread too. */
-const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=source'] : [];
+const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=millrace-source'] : [];
 /** Verdicts that are remembered, for whole caches of clients' schemas. */
 const MAX_VERDICTS = 4_096;
 const MAX_WAITING = 256;

@@ -9,7 +9,7 @@ import type { RenderMessage, RenderReply } from './render-message.ts';
 const EXTENSION = extname(import.meta.url);
 const ENTRY = new URL(`./render-thread${EXTENSION}`, import.meta.url);
 /** From sources, `#models` and its like have to resolve to sources in the thread too. */
-const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=source'] : [];
+const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=millrace-source'] : [];
 
 interface Task {
   readonly message: RenderMessage;

@@ -109,7 +109,7 @@ describe('SupervisedProcess', () => {
   });
 
   it('leaves no process behind when the supervisor is killed, not even a deaf and stubborn one', async () => {
-    const supervisor = spawn(process.execPath, ['--conditions=source', join(fixtures, 'supervisor.ts'), logFile], {
+    const supervisor = spawn(process.execPath, ['--conditions=millrace-source', join(fixtures, 'supervisor.ts'), logFile], {
       env: { ...process.env, SCRIPT: 'ready,stubborn,deaf' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

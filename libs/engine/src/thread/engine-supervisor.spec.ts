@@ -28,7 +28,7 @@ async function supervise(
       started += 1;
       const data = { ...DATA, ...life };
       return EngineThread.start(ENTRY, data, {
-        execArgv: ['--conditions=source'],
+        execArgv: ['--conditions=millrace-source'],
         stepLimitMs: STEP_LIMIT_MS,
         startLimitMs,
         startSignal,
@@ -126,7 +126,7 @@ describe('EngineSupervisor', () => {
       start: () => {
         started += 1;
         if (started > 1) return Promise.reject(new EngineThreadStuckError(new EngineStartLateError(2, 1)));
-        return EngineThread.start(ENTRY, { ...DATA, crashAtRun: 1 }, { execArgv: ['--conditions=source'] });
+        return EngineThread.start(ENTRY, { ...DATA, crashAtRun: 1 }, { execArgv: ['--conditions=millrace-source'] });
       },
     });
     const fatal = new Promise<Error>((resolve) => supervisor.onFatal(resolve));

@@ -11,7 +11,7 @@ const ENTRY = new URL('../testing/history-engine-thread.ts', import.meta.url);
 const DATA: HistoryEngineThreadData = { slots: 4, vocabularySize: 32, slotTokens: 2_000 };
 
 const start = (changes: Partial<HistoryEngineThreadData> = {}, options: EngineThreadOptions = {}) =>
-  EngineThread.start(ENTRY, { ...DATA, ...changes }, { execArgv: ['--conditions=source'], ...options });
+  EngineThread.start(ENTRY, { ...DATA, ...changes }, { execArgv: ['--conditions=millrace-source'], ...options });
 
 async function until(isTrue: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + 5_000;
