@@ -109,10 +109,14 @@ describe('SupervisedProcess', () => {
   });
 
   it('leaves no process behind when the supervisor is killed, not even a deaf and stubborn one', async () => {
-    const supervisor = spawn(process.execPath, ['--conditions=millrace-source', join(fixtures, 'supervisor.ts'), logFile], {
-      env: { ...process.env, SCRIPT: 'ready,stubborn,deaf' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const supervisor = spawn(
+      process.execPath,
+      ['--conditions=millrace-source', join(fixtures, 'supervisor.ts'), logFile],
+      {
+        env: { ...process.env, SCRIPT: 'ready,stubborn,deaf' },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     const pid = Number(
       await new Promise<string>((resolve) => supervisor.stdout.once('data', (data) => resolve(String(data)))),
     );
