@@ -138,7 +138,11 @@ export const CHAT_FIELDS = {
     'Answers are not stored, so there is nothing to attach it to.',
   ),
   moderation: harmlessOnly(z.never(), 'Moderation is not supported.'),
-  prompt_cache_key: harmlessOnly(z.never(), 'Prompt caching needs no key here.'),
+  prompt_cache_key: z
+    .string()
+    .max(MAX_IDENTIFIER_CHARACTERS)
+    .nullish()
+    .describe('A hint that changes nothing: what prompts share is found by their tokens.'),
   prompt_cache_options: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
   prompt_cache_retention: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
 };
