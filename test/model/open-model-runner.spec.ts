@@ -94,6 +94,7 @@ it('refuses to keep keys and values as what its attention can not, naming the re
   await refused({ products: 'onnxruntime' }).toThrow(message);
   await refused({ binding: 'js-api' }).toThrow(message);
   await refused({ kvMemory: 'device', binding: 'c-api' }).toThrow(message);
+  await refused({ kvMemory: 'device', binding: 'c-api', capturedRows: 2 }).toThrow(message);
   await refused({ modelFile: exportedModel('llama-builder-fp16/model.onnx') }).toThrow(message);
   await refused({ modelFile: fixtureModel('tiny-mha').modelFile }).toThrow(message);
   await (await openModelRunner({ ...OPTIONS, kvType: 'float32', products: 'onnxruntime' })).close();

@@ -33,7 +33,6 @@ export class ReplayingSession implements SessionBinding {
   readonly provider = 'cpu';
   readonly interruptAddress = null;
   readonly ownProducts = 0;
-  readonly ownAttention = 0;
   readonly ownCache = null;
   readonly runtimeVersion: string;
   readonly device: DeviceAccess;

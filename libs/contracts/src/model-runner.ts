@@ -22,16 +22,21 @@ export type CpuProducts = (typeof CPU_PRODUCTS)[number];
 export const KV_TYPES = ['float32', 'float16', 'int8'] as const;
 export type KvType = (typeof KV_TYPES)[number];
 
-const VALUE_BYTES: Readonly<Record<KvType, number>> = { float32: 4, float16: 2, int8: 1 };
+export const KV_VALUE_BYTES: Readonly<Record<KvType, number>> = { float32: 4, float16: 2, int8: 1 };
 /** Behind the quanta of each head of a token. */
 const SCALE_BYTES = 4;
+
+/** Of the key or the value of one head of one token. */
+export function kvBytesOfHead(headSize: number, type: KvType): number {
+  return headSize * KV_VALUE_BYTES[type] + (type === 'int8' ? SCALE_BYTES : 0);
+}
 
 /** Of one token in all layers, keys and values. */
 export function kvBytesOfToken(
   { layers, kvHeads, headSize }: Pick<DecoderShape, 'layers' | 'kvHeads' | 'headSize'>,
   type: KvType,
 ): number {
-  return 2 * layers * kvHeads * (headSize * VALUE_BYTES[type] + (type === 'int8' ? SCALE_BYTES : 0));
+  return 2 * layers * kvHeads * kvBytesOfHead(headSize, type);
 }
 
 /** How models are to be computed on the CPU. */

@@ -38,10 +38,6 @@ export function bytesPerElement(type: DeviceType): number {
   return BYTES[type];
 }
 
-export function kvBytesPerElement(type: KvType): number {
-  return type === 'int8' ? 1 : bytesPerElement(type);
-}
-
 export function onnxTypeOf(type: DeviceType): number {
   return ONNX_TYPES[type];
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { CpuChoices, CpuProducts, ExecutionProvider, KvType, ModelRunner } from '#contracts';
+import type { CpuChoices, CpuProducts, ExecutionProvider, ModelRunner } from '#contracts';
 import { CApiSession } from './binding/c-api-session.ts';
 import type { SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
@@ -14,7 +14,6 @@ import { openParts } from './parts/open-parts.ts';
 import { withProducts } from './products/with-products.ts';
 import { provenRunner } from './proven-runner.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
-import { kvLayout } from './runners/kv-layout.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 import { severalPositions } from './signature/several-positions.ts';
@@ -110,7 +109,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     throw new RunnerArgumentError(`parkingSlots is ${parkingSlots}; it must be 0 or more.`);
   assertCapturable(capturedRows, options);
   largeAllocationsApart();
-  const inspected = await inspectModel(options.modelFile);
+  const inspected = await inspectModel(options.modelFile, options);
   const counting = verifyTokens === 0 ? inspected : severalPositions(inspected);
   const signature = signatureFor(inspected, options.slotTokens);
   if (signature.maxPositions !== null && options.slotTokens > signature.maxPositions)
@@ -149,7 +148,6 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     const loadedBytes = process.memoryUsage.rss() - residentBytes;
     if (binding.provider === 'cpu' && loadedBytes > WORTH_GATHERING_BYTES) void gatherInHugePages();
     try {
-      assertKvType(options.modelFile, kvType, kvLayout(binding, form).type);
       const verifies = mayVerify && binding.provider === 'cpu' && options.kvMemory !== 'device';
       if (mayVerify && !verifies) noVerification("a device's cache is not made for it");
       const verifying = { ...options, verifyTokens: verifies ? verifyTokens : 0, capturedRows: 0 };
@@ -206,16 +204,6 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   } finally {
     own.products.release();
   }
-}
-
-/** @throws ModelLoadError where keys and values are to be kept as something that this attention can not */
-function assertKvType(modelFile: string, asked: CpuChoices['kvType'], kept: KvType): void {
-  if (asked === 'auto' || asked === kept) return;
-  throw new ModelLoadError(
-    modelFile,
-    `its keys and values are asked for as ${asked} (MILLRACE_KV_TYPE), but its attention keeps them as ${kept}; leave it at auto. Only attention that our own ` +
-      'library computes on the CPU can keep them as something else than the graph has (`millrace models inspect`).',
-  );
 }
 
 /** @throws RunnerArgumentError where captured runs are asked for and nothing could capture them */

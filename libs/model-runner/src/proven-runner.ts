@@ -1,4 +1,4 @@
-import type { ExecutionProvider, ModelRunner } from '#contracts';
+import type { CpuChoices, ExecutionProvider, KvType, ModelRunner } from '#contracts';
 import { KV_BLOCK_TOKENS } from '#contracts/ports';
 import { DeviceScope } from './binding/device-scope.ts';
 import type { DeviceAccess, SessionBinding } from './binding/session-binding.ts';
@@ -28,7 +28,7 @@ const KEEPS_LOGITS: Readonly<Record<ExecutionProvider, boolean>> = { cuda: true,
 
 /**
  * The runner that a model on its device is right for, by self-tests on the model itself.
- * @throws ModelLoadError when there is none, or the device has no memory for it
+ * @throws ModelLoadError when there is none, the device has no memory for it, or it can not keep keys and values as it is asked to
  */
 export async function provenRunner(
   binding: SessionBinding,
@@ -40,7 +40,9 @@ export async function provenRunner(
 ): Promise<ModelRunner> {
   const { slots, parkingSlots = 0, slotTokens, modelFile } = options;
   const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
-  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature, kvLayout(binding, signature)));
+  const layout = kvLayout(binding, signature);
+  assertKvType(modelFile, options.kvType ?? 'auto', layout.type);
+  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature, layout));
   const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
   if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
     throw new ModelLoadError(
@@ -80,7 +82,7 @@ export async function provenRunner(
   };
   /** Another's attention sums a query's keys in other orders, alone and among others. */
   const isRunInvariant = async (): Promise<boolean> => {
-    if (onDevice || binding.ownAttention < signature.layers || signature.rowsRunAlone) return false;
+    if (onDevice || binding.ownCache === null || signature.rowsRunAlone) return false;
     const cache = new HostKvCache(binding, signature, INVARIANCE_TEST_SIZE);
     return await runsAgree(binding, signature, cache).catch(firstPassFailed);
   };
@@ -116,4 +118,14 @@ export async function provenRunner(
       { cause },
     );
   }
+}
+
+/** @throws ModelLoadError where keys and values are to be kept as something that this attention can not */
+function assertKvType(modelFile: string, asked: CpuChoices['kvType'], kept: KvType): void {
+  if (asked === 'auto' || asked === kept) return;
+  throw new ModelLoadError(
+    modelFile,
+    `its keys and values are asked for as ${asked} (MILLRACE_KV_TYPE), but its attention keeps them as ${kept}; leave it at auto. Only attention that our own ` +
+      'library computes on the CPU can keep them as something else than the graph has (`millrace models inspect`).',
+  );
 }

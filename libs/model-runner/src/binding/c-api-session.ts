@@ -91,10 +91,6 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     return changesOf(this.#options.model)?.products?.count ?? 0;
   }
 
-  get ownAttention(): number {
-    return changesOf(this.#options.model)?.attentionLayers ?? 0;
-  }
-
   get ownCache(): KvType | null {
     return changesOf(this.#options.model)?.ownCache ?? null;
   }

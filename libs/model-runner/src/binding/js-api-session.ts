@@ -15,7 +15,6 @@ export class JsApiSession implements SessionBinding {
   readonly device = null;
   readonly interruptAddress = null;
   readonly ownProducts = 0;
-  readonly ownAttention = 0;
   readonly ownCache = null;
   readonly runtimeVersion: string;
   readonly #session: InferenceSession;

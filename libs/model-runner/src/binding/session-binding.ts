@@ -39,9 +39,7 @@ export interface SessionBinding {
   readonly interruptAddress: bigint | null;
   /** Products of the model that our own library computes. */
   readonly ownProducts: number;
-  /** Layers whose attention our own library computes. */
-  readonly ownAttention: number;
-  /** What its caches are then; null where ONNX Runtime computes attention over the graph's own. */
+  /** What caches are where our own library computes all layers' attention; null where ONNX Runtime does, over the graph's own. */
   readonly ownCache: KvType | null;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
   /**
@@ -71,9 +69,7 @@ export interface ChangedModel {
   readonly bytes: Uint8Array;
   /** The weights of products that its graph leaves to our library; a session retains them. */
   readonly products?: PackedProducts;
-  /** Layers whose attention its graph leaves to our library. */
-  readonly attentionLayers?: number;
-  /** What its caches are then. */
+  /** What caches are where its graph leaves attention to our library. */
   readonly ownCache?: KvType | null;
 }
 

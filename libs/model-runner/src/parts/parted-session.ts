@@ -51,10 +51,6 @@ export class PartedSession implements SessionBinding {
     return this.#first.ownProducts;
   }
 
-  get ownAttention(): number {
-    return this.#first.ownAttention;
-  }
-
   get ownCache(): KvType | null {
     return this.#first.ownCache;
   }

@@ -25,8 +25,7 @@ const ONNX_TYPES = { float32: ONNX_FLOAT32, float16: ONNX_FLOAT16, int8: ONNX_UI
 /** A model with the library's operators, whose weights are packed: for who releases `products` when sessions have it. */
 export interface ModelWithProducts extends ChangedModel {
   readonly products: PackedProducts;
-  /** Layers whose attention is the library's: all or none. */
-  readonly attentionLayers: number;
+  /** What caches are where all layers' attention is the library's; null where none's is. */
   readonly ownCache: KvType | null;
 }
 
@@ -68,7 +67,7 @@ export async function withProducts(
       : [bytes.subarray(start, end)],
   );
   parts.push(...encodedField(OPSET_IMPORT, OperatorSetIdProto.encode({ domain: DOMAIN, version: 1 }).finish()));
-  return { file, bytes: Buffer.concat(parts), products, attentionLayers: attention.length, ownCache };
+  return { file, bytes: Buffer.concat(parts), products, ownCache };
 }
 
 /** The caches' inputs and outputs as the library's attention has them, encoded, by name. */

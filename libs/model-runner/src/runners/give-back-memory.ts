@@ -1,6 +1,7 @@
 import koffi from 'koffi';
 import type { KvType } from '#contracts';
-import { type KvArray, kvArray, kvBytesPerElement } from '../element-type.ts';
+import { KV_VALUE_BYTES } from '#contracts/ports';
+import { type KvArray, kvArray } from '../element-type.ts';
 import { advise, DONT_NEED, PAGE_BYTES } from '../memory-advice.ts';
 
 /** Whether the system takes memory back that is still allocated. Elsewhere a cache keeps what it ever used. */
@@ -12,7 +13,7 @@ export const CAN_GIVE_BACK_MEMORY = advise !== null;
  */
 export function pageAlignedArray(type: KvType, length: number): KvArray {
   if (advise === null) return kvArray(type, length);
-  const elementBytes = kvBytesPerElement(type);
+  const elementBytes = KV_VALUE_BYTES[type];
   const array = kvArray(type, length + Number(PAGE_BYTES) / elementBytes);
   const behindPage = koffi.address(array) % PAGE_BYTES;
   const from = behindPage === 0n ? 0 : Number(PAGE_BYTES - behindPage) / elementBytes;

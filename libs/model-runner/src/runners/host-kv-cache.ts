@@ -1,7 +1,7 @@
 import type { KvType } from '#contracts';
-import { wholeBlocks } from '#contracts/ports';
+import { KV_VALUE_BYTES, wholeBlocks } from '#contracts/ports';
 import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts';
-import { type KvArray, kvBytesPerElement } from '../element-type.ts';
+import { type KvArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import { CAN_GIVE_BACK_MEMORY, giveBackMemory, pageAlignedArray } from './give-back-memory.ts';
@@ -41,7 +41,7 @@ export class HostKvCache implements InPlaceCache {
     );
     this.#touched = new Int32Array(size.slots + size.parkingSlots);
     const regions = this.buffers.length * this.#touched.length;
-    const slotBytes = this.slotLength * kvBytesPerElement(this.layout.type);
+    const slotBytes = this.slotLength * KV_VALUE_BYTES[this.layout.type];
     this.#movesPages = CAN_GIVE_BACK_MEMORY && regions <= MOST_REGIONS && canMovePages(slotBytes);
     this.blocks = new HostKvBlocks(signature, this.layout, size.blocks ?? 0);
   }
@@ -157,7 +157,7 @@ export class HostKvCache implements InPlaceCache {
   }
 
   #bytesOf(slots: number): number {
-    return this.buffers.length * slots * this.slotLength * kvBytesPerElement(this.layout.type);
+    return this.buffers.length * slots * this.slotLength * KV_VALUE_BYTES[this.layout.type];
   }
 
   #tensors(firstSlot: number, count: number): BoundTensor[] {

@@ -1,5 +1,5 @@
 import type { KvType } from '#contracts';
-import { KV_BLOCK_TOKENS } from '#contracts/ports';
+import { KV_BLOCK_TOKENS, KV_VALUE_BYTES, kvBytesOfHead } from '#contracts/ports';
 import type { SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 
@@ -12,8 +12,6 @@ export interface KvLayout {
   readonly tileTokens: number;
 }
 
-/** A scale in float32 behind the quanta. */
-const SCALE_BYTES = 4;
 /** `CACHE_TILE` of native/attention.h. */
 const TILE_TOKENS = KV_BLOCK_TOKENS;
 
@@ -29,7 +27,7 @@ export function graphLayout({ headSize, cacheType }: ModelSignature): KvLayout {
 
 /** Elements of one head of one token in a cache of our own attention. */
 export function ownTokenLength(type: KvType, headSize: number): number {
-  return type === 'int8' ? headSize + SCALE_BYTES : headSize;
+  return kvBytesOfHead(headSize, type) / KV_VALUE_BYTES[type];
 }
 
 /** Up to whole tiles. */

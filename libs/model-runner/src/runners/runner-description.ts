@@ -1,9 +1,11 @@
 import type { RunnerDescription } from '#contracts';
 import type { SessionBinding } from '../binding/session-binding.ts';
+import type { ModelSignature } from '../signature/model-signature.ts';
 
 /** What a runner says of itself. */
 export function runnerDescription(
   binding: SessionBinding,
+  { layers }: ModelSignature,
   cache: {
     readonly kvType: RunnerDescription['kvType'];
     readonly kvCache: RunnerDescription['kvCache'];
@@ -26,7 +28,7 @@ export function runnerDescription(
     blockBytes: cache.blocks?.bytes ?? 0,
     capturedRows,
     ownProducts: binding.ownProducts,
-    ownAttention: binding.ownAttention,
+    ownAttention: binding.ownCache === null ? 0 : layers,
     runInvariant,
     fallbacks,
   };

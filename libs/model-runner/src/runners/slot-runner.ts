@@ -51,7 +51,12 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     const { kvCache, verifyTokens } = kind;
     this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize);
     this.verification = verifyTokens === 0 ? null : this.#verification(verifyTokens);
-    this.description = runnerDescription(binding, { kvCache, memory, kvType, kvBytes, parkingBytes, blocks }, kind);
+    this.description = runnerDescription(
+      binding,
+      signature,
+      { kvCache, memory, kvType, kvBytes, parkingBytes, blocks },
+      kind,
+    );
   }
 
   abstract prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void>;
