@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectRedis, ModelQueue } from '#queue';
 import { OpenaiErrorBody as ErrorBody } from '../../apps/api/src/dialects/chat-answer/answer-fields.ts';
 import { ChunkBody, CompletionBody } from '../../apps/api/src/dialects/openai-chat/answer-body.ts';
@@ -319,7 +319,10 @@ describe('models', () => {
     const second = await ScriptedWorker.start({ redisUrl: cluster.redis.url, card: brief, run: ScriptedApi.hello });
     expect((await cluster.ask({ model: brief.model })).status).toBe(200);
     await second[Symbol.asyncDispose]();
-    await until(async () => (await cluster.ask({ model: brief.model })).status === 503, 'the model without workers');
+    // What is admitted before the replica hears of it waits for another worker.
+    await vi.waitFor(async () => {
+      expect((await cluster.ask({ model: brief.model }, {}, AbortSignal.timeout(1_000))).status).toBe(503);
+    });
     const response = await cluster.ask({ model: brief.model });
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(ErrorBody.parse(await response.json()).error.code).toBe('no_workers');
