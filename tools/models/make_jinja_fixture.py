@@ -1,4 +1,5 @@
-"""Writes test/fixtures/jinja-expressions.json: each line of jinja_expressions.txt as transformers renders it, or that it fails."""
+"""Writes test/fixtures/jinja-expressions.json: each line of jinja_expressions.txt, and each template of jinja_white_space.json, as
+transformers renders it, or that it fails."""
 
 from __future__ import annotations
 
@@ -34,8 +35,10 @@ def rendered(template: str) -> dict:
 
 
 def main() -> None:
-    lines = (Path(__file__).parent / "jinja_expressions.txt").read_text(encoding="utf-8").splitlines()
-    fixture = {"variables": {**VARIABLES, "messages": MESSAGES}, "cases": [rendered(line) for line in lines]}
+    folder = Path(__file__).parent
+    lines = (folder / "jinja_expressions.txt").read_text(encoding="utf-8").splitlines()
+    templates = lines + json.loads((folder / "jinja_white_space.json").read_text(encoding="utf-8"))
+    fixture = {"variables": {**VARIABLES, "messages": MESSAGES}, "cases": [rendered(one) for one in templates]}
     target = REPOSITORY / "test/fixtures/jinja-expressions.json"
     target.write_text(json.dumps(fixture, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

@@ -6,9 +6,10 @@ import { jinjaContext } from './jinja/jinja-globals.ts';
 import type { JinjaScope } from './jinja/jinja-scope.ts';
 import { JINJA_TESTS } from './jinja/jinja-tests.ts';
 import { filterName, markTemplate, templateNodes } from './mark-template.ts';
+import { parseTemplate } from './syntax/parse-template.ts';
+import type { TemplateNode } from './syntax/template-node.ts';
 import { TemplateError } from './template-error.ts';
 import { TemplateInterpreter } from './template-interpreter.ts';
-import { parseJinja, type TemplateNode } from './template-library.ts';
 import { addPrivateUse, TemplateMarkers } from './template-markers.ts';
 import { templateVariables } from './template-variables.ts';
 import { UnsupportedTemplateError } from './unsupported-template-error.ts';
@@ -46,7 +47,7 @@ export class ChatTemplate {
   /** @throws UnsupportedTemplateError when the template does not parse or uses an unknown filter or test */
   constructor(options: ChatTemplateOptions) {
     this.#options = options;
-    const program = parseTemplate(options.source);
+    const program = parseKnown(options.source);
     this.variables = templateVariables(program, options.templateTokens);
     const literals = [...templateNodes(program)].filter((node) => node.type === 'StringLiteral');
     this.#joinable = new Set([...CHAT_ROLES, ...literals.map((node) => String(node.value))]);
@@ -75,7 +76,7 @@ export class ChatTemplate {
 
   #mark(used: ReadonlySet<string>): MarkedTemplate {
     const markers = new TemplateMarkers(this.#options.controlTokens, this.#joinable, used);
-    const program = parseTemplate(this.#options.source);
+    const program = parseKnown(this.#options.source);
     markTemplate(program, (literal) => markers.mark(literal));
     const { templateTokens } = this.#options;
     const tokens = Object.entries(templateTokens).map(([name, value]) => [name, markers.mark(value)] as const);
@@ -83,15 +84,15 @@ export class ChatTemplate {
   }
 }
 
-function parseTemplate(source: string): TemplateNode {
+function parseKnown(source: string): TemplateNode {
   let program: TemplateNode;
   try {
-    program = parseJinja(source);
+    program = parseTemplate(source);
   } catch (error) {
     throw new UnsupportedTemplateError(error instanceof Error ? error.message : String(error), { cause: error });
   }
   for (const node of templateNodes(program)) {
-    if ((node.type === 'FilterExpression' || node.type === 'FilterStatement') && !isKnownFilter(filterName(node))) {
+    if (node.type === 'FilterExpression' && !isKnownFilter(filterName(node))) {
       throw new UnsupportedTemplateError(`it uses the unknown filter "${filterName(node)}"`);
     }
     const callee = node.type === 'CallExpression' ? (node.callee as TemplateNode) : null;

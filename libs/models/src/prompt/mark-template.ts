@@ -1,4 +1,4 @@
-import type { TemplateNode } from './template-library.ts';
+import type { TemplateNode } from './syntax/template-node.ts';
 
 /** Operators whose operands are compared, not written. */
 const COMPARISONS = new Set(['==', '!=', '<', '>', '<=', '>=', 'in', 'not in']);
@@ -9,9 +9,10 @@ const WRITING_METHODS = new Set(['format', 'get', 'join']);
 /** Fields that decide or select and never reach the output, by node type. */
 const DECIDING_FIELDS: Readonly<Record<string, readonly string[]>> = {
   If: ['test'],
+  For: ['test'],
   Ternary: ['condition'],
-  SelectExpression: ['test'],
-  TestExpression: ['operand', 'test'],
+  TestExpression: ['operand', 'test', 'args'],
+  ChainedComparison: ['first', 'links'],
   UnaryExpression: ['argument'],
   MemberExpression: ['property'],
 };
@@ -48,8 +49,8 @@ function markNode(node: TemplateNode, mark: (literal: string) => string): void {
     if (WRITING_METHODS.has(String((node.callee.property as TemplateNode).value))) markTemplate(node.args, mark);
     return;
   }
-  if (node.type === 'FilterExpression' || node.type === 'FilterStatement') {
-    markTemplate(node.operand ?? node.body, mark);
+  if (node.type === 'FilterExpression') {
+    markTemplate(node.operand, mark);
     if (WRITING_FILTERS.has(filterName(node))) {
       markTemplate((node.filter as TemplateNode).args, mark);
     }
@@ -77,7 +78,7 @@ export function* templateNodes(node: unknown): Generator<TemplateNode> {
   }
 }
 
-/** The name of the filter that a FilterExpression or FilterStatement applies. */
+/** The name of the filter that a FilterExpression applies. */
 export function filterName(node: TemplateNode): string {
   const filter = node.filter as TemplateNode;
   const identifier = filter.type === 'CallExpression' ? (filter.callee as TemplateNode) : filter;

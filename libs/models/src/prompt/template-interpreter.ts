@@ -1,8 +1,8 @@
 import { JinjaExpressions } from './jinja/jinja-expressions.ts';
+import { type LoopSurroundings, loopAt } from './jinja/jinja-loop.ts';
 import { JinjaScope } from './jinja/jinja-scope.ts';
 import { textOf } from './jinja/jinja-text.ts';
 import {
-  areEqual,
   isList,
   isTrue,
   itemsOf,
@@ -13,10 +13,13 @@ import {
   type JinjaValue,
 } from './jinja/jinja-value.ts';
 import { templateNodes } from './mark-template.ts';
-import type { TemplateNode } from './template-library.ts';
+import type { TemplateNode } from './syntax/template-node.ts';
 
 /** Whether the bodies of loops read `loop`: templates are not changed once they are parsed, so one look is enough. */
 const loopReaders = new WeakMap<TemplateNode, boolean>();
+
+/** How deep a recursive loop goes: below what a thread's stack holds. */
+const MAX_DEPTH = 100;
 
 /** `{% break %}` and `{% continue %}` on their way to their loop, with what was written before them. */
 class LoopControl extends Error {
@@ -40,6 +43,10 @@ export class TemplateInterpreter extends JinjaExpressions {
     return this.#write(program.body, new JinjaScope(context));
   }
 
+  protected written(statements: unknown, scope: JinjaScope): string {
+    return this.#write(statements, new JinjaScope(scope));
+  }
+
   #write(statements: unknown, scope: JinjaScope): string {
     let text = '';
     for (const statement of statements as TemplateNode[]) {
@@ -55,14 +62,12 @@ export class TemplateInterpreter extends JinjaExpressions {
 
   #statement(node: TemplateNode, scope: JinjaScope): string {
     switch (node.type) {
-      case 'Comment':
-        return '';
       case 'If': {
         const holds = isTrue(this.evaluate(node.test as TemplateNode, scope));
         return this.#write(holds ? node.body : node.alternate, scope);
       }
       case 'For':
-        return this.#loop(node, scope);
+        return this.#loop(node, scope, this.evaluate(node.iterable as TemplateNode, scope), 1);
       case 'Set':
         this.#set(node, scope);
         return '';
@@ -71,13 +76,13 @@ export class TemplateInterpreter extends JinjaExpressions {
         return '';
       case 'CallStatement': {
         const call = node.call as TemplateNode;
-        const caller = this.#macro('caller', (node.callerArgs ?? []) as TemplateNode[], node.body, scope);
+        const caller = this.#macro('caller', node.callerArgs as TemplateNode[], node.body, scope);
         const { positional, named } = this.arguments(call.args as TemplateNode[], scope);
         const given = { positional, named: new Map([...named, ['caller', caller]]) };
         return textOf(this.called(this.evaluate(call.callee as TemplateNode, scope), given));
       }
-      case 'FilterStatement':
-        return textOf(this.filtered(this.#write(node.body, new JinjaScope(scope)), node, scope));
+      case 'With':
+        return this.#with(node, scope);
       case 'Break':
       case 'Continue':
         throw new LoopControl(node.type);
@@ -87,9 +92,7 @@ export class TemplateInterpreter extends JinjaExpressions {
   }
 
   #set(node: TemplateNode, scope: JinjaScope): void {
-    const value = node.value
-      ? this.evaluate(node.value as TemplateNode, scope)
-      : this.#write(node.body, new JinjaScope(scope));
+    const value = this.evaluate(node.value as TemplateNode, scope);
     const target = node.assignee as TemplateNode;
     if (target.type !== 'MemberExpression') {
       assign(target, value, scope);
@@ -100,27 +103,37 @@ export class TemplateInterpreter extends JinjaExpressions {
     object.fields.set(nameOf(target.property), value);
   }
 
+  /** All values are those of the names outside. */
+  #with(node: TemplateNode, scope: JinjaScope): string {
+    const inner = new JinjaScope(scope);
+    const values = (node.values as TemplateNode[]).map((value) => this.evaluate(value, scope));
+    for (const [index, target] of (node.targets as TemplateNode[]).entries()) assign(target, values[index], inner);
+    return this.#write(node.body, inner);
+  }
+
   /** Every item gets a scope of its own, so that nothing which the body sets reaches the next one. */
-  #loop(node: TemplateNode, scope: JinjaScope): string {
-    const source = node.iterable as TemplateNode;
-    const isFiltered = source.type === 'SelectExpression';
-    const all = itemsOf(this.evaluate((isFiltered ? source.lhs : source) as TemplateNode, scope));
+  #loop(node: TemplateNode, scope: JinjaScope, iterable: JinjaValue, depth: number): string {
+    const all = itemsOf(iterable);
     this.count(all.length);
     const target = node.loopvar as TemplateNode;
     const items = all.filter((item) => {
-      if (!isFiltered) return true;
+      if (node.test === null) return true;
       const inner = new JinjaScope(scope);
       assign(target, item, inner);
-      return isTrue(this.evaluate(source.test as TemplateNode, inner));
+      return isTrue(this.evaluate(node.test as TemplateNode, inner));
     });
     if (items.length === 0) return this.#write(node.defaultBlock, new JinjaScope(scope));
-    const changes: JinjaValue[][] = [];
+    const again = ({ positional: [inner] }: JinjaArguments): string => {
+      if (depth === MAX_DEPTH) throw new Error(`a loop calls itself more than ${MAX_DEPTH} times`);
+      return this.#loop(node, scope, inner, depth + 1);
+    };
+    const around: LoopSurroundings = { items, changes: [], depth, again: node.isRecursive === true ? again : null };
     const readsLoop = this.#readsLoop(node);
     let text = '';
     for (const [index, item] of items.entries()) {
       const inner = new JinjaScope(scope);
       assign(target, item, inner);
-      if (readsLoop) inner.set('loop', loopAt(items, index, changes));
+      if (readsLoop) inner.set('loop', loopAt(around, index));
       try {
         text += this.#write(node.body, inner);
       } catch (error) {
@@ -163,30 +176,6 @@ export class TemplateInterpreter extends JinjaExpressions {
       return this.#write(body, inner);
     });
   }
-}
-
-/** What a template reads of its loop. `changes` is kept from one item to the next. */
-function loopAt(items: readonly JinjaValue[], index: number, changes: JinjaValue[][]): JinjaNamespace {
-  const cycle = new JinjaFunction('cycle', ({ positional }) => positional[index % positional.length]);
-  const changed = new JinjaFunction('changed', ({ positional }) => {
-    const last = changes.at(-1);
-    if (last !== undefined && areEqual([...last], [...positional])) return false;
-    changes.push([...positional]);
-    return true;
-  });
-  return new JinjaNamespace([
-    ['index', index + 1],
-    ['index0', index],
-    ['revindex', items.length - index],
-    ['revindex0', items.length - index - 1],
-    ['first', index === 0],
-    ['last', index === items.length - 1],
-    ['length', items.length],
-    ['previtem', items[index - 1]],
-    ['nextitem', items[index + 1]],
-    ['cycle', cycle],
-    ['changed', changed],
-  ]);
 }
 
 /** Gives a value to a name, or its items to a tuple of names. */

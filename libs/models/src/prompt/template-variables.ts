@@ -1,6 +1,6 @@
 import { JINJA_FUNCTIONS } from './jinja/jinja-globals.ts';
 import { isTemplateNode, templateNodes } from './mark-template.ts';
-import type { TemplateNode } from './template-library.ts';
+import type { TemplateNode } from './syntax/template-node.ts';
 
 /** What every rendering gives a template, and what is part of the language; never a caller's to set. */
 const GIVEN = new Set(
@@ -30,6 +30,8 @@ export function templateVariables(program: TemplateNode, templateTokens: Readonl
     if (node.type === 'Set') addNames(node.assignee, own);
     if (node.type === 'For') addNames(node.loopvar, local);
     if (node.type === 'Macro') addNames([node.name, node.args], local);
+    if (node.type === 'CallStatement') addNames(node.callerArgs, local);
+    if (node.type === 'With') addNames(node.targets, local);
     const asks = asksDefined(node) || nameOf(node.filter) === 'default';
     if (asks && isTemplateNode(node.operand) && node.operand.type === 'Identifier') addNames(node.operand, asked);
   }

@@ -1,7 +1,6 @@
 import { filterName } from '../mark-template.ts';
+import type { TemplateNode } from '../syntax/template-node.ts';
 import { TemplateError } from '../template-error.ts';
-import type { TemplateNode } from '../template-library.ts';
-import { NEGATED_TEST_FILTER, TEST_FILTER } from '../test-arguments.ts';
 import { NO_ARGUMENTS } from './jinja-arguments.ts';
 import { JINJA_FILTERS, type JinjaFilter } from './jinja-filters.ts';
 import { mapped } from './jinja-list-filters.ts';
@@ -14,6 +13,7 @@ import {
   isTrue,
   itemsOf,
   type JinjaArguments,
+  JinjaCallable,
   JinjaFloat,
   JinjaFunction,
   JinjaTuple,
@@ -29,7 +29,7 @@ const MAX_EVALUATIONS = 4_000_000;
 const QUICK_FILTERS = new Set(['length', 'count', 'first', 'last', 'default', 'd']);
 
 /** Evaluates the expressions of one rendering, with a limit on the work, so that no template can hold the process for long. */
-export class JinjaExpressions {
+export abstract class JinjaExpressions {
   #evaluations = 0;
 
   evaluate(node: TemplateNode, scope: JinjaScope): JinjaValue {
@@ -67,12 +67,12 @@ export class JinjaExpressions {
         return this.#test(node, scope);
       case 'Ternary': {
         const branch = isTrue(this.evaluate(node.condition as TemplateNode, scope)) ? node.trueExpr : node.falseExpr;
-        return this.evaluate(branch as TemplateNode, scope);
+        return branch === null ? undefined : this.evaluate(branch as TemplateNode, scope);
       }
-      case 'SelectExpression':
-        return isTrue(this.evaluate(node.test as TemplateNode, scope))
-          ? this.evaluate(node.lhs as TemplateNode, scope)
-          : undefined;
+      case 'ChainedComparison':
+        return this.#chain(node, scope);
+      case 'Block':
+        return this.written(node.body, scope);
       default:
         throw new Error(`unknown expression ${node.type}`);
     }
@@ -107,9 +107,13 @@ export class JinjaExpressions {
   }
 
   called(callee: JinjaValue, given: JinjaArguments): JinjaValue {
-    if (!(callee instanceof JinjaFunction)) throw new Error(`'${typeName(callee)}' object is not callable`);
+    if (!(callee instanceof JinjaFunction || callee instanceof JinjaCallable))
+      throw new Error(`'${typeName(callee)}' object is not callable`);
     return callee.call(given);
   }
+
+  /** The text that statements write in a scope of their own. */
+  protected abstract written(statements: unknown, scope: JinjaScope): string;
 
   protected count(evaluations: number): void {
     this.#evaluations += evaluations;
@@ -164,31 +168,33 @@ export class JinjaExpressions {
     return operate(operator, left, this.evaluate(node.right as TemplateNode, scope));
   }
 
+  /** Every value is evaluated once, and none behind the first comparison that does not hold. */
+  #chain(node: TemplateNode, scope: JinjaScope): JinjaValue {
+    let left = this.evaluate(node.first as TemplateNode, scope);
+    for (const link of node.links as TemplateNode[]) {
+      const right = this.evaluate(link.right as TemplateNode, scope);
+      if (!isTrue(operate(operatorOf(link), left, right))) return false;
+      left = right;
+    }
+    return true;
+  }
+
   #test(node: TemplateNode, scope: JinjaScope): JinjaValue {
     const name = String((node.test as TemplateNode).value);
     const test = JINJA_TESTS.get(name);
     if (test === undefined) throw new Error(`No test named '${name}'`);
-    const result = test(this.evaluate(node.operand as TemplateNode, scope));
+    const value = this.evaluate(node.operand as TemplateNode, scope);
+    const result = test(value, ...this.arguments(node.args as TemplateNode[], scope).positional);
     return node.negate === true ? !result : result;
   }
 }
 
-/** Whether templates may use a filter, or a test with an argument that is written as one (see `withTestArguments`). */
+/** Whether templates may use a filter. */
 export function isKnownFilter(name: string): boolean {
-  const test = testOf(name);
-  return test === null ? name === 'map' || JINJA_FILTERS.has(name) : JINJA_TESTS.has(test);
-}
-
-/** The test that a filter stands for; null for a plain filter. */
-function testOf(name: string): string | null {
-  const prefix = [NEGATED_TEST_FILTER, TEST_FILTER].find((each) => name.startsWith(each));
-  return prefix === undefined ? null : name.slice(prefix.length);
+  return name === 'map' || JINJA_FILTERS.has(name);
 }
 
 function filterByName(name: string): JinjaFilter {
-  const test = JINJA_TESTS.get(testOf(name) ?? '');
-  if (test !== undefined)
-    return (value, { positional }) => test(value, ...positional) !== name.startsWith(NEGATED_TEST_FILTER);
   if (name === 'map') return (value, given) => mapped(value, given, filterByName);
   const filter = JINJA_FILTERS.get(name);
   if (filter === undefined) throw new Error(`No filter named '${name}'`);

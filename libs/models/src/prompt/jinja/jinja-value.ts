@@ -42,6 +42,16 @@ export class JinjaNamespace {
   }
 }
 
+/** The `loop` of a recursive loop: `loop(items)` runs the loop over them. */
+export class JinjaCallable extends JinjaNamespace {
+  readonly call: (given: JinjaArguments) => JinjaValue;
+
+  constructor(fields: Iterable<readonly [string, JinjaValue]>, call: (given: JinjaArguments) => JinjaValue) {
+    super(fields);
+    this.call = call;
+  }
+}
+
 /** The arguments of a call, after unpacking. */
 export interface JinjaArguments {
   readonly positional: readonly JinjaValue[];
