@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
-import { INSPECTABLE, inEngineThread } from '../support/inspector.ts';
+import { evaluate, INSPECTABLE, inEngineThread } from '../support/inspector.ts';
 import type { ProductProcess } from '../support/product-process.ts';
 import { ScrapedMetrics } from '../support/scraped-metrics.ts';
 import { readTimedStream } from '../support/timed-stream.ts';
@@ -16,6 +16,7 @@ beforeAll(async () => {
   cluster = await Cluster.start({
     modelFolder,
     workers: 2,
+    api: INSPECTABLE,
     worker: { ...INSPECTABLE, MILLRACE_SLOTS: '4', MILLRACE_THREADS: '1', MILLRACE_STEP_LIMIT_MS: '1000' },
   });
   whole = (await readTimedStream(await cluster.post(body))).events;
@@ -76,4 +77,16 @@ describe('a worker whose engine', () => {
     for (const worker of cluster.workers.slice(1)) await worker.stop('SIGKILL');
     expect((await readTimedStream(await cluster.post(body))).events).toEqual(whole);
   });
+});
+
+it('an error that nobody caught is the last line of a process, of level fatal, and ends it with code 1', async () => {
+  for (const member of [cluster.workers[0]!, cluster.apis[0]!]) {
+    await evaluate(member, "void setTimeout(() => { throw new Error('a wheel broke') })");
+    expect((await member.exit).code).toBe(1);
+    const fatal = () => member.output.split('\n').filter((line) => line.includes('"level":"fatal"'));
+    await expect.poll(fatal, { timeout: 5_000 }).toHaveLength(1);
+    const record = JSON.parse(fatal()[0]!);
+    expect(record).toMatchObject({ name: member.app, err: { message: 'a wheel broke' } });
+    expect(member.messages.at(-1)).toEqual({ type: 'failed', message: `${member.app}: a wheel broke` });
+  }
 });

@@ -1,8 +1,10 @@
 import 'reflect-metadata';
 import { ApiSettings, readSettings } from '#config';
+import { endOnUncaught } from '#observability';
 import { onSupervisorGone, tellSupervisor } from './process/supervisor-channel.ts';
 import { startApi } from './start/start-api.ts';
 
+endOnUncaught('api', (message) => tellSupervisor({ type: 'failed', message }));
 try {
   const { app, ...addresses } = await startApi(readSettings(ApiSettings));
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });

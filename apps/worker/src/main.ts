@@ -7,11 +7,12 @@ import {
   WorkerSettings,
 } from '#config';
 import { largeAllocationsApart } from '#model-runner/process';
-import { createLogger, type Logger } from '#observability';
+import { createLogger, endOnUncaught, type Logger } from '#observability';
 import { tellParent } from './lifecycle/parent-channel.ts';
 import { ModelReader } from './model/model-reader.ts';
 import { compileWorkerOptions } from './worker-options.ts';
 
+endOnUncaught('worker', (message) => tellParent({ type: 'failed', message }));
 largeAllocationsApart();
 try {
   const settings = readSettings(WorkerSettings);

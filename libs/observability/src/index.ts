@@ -13,6 +13,7 @@
  */
 export type { Logger } from 'pino';
 export { createLogger } from './logging/create-logger.ts';
+export { endOnUncaught } from './logging/end-on-uncaught.ts';
 export { BoundedLabel } from './metrics/bounded-label.ts';
 export type { CounterChild, GaugeChild, HistogramChild } from './metrics/children.ts';
 export { exposeRedis } from './metrics/expose-redis.ts';
