@@ -16,6 +16,7 @@ export {
   ChatSettings,
   CliSettings,
   HubSettings,
+  InspectSettings,
   UpSettings,
   WorkerSettings,
 } from './settings.ts';

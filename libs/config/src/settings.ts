@@ -326,6 +326,12 @@ export const BenchSettings = z.object({
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
 });
 
+/** What `millrace models inspect` reads: how a worker with the same settings computes on the CPU. */
+export const InspectSettings = z.object({
+  MILLRACE_CPU_PRODUCTS: workerSettings.shape.MILLRACE_CPU_PRODUCTS,
+  MILLRACE_KV_TYPE: workerSettings.shape.MILLRACE_KV_TYPE,
+});
+
 export const CliSettings = z.object({
   /** Any API replica. */
   MILLRACE_URL: webUrl.default('http://127.0.0.1:8000'),

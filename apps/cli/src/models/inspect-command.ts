@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { InspectSettings, readSettings } from '#config';
 import type { SamplingDefaults } from '#contracts';
 import { resolveModelFolder } from '#models';
 import { packageRoot } from '../package-root.ts';
@@ -14,11 +15,13 @@ export interface InspectFlags {
 
 /**
  * `millrace models inspect`: what a worker would make of a folder.
+ * @throws ConfigurationError
  * @returns 0, or 1 when something keeps the folder from being served
  */
 export async function inspectCommand(nameOrPath: string, flags: InspectFlags): Promise<number> {
   const folder = await resolveModelFolder(nameOrPath, [join(packageRoot(), 'models')]);
-  const inspection = await inspectFolder(folder, flags);
+  const { MILLRACE_CPU_PRODUCTS: products, MILLRACE_KV_TYPE: kvType } = readSettings(InspectSettings);
+  const inspection = await inspectFolder(folder, { ...flags, cpu: { products, kvType } });
   console.log(flags.json ? JSON.stringify(inspection, null, 2) : inspectionText(inspection));
   return inspection.problems.length === 0 ? 0 : 1;
 }
@@ -45,7 +48,12 @@ export function inspectionText(inspection: Inspection): string {
     ['ends at', inspection.eosTokens.map(({ id, text }) => `${id} ${text}`.trim()).join(', ') || unknown],
     ['sampling', inspection.samplingDefaults === null ? unknown : sampling(inspection.samplingDefaults)],
     ['inputs', decoder === null ? unknown : `${decoder.inputs.join(', ')}; logits of the ${decoder.logits}`],
-    ['KV values', decoder === null ? unknown : `${decoder.kvType}${kept(decoder)}${window(decoder.slidingWindow)}`],
+    [
+      'KV values',
+      decoder === null
+        ? unknown
+        : `${decoder.kvType}${kept(decoder)}, ${decoder.tokenBytes} bytes for a token${window(decoder.slidingWindow)}`,
+    ],
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
     ['products', path === null ? unknown : ownOf(path.ownProducts)],

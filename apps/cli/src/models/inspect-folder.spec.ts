@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CpuChoices } from '#contracts';
 import { inspectionText } from './inspect-command.ts';
 import { inspectFolder } from './inspect-folder.ts';
 
@@ -47,6 +48,41 @@ describe('inspectFolder', () => {
     expect(await shown()).toBe('generation_config.json recommends nothing');
     await writeFile(join(root, 'generation_config.json'), '{"temperature": 0.6, "top_k": 20}');
     expect(await shown()).toBe('temperature 0.6, topK 20 where a request does not say');
+  });
+
+  it('tells what keys and values are kept as, and who computes, with the settings of a worker', async () => {
+    const folder = fixture('../exports/llama-builder-int4');
+    const told = async (cpu: CpuChoices, load = true) => {
+      const inspection = await inspectFolder(folder, { ...OPTIONS, load, cpu });
+      const { decoder, path, problems } = inspection;
+      const text = inspectionText(inspection);
+      const line = (name: string) => new RegExp(`^${name} +(.*)$`, 'm').exec(text)?.[1];
+      return { ...{ decoder, path, problems }, kept: line('KV values'), attention: line('attention') };
+    };
+    const layers = 2;
+    const heads = 2 * layers * 2;
+    const plain = await told({ products: 'auto', kvType: 'auto' });
+    expect(plain.decoder).toMatchObject({
+      layers,
+      kvHeads: 2,
+      headSize: 16,
+      kvType: 'float32',
+      tokenBytes: heads * 64,
+    });
+    expect(plain.kept).toBe(`float32, ${heads * 64} bytes for a token`);
+    expect(plain.attention).toMatch(/^2 by our own library/);
+    const quanta = await told({ products: 'auto', kvType: 'int8' });
+    expect(quanta.kept).toBe(
+      `int8 on the CPU (MILLRACE_KV_TYPE), in the graph float32, ${heads * 20} bytes for a token`,
+    );
+    expect(quanta).toMatchObject({ problems: [], path: { ownAttention: 2 } });
+    const others = await told({ products: 'onnxruntime', kvType: 'auto' });
+    expect(others.path).toMatchObject({ ownProducts: 0, ownAttention: 0, runInvariant: false });
+    expect(others.attention).toBe("ONNX Runtime's");
+    for (const load of [true, false]) {
+      const refused = await told({ products: 'onnxruntime', kvType: 'int8' }, load);
+      expect(refused.problems.map(({ problem }) => problem).join()).toMatch(/asked for as int8 \(MILLRACE_KV_TYPE\)/);
+    }
   });
 
   it('says why a plain export needs the copying cache', async () => {

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type KvType, kvBytesOfToken, type SamplingDefaults } from '#contracts';
+import { type CpuChoices, type KvType, kvBytesOfToken, type SamplingDefaults } from '#contracts';
 import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
@@ -12,7 +12,11 @@ export interface InspectOptions {
   readonly slotTokens: number;
   /** Loads the model for a moment, which alone tells for sure whether past and present can share memory. */
   readonly load: boolean;
+  /** How a worker is told to compute on the CPU. */
+  readonly cpu?: CpuChoices;
 }
+
+const AS_THE_GRAPH: CpuChoices = { products: 'auto', kvType: 'auto' };
 
 export interface Problem {
   readonly file: string;
@@ -41,6 +45,8 @@ export interface Inspection {
     readonly cacheType: 'float32' | 'float16';
     /** What they are kept as on the CPU. */
     readonly kvType: KvType;
+    /** Of the keys and values of one token in all layers. */
+    readonly tokenBytes: number;
     /** Tokens that the widest sliding-window layer sees; null where every layer sees all. */
     readonly slidingWindow: number | null;
     /** What is changed in the graph as it is loaded, in words. */
@@ -77,6 +83,7 @@ export interface Inspection {
 /** @param nameOfPlace path of the folder, or of one of its ONNX files */
 export async function inspectFolder(nameOfPlace: string, options: InspectOptions): Promise<Inspection> {
   const problems: Problem[] = [];
+  const { cpu = AS_THE_GRAPH } = options;
   const folder = await openModelFolder(nameOfPlace).catch((error: unknown) => {
     problems.push(...problemsOf(error, '.'));
     return null;
@@ -86,10 +93,11 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
   const signature =
     modelFile === null
       ? null
-      : await inspectModel(modelFile).catch((error: unknown) => {
+      : await inspectModel(modelFile, cpu).catch((error: unknown) => {
           problems.push(...problemsOf(error, modelFile));
           return null;
         });
+  if (signature !== null && !options.load) problems.push(...kvTypeProblems(signature, cpu));
   const config = await configJson(path);
   const tokenizerJson = folder?.card({ model: folder.name, contextLength: 1 }).tokenizerJson ?? null;
   const bounds = [signature?.maxPositions, folder?.config.maxPositions].filter((bound) => bound != null);
@@ -109,7 +117,7 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
     eosTokens: folder === null || tokenizerJson === null ? [] : eosTokens(folder, tokenizerJson),
     templateCharacters: folder?.card({ model: folder.name, contextLength: 1 }).chatTemplate.length ?? null,
     samplingDefaults: folder?.samplingDefaults ?? null,
-    path: signature === null || !options.load ? null : await trialLoad(signature, contextLength, problems),
+    path: signature === null || !options.load ? null : await trialLoad(signature, cpu, contextLength, problems),
     fileBytes: await folderBytes(path),
     memory: signature === null ? null : memoryOf(signature, options.slots, slotTokens),
     problems,
@@ -127,7 +135,8 @@ function decoderOf(signature: ModelSignature, slotTokens: number): NonNullable<I
     attention: sharesCache ? 'GroupQueryAttention' : 'other operators',
     logits: logits.positions === 'last' ? 'last position' : 'every position',
     cacheType,
-    kvType: signature.ownCache ?? cacheType,
+    kvType: keptAs(signature),
+    tokenBytes: kvBytesOfToken(signature, keptAs(signature)),
     slidingWindow,
     changes: signature.edits.map(changeText),
     captureProblem: typeof form === 'string' ? form : null,
@@ -153,16 +162,25 @@ function changeText(edit: ModelSignature['edits'][number]): string {
 }
 
 function memoryOf(signature: ModelSignature, slots: number, slotTokens: number) {
-  return {
-    slots,
-    slotTokens,
-    kvBytes: kvBytesOfToken(signature, signature.ownCache ?? signature.cacheType) * slots * slotTokens,
-  };
+  return { slots, slotTokens, kvBytes: kvBytesOfToken(signature, keptAs(signature)) * slots * slotTokens };
+}
+
+function keptAs({ ownCache, cacheType }: ModelSignature): KvType {
+  return ownCache ?? cacheType;
+}
+
+/** What a load would find: only attention of our own library keeps keys and values as something else than the graph has. */
+function kvTypeProblems(signature: ModelSignature, { kvType }: CpuChoices): Problem[] {
+  const kept = keptAs(signature);
+  if (kvType === 'auto' || kvType === kept) return [];
+  const problem = `its keys and values are asked for as ${kvType} (MILLRACE_KV_TYPE), but its attention keeps them as ${kept}`;
+  return [{ file: signature.modelFile, problem, remedy: 'leave MILLRACE_KV_TYPE at auto' }];
 }
 
 /** Opens the model as a worker does, with one small slot. */
 async function trialLoad(
   signature: ModelSignature,
+  cpu: CpuChoices,
   contextLength: number | null,
   problems: Problem[],
 ): Promise<Inspection['path']> {
@@ -175,6 +193,7 @@ async function trialLoad(
       threads: 0,
       binding: 'auto',
       maxChunkTokens: TRIAL_TOKENS,
+      ...cpu,
       onFallback: (reason) => reasons.push(reason),
     });
     const { kvCache, binding, provider, runtimeVersion, ownProducts, ownAttention, runInvariant } = runner.description;
