@@ -22,6 +22,7 @@ serveSide<Settings, Task, StreamTimings>(async (settings) => {
     new URL('../../apps/worker/src/engine-thread.ts', import.meta.url),
     {
       modelFile: folder.modelFile,
+      embeddingFile: folder.embeddingFile,
       slots: settings.slots,
       parkingSlots: 0,
       slotTokens: settings.slotTokens,

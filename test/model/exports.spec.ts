@@ -6,11 +6,12 @@ import { openModelFolder } from '#models';
 import { numberedTokenTable } from '../../libs/engine/src/testing/token-tables.ts';
 import { exportedModel, exportReference } from './exported-model.ts';
 import { PlainRuns } from './plain-runs.ts';
-import { differingValues, generateAlone, largestDifference, prefillInChunks } from './runner-driver.ts';
+import { differingValues, generateAlone, largestDifference, logitsRow, prefillInChunks } from './runner-driver.ts';
 
 const SLOTS = 4;
 const CHUNK_TOKENS = 32;
 const STEPS = 32;
+const SMALL = { slots: 1, slotTokens: 64, threads: 1, binding: 'auto', maxChunkTokens: CHUNK_TOKENS } as const;
 /** Positions in the shorter one of phi4-mini's rotary tables. */
 const SHORT_TABLE = 64;
 /**
@@ -78,6 +79,9 @@ const EXPORTS: readonly Export[] = [
   ['llama-community/onnx/model_q4f16.onnx', 'llama', 'copying', 'coarse'],
   ['llama-community/onnx/model_quantized.onnx', 'llama', 'copying', 'shared'],
   ['qwen3-community', 'qwen3.rounded', 'copying', 'rounded'],
+  ['llama-genai-multimodal', 'llama.rounded', 'in-place', 'rounded'],
+  ['qwen3-community-vl', 'qwen3.rounded', 'copying', 'rounded'],
+  ['gemma3-community-3n', 'gemma3', 'in-place', 'gemma'],
 ];
 
 /** What cannot be served, and what the user is told. */
@@ -95,10 +99,11 @@ for (const [path, referenceName, kvCache, precision, positions] of EXPORTS)
     let prompts: typeof reference.prompts;
 
     beforeAll(async () => {
-      const { modelFile, config } = await openModelFolder(exportedModel(path));
+      const { modelFile, embeddingFile, config } = await openModelFolder(exportedModel(path));
       expect(config.vocabularySize).toBe(reference.vocabularySize);
       runner = await openModelRunner({
         modelFile,
+        embeddingFile,
         slots: SLOTS,
         slotTokens: positions ?? 128,
         threads: 1,
@@ -136,7 +141,8 @@ for (const [path, referenceName, kvCache, precision, positions] of EXPORTS)
     });
 
     it('gives the greedy tokens of plain runs', async () => {
-      const plain = await PlainRuns.open((await openModelFolder(exportedModel(path))).modelFile);
+      const { modelFile, embeddingFile } = await openModelFolder(exportedModel(path));
+      const plain = await PlainRuns.open(modelFile, embeddingFile);
       for (const { promptIds } of prompts) {
         if (!PLAIN_LENGTHS.includes(promptIds.length)) continue;
         const chunkTokens = CACHED.includes(precision) ? promptIds.length : CHUNK_TOKENS;
@@ -188,6 +194,53 @@ describe('a graph that is changed as it is loaded', () => {
   });
 });
 
+describe('an export in two graphs', () => {
+  const open = async (path: string, binding: 'auto' | 'js-api' = 'auto') => {
+    const { modelFile, embeddingFile } = await openModelFolder(exportedModel(path));
+    const size = { slots: 2, slotTokens: 128, threads: 1, maxChunkTokens: CHUNK_TOKENS };
+    return openModelRunner({ modelFile, embeddingFile, ...size, binding });
+  };
+
+  it.each([
+    ['llama-genai-multimodal', 'llama-builder-int4', 'llama'],
+    ['qwen3-community-vl', 'qwen3-community', 'qwen3'],
+    ['gemma3-community-3n', 'gemma3-builder-fp32', 'gemma3'],
+  ])('%s has the bits of %s, which it was cut from', async (cut, whole, reference) => {
+    const { promptIds, generatedIds } = exportReference(reference).prompts.at(-1)!;
+    const computed = async (path: string) => {
+      const runner = await open(path);
+      const { fallbacks, ownProducts } = runner.description;
+      expect(fallbacks).toEqual([]);
+      const prompt = await prefillInChunks(runner, 0, promptIds, CHUNK_TOKENS);
+      await runner.decode(1, Int32Array.of(generatedIds[0]!), Int32Array.of(promptIds.length));
+      const decoded = logitsRow(runner);
+      await runner.close();
+      return { prompt, decoded, ownProducts };
+    };
+    const [ofCut, ofWhole] = [await computed(cut), await computed(whole)];
+    expect(differingValues(ofCut.prompt, ofWhole.prompt)).toBe(0);
+    expect(differingValues(ofCut.decoded, ofWhole.decoded)).toBe(0);
+    expect(ofCut.ownProducts).toBe(ofWhole.ownProducts);
+  });
+
+  it('is loaded with the weights of both files through the JS API too', async () => {
+    const { promptIds, logits } = exportReference('gemma3').prompts.at(-1)!;
+    const runner = await open('gemma3-community-3n', 'js-api');
+    const computed = await prefillInChunks(runner, 0, promptIds, CHUNK_TOKENS);
+    expect(largestDifference(computed, logits.find(({ generatedIndex }) => generatedIndex === 0)!.values)).toBeLessThan(
+      TOLERANCE.gemma,
+    );
+    await runner.close();
+  });
+
+  it('is refused without its embedding, with what to copy', async () => {
+    const { modelFile } = await openModelFolder(exportedModel('qwen3-community-vl'));
+    await expect(openModelRunner({ ...SMALL, modelFile })).rejects.toThrow(
+      /decoder_model_merged_q4\.onnx: it has an input "inputs_embeds" and no "input_ids".*embed_tokens\.onnx.*copy it/,
+    );
+  });
+});
+
 describe('an export with two rotary tables', () => {
   it('takes the longer one for all rows where slots are longer than the shorter one', async () => {
     const { modelFile } = await openModelFolder(exportedModel('phi4-mini-builder-int4'));
@@ -218,15 +271,7 @@ describe('an export with two rotary tables', () => {
 describe('what cannot be served', () => {
   it.each(REFUSED)('refuses %s and says why', async (path, message) => {
     const { modelFile } = await openModelFolder(exportedModel(path));
-    const opening = openModelRunner({
-      modelFile,
-      slots: 1,
-      slotTokens: 64,
-      threads: 1,
-      binding: 'auto',
-      maxChunkTokens: CHUNK_TOKENS,
-    });
-    await expect(opening).rejects.toThrow(message);
+    await expect(openModelRunner({ ...SMALL, modelFile })).rejects.toThrow(message);
   });
 
   it('refuses a folder of several variants with their names, and takes the one that is named', async () => {

@@ -20,8 +20,8 @@ export class PlainRuns {
     this.#signature = signature;
   }
 
-  static async open(modelFile: string): Promise<PlainRuns> {
-    const signature = await inspectModel(modelFile);
+  static async open(modelFile: string, embeddingFile: string | null = null): Promise<PlainRuns> {
+    const signature = await inspectModel(modelFile, { embeddingFile });
     const session = await openSession({
       model: signature.edits.length === 0 ? modelFile : await changedModel(modelFile, signature.edits),
       binding: signature.cacheType === 'float32' ? 'js-api' : 'c-api',

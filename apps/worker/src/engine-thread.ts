@@ -11,6 +11,7 @@ import type { EngineThreadData } from './model/engine-thread-data.ts';
 
 const {
   modelFile,
+  embeddingFile,
   slots,
   parkingSlots,
   slotTokens,
@@ -43,6 +44,7 @@ const maxChunkTokens = prefillChunkTokens;
 const mostProposals = speculationTokens === 'auto' ? AUTO_SPECULATION_TOKENS : speculationTokens;
 const runner = await openModelRunner({
   modelFile,
+  embeddingFile,
   slots,
   parkingSlots,
   slotTokens,

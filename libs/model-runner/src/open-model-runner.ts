@@ -26,6 +26,8 @@ const LAYERS_OF_PART = 5;
 
 export interface OpenModelRunnerOptions {
   modelFile: string;
+  /** Of an export in two graphs the one from tokens to embeddings, which is put in front of `modelFile` (decision 0055); in the same folder. */
+  embeddingFile?: string | null;
   /** Sequences that can be in the cache at once. */
   slots: number;
   /** Further slots to keep sequences in that sit in none; 0 by default. */

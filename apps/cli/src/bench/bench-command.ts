@@ -121,6 +121,7 @@ async function openRunner(
 ): Promise<ModelRunner> {
   return openModelRunner({
     modelFile: folder.modelFile,
+    embeddingFile: folder.embeddingFile,
     slots,
     slotTokens: Math.min(SLOT_TOKENS, folder.config.maxPositions ?? SLOT_TOKENS),
     threads,

@@ -85,6 +85,23 @@ describe('inspectFolder', () => {
     }
   });
 
+  it('tells of an export in two graphs which one makes embeddings of tokens, and what its text part is', async () => {
+    const folder = fileURLToPath(new URL('../../../../test/fixtures/exports/qwen3-community-vl', import.meta.url));
+    const inspection = await inspectFolder(folder, { ...OPTIONS, load: false });
+    expect(inspection).toMatchObject({
+      architecture: 'qwen3_vl',
+      heads: 4,
+      hidden: 32,
+      contextLength: 256,
+      problems: [],
+    });
+    expect(inspection.decoder?.embeddingFile).toBe(join(folder, 'onnx/embed_tokens_fp16.onnx'));
+    expect(inspection.decoder?.inputs).toEqual(['input_ids', 'attention_mask', 'position_ids']);
+    expect(inspectionText(inspection)).toMatch(
+      /changed as it is loaded: tokens become embeddings by embed_tokens_fp16\.onnx, the other graph of the export; positions stand in 3 rows/,
+    );
+  });
+
   it('says why a plain export needs the copying cache', async () => {
     const { path, decoder, problems } = await inspectFolder(fixture('tiny-mha'), OPTIONS);
     expect(decoder?.inputs).toContain('position_ids');

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type CpuChoices, type KvType, kvBytesOfToken, type SamplingDefaults } from '#contracts';
 import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
@@ -35,6 +35,8 @@ export interface Inspection {
   readonly vocabularySize: number | null;
   readonly decoder: {
     readonly modelFile: string;
+    /** Of an export in two graphs the one from tokens to embeddings. */
+    readonly embeddingFile: string | null;
     readonly layers: number;
     readonly kvHeads: number;
     readonly headSize: number;
@@ -90,10 +92,11 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
   });
   const path = folder?.path ?? nameOfPlace;
   const modelFile = folder?.modelFile ?? (await firstFile(path, ['model.onnx', 'onnx/model.onnx']));
+  const embeddingFile = folder?.embeddingFile ?? null;
   const signature =
     modelFile === null
       ? null
-      : await inspectModel(modelFile, cpu).catch((error: unknown) => {
+      : await inspectModel(modelFile, { ...cpu, embeddingFile }).catch((error: unknown) => {
           problems.push(...problemsOf(error, modelFile));
           return null;
         });
@@ -110,25 +113,33 @@ export async function inspectFolder(nameOfPlace: string, options: InspectOptions
     contextLength,
     longContextLength: signature?.longRotary?.maxPositions ?? null,
     vocabularySize: signature?.vocabularySize ?? folder?.config.vocabularySize ?? null,
-    decoder: signature === null ? null : decoderOf(signature, slotTokens),
+    decoder: signature === null ? null : decoderOf(signature, embeddingFile, slotTokens),
     heads: numberOf(config, 'num_attention_heads'),
     hidden: numberOf(config, 'hidden_size'),
     tokenizer: tokenizerJson === null ? null : tokenizerOf(tokenizerJson),
     eosTokens: folder === null || tokenizerJson === null ? [] : eosTokens(folder, tokenizerJson),
     templateCharacters: folder?.card({ model: folder.name, contextLength: 1 }).chatTemplate.length ?? null,
     samplingDefaults: folder?.samplingDefaults ?? null,
-    path: signature === null || !options.load ? null : await trialLoad(signature, cpu, contextLength, problems),
+    path:
+      signature === null || !options.load
+        ? null
+        : await trialLoad(signature, { ...cpu, embeddingFile }, contextLength, problems),
     fileBytes: await folderBytes(path),
     memory: signature === null ? null : memoryOf(signature, options.slots, slotTokens),
     problems,
   };
 }
 
-function decoderOf(signature: ModelSignature, slotTokens: number): NonNullable<Inspection['decoder']> {
+function decoderOf(
+  signature: ModelSignature,
+  embeddingFile: string | null,
+  slotTokens: number,
+): NonNullable<Inspection['decoder']> {
   const { modelFile, layers, kvHeads, headSize, sharesCache, logits, sideInputs, cacheType, slidingWindow } = signature;
   const form = capturable(signature, slotTokens);
   return {
     modelFile,
+    embeddingFile,
     layers,
     kvHeads,
     headSize,
@@ -157,6 +168,9 @@ function changeText(edit: ModelSignature['edits'][number]): string {
   if (edit.kind === 'cache-branch') return 'the branch of a merged decoder is chosen by its past';
   if (edit.kind === 'lengths') return "rows' lengths are inputs in the place of a mask";
   if (edit.kind === 'rotary-table') return 'the longer of two rotary tables is taken always';
+  if (edit.kind === 'embedding')
+    return `tokens become embeddings by ${basename(edit.file)}, the other graph of the export`;
+  if (edit.kind === 'position-rows') return `positions stand in ${edit.rows} rows, which text has the same in all`;
   const where = edit.layers === null ? 'all layers' : `layers ${edit.layers.join(', ')}`;
   return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;
 }
@@ -180,7 +194,7 @@ function kvTypeProblems(signature: ModelSignature, { kvType }: CpuChoices): Prob
 /** Opens the model as a worker does, with one small slot. */
 async function trialLoad(
   signature: ModelSignature,
-  cpu: CpuChoices,
+  loading: CpuChoices & { readonly embeddingFile: string | null },
   contextLength: number | null,
   problems: Problem[],
 ): Promise<Inspection['path']> {
@@ -193,7 +207,7 @@ async function trialLoad(
       threads: 0,
       binding: 'auto',
       maxChunkTokens: TRIAL_TOKENS,
-      ...cpu,
+      ...loading,
       onFallback: (reason) => reasons.push(reason),
     });
     const { kvCache, binding, provider, runtimeVersion, ownProducts, ownAttention, runInvariant } = runner.description;
@@ -249,8 +263,10 @@ async function configJson(folder: string): Promise<unknown> {
   }
 }
 
+/** Of the language model, whose part models of several modalities keep under `text_config`. */
 function numberOf(config: unknown, field: string): number | null {
-  const value = (config as Record<string, unknown> | null)?.[field];
+  const fields = config as Record<string, unknown> | null;
+  const value = (fields?.text_config as Record<string, unknown> | null | undefined)?.[field] ?? fields?.[field];
   return typeof value === 'number' ? value : null;
 }
 

@@ -3,6 +3,8 @@ import type { CpuChoices, CpuProducts, ExecutionProvider, TokenTable } from '#co
 /** What the engine's thread is started with; plain data that can be posted. */
 export interface EngineThreadData {
   readonly modelFile: string;
+  /** Of an export in two graphs the one from tokens to embeddings. */
+  readonly embeddingFile: string | null;
   readonly slots: number;
   /** The runner's, one more than sequences may be parked. */
   readonly parkingSlots: number;

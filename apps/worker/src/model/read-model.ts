@@ -22,8 +22,8 @@ export async function readModel(
     throw new UnknownOutputFormatError(outputFormat, OUTPUT_FORMATS.keys());
   }
   const folder = await openModelFolder(await resolveModelFolder(options.folder, modelRoots));
-  const { modelFile } = folder;
-  const signature = await inspectModel(modelFile, cpu);
+  const { modelFile, embeddingFile } = folder;
+  const signature = await inspectModel(modelFile, { ...cpu, embeddingFile });
   const slotTokens = Math.min(options.slotTokens, ...positionsOf(folder, signature));
   const card = folder.card({
     model: options.modelId ?? folder.name,
@@ -35,7 +35,7 @@ export async function readModel(
   const packed = packCard(card); // In another thread, while this one goes on.
   const tokenTable = answerTokenTable(card);
   const need = memoryNeedOf(signature, options, slotTokens, providers);
-  return { card: await packed, modelFile, tokenTable, slotTokens, need };
+  return { card: await packed, modelFile, embeddingFile, tokenTable, slotTokens, need };
 }
 
 /** Up to which lengths the model is right: what the configuration says, and what its graph has rotary tables for. */

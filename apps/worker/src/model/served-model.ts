@@ -13,6 +13,7 @@ export interface ServedModel {
   /** Under the id that clients ask for. Kept for a Redis that loses it. */
   readonly card: PackedCard;
   readonly modelFile: string;
+  readonly embeddingFile: string | null;
   readonly tokenTable: TokenTable;
   readonly slotTokens: number;
   readonly need: MemoryNeed;
@@ -37,6 +38,7 @@ export function startEngine(
 ): Promise<EngineSupervisor> {
   const data: Omit<EngineThreadData, 'capturedRows'> = {
     modelFile: served.modelFile,
+    embeddingFile: served.embeddingFile,
     tokenTable: served.tokenTable,
     slotTokens: served.slotTokens,
     slots: options.slots,

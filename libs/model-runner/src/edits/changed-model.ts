@@ -1,13 +1,16 @@
-import { readFile } from 'node:fs/promises';
 import onnxProto from 'onnx-proto';
 import type { ChangedModel } from '../binding/session-binding.ts';
 import { attentionLayer } from '../signature/graph-traits.ts';
 import type { Node } from '../signature/value-info.ts';
 import { countedLogits, positionCount } from './counted-positions.ts';
 import type { GraphEdit } from './graph-edit.ts';
+import { joinedModel } from './joined-model.ts';
 import { lengthInputs, withLengths } from './length-inputs.ts';
 import { GRAPH, INITIALIZER, INPUT, NODE, OUTPUT } from './onnx-fields.ts';
+import { flatPositions, POSITION_ROWS, positionRows } from './position-rows.ts';
 import { encodedField, protoFields } from './proto-fields.ts';
+import { readModel } from './read-model.ts';
+import { renameValues } from './rename-values.ts';
 
 const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
 /** Constants that edits give to the graph, by their value. */
@@ -27,7 +30,8 @@ const PAST_TOKENS = { 'millrace.tokens_axis': 2n, 'millrace.tokens_end': 3n } as
  * else is copied byte by byte, whatever newer exporters put there.
  */
 export async function changedModel(file: string, edits: readonly GraphEdit[]): Promise<ChangedModel> {
-  const model = await readFile(file);
+  const embedding = edits.find((edit) => edit.kind === 'embedding');
+  const model = embedding === undefined ? await readModel(file) : await joinedModel(file, embedding.file);
   const parts: Uint8Array[] = [];
   for (const { number, start, valueStart, end } of protoFields(model))
     if (number === GRAPH) parts.push(...encodedField(GRAPH, changedGraph(model.subarray(valueStart, end), edits)));
@@ -36,9 +40,13 @@ export async function changedModel(file: string, edits: readonly GraphEdit[]): P
 }
 
 function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Array {
-  const parts: Uint8Array[] = edits.flatMap((edit) => (edit.kind === 'cache-branch' ? cacheBranch(edit.past) : []));
+  const parts: Uint8Array[] = edits.flatMap((edit) => {
+    if (edit.kind === 'cache-branch') return cacheBranch(edit.past);
+    return edit.kind === 'position-rows' ? positionRows(edit.rows) : [];
+  });
   const dropped = new Set(edits.flatMap(inputDropped));
   const counted = edits.some(countsPositions);
+  const hasRows = edits.some(({ kind }) => kind === 'position-rows');
   if (counted) parts.push(...positionCount(FIRST_KEPT));
   for (const { number, start, valueStart, end } of protoFields(graph)) {
     if (number === INPUT && dropped.has(ValueInfoProto.decode(graph.subarray(valueStart, end)).name ?? '')) continue;
@@ -53,7 +61,10 @@ function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Arra
       parts.push(...encodedField(NODE, NodeProto.encode(node).finish()));
     else if (counted && number === OUTPUT)
       parts.push(...encodedField(OUTPUT, countedLogits(graph.subarray(valueStart, end))));
-    else parts.push(graph.subarray(start, end));
+    else
+      parts.push(
+        ...((hasRows && flatPositions(number, graph.subarray(valueStart, end))) || [graph.subarray(start, end)]),
+      );
   }
   for (const edit of edits) {
     if (edit.kind === 'lengths') parts.push(...lengthInputs(edit));
@@ -93,8 +104,9 @@ function change(node: Node, edit: GraphEdit): boolean {
     Object.assign(node, { opType: 'Slice', input: [value, ...LAST_SLICE], attribute: [] });
     return true;
   }
+  if (edit.kind === 'position-rows') return renameValues(node, POSITION_ROWS);
   const layer = attentionLayer(node);
-  if (layer === null || edit.kind === 'cache-branch' || edit.kind === 'lengths') return false;
+  if (layer === null || (edit.kind !== 'whole-cache' && edit.kind !== 'window')) return false;
   if (edit.kind === 'whole-cache') setInteger(node, 'sliding_window_cache', 0);
   else if (edit.layers?.includes(layer) ?? true) setInteger(node, 'local_window_size', edit.tokens);
   return true;

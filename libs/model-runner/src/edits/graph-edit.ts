@@ -6,6 +6,10 @@ import type { MaskLengths } from '../signature/mask-lengths.ts';
  * nothing that nobody reads.
  */
 export type GraphEdit =
+  /** The graph of this file, from tokens to embeddings, stands in front of a decoder that takes embeddings (`joinedModel`). */
+  | { readonly kind: 'embedding'; readonly file: string }
+  /** Positions in several rows, [rows, batch, sequence], of which text has the same in all, are made of [batch, sequence]. */
+  | { readonly kind: 'position-rows'; readonly rows: number }
   /** Layers that would keep a ring of their window's size keep all; the window stays, as attention's local_window_size. */
   | { readonly kind: 'whole-cache' }
   /** A window that the graph leaves to its runtime becomes attention's own, in these layers or in all. */

@@ -1,6 +1,8 @@
-/** Field numbers of onnx.proto: of ModelProto the graph, of GraphProto the others. */
+/** Field numbers of onnx.proto: of ModelProto the first ones, of GraphProto those from NODE on. */
+export const IR_VERSION = 1;
 export const GRAPH = 7;
 export const OPSET_IMPORT = 8;
+export const FUNCTION = 25;
 export const NODE = 1;
 export const GRAPH_NAME = 2;
 export const INITIALIZER = 5;

@@ -39,6 +39,11 @@ export function encodedField(number: number, value: Uint8Array): Uint8Array[] {
   return [Uint8Array.from([...encodedVarint(number * 8 + LENGTH_DELIMITED), ...encodedVarint(value.length)]), value];
 }
 
+/** An encoded field with a number, which is 0 or more. */
+export function encodedNumber(number: number, value: number): Uint8Array {
+  return Uint8Array.from([...encodedVarint(number * 8 + VARINT), ...encodedVarint(value)]);
+}
+
 /** Exact below 2^53; a longer value (a negative one) is told too large, which its reader here never needs. */
 function varint(bytes: Uint8Array, start: number): { value: number; end: number } {
   let value = 0;

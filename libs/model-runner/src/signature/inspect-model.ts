@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import onnxProto from 'onnx-proto';
 import type { CpuChoices } from '#contracts';
+import { EMBEDS } from '../edits/embedding-connections.ts';
 import type { GraphEdit } from '../edits/graph-edit.ts';
+import { joinedModel } from '../edits/joined-model.ts';
+import { decodedModel, readModel } from '../edits/read-model.ts';
 import { isElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { ownCacheType } from '../products/own-cache-type.ts';
@@ -28,24 +29,37 @@ import { dimensions, elementTypeName, type Graph } from './value-info.ts';
 /** A changed model is in memory twice while it is loaded; with weights inside that is more than masks and logits of all positions cost. */
 export const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
 
+export interface InspectModelOptions extends Partial<CpuChoices> {
+  /** Of an export in two graphs the one from tokens to embeddings, in the folder of the other; null by default. */
+  readonly embeddingFile?: string | null;
+}
+
 /**
  * Reads a decoder's inputs, outputs and sizes from its ONNX file and checks that its external data is complete.
  * Names are those of Hugging Face and onnxruntime-genai exports.
- * @param cpu how it is to be computed on the CPU (`openModelRunner`), which decides what it takes in memory
+ * @param options how it is to be computed on the CPU (`openModelRunner`), which decides what it takes in memory; and what else belongs to it
  * @throws ModelLoadError naming what is missing or not supported
  */
 export async function inspectModel(
   modelFile: string,
-  { products = 'auto', kvType = 'auto' }: Partial<CpuChoices> = {},
+  { products = 'auto', kvType = 'auto', embeddingFile = null }: InspectModelOptions = {},
 ): Promise<ModelSignature> {
-  const { graph, fileBytes } = await readGraph(modelFile);
+  const bytes = embeddingFile === null ? await readModel(modelFile) : await joinedModel(modelFile, embeddingFile);
+  const { graph } = decodedModel(modelFile, bytes);
+  const fileBytes = bytes.byteLength;
   const externalBytes = await assertExternalData(modelFile, graph.initializer ?? []);
 
   const initializers = new Set((graph.initializer ?? []).map((tensor) => tensor.name));
   const inputs = (graph.input ?? []).filter((input) => !initializers.has(input.name));
   const tokenIds = inputs.find((input) => input.name === 'input_ids');
   if (tokenIds === undefined)
-    throw new ModelLoadError(modelFile, 'it has no input "input_ids"; export a decoder (text-generation-with-past).');
+    throw new ModelLoadError(
+      modelFile,
+      inputs.some(({ name }) => name === EMBEDS)
+        ? `it has an input "${EMBEDS}" and no "input_ids": it is the decoder of an export in two graphs, and the other one, from tokens to ` +
+            'embeddings (embed_tokens.onnx), is not there; copy it into the same folder.'
+        : 'it has no input "input_ids"; export a decoder (text-generation-with-past).',
+    );
   if (elementTypeName(tokenIds) !== 'int64')
     throw new ModelLoadError(modelFile, `input "input_ids" is ${elementTypeName(tokenIds)}; export it as int64.`);
 
@@ -61,14 +75,16 @@ export async function inspectModel(
     inputs.filter((input) => !understood.has(input.name ?? '')),
   );
   const { vocabularySize, logits } = logitsOutput(modelFile, graph);
-  const keepsLast = side.some(({ kind }) => kind === 'num_logits_to_keep');
+  const keepsLast = side.inputs.some(({ kind }) => kind === 'num_logits_to_keep');
   const mayChange = fileBytes <= MOST_BYTES_CHANGED;
   const last = logits.positions === 'last' || keepsLast || !mayChange ? null : lastPosition(graph);
   const lengths = mayChange ? maskLengths(graph) : null;
   const rowsShareScales = sharesActivationScales(graph);
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
   const lengthEdits: GraphEdit[] = lengths === null ? [] : [{ kind: 'lengths', ...lengths }];
-  const edits = [...branchEdits, ...windows.edits, ...lengthEdits];
+  const joinEdits: GraphEdit[] = embeddingFile === null ? [] : [{ kind: 'embedding', file: embeddingFile }];
+  const rowsEdits: GraphEdit[] = side.positionRows === null ? [] : [{ kind: 'position-rows', rows: side.positionRows }];
+  const edits = [...joinEdits, ...branchEdits, ...rowsEdits, ...windows.edits, ...lengthEdits];
   const lastEdit = last === null ? null : ({ kind: 'last-position', ...last } as const);
   const gathers = logits.positions === 'all' || !mayChange ? null : lastGathers(graph);
   const mayOwn = products === 'auto' && mayChange;
@@ -89,32 +105,13 @@ export async function inspectModel(
     rowsShareScales,
     rowsRunAlone: rowsShareScales || mixesExperts(graph),
     sharesCache: sharingNodes.length === layers,
-    sideInputs: lengths === null ? side : side.flatMap((input) => lengthsFor(input, lengths.rank)),
+    sideInputs: lengths === null ? side.inputs : side.inputs.flatMap((input) => lengthsFor(input, lengths.rank)),
   };
 }
 
 /** What the graph wants to be told when lengths take the mask's place. */
 function lengthsFor(input: SideInput, rank: 0 | 1): SideInput[] {
   return input.kind === 'attention_mask' ? [{ kind: 'seqlens_k' }, { kind: 'total_sequence_length', rank }] : [input];
-}
-
-async function readGraph(modelFile: string): Promise<{ graph: Graph; fileBytes: number }> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(modelFile);
-  } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const problem = missing ? 'the file does not exist; check the model folder.' : (cause as Error).message;
-    throw new ModelLoadError(modelFile, problem, { cause });
-  }
-  let graph: Graph | null | undefined;
-  try {
-    graph = onnxProto.onnx.ModelProto.decode(bytes).graph;
-  } catch (cause) {
-    throw new ModelLoadError(modelFile, 'it is not a whole ONNX file; copy or download it again.', { cause });
-  }
-  if (graph?.node?.length) return { graph, fileBytes: bytes.byteLength };
-  throw new ModelLoadError(modelFile, 'it holds no graph, so it is no ONNX model; copy or download it again.');
 }
 
 function logitsOutput(modelFile: string, graph: Graph): Pick<ModelSignature, 'vocabularySize' | 'logits'> {

@@ -10,11 +10,33 @@ const ELEMENT_TYPES = {
   num_logits_to_keep: 'int64',
 } as const;
 
+export interface SideInputs {
+  readonly inputs: SideInput[];
+  /** Of positions of [rows, batch, sequence], as models have them that see images; null where they are [batch, sequence]. */
+  readonly positionRows: number | null;
+}
+
 /**
  * Understands the inputs other than the tokens and the cache.
  * @throws ModelLoadError naming an input that no runner can fill
  */
-export function sideInputs(modelFile: string, inputs: readonly ValueInfo[]): SideInput[] {
+export function sideInputs(modelFile: string, inputs: readonly ValueInfo[]): SideInputs {
+  const positions = inputs.find(({ name }) => name === 'position_ids');
+  return { inputs: knownInputs(modelFile, inputs), positionRows: positions ? rowsOf(modelFile, positions) : null };
+}
+
+function rowsOf(modelFile: string, positions: ValueInfo): number | null {
+  const dims = dimensions(positions);
+  if (dims.length <= 2) return null;
+  const [rows] = dims;
+  if (dims.length === 3 && typeof rows === 'number') return rows;
+  throw new ModelLoadError(
+    modelFile,
+    `input "position_ids" is [${dims.join(', ')}]; it must be [batch, sequence], or [rows, batch, sequence] with a fixed number of rows.`,
+  );
+}
+
+function knownInputs(modelFile: string, inputs: readonly ValueInfo[]): SideInput[] {
   return inputs.map((input): SideInput => {
     const name = input.name ?? '';
     if (!isKnown(name))

@@ -20,6 +20,8 @@ export type ConfigJson = z.infer<typeof ConfigJson>;
 export const GenerationConfigJson = z.looseObject({ eos_token_id: TokenIds, ...SAMPLING_FIELDS });
 export type GenerationConfigJson = z.infer<typeof GenerationConfigJson>;
 
+const GraphFile = z.looseObject({ filename: z.string().nullish() }).nullish();
+
 /** genai_config.json, as onnxruntime-genai's builder writes it. */
 export const GenaiConfigJson = z.looseObject({
   model: z.looseObject({
@@ -27,7 +29,8 @@ export const GenaiConfigJson = z.looseObject({
     vocab_size: z.int().min(1).nullish(),
     context_length: z.int().min(1).nullish(),
     eos_token_id: TokenIds,
-    decoder: z.looseObject({ filename: z.string().nullish() }).nullish(),
+    decoder: GraphFile,
+    embedding: GraphFile,
   }),
 });
 export type GenaiConfigJson = z.infer<typeof GenaiConfigJson>;
@@ -49,6 +52,11 @@ export const TokenizerConfigJson = z
     ),
   }));
 export type TokenizerConfigJson = z.infer<typeof TokenizerConfigJson>;
+
+/** chat_template.json, and processor_config.json, where models that see or hear have their template. */
+export const ProcessorJson = z
+  .looseObject({ chat_template: z.union([z.string(), NamedTemplates]).nullish() })
+  .transform(({ chat_template }) => chooseTemplate(chat_template ?? null));
 
 /** What of the configuration files the rest of Millrace uses. */
 export interface ModelConfig {

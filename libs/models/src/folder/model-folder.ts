@@ -5,6 +5,7 @@ import { PromptRenderer } from '../prompt/prompt-renderer.ts';
 import { UnsupportedTemplateError } from '../prompt/unsupported-template-error.ts';
 import { parseTokenizerJson, vocabularyEntries } from '../tokenizer/tokenizer-json.ts';
 import { UnsupportedTokenizerError } from '../tokenizer/unsupported-tokenizer-error.ts';
+import { chooseGraphs } from './choose-graphs.ts';
 import { FolderReader } from './folder-reader.ts';
 import {
   ConfigJson,
@@ -12,9 +13,10 @@ import {
   GenerationConfigJson,
   type ModelConfig,
   modelConfig,
+  ProcessorJson,
   TokenizerConfigJson,
 } from './model-config.ts';
-import { modelPlace, onnxFilesOf } from './model-files.ts';
+import { modelPlace } from './model-files.ts';
 import { ModelFolderError } from './model-folder-error.ts';
 import { samplingDefaultsOf } from './sampling-config.ts';
 
@@ -47,6 +49,8 @@ export class ModelFolder {
   readonly name: string;
   /** Absolute path of the ONNX file. */
   readonly modelFile: string;
+  /** Absolute path, where the model is in two graphs, of the one from tokens to embeddings. */
+  readonly embeddingFile: string | null;
   readonly config: ModelConfig;
   /** What generation_config.json recommends. */
   readonly samplingDefaults: SamplingDefaults;
@@ -55,7 +59,7 @@ export class ModelFolder {
 
   constructor(
     path: string,
-    modelFile: string,
+    { modelFile, embeddingFile }: Pick<ModelFolder, 'modelFile' | 'embeddingFile'>,
     config: ModelConfig,
     samplingDefaults: SamplingDefaults,
     card: CardFromFolder,
@@ -64,6 +68,7 @@ export class ModelFolder {
     this.path = path;
     this.name = basename(path);
     this.modelFile = modelFile;
+    this.embeddingFile = embeddingFile;
     this.config = config;
     this.samplingDefaults = samplingDefaults;
     this.#card = card;
@@ -114,11 +119,15 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const generationConfig = await reader.json('generation_config.json', GenerationConfigJson, false);
   const tokenizerConfig = await reader.json('tokenizer_config.json', TokenizerConfigJson, true);
   const tokenizerJson = await reader.text('tokenizer.json', true);
-  const chatTemplate = (await reader.text('chat_template.jinja', false)) ?? tokenizerConfig?.chatTemplate ?? null;
-  const modelFile = await chooseModelFile(reader, named, genai);
+  const chatTemplate =
+    (await reader.text('chat_template.jinja', false)) ??
+    tokenizerConfig?.chatTemplate ??
+    (await reader.json('chat_template.json', ProcessorJson, false)) ??
+    (await reader.json('processor_config.json', ProcessorJson, false));
+  const graphs = await chooseGraphs(reader, named, genai);
 
-  if (modelFile !== null) {
-    await reader.checkWeights(modelFile);
+  for (const file of [graphs?.modelFile, graphs?.embeddingFile]) {
+    if (file != null) await reader.checkWeights(file);
   }
   if (chatTemplate === null) {
     reader.note('chat_template.jinja', 'it is missing, and tokenizer_config.json has no chat_template');
@@ -128,7 +137,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     reader.note('config.json', 'field vocab_size is missing', 'add the number of rows of the embedding');
   }
   if (
-    modelFile === null ||
+    graphs === null ||
     chatTemplate === null ||
     sizes === null ||
     tokenizerJson === null ||
@@ -167,7 +176,10 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   ]);
   return new ModelFolder(
     folder,
-    join(folder, modelFile),
+    {
+      modelFile: join(folder, graphs.modelFile),
+      embeddingFile: graphs.embeddingFile === null ? null : join(folder, graphs.embeddingFile),
+    },
     sizes,
     samplingDefaultsOf(generationConfig),
     {
@@ -176,33 +188,6 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     },
     prompt.tokenTable,
   );
-}
-
-/** The file that was named, else the usual ones, else the only one there is; a problem is noted when none can be chosen. */
-async function chooseModelFile(
-  reader: FolderReader,
-  named: string | null,
-  genai: GenaiConfigJson | null,
-): Promise<string | null> {
-  const decoder = genai?.model.decoder?.filename ?? '';
-  const usual = [
-    ...(decoder === '' ? [] : [decoder]),
-    'model.onnx',
-    'onnx/model.onnx',
-    'onnx/decoder_model_merged.onnx',
-  ];
-  const chosen = await reader.firstOf(named === null ? usual : [named]);
-  if (chosen !== null) return chosen;
-  const there = await onnxFilesOf(reader.folder);
-  if (named === null && there.length === 1) return there[0] ?? null;
-  if (there.length === 0) reader.note('model.onnx', 'it is missing');
-  else
-    reader.note(
-      named ?? 'model.onnx',
-      `it is missing, but there are ${there.join(', ')}`,
-      `name one of them: ${join(reader.folder, there[0] ?? '')}`,
-    );
-  return null;
 }
 
 /** Builds what a request would need, so that a tokenizer or template that cannot work is found now. */
