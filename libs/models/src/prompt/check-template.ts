@@ -1,4 +1,5 @@
 import type { ChatMessage } from './chat-message.ts';
+import type { ContentForm } from './content-form.ts';
 import { TemplateError } from './template-error.ts';
 import { UnsupportedTemplateError } from './unsupported-template-error.ts';
 
@@ -16,10 +17,12 @@ const CONVERSATIONS: readonly (readonly ChatMessage[])[] = [
 
 /**
  * Tries a template on small conversations, so that one that cannot work is refused when its model is loaded.
- * @throws UnsupportedTemplateError when it fails, or leaves out the content of a message given as text
+ * @param form in which `render` gives the template the contents
+ * @throws UnsupportedTemplateError when it fails, or leaves out the content of a message
  */
 export function checkTemplate(
   render: (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => string,
+  form: ContentForm,
 ): void {
   for (const messages of CONVERSATIONS) {
     for (const addGenerationPrompt of [true, false]) {
@@ -36,7 +39,10 @@ export function checkTemplate(
         throw error;
       }
       if (!text.includes(PROBE_QUESTION)) {
-        throw new UnsupportedTemplateError("it leaves out a user message's content when that is text");
+        throw new UnsupportedTemplateError("it leaves out a user message's content, as text and as a list of parts");
+      }
+      if (form !== 'text' && messages.length > 1 && !text.includes(PROBE_ANSWER)) {
+        throw new UnsupportedTemplateError("it leaves out an assistant's content when that is a list of parts");
       }
     }
   }

@@ -4,6 +4,7 @@ import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
 import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
+import { CONTENT_FORMS, type ContentForm, withContents } from './content-form.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
 import {
@@ -50,6 +51,7 @@ export class PromptRenderer {
   #calls: ToolSupport | null = null;
   /** What a template is given for the tools of a request without any. */
   #noTools: readonly unknown[] | null = null;
+  #contentForm: ContentForm = 'text';
   #shortIds: boolean | null = null;
 
   /**
@@ -68,20 +70,29 @@ export class PromptRenderer {
       templateTokens: options.templateTokens,
       controlTokens: this.#tokenizer.controlTokens,
     });
-    const check = (): void =>
-      checkTemplate((messages, addGenerationPrompt) => this.renderParts(messages, { addGenerationPrompt }).text);
-    try {
-      check();
-    } catch (error) {
-      if (!/\bin tools\b/.test(options.chatTemplate)) throw error;
-      // Templates that were made for requests with tools alone take an empty list of them, but not none.
-      this.#noTools = [];
+    this.#findInput();
+  }
+
+  /** Tries the template with what templates take, and keeps the first that it works with. @throws UnsupportedTemplateError, that of the first try */
+  #findInput(): void {
+    // Templates that were made for requests with tools alone take an empty list of them, but not none.
+    const listsOfNone = /\bin tools\b/.test(this.#options.chatTemplate) ? [null, []] : [null];
+    const inputs = CONTENT_FORMS.flatMap((form) => listsOfNone.map((noTools) => ({ form, noTools })));
+    let refusal: unknown;
+    for (const { form, noTools } of inputs) {
+      this.#contentForm = form;
+      this.#noTools = noTools;
       try {
-        check();
-      } catch {
-        throw error;
+        checkTemplate(
+          (messages, addGenerationPrompt) => this.renderParts(messages, { addGenerationPrompt }).text,
+          form,
+        );
+        return;
+      } catch (error) {
+        refusal ??= error;
       }
     }
+    throw refusal;
   }
 
   /** @throws TemplateError (invalid_request) when the template or the tokenizer refuses the conversation */
@@ -155,7 +166,7 @@ export class PromptRenderer {
       documents: null, // Hugging Face always passes this and `tools`, and templates ask `tools is not none`.
       ...templateVariables,
       tools: tools ?? templateVariables.tools ?? this.#noTools,
-      messages,
+      messages: withContents(messages, this.#contentForm),
       add_generation_prompt: addGenerationPrompt,
     };
     return this.#template.render(variables, privateUse, this.#options.now?.() ?? new Date());
