@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+import { embeddingBeside, embeddingsAmong } from '../folder/embedding-names.ts';
 import type { HubFile } from './hub-client.ts';
 import { HubError } from './hub-error.ts';
 
@@ -14,6 +16,8 @@ const SMALL_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
   'chat_template.jinja',
+  'chat_template.json',
+  'processor_config.json',
   'LICENSE',
 ];
 
@@ -22,7 +26,8 @@ const FILE_VARIANTS: Readonly<Record<string, string>> = { q8: 'quantized', fp32:
 
 /**
  * The files of a repository that make a model folder. Of several variants (`model_q4.onnx`, `model_fp16.onnx`, …) one is taken,
- * and becomes `model.onnx`; builder folders (genai_config.json) keep their names.
+ * and becomes `model.onnx`; where there are embeddings beside it in a graph of their own, those that go with it become `embed_tokens.onnx`. Builder
+ * folders (genai_config.json) keep their names.
  * @param variant `q4` for `model_q4.onnx`; empty for `model.onnx`
  * @param subfolder of the repository that is the model folder; empty for the root
  * @throws HubError naming the variants that are there
@@ -51,12 +56,19 @@ export function chooseFiles(repo: string, files: readonly HubFile[], variant: st
     const model = byPath.get(prefix + candidate);
     if (model === undefined) continue;
     const folder = candidate.startsWith('onnx/') ? 'onnx/' : '';
-    // The model file names its weights, so they keep their names.
-    const weights = inside.filter(
-      ({ path }) => path.startsWith(`${model.path}_data`) || path.startsWith(`${model.path}.data`),
-    );
-    const placed = weights.map((file) => ({ file, path: file.path.slice(prefix.length) }));
-    return [...small, { file: model, path: `${folder}model.onnx` }, ...placed];
+    // A graph's file names its weights, so they keep their names.
+    const withWeights = (graph: HubFile, path: string): ChosenFile[] => {
+      const weights = inside.filter(
+        (file) => file.path.startsWith(`${graph.path}_data`) || file.path.startsWith(`${graph.path}.data`),
+      );
+      return [{ file: graph, path }, ...weights.map((file) => ({ file, path: file.path.slice(prefix.length) }))];
+    };
+    const embedding = embeddingOf(repo, model.path, inside);
+    return [
+      ...small,
+      ...withWeights(model, `${folder}model.onnx`),
+      ...(embedding === null ? [] : withWeights(embedding, `${folder}embed_tokens.onnx`)),
+    ];
   }
   const others = inside.map(({ path }) => path).filter((path) => path.endsWith('.onnx'));
   throw new HubError(
@@ -68,6 +80,21 @@ export function chooseFiles(repo: string, files: readonly HubFile[], variant: st
         ? 'it holds GGUFs: download one and use millrace models import'
         : 'take an ONNX export of the model, such as those of onnx-community',
   );
+}
+
+/** Null where none is beside the decoder. @throws HubError where several are and their names do not tell which belongs to it */
+function embeddingOf(repo: string, decoder: string, files: readonly HubFile[]): HubFile | null {
+  const beside = files.filter(({ path }) => posix.dirname(path) === posix.dirname(decoder));
+  const names = beside.map(({ path }) => posix.basename(path));
+  const chosen = embeddingBeside(decoder, names);
+  const several = embeddingsAmong(names);
+  if (chosen === null && several.length > 0)
+    throw new HubError(
+      repo,
+      `of ${several.join(', ')} the names do not tell which belongs to ${decoder}`,
+      'download the files by hand, and leave one of them in the folder',
+    );
+  return beside.find(({ path }) => posix.basename(path) === chosen) ?? null;
 }
 
 /** Paths come from the hub: none may lead out of the folder. */
