@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MillraceError, type OutputConstraint } from '#contracts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
+import { TenantLine } from '../turns/tenant-line.ts';
 import type { CheckMessage, CheckReply } from './check-message.ts';
 import type { ConstraintChecker } from './constraint-checker.ts';
 
@@ -12,10 +13,15 @@ const ENTRY = new URL(`./check-thread${EXTENSION}`, import.meta.url);
 const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=millrace-source'] : [];
 /** Verdicts that are remembered, for whole caches of clients' schemas. */
 const MAX_VERDICTS = 4_096;
-const MAX_WAITING = 256;
+const MOST_WAITING = 256;
 
-interface Verdict {
-  readonly outcome: Promise<MillraceError | null>;
+interface Check {
+  readonly key: string;
+  readonly model: CataloguedModel;
+  readonly constraint: OutputConstraint;
+  /** Of each request that wants to know. */
+  readonly ended: AbortSignal[];
+  readonly outcome: PromiseWithResolvers<MillraceError | null>;
 }
 
 export interface CompileCheckerOptions {
@@ -23,61 +29,98 @@ export interface CompileCheckerOptions {
   readonly schemaField: string;
   /** Longest compiling, in ms; a worker's engine stands still as long. */
   readonly limitMs: number;
+  /** Schemas that wait at a time; 256 by default. */
+  readonly mostWaiting?: number;
 }
 
 /**
- * Checks constraints by compiling them in a thread of their own, one after another, each once per card. A compiling that
- * takes too long is refused for good and its thread ended, so a schema can neither block this process nor a worker.
+ * Checks constraints by compiling them in a thread of their own, one after another and tenants in turn, each once per card. A
+ * compiling that takes too long is refused for good and its thread ended, so a schema can neither block this process nor a worker.
  */
 export class CompileChecker implements ConstraintChecker {
   readonly #options: CompileCheckerOptions;
   /** By card and constraint; least recently used first. */
-  readonly #verdicts = new Map<string, Verdict>();
+  readonly #verdicts = new Map<string, MillraceError | null>();
+  readonly #line: TenantLine<Check>;
+  /** Those that wait, by tenant, card and constraint: nobody waits in another tenant's place. */
+  readonly #waiting = new Map<string, Check>();
   #thread: Worker | null = null;
   readonly #cardsSent = new Set<string>();
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  #working = false;
   #lastId = 0;
 
   constructor(options: CompileCheckerOptions) {
     this.#options = options;
+    this.#line = new TenantLine(options.mostWaiting ?? MOST_WAITING);
   }
 
-  async check(model: CataloguedModel, constraint: OutputConstraint): Promise<void> {
+  async check(
+    model: CataloguedModel,
+    constraint: OutputConstraint,
+    tenantId: string,
+    ended: AbortSignal,
+  ): Promise<void> {
     const digest = createHash('sha256').update(JSON.stringify(constraint)).digest('base64');
     const key = `${model.cardHash} ${digest}`;
-    const verdict = this.#verdicts.get(key) ?? { outcome: this.#inTurn(model, constraint) };
-    this.#verdicts.delete(key);
-    this.#verdicts.set(key, verdict);
-    for (const oldest of this.#verdicts.keys()) {
-      if (this.#verdicts.size <= MAX_VERDICTS) break;
-      this.#verdicts.delete(oldest);
-    }
-    try {
-      const error = await verdict.outcome;
-      if (error !== null) throw error;
-    } catch (error) {
-      // Only what is wrong with the constraint itself is remembered.
-      if (!(error instanceof MillraceError) || error.httpStatus !== 400) this.#verdicts.delete(key);
-      throw error;
-    }
+    const verdict = this.#verdicts.get(key);
+    const error = verdict === undefined ? await this.#inTurn(key, model, constraint, tenantId, ended) : verdict;
+    if (verdict !== undefined) this.#remember(key, verdict);
+    if (error !== null) throw error;
   }
 
   async close(): Promise<void> {
     await this.#end();
   }
 
-  #inTurn(model: CataloguedModel, constraint: OutputConstraint): Promise<MillraceError | null> {
-    if (this.#waiting >= MAX_WAITING) {
-      const message = 'Too many schemas are being checked. Try again in a second.';
-      return Promise.resolve(new MillraceError('overloaded', message, { retryAfterMs: 1_000 }));
+  #inTurn(
+    key: string,
+    model: CataloguedModel,
+    constraint: OutputConstraint,
+    tenantId: string,
+    ended: AbortSignal,
+  ): Promise<MillraceError | null> {
+    const place = `${tenantId} ${key}`;
+    const waiting = this.#waiting.get(place);
+    if (waiting !== undefined) {
+      waiting.ended.push(ended);
+      return waiting.outcome.promise;
     }
-    this.#waiting += 1;
-    const outcome = this.#last.then(() => this.#compile(model, constraint));
-    this.#last = outcome.finally(() => {
-      this.#waiting -= 1;
-    });
-    return outcome;
+    const check: Check = { key, model, constraint, ended: [ended], outcome: Promise.withResolvers() };
+    this.#waiting.set(place, check);
+    const leave = () => this.#waiting.delete(place);
+    check.outcome.promise.then(leave, leave);
+    this.#line.add(tenantId, check)?.outcome.resolve(overloaded());
+    void this.#work();
+    return check.outcome.promise;
+  }
+
+  async #work(): Promise<void> {
+    if (this.#working) return;
+    this.#working = true;
+    for (let check = this.#line.next(); check !== undefined; check = this.#line.next()) {
+      await this.#verdictOf(check).then(check.outcome.resolve, check.outcome.reject);
+    }
+    this.#working = false;
+  }
+
+  async #verdictOf({ key, model, constraint, ended }: Check): Promise<MillraceError | null> {
+    // Another tenant has asked the same meanwhile.
+    const known = this.#verdicts.get(key);
+    if (known !== undefined) return known;
+    if (ended.every(({ aborted }) => aborted)) return overloaded();
+    const verdict = await this.#compile(model, constraint);
+    // Only what is wrong with the constraint itself is remembered.
+    if (verdict === null || verdict.httpStatus === 400) this.#remember(key, verdict);
+    return verdict;
+  }
+
+  #remember(key: string, verdict: MillraceError | null): void {
+    this.#verdicts.delete(key);
+    this.#verdicts.set(key, verdict);
+    for (const oldest of this.#verdicts.keys()) {
+      if (this.#verdicts.size <= MAX_VERDICTS) break;
+      this.#verdicts.delete(oldest);
+    }
   }
 
   #compile(model: CataloguedModel, constraint: OutputConstraint): Promise<MillraceError | null> {
@@ -132,6 +175,11 @@ export class CompileChecker implements ConstraintChecker {
     this.#thread = null;
     await thread?.terminate();
   }
+}
+
+function overloaded(): MillraceError {
+  const message = 'Too many schemas are being checked. Try again in a second.';
+  return new MillraceError('overloaded', message, { retryAfterMs: 1_000 });
 }
 
 /** @param field in which the schema stands; empty when the refusal names it itself */

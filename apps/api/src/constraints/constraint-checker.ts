@@ -3,6 +3,10 @@ import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 
 /** Finds out before a request is admitted whether its constraint can be enforced. */
 export interface ConstraintChecker {
-  /** @throws MillraceError invalid_request or unsupported_parameter naming the part of the schema, or overloaded */
-  check(model: CataloguedModel, constraint: OutputConstraint): Promise<void>;
+  /**
+   * @param tenantId whose turn it takes
+   * @param ended by then nobody waits for the verdict any more
+   * @throws MillraceError invalid_request or unsupported_parameter naming the part of the schema, or overloaded
+   */
+  check(model: CataloguedModel, constraint: OutputConstraint, tenantId: string, ended: AbortSignal): Promise<void>;
 }

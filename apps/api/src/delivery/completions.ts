@@ -12,6 +12,7 @@ import type { AnswerFollower } from '../generate/kept/answer-follower.ts';
 import { OutputReader } from '../generate/output/output-reader.ts';
 import type { AcceptedAnswer, ReplyTarget } from '../generate/prepared-generation.ts';
 import type { KeepWish, RequestContext } from '../generate/request-context.ts';
+import { WorkTurns } from '../turns/work-turns.ts';
 import { CollectedAnswer } from './collected-answer.ts';
 import { EventNumbers } from './event-numbers.ts';
 import { holdsTexts, jsonInPieces } from './json-in-pieces.ts';
@@ -20,7 +21,6 @@ import type { OpenRequests } from './open-requests.ts';
 import { requestContext } from './request-edge.ts';
 import { SseStream } from './sse-stream.ts';
 import { StreamedAnswer } from './streamed-answer.ts';
-import { WorkTurns } from './work-turns.ts';
 
 export interface CompletionsOptions {
   readonly maxBufferedBytes: number;

@@ -129,7 +129,7 @@ export class Generation {
     };
     const prompt = await prompts.render(model.cardHash, conversation, ended);
     const constraint = plannedConstraint(adapted, model, prompt);
-    if (constraint !== null) await this.#check(model, constraint, adapted);
+    if (constraint !== null) await this.#check(model, constraint, adapted, context, ended);
     const reading = plannedReading(context.requestId, adapted, model, prompt);
     const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
     const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
@@ -171,9 +171,15 @@ export class Generation {
     });
   }
 
-  async #check(model: CataloguedModel, constraint: OutputConstraint, { toolUse }: ValidGenerateRequest): Promise<void> {
+  async #check(
+    model: CataloguedModel,
+    constraint: OutputConstraint,
+    { toolUse }: ValidGenerateRequest,
+    { tenant }: RequestContext,
+    ended: AbortSignal,
+  ): Promise<void> {
     try {
-      await this.#parts.constraints.check(model, constraint);
+      await this.#parts.constraints.check(model, constraint, tenant.tenantId, ended);
     } catch (error) {
       throw error instanceof MillraceError ? withToolPlace(error, toolUse) : error;
     }

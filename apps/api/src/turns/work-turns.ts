@@ -1,3 +1,5 @@
+import { TenantLine } from './tenant-line.ts';
+
 /** Pieces of work are begun in one turn of the event loop for so long; then whatever came in meanwhile is heard. */
 const TURN_MS = 1;
 
@@ -6,8 +8,7 @@ const TURN_MS = 1;
  * tenants are served in turn, so that a burst of one tenant delays another's request by about a millisecond.
  */
 export class WorkTurns {
-  /** By tenant, in the order in which they are served. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new TenantLine<() => void>();
   readonly #nowMs: () => number;
   /** When the first piece of this turn was begun; null when there is none yet. */
   #begunAtMs: number | null = null;
@@ -20,14 +21,12 @@ export class WorkTurns {
 
   /** Settles when the tenant's next piece may be done, as a synchronous stretch of work; at once for the first of a turn. */
   async next(tenantId: string): Promise<void> {
-    if (this.#begunAtMs === null && this.#waiting.size === 0) {
+    if (this.#begunAtMs === null && this.#waiting.length === 0) {
       this.#begin();
       return;
     }
     const { promise, resolve } = Promise.withResolvers<void>();
-    const line = this.#waiting.get(tenantId);
-    if (line === undefined) this.#waiting.set(tenantId, [resolve]);
-    else line.push(resolve);
+    this.#waiting.add(tenantId, resolve);
     this.#serveLater();
     await promise;
   }
@@ -53,16 +52,10 @@ export class WorkTurns {
   }
 
   #serve(): void {
-    const [first] = this.#waiting;
-    if (first === undefined) return;
+    if (this.#waiting.length === 0) return;
     if (this.#begunAtMs === null) this.#begin();
     else if (this.#nowMs() - this.#begunAtMs >= TURN_MS) return;
-    const [tenantId, line] = first;
-    const resolve = line.shift();
-    // To the end of the tenants' order.
-    this.#waiting.delete(tenantId);
-    if (line.length > 0) this.#waiting.set(tenantId, line);
-    resolve?.();
+    this.#waiting.next()?.();
     this.#serveLater();
   }
 }
