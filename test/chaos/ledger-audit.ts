@@ -35,9 +35,14 @@ export class LedgerAudit implements Disposable {
   async problems(completed: ReadonlyMap<string, number>, begun: ReadonlySet<string>): Promise<string[]> {
     await this.#collect();
     const problems: string[] = [];
-    const { granted, balance, held, spent } = await new TenantAccount(this.#redis, this.#tenantId).sums();
+    const { granted, renewed, balance, held, spent, expired } = await new TenantAccount(
+      this.#redis,
+      this.#tenantId,
+    ).sums();
     if (held !== 0) problems.push(`${held} microcredits are still held`);
-    if (held + spent !== granted - balance) problems.push(`held ${held} + spent ${spent} ≠ ${granted} − ${balance}`);
+    if (held + spent + expired !== granted + renewed - balance) {
+      problems.push(`held ${held} + spent ${spent} + expired ${expired} ≠ ${granted} + ${renewed} − ${balance}`);
+    }
     for (const [requestId, { times }] of this.#settled) {
       if (times !== 1) problems.push(`request ${requestId} was settled ${times} times`);
     }

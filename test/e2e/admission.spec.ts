@@ -156,7 +156,68 @@ describe('402', () => {
     expect([failure.status, failure.code, failure.type]).toEqual([402, 'insufficient_credits', 'insufficient_quota']);
     expect(failure.headers?.get('x-should-retry')).toBe('false');
     expect(statuses).toEqual([402]);
-    expect(await account.sums()).toEqual({ granted: 10_000, balance: 10_000, held: 0, spent: 0 });
+    expect(await account.sums()).toEqual({
+      granted: 10_000,
+      renewed: 0,
+      balance: 10_000,
+      held: 0,
+      spent: 0,
+      expired: 0,
+    });
+  });
+});
+
+describe('an allowance', () => {
+  const admin = async (method: string, path: string, body?: object) => {
+    const headers = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
+    const response = await fetch(`${api.url}/admin/v1/${path}`, { method, headers, body: JSON.stringify(body) });
+    return { status: response.status, text: await response.text() };
+  };
+
+  it('is given through the admin API, spent first, told in headers and 402, and there again in the next period', async () => {
+    const { id, client, account } = await team({ credits: 'metered' });
+    expect(await admin('PATCH', `tenants/${id}`, { allowance: { credits: 0.04 } })).toMatchObject({ status: 400 });
+    const given = await admin('PATCH', `tenants/${id}`, { allowance: { credits: 0.04, period: 'month' } });
+    expect(JSON.parse(given.text)).toMatchObject({
+      allowance: { credits: 0.04, period: 'month' },
+      account: { granted: 0, renewed: 0.04, balance: 0.04, allowance: { left: 0.04 } },
+    });
+    const { response, data } = await ask(client()).withResponse();
+    const now = new Date();
+    const nextMonth = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1)).toISOString();
+    expect(response.headers.get('x-allowance-credits')).toBe('0.04');
+    expect(Number(response.headers.get('x-allowance-remaining-credits'))).toBeLessThan(0.04);
+    expect(response.headers.get('x-allowance-renews-at')).toBe(nextMonth);
+    const spent = (data.usage?.total_tokens ?? 0) / 1_000;
+
+    const failure = await failureOf(ask(client(), { max_tokens: 100 }));
+    expect([failure.status, failure.code]).toEqual([402, 'insufficient_credits']);
+    expect(failure.headers?.get('x-should-retry')).toBe('false');
+    expect(failure.headers?.get('retry-after')).toBeNull();
+    expect(failure.message).toContain(`when its allowance renews at ${nextMonth.replace('.000', '')}`);
+
+    // As if its month had ended: what was not used is gone, and all of the next is there, though nobody asked a model.
+    await vi.waitFor(async () => expect((await account.sums()).held).toBe(0));
+    await redis.hset(redisKeys.account(id), 'allowanceEndsMs', Date.now() - 1);
+    const shown = JSON.parse((await admin('GET', `tenants/${id}`)).text);
+    const expired = Math.round((0.04 - spent) * 1e6) / 1e6;
+    expect(shown.account).toMatchObject({ renewed: 0.08, balance: 0.04, spent, expired, held: 0 });
+    const ledger = (await admin('GET', `tenants/${id}/ledger?format=csv`)).text.trim().split('\n').slice(1);
+    expect(ledger.map((line) => [line.split(',')[2], Number(line.split(',').at(-1))])).toEqual([
+      ['renewal', 0.04],
+      ['usage', spent],
+      ['expiry', -expired],
+      ['renewal', 0.04],
+    ]);
+    expect((await ask(client())).choices[0]?.message.content).toBe('Hi');
+
+    const listed = JSON.parse((await admin('GET', 'tenants')).text).tenants.find((one: Team) => one.id === id);
+    expect(listed.allowance).toEqual({ credits: 0.04, period: 'month' });
+    expect(JSON.parse((await admin('GET', 'audit?count=1')).text).entries[0]).toMatchObject({
+      action: 'PATCH tenants/:id',
+      subject: [id],
+      detail: { allowance: { credits: 0.04, period: 'month' } },
+    });
   });
 });
 

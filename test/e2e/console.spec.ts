@@ -155,7 +155,10 @@ describe.skipIf(browser === null)('what operators see', () => {
       const headers = { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json' };
       return fetch(`${cluster.url}/admin/v1/${path}`, { method, headers, body: JSON.stringify(body) });
     };
-    await admin('PUT', `tenants/${TENANT}`, { weight: 3, requestsPerMinute: 600, credits: 'metered' });
+    await admin('PUT', `tenants/${TENANT}`, {
+      ...{ weight: 3, requestsPerMinute: 600, credits: 'metered' },
+      allowance: { credits: 30, period: 'month' },
+    });
     await admin('POST', `tenants/${TENANT}/grants`, { grantId: 'one', credits: 20 });
   });
 
@@ -170,9 +173,10 @@ describe.skipIf(browser === null)('what operators see', () => {
     await page.getByRole('button', { name: 'Tenants' }).click();
     await expect
       .poll(() => rowsOf(page, 'Tenants'))
-      .toEqual([[TENANT, '', '3', 'all', '600', 'none', 'none', 'metered']]);
+      .toEqual([[TENANT, '', '3', 'all', '600', 'none', 'none', 'metered', '30 a month']]);
     await page.getByRole('button', { name: TENANT }).click();
-    await expect.poll(() => page.locator('#account').textContent()).toContain('balance 20, held 0, spent 0');
+    const account = /balance 50, held 0, spent 0, left of the allowance 30, which renews on \d{4}-\d\d-01 \(UTC\)$/;
+    await expect.poll(() => page.locator('#account').textContent()).toMatch(account);
     expect(await rowsOf(page, 'Usage')).toEqual([['Nothing was used in these days.']]);
   });
 

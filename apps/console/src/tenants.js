@@ -8,7 +8,15 @@ export async function showTenants(call) {
   const { tenants } = await call('/admin/v1/tenants');
   fill(
     document.getElementById('tenant-list'),
-    ['Tenant', 'Name', number('Weight'), 'Models', ...['Requests/min', 'Tokens/min', 'At once'].map(number), 'Credits'],
+    [
+      'Tenant',
+      'Name',
+      number('Weight'),
+      'Models',
+      ...['Requests/min', 'Tokens/min', 'At once'].map(number),
+      'Credits',
+      'Allowance',
+    ],
     tenants.map((tenant) => [
       usageButton(tenant.id),
       tenant.name,
@@ -18,6 +26,7 @@ export async function showTenants(call) {
       limit(tenant.tokensPerMinute),
       limit(tenant.concurrency),
       tenant.credits,
+      tenant.allowance ? `${tenant.allowance.credits} a ${tenant.allowance.period}` : 'none',
     ]),
     'No tenant is stored yet: millrace tenants set NAME makes one.',
   );
@@ -31,11 +40,17 @@ function usageButton(tenantId) {
   return button;
 }
 
+function left({ allowance }) {
+  if (!allowance) return '';
+  const renews = new Date(allowance.renewsAtMs).toISOString().slice(0, 10);
+  return `, left of the allowance ${allowance.left}, which renews on ${renews} (UTC)`;
+}
+
 async function showUsage(tenantId) {
   const path = `/admin/v1/tenants/${encodeURIComponent(tenantId)}`;
   const [{ account }, { usage }] = await Promise.all([ask(path), ask(`${path}/usage`)]);
   document.getElementById('account').textContent =
-    `${tenantId}, last 30 days: balance ${account.balance}, held ${account.held}, spent ${account.spent}`;
+    `${tenantId}, last 30 days: balance ${account.balance}, held ${account.held}, spent ${account.spent}${left(account)}`;
   fill(
     document.getElementById('usage'),
     ['Day', 'Model', ...['Requests', 'Prompt tokens', 'of these cached', 'Completion tokens', 'Credits'].map(number)],

@@ -12,8 +12,8 @@
  * await decision.handle.started();
  * await decision.handle.settle('completed', { promptTokens: 12, cachedTokens: 0, completionTokens: 30 });
  */
+export type { AccountState, AccountSums, AllowanceStanding } from './accounts/account-state.ts';
 export {
-  type AccountSums,
   type RateStanding,
   type Reservation,
   type ReserveAnswer,
@@ -22,6 +22,7 @@ export {
 } from './accounts/tenant-account.ts';
 export { type AuditEntry, AuditLog, type AuditRecord } from './audit/audit-log.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { Allowance, AllowancePeriod } from './credits/allowance.ts';
 export { creditsOf, MICROCREDITS_PER_CREDIT, microcreditsOf } from './credits/credits.ts';
 export {
   chargeOf,
@@ -62,5 +63,5 @@ export { type DueNotices, DueRequests, type SummonedRequest } from './seats/due-
 export { type ApplyOptions, applyTenancy } from './tenants/apply-tenancy.ts';
 export type { FieldChange, TenancyChange } from './tenants/tenancy-changes.ts';
 export { exportTenancy, TenancyDocument } from './tenants/tenancy-document.ts';
-export { mayUse, TenantId, type TenantInput, TenantRecord } from './tenants/tenant-record.ts';
+export { mayUse, Tenant, TenantId, type TenantInput, TenantRecord } from './tenants/tenant-record.ts';
 export { TenantStore } from './tenants/tenant-store.ts';

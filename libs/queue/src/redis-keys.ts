@@ -60,7 +60,7 @@ export const redisKeys = {
   /** channel: a tenant, key or price was changed */
   tenancyChanged: `${PREFIX}:{tenancy}:changed`,
 
-  /** hash: granted, balance, held, spent in microcredits, and the mean time a request is held */
+  /** hash: granted, renewed, balance, held, spent, expired in microcredits, the allowance, and the mean time a request is held */
   account: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:account`,
   /** hash: requests and tokens of the last minute in buckets of 250 ms, with their totals */
   rateWindow: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:window`,
@@ -71,7 +71,7 @@ export const redisKeys = {
     `${PREFIX}:{${escaped(tenant)}}:reservation:${escaped(requestId)}`,
   /** string with TTL: a grant of credits that was made */
   grant: (tenant: string, grantId: string) => `${PREFIX}:{${escaped(tenant)}}:grant:${escaped(grantId)}`,
-  /** stream: every settlement and grant */
+  /** stream: every settlement and grant, and what allowances gave and ended */
   ledger: (tenant: string) => `${PREFIX}:{${escaped(tenant)}}:ledger`,
   /** hash with TTL: `<count>:<model>`, and `key:<key id>:<count>:<model>` → sum of one UTC day (YYYY-MM-DD) */
   usage: (tenant: string, day: string) => `${PREFIX}:{${escaped(tenant)}}:usage:${day}`,

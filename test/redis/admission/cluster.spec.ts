@@ -38,7 +38,8 @@ describe('on a Redis Cluster', () => {
   });
 
   it('every operation of admission stays within one slot', async () => {
-    await new TenantStore(redis).put({ id: 'team-a', credits: 'metered', concurrency: 10 });
+    const allowance = { credits: 100, period: 'month' as const };
+    await new TenantStore(redis).put({ id: 'team-a', credits: 'metered', concurrency: 10, allowance });
     const { key, record } = await new KeyStore(redis).create({ tenantId: 'team-a' });
     const account = new TenantAccount(redis, 'team-a');
     await account.grant('first', 10_000_000);
@@ -67,7 +68,7 @@ describe('on a Redis Cluster', () => {
     await third!.release();
     expect(await gate.sweep()).toBe(0);
     expect((await account.sums()).held).toBe(0);
-    expect(await new LedgerReader(redis, 'g', 'm').read('team-a', 10)).toHaveLength(4);
+    expect(await new LedgerReader(redis, 'g', 'm').read('team-a', 10)).toHaveLength(5);
     expect(await usageOf(redis, 'team-a', Date.now(), Date.now())).toHaveLength(1);
     await applyTenancy(redis, await exportTenancy(redis), { prune: true });
     expect(await new KeyStore(redis).revoke(record.keyId)).toBe(true);

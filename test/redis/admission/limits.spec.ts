@@ -263,7 +263,14 @@ describe('leases', () => {
       expect(handle.state).toBe('waiting');
     }
     expect(gate.openRequests).toBe(0);
-    expect(await account.sums()).toEqual({ granted: 10_000_000, balance: 10_000_000, held: 0, spent: 0 });
+    expect(await account.sums()).toEqual({
+      granted: 10_000_000,
+      renewed: 0,
+      balance: 10_000_000,
+      held: 0,
+      spent: 0,
+      expired: 0,
+    });
     expect(await redis.zcard('millrace:v1:{team-a}:leases')).toBe(0);
   });
 });
@@ -293,7 +300,14 @@ describe('a lost Redis', () => {
     await lasting.restart();
     if (connection.status !== 'ready') await new Promise((resolve) => connection.once('ready', resolve));
     await replica.heartbeat();
-    expect(await account.sums()).toEqual({ granted: 10_000_000, balance: 9_880_000, held: 0, spent: 120_000 });
+    expect(await account.sums()).toEqual({
+      granted: 10_000_000,
+      renewed: 0,
+      balance: 9_880_000,
+      held: 0,
+      spent: 120_000,
+      expired: 0,
+    });
     expect((await replica.decide(admissionRequest({ credits: 'metered' }))).admitted).toBe(true);
     await replica[Symbol.asyncDispose]();
     connection.disconnect();

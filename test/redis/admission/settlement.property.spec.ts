@@ -237,6 +237,8 @@ describe('credits', () => {
             balance: model.balance,
             held: model.heldSum,
             spent: model.spent,
+            renewed: 0,
+            expired: 0,
           });
           expect(sums.held + sums.spent).toBe(sums.granted - sums.balance);
           expect(Math.min(sums.granted, sums.balance, sums.held, sums.spent)).toBeGreaterThanOrEqual(0);

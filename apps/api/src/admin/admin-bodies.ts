@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { KeyRecord, KeyRole, TenantRecord } from '#admission';
+import { KeyRecord, KeyRole, Tenant } from '#admission';
 import { HostedModelRecord, WorkerState } from '#contracts';
 
 const amount = z.number();
 const unixMs = z.int().min(0);
 
 /** What a tenant is replaced with; its id is in the path. */
-export const TenantBody = TenantRecord.omit({ id: true });
+export const TenantBody = Tenant.omit({ id: true });
 
 /** Some of a tenant's fields; what they may be is checked together with the others. */
 export const TenantChange = z
@@ -14,16 +14,28 @@ export const TenantChange = z
   .describe('Any fields of a TenantBody; the others stay as they are.');
 
 export const TenantList = z.strictObject({
-  tenants: z.array(TenantRecord),
+  tenants: z.array(Tenant),
   unlisted: z
     .array(z.string())
     .describe('Ids with an account and a ledger and without a record: of removed tenants, and of MILLRACE_DEV_KEY.'),
 });
 export type TenantList = z.infer<typeof TenantList>;
 
-export const TenantView = TenantRecord.extend({
-  /** In credits: held + spent = granted − balance. */
-  account: z.strictObject({ granted: amount, balance: amount, held: amount, spent: amount }),
+export const TenantView = Tenant.extend({
+  account: z
+    .strictObject({
+      granted: amount.describe('By hand.'),
+      renewed: amount.describe('By allowances, of all periods.'),
+      balance: amount,
+      held: amount,
+      spent: amount,
+      expired: amount.describe('Of allowances, not used in their periods.'),
+      allowance: z
+        .strictObject({ left: amount, renewsAtMs: unixMs })
+        .nullable()
+        .describe('What is left of the present period’s; null for a tenant that has none.'),
+    })
+    .describe('In credits, as they are now: held + spent + expired = granted + renewed − balance.'),
 });
 export type TenantView = z.infer<typeof TenantView>;
 
@@ -108,7 +120,7 @@ export const ImportView = z.strictObject({
 export const LedgerRow = z.strictObject({
   entryId: z.string(),
   tenantId: z.string(),
-  kind: z.enum(['usage', 'grant']),
+  kind: z.enum(['usage', 'grant', 'renewal', 'expiry']),
   requestId: z.string(),
   atMs: unixMs,
   outcome: z.string(),

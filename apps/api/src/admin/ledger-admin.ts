@@ -5,6 +5,7 @@ import {
   ledgerCsvLine,
   ledgerJsonLine,
   ledgerPage,
+  TenantAccount,
   type TenantStore,
 } from '#admission';
 import type { TenantContext } from '../auth/tenant-context.ts';
@@ -26,6 +27,7 @@ export class LedgerAdmin {
   async page(caller: TenantContext, tenantId: string, query: unknown): Promise<TextAnswer> {
     requireAdminOf(caller, tenantId);
     const { after, count, format } = parseInput(LedgerQuery, query);
+    await this.#renew(tenantId);
     const entries = await ledgerPage(this.#redis, tenantId, after ?? null, count);
     if (format === 'json') return jsonAnswer({ entries });
     if (format === 'jsonl') return jsonLinesAnswer(entries.map(ledgerJsonLine));
@@ -41,6 +43,7 @@ export class LedgerAdmin {
   ): Promise<{ entries: LedgerEntry[] }> {
     requireOperator(caller);
     const { member, count } = parseInput(LedgerReadBody, body);
+    await this.#renew(tenantId);
     return { entries: await this.#reader(group, member).read(tenantId, count) };
   }
 
@@ -52,6 +55,11 @@ export class LedgerAdmin {
       entryIds.map((entryId) => ({ entryId })),
     );
     return { confirmed };
+  }
+
+  /** An allowance that is due has its entries before the ledger is read, whoever asked or did not ask meanwhile. */
+  async #renew(tenantId: string): Promise<void> {
+    await new TenantAccount(this.#redis, tenantId).read();
   }
 
   #reader(group: string, member: string): LedgerReader {

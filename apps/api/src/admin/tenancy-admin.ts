@@ -1,5 +1,5 @@
 import {
-  type AccountSums,
+  type AccountState,
   applyTenancy,
   type CreatedKey,
   creditsOf,
@@ -54,7 +54,7 @@ export class TenancyAdmin {
     requireAdminOf(caller, tenantId);
     const record = await this.#tenants.get(tenantId);
     if (record === null) throw noTenant(tenantId);
-    return { ...record, account: inCredits(await new TenantAccount(this.#redis, tenantId).sums()) };
+    return { ...record, account: inCredits(await new TenantAccount(this.#redis, tenantId).read()) };
   }
 
   async putTenant(caller: TenantContext, tenantId: string, body: unknown): Promise<TenantView> {
@@ -147,12 +147,15 @@ export class TenancyAdmin {
   }
 }
 
-function inCredits(sums: AccountSums): TenantView['account'] {
+function inCredits({ sums, allowance }: AccountState): TenantView['account'] {
   return {
     granted: creditsOf(sums.granted),
+    renewed: creditsOf(sums.renewed),
     balance: creditsOf(sums.balance),
     held: creditsOf(sums.held),
     spent: creditsOf(sums.spent),
+    expired: creditsOf(sums.expired),
+    allowance: allowance && { left: creditsOf(allowance.leftMicrocredits), renewsAtMs: allowance.renewsAtMs },
   };
 }
 

@@ -11,6 +11,9 @@ const EXPOSED_HEADERS = [
   'x-should-retry',
   'x-queue-depth',
   'x-estimated-wait-ms',
+  'x-allowance-credits',
+  'x-allowance-remaining-credits',
+  'x-allowance-renews-at',
   'idempotent-replayed',
   ...['limit', 'remaining', 'reset'].flatMap((what) => [`x-ratelimit-${what}-requests`, `x-ratelimit-${what}-tokens`]),
 ].join(', ');

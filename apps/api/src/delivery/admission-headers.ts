@@ -1,11 +1,22 @@
+import { type AllowanceStanding, creditsOf } from '#admission';
 import type { AdmissionStanding, LimitStanding } from '../generate/admission.ts';
 
-/** `x-ratelimit-*` as OpenAI sends them, for the limits that the tenant has, and how long the queue is. */
-export function admissionHeaders({ requests, tokens, queue }: AdmissionStanding): Record<string, string> {
+/** `x-ratelimit-*` as OpenAI sends them, for the limits that the tenant has, its allowance, and how long the queue is. */
+export function admissionHeaders({ requests, tokens, allowance, queue }: AdmissionStanding): Record<string, string> {
   return {
     ...limitHeaders('requests', requests),
     ...limitHeaders('tokens', tokens),
+    ...(allowance === null ? {} : allowanceHeaders(allowance)),
     ...(queue === null ? {} : { 'x-queue-depth': String(queue.ahead), 'x-estimated-wait-ms': String(queue.waitMs) }),
+  };
+}
+
+/** Requests beyond the allowance are admitted as long as granted credits last, so these are no limits of a rate. */
+function allowanceHeaders({ microcredits, leftMicrocredits, renewsAtMs }: AllowanceStanding) {
+  return {
+    'x-allowance-credits': String(creditsOf(microcredits)),
+    'x-allowance-remaining-credits': String(creditsOf(Math.max(0, leftMicrocredits))),
+    'x-allowance-renews-at': new Date(renewsAtMs).toISOString(),
   };
 }
 

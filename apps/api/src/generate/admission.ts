@@ -1,4 +1,4 @@
-import type { AdmissionTerms } from '#admission';
+import type { AdmissionTerms, AllowanceStanding } from '#admission';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { AnswerUsage } from './answer-listener.ts';
@@ -22,6 +22,8 @@ export interface QueueStanding {
 export interface AdmissionStanding {
   readonly requests: LimitStanding;
   readonly tokens: LimitStanding;
+  /** Of the tenant's credits; null for a tenant that has none. */
+  readonly allowance: AllowanceStanding | null;
   /** At admission, and `now`, which gives null once a worker has taken the request; null for a refused request. */
   readonly queue: (QueueStanding & { now(): Promise<QueueStanding | null> }) | null;
 }

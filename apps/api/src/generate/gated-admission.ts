@@ -87,7 +87,7 @@ export class GatedAdmission implements Admission, ModelAccess {
 }
 
 function standingOf(rates: RateStandings, queue: AdmissionStanding['queue']): AdmissionStanding {
-  return { requests: rates.requests, tokens: rates.tokens, queue };
+  return { ...rates, queue };
 }
 
 function countsOf(usage: AnswerUsage) {

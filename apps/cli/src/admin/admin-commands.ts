@@ -64,7 +64,9 @@ function addTenantCommands(tenants: Command, show: Show, finish: Finish): void {
     );
   tenants
     .command('change <tenant> <json>')
-    .description(`changes the fields that are named, as '{"requestsPerMinute":900}', and leaves the others`)
+    .description(
+      `changes the fields that are named, as '{"allowance":{"credits":5000,"period":"month"}}', and leaves the others`,
+    )
     .action((tenant: string, json: string) =>
       show((call) => call('PATCH', `tenants/${segment(tenant)}`, parseJson(json, 'the change'))),
     );

@@ -1,18 +1,22 @@
 import type { Redis } from 'ioredis';
 import { redisCall, redisKeys } from '#queue';
 import { type Clock, systemClock } from '../clock.ts';
+import type { AllowancePeriod } from '../credits/allowance.ts';
 import { microcreditsOf } from '../credits/credits.ts';
 import type { ModelPrice, TokenCounts } from '../credits/price-list.ts';
 import { LuaScript, type ScriptCall } from '../lua/lua-script.ts';
+import type { AccountState, AccountSums, AllowanceChange, AllowanceStanding } from './account-state.ts';
 
-const reserve = new LuaScript('reserve', 4);
-const release = new LuaScript('release', 4);
+const reserve = new LuaScript('reserve', 5);
+const release = new LuaScript('release', 5);
 const settle = new LuaScript('settle', 6);
 const expire = new LuaScript('expire', 5);
 const reportUsage = new LuaScript('report-usage', 1);
 const renew = new LuaScript('renew-leases', 1);
 const grantCredits = new LuaScript('grant-credits', 3);
 const setGranted = new LuaScript('set-granted', 2);
+const setAllowance = new LuaScript('set-allowance', 2);
+const readAccount = new LuaScript('read-account', 2);
 
 /** How long the end of a request is remembered, so that late duplicates find it. */
 export const REMEMBER_MS = 3_600_000;
@@ -53,6 +57,7 @@ export interface ReserveAnswer {
   readonly balanceMicrocredits: number;
   readonly requests: RateStanding;
   readonly tokens: RateStanding;
+  readonly allowance: AllowanceStanding | null;
 }
 
 export interface Settlement extends TokenCounts {
@@ -61,14 +66,6 @@ export interface Settlement extends TokenCounts {
   readonly model: string;
   readonly keyId: string;
   readonly chargeMicrocredits: number;
-}
-
-/** Integer microcredits; held + spent = granted − balance, always. */
-export interface AccountSums {
-  readonly granted: number;
-  readonly balance: number;
-  readonly held: number;
-  readonly spent: number;
 }
 
 /** One tenant's credits, limits and leases. Every method throws MillraceError `unavailable` when Redis is away. */
@@ -92,7 +89,7 @@ export class TenantAccount {
   /** For a script that reserves among other things. */
   reserveCall(wanted: Reservation): ScriptCall {
     return {
-      keys: [...this.#windowAndLeases(), this.#account, redisKeys.reservation(this.tenantId, wanted.requestId)],
+      keys: this.#keysOf(wanted.requestId),
       args: [
         wanted.requestId,
         wanted.requestsPerMinute ?? -1,
@@ -107,16 +104,16 @@ export class TenantAccount {
         microcreditsOf(wanted.bill?.price.prompt ?? 0),
         microcreditsOf(wanted.bill?.price.cachedPrompt ?? 0),
         microcreditsOf(wanted.bill?.price.completion ?? 0),
+        LEDGER_ENTRIES_KEPT,
       ],
     };
   }
 
   /** What such a script returned for it. */
   reserveAnswerOf(answer: unknown, wanted: Pick<Reservation, 'requestsPerMinute' | 'tokensPerMinute'>): ReserveAnswer {
-    const [verdict, retryAfterMs, balance, requestsLeft, requestsResetMs, tokensLeft, tokensResetMs] = answer as [
-      ReserveAnswer['verdict'],
-      ...number[],
-    ];
+    const [verdict, ...counts] = answer as [ReserveAnswer['verdict'], ...number[]];
+    const [retryAfterMs, balance, requestsLeft, requestsResetMs, tokensLeft, tokensResetMs] = counts;
+    const [allowance = -1, left = 0, renewsAtMs = 0] = counts.slice(6);
     return {
       verdict,
       retryAfterMs: Number(retryAfterMs),
@@ -127,26 +124,21 @@ export class TenantAccount {
         resetMs: Number(requestsResetMs),
       },
       tokens: { limit: wanted.tokensPerMinute, remaining: Number(tokensLeft), resetMs: Number(tokensResetMs) },
+      allowance: allowance < 0 ? null : { microcredits: allowance, leftMicrocredits: left, renewsAtMs },
     };
   }
 
   /** As if `reserve` had never been called. @returns whether there was something to take back */
   async release(requestId: string): Promise<boolean> {
-    const keys = [...this.#windowAndLeases(), this.#account, redisKeys.reservation(this.tenantId, requestId)];
-    return (await this.#run(release, keys, [requestId, REMEMBER_MS])) === 'released';
+    const args = [requestId, REMEMBER_MS, LEDGER_ENTRIES_KEPT];
+    return (await this.#run(release, this.#keysOf(requestId), args)) === 'released';
   }
 
   /** Charges what was used and frees the rest, exactly once. @returns false when the request had ended already */
   async settle(settlement: Settlement): Promise<boolean> {
     const [verdict] = (await this.#run(
       settle,
-      [
-        ...this.#windowAndLeases(),
-        this.#account,
-        redisKeys.reservation(this.tenantId, settlement.requestId),
-        redisKeys.ledger(this.tenantId),
-        this.#usageOfToday,
-      ],
+      [...this.#keysOf(settlement.requestId), this.#usageOfToday],
       [
         settlement.requestId,
         settlement.outcome,
@@ -223,15 +215,32 @@ export class TenantAccount {
 
   /** Sets all that was ever granted; not below what is held and spent. @returns granted, in microcredits */
   async setGranted(microcredits: number): Promise<number> {
-    const keys = [this.#account, redisKeys.ledger(this.tenantId)];
-    return Number(((await this.#run(setGranted, keys, [microcredits, LEDGER_ENTRIES_KEPT])) as [number, number])[0]);
+    const answer = await this.#run(setGranted, this.#accountAndLedger, [microcredits, LEDGER_ENTRIES_KEPT]);
+    return Number((answer as [number, number])[0]);
+  }
+
+  /**
+   * Gives it an allowance, changes the one it has, or takes it away: what that does to the present period is told in
+   * `set-allowance`. @returns false, and nothing is changed, when a part is left out of an allowance that is not there
+   */
+  async setAllowance(wanted: AllowanceChange | null): Promise<boolean> {
+    const args = wanted === null ? [0, ''] : [wanted.microcredits ?? '', wanted.period ?? ''];
+    return (await this.#run(setAllowance, this.#accountAndLedger, [LEDGER_ENTRIES_KEPT, ...args])) === 1;
+  }
+
+  /** As it is now: an allowance that is due is renewed first. */
+  async read(): Promise<AccountState> {
+    const answer = await this.#run(readAccount, this.#accountAndLedger, [LEDGER_ENTRIES_KEPT]);
+    const [texts, present] = answer as [(string | null)[], [number, AllowancePeriod, number, number]?];
+    const [granted = 0, renewed = 0, balance = 0, held = 0, spent = 0, expired = 0] = texts.map(Number);
+    const sums = { granted, renewed, balance, held, spent, expired };
+    if (present === undefined) return { sums, allowance: null };
+    const [microcredits, period, leftMicrocredits, renewsAtMs] = present;
+    return { sums, allowance: { microcredits, period, leftMicrocredits, renewsAtMs } };
   }
 
   async sums(): Promise<AccountSums> {
-    const [granted, balance, held, spent] = await redisCall(this.#redis, `read the account of ${this.tenantId}`, () =>
-      this.#redis.hmget(this.#account, 'granted', 'balance', 'held', 'spent'),
-    );
-    return { granted: Number(granted), balance: Number(balance), held: Number(held), spent: Number(spent) };
+    return (await this.read()).sums;
   }
 
   get #usageOfToday(): string {
@@ -242,8 +251,19 @@ export class TenantAccount {
     return redisKeys.account(this.tenantId);
   }
 
-  #windowAndLeases(): string[] {
-    return [redisKeys.rateWindow(this.tenantId), redisKeys.leases(this.tenantId)];
+  get #accountAndLedger(): string[] {
+    return [this.#account, redisKeys.ledger(this.tenantId)];
+  }
+
+  /** What a reservation and its end touch. */
+  #keysOf(requestId: string): string[] {
+    return [
+      redisKeys.rateWindow(this.tenantId),
+      redisKeys.leases(this.tenantId),
+      this.#account,
+      redisKeys.reservation(this.tenantId, requestId),
+      redisKeys.ledger(this.tenantId),
+    ];
   }
 
   #run(script: LuaScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {

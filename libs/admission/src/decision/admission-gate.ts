@@ -158,10 +158,11 @@ export class AdmissionGate implements AsyncDisposable {
     const places = new ModelPlaces(this.#redis, request.model, this.#clock);
     const costTokens = request.promptTokens + request.completionTokensLimit;
     const { reserved, place } = await this.#admit(account, places, request, hold);
-    const rates: RateStandings = { requests: reserved.requests, tokens: reserved.tokens };
+    const { requests, tokens, allowance } = reserved;
+    const rates: RateStandings = { requests, tokens, allowance };
     if (place === null) return { admitted: false, error: refusalOfReserve(request, reserved, hold), rates };
     if (place.verdict !== 'placed') {
-      return { admitted: false, error: refusalOfPlace(request, place), rates: givenBack(rates, costTokens) };
+      return { admitted: false, error: refusalOfPlace(request, place), rates: givenBack(rates, costTokens, hold) };
     }
     const handle = this.#handle({
       requestId,
@@ -307,7 +308,11 @@ export class AdmissionGate implements AsyncDisposable {
 }
 
 /** How the limits stand after a reservation was taken back. */
-function givenBack(rates: RateStandings, tokens: number): RateStandings {
-  const requests = { ...rates.requests, remaining: rates.requests.remaining + 1 };
-  return { requests, tokens: { ...rates.tokens, remaining: rates.tokens.remaining + tokens } };
+function givenBack(rates: RateStandings, tokens: number, hold: number): RateStandings {
+  const { allowance } = rates;
+  return {
+    requests: { ...rates.requests, remaining: rates.requests.remaining + 1 },
+    tokens: { ...rates.tokens, remaining: rates.tokens.remaining + tokens },
+    allowance: allowance && { ...allowance, leftMicrocredits: allowance.leftMicrocredits + hold },
+  };
 }

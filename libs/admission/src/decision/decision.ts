@@ -1,4 +1,5 @@
 import type { MillraceError } from '#contracts';
+import type { AllowanceStanding } from '../accounts/account-state.ts';
 import type { RateStanding } from '../accounts/tenant-account.ts';
 import type { ModelPrice } from '../credits/price-list.ts';
 import type { PriorityClass } from '../places/priority-class.ts';
@@ -29,10 +30,12 @@ export interface AdmissionRequest {
   readonly paidMicrocredits?: number;
 }
 
-/** For the `x-ratelimit-*` headers. */
+/** For the `x-ratelimit-*` and `x-allowance-*` headers. */
 export interface RateStandings {
   readonly requests: RateStanding;
   readonly tokens: RateStanding;
+  /** Null for a tenant that has none. */
+  readonly allowance: AllowanceStanding | null;
 }
 
 export interface Admitted {

@@ -55,7 +55,8 @@ export function refusalOfReserve(
       return new MillraceError(
         'insufficient_credits',
         `The request can cost up to ${creditsOf(holdMicrocredits)} credits, and your tenant "${tenant.id}" has ` +
-          `${creditsOf(answer.balanceMicrocredits)} left. Ask for fewer tokens, or ask the operator for credits.`,
+          `${creditsOf(answer.balanceMicrocredits)} left${afterRenewal(answer)}. Ask for fewer tokens, or ask the operator ` +
+          'for credits.',
       );
     case 'requests':
       return new MillraceError(
@@ -80,6 +81,14 @@ export function refusalOfReserve(
     default:
       return new MillraceError('internal_error', `The request id ${request.requestId} was used before.`);
   }
+}
+
+/** What there will be when the allowance renews, if nothing else changes. */
+function afterRenewal({ allowance, balanceMicrocredits }: ReserveAnswer): string {
+  if (allowance === null) return '';
+  const granted = Math.max(0, balanceMicrocredits - Math.max(0, allowance.leftMicrocredits));
+  const renewsAt = new Date(allowance.renewsAtMs).toISOString().replace('.000Z', 'Z');
+  return `, and will have ${creditsOf(granted + allowance.microcredits)} when its allowance renews at ${renewsAt}`;
 }
 
 export function refusalOfPlace(request: AdmissionRequest, answer: PlaceAnswer): MillraceError {

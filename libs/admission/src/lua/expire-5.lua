@@ -33,7 +33,7 @@ if tonumber(endsMs) + graceMs > now then
 end
 redis.call('ZREM', leases, requestId)
 local held = redis.call('HMGET', reservation, 'state', 'hold', 'unlimited', 'model', 'keyId', 'usedPrompt', 'usedCached',
-  'usedCompletion', 'promptPrice', 'cachedPrice', 'completionPrice')
+  'usedCompletion', 'promptPrice', 'cachedPrice', 'completionPrice', 'allowanceNumber')
 if held[1] ~= 'held' then
   return 'ended'
 end
@@ -45,7 +45,8 @@ local completionTokens = tonumber(held[8] or 0)
 local charge = math.ceil(((promptTokens - cachedTokens) * tonumber(held[9] or 0) + cachedTokens * tonumber(held[10] or 0)
   + completionTokens * tonumber(held[11] or 0)) / 1000)
 charge = math.min(charge, hold)
-endHold(account, hold, charge, held[3] == '1')
+local credits = { hold = hold, unlimited = held[3] == '1', allowanceNumber = tonumber(held[12]) }
+endHold(account, ledger, now, entriesKept, requestId, credits, charge)
 redis.call('HSET', reservation, 'state', 'expired', 'charge', charge)
 redis.call('PEXPIRE', reservation, rememberMs)
 redis.call('XADD', ledger, 'MAXLEN', '~', entriesKept, '*', 'kind', 'usage', 'requestId', requestId, 'atMs', now,

@@ -9,14 +9,16 @@
   Returns { 'granted' | 'repeated', balance }
 ]]
 --@include now
+--@include account
 local account = KEYS[1]
 local grant = KEYS[2]
 local ledger = KEYS[3]
 local now = timeMs(ARGV[1])
 local microcredits = tonumber(ARGV[3])
 
+local opened = openAccount(account, ledger, now, ARGV[4])
 if not redis.call('SET', grant, microcredits, 'NX', 'PX', ARGV[5]) then
-  return { 'repeated', tonumber(redis.call('HGET', account, 'balance') or 0) }
+  return { 'repeated', opened.balance }
 end
 redis.call('HINCRBY', account, 'granted', microcredits)
 local balance = redis.call('HINCRBY', account, 'balance', microcredits)

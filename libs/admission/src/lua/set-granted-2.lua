@@ -1,6 +1,6 @@
 --[[
   Sets the sum of all that a tenant was ever granted, as a declared configuration does. It is not lowered below what is
-  held and spent, so the balance never becomes negative.
+  held and spent of it, so the balance never becomes negative; an allowance is left alone.
 
   Guarantee: idempotent. O(1).
 
@@ -9,14 +9,16 @@
   Returns { granted, balance }
 ]]
 --@include now
+--@include account
 local account = KEYS[1]
 local ledger = KEYS[2]
 local now = timeMs(ARGV[1])
 
-local sums = redis.call('HMGET', account, 'granted', 'held', 'spent', 'balance')
-local granted = tonumber(sums[1] or 0)
-local balance = tonumber(sums[4] or 0)
-local change = math.max(tonumber(ARGV[2]), tonumber(sums[2] or 0) + tonumber(sums[3] or 0)) - granted
+local opened = openAccount(account, ledger, now, ARGV[3])
+local granted = tonumber(redis.call('HGET', account, 'granted') or 0)
+local balance = opened.balance
+local unused = balance - leftOf(opened)
+local change = math.max(tonumber(ARGV[2]) - granted, 0 - unused)
 if change ~= 0 then
   redis.call('HINCRBY', account, 'granted', change)
   balance = redis.call('HINCRBY', account, 'balance', change)

@@ -33,7 +33,8 @@ local entriesKept = ARGV[10]
 local rememberMs = tonumber(ARGV[11])
 local usageMs = tonumber(ARGV[12])
 
-local held = redis.call('HMGET', reservation, 'state', 'hold', 'tokens', 'bucket', 'unlimited', 'sinceMs', 'charge')
+local held = redis.call('HMGET', reservation, 'state', 'hold', 'tokens', 'bucket', 'unlimited', 'sinceMs', 'charge',
+  'allowanceNumber')
 if held[1] ~= 'held' then
   return { held[1] and 'ended' or 'unknown', tonumber(held[7] or 0) }
 end
@@ -42,7 +43,8 @@ local charge = math.max(0, math.min(tonumber(ARGV[9]), hold))
 local unused = math.max(0, tonumber(held[3]) - promptTokens - completionTokens)
 
 uncountInWindow(openWindow(rateWindow, now), tonumber(held[4]), 0, unused)
-endHold(account, hold, charge, held[5] == '1')
+local credits = { hold = hold, unlimited = held[5] == '1', allowanceNumber = tonumber(held[8]) }
+endHold(account, ledger, now, entriesKept, requestId, credits, charge)
 redis.call('ZREM', leases, requestId)
 local heldMs = math.max(0, now - tonumber(held[6]))
 local meanHeldMs = tonumber(redis.call('HGET', account, 'meanHeldMs') or heldMs)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { TenancyDocument, TenantRecord } from '#admission';
+import { TenancyDocument, Tenant } from '#admission';
 
 const guide = readFileSync('docs/operations/tenants.md', 'utf8');
 
@@ -16,10 +16,10 @@ describe('docs/operations/tenants.md', () => {
 
   it('has a row for every field of a tenant, and shows fields that exist', () => {
     const rows = [...guide.matchAll(/^\| `([\w.]+)` \|/gm)].map(([, field]) => field);
-    const { id: _, name: _name, parameters: _parameters, ...fields } = TenantRecord.shape;
-    const parameters = Object.keys(TenantRecord.parse({ id: 'x' }).parameters).map((field) => `parameters.${field}`);
+    const { id: _, name: _name, parameters: _parameters, ...fields } = Tenant.shape;
+    const parameters = Object.keys(Tenant.parse({ id: 'x' }).parameters).map((field) => `parameters.${field}`);
     for (const field of [...Object.keys(fields), ...parameters]) expect(rows).toContain(field);
     const shown = /tenants set team-a '([^']+)'/.exec(guide)?.[1] ?? '';
-    expect(TenantRecord.safeParse({ id: 'team-a', ...JSON.parse(shown) }).success).toBe(true);
+    expect(Tenant.safeParse({ id: 'team-a', ...JSON.parse(shown) }).success).toBe(true);
   });
 });

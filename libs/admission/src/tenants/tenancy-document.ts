@@ -6,7 +6,7 @@ import { creditsOf } from '../credits/credits.ts';
 import { PriceList } from '../credits/price-list.ts';
 import { KeyRecord, KeyRole } from '../keys/key-record.ts';
 import { KeyStore } from '../keys/key-store.ts';
-import { TenantRecord } from './tenant-record.ts';
+import { allowanceProblem, Tenant } from './tenant-record.ts';
 import { TenantStore } from './tenant-store.ts';
 
 /** A key as a person writes it: an id and the SHA-256 of the key; `millrace keys new` makes both. */
@@ -18,10 +18,10 @@ const DocumentedKey = KeyRecord.omit({ tenantId: true }).extend({
   expiresAtMs: KeyRecord.shape.expiresAtMs.default(null),
 });
 
-const DocumentedTenant = TenantRecord.extend({
+const DocumentedTenant = Tenant.extend({
   /**
-   * `unlimited`; a number for all credits that were ever granted; or `metered`, which leaves the account as it is, for a
-   * tenant that is granted credits elsewhere.
+   * `unlimited`; a number for all credits that were ever granted, without those of an allowance; or `metered`, which leaves
+   * the account as it is, for a tenant that is granted credits elsewhere.
    */
   credits: z
     .union([z.literal('unlimited'), z.literal('metered'), z.number().min(0).max(1_000_000_000)])
@@ -43,8 +43,10 @@ export const TenancyDocument = z
       if (seen.has(name)) context.addIssue({ code: 'custom', path, message: `${name} is there twice` });
       seen.add(name);
     };
-    for (const [index, { id, keys }] of tenants.entries()) {
+    for (const [index, { id, keys, credits, allowance }] of tenants.entries()) {
       once(`the tenant "${id}"`, ['tenants', index, 'id']);
+      const message = allowanceProblem(credits, allowance);
+      if (message !== null) context.addIssue({ code: 'custom', path: ['tenants', index, 'allowance'], message });
       for (const [place, { keyId, hash }] of keys.entries()) {
         once(`the key "${keyId}"`, ['tenants', index, 'keys', place, 'keyId']);
         once(`the hash ${hash.slice(0, 8)}…`, ['tenants', index, 'keys', place, 'hash']);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Allowance } from '../credits/allowance.ts';
 
 const limit = z.int().min(1).max(1_000_000_000).nullable().default(null);
 
@@ -39,8 +40,27 @@ export const TenantRecord = z.strictObject({
 });
 export type TenantRecord = z.infer<typeof TenantRecord>;
 
+/**
+ * A tenant with its allowance. That is in its account, where the scripts that spend it see each change at once, and not in the
+ * record, which replicas believe for a while and which those of a release without allowances could not read.
+ */
+export const Tenant = TenantRecord.extend({
+  allowance: Allowance.nullable()
+    .default(null)
+    .describe(
+      'Credits anew with each period, spent before those that were granted; what is not used expires. Null for none.',
+    ),
+});
+export type Tenant = z.infer<typeof Tenant>;
+
 /** A tenant as it is written: only the id is needed. */
-export type TenantInput = z.input<typeof TenantRecord>;
+export type TenantInput = z.input<typeof Tenant>;
+
+/** Why these credits do not go with this allowance; null when they do. */
+export function allowanceProblem(credits: unknown, allowance: Allowance | null): string | null {
+  if (allowance === null || credits !== 'unlimited') return null;
+  return 'is for tenants whose credits are metered; set credits to "metered", or allowance to null';
+}
 
 export function mayUse(tenant: TenantRecord, model: string): boolean {
   return tenant.models === null || tenant.models.includes(model);

@@ -5,10 +5,11 @@
   Guarantee: atomic; those of the three scripts; a refusal for want of a place leaves nothing reserved at any moment that
   another request could see.
 
-  KEYS[1…4] those of `reserve` and `release`   KEYS[5…17] those of `take-place`
-  KEYS[1] rate window   KEYS[2] leases   KEYS[3] account   KEYS[4] reservation   KEYS[5] waiting   KEYS[6] waiting of the tenant
-  KEYS[7] start tags   KEYS[8] finish tags   KEYS[9] fair clock   KEYS[10] drain   KEYS[11] prioritized   KEYS[12] wait
-  KEYS[13] active   KEYS[14] appointments   KEYS[15] appointments of the tenant   KEYS[16] lines   KEYS[17] waiters
+  KEYS[1…5] those of `reserve` and `release`   KEYS[6…18] those of `take-place`
+  KEYS[1] rate window   KEYS[2] leases   KEYS[3] account   KEYS[4] reservation   KEYS[5] ledger   KEYS[6] waiting
+  KEYS[7] waiting of the tenant   KEYS[8] start tags   KEYS[9] finish tags   KEYS[10] fair clock   KEYS[11] drain
+  KEYS[12] prioritized   KEYS[13] wait   KEYS[14] active   KEYS[15] appointments   KEYS[16] appointments of the tenant
+  KEYS[17] lines   KEYS[18] waiters
   ARGV[1] now in ms or ''   ARGV[2] ms for which a release is remembered   ARGV[3] number of arguments of `reserve` after now
   ARGV[4…] those of `reserve` after now, then those of `take-place` after now
   Returns { what `reserve` returns, what `take-place` returns; nil when it was not asked }
@@ -18,19 +19,20 @@ local rateWindow = KEYS[1]
 local leases = KEYS[2]
 local account = KEYS[3]
 local reservation = KEYS[4]
-local waiting = KEYS[5]
-local waitingOfTenant = KEYS[6]
-local startTags = KEYS[7]
-local finishTags = KEYS[8]
-local fairClock = KEYS[9]
-local drain = KEYS[10]
-local prioritizedJobs = KEYS[11]
-local waitJobs = KEYS[12]
-local activeJobs = KEYS[13]
-local appointments = KEYS[14]
-local appointmentsOfTenant = KEYS[15]
-local lines = KEYS[16]
-local waiters = KEYS[17]
+local ledger = KEYS[5]
+local waiting = KEYS[6]
+local waitingOfTenant = KEYS[7]
+local startTags = KEYS[8]
+local finishTags = KEYS[9]
+local fairClock = KEYS[10]
+local drain = KEYS[11]
+local prioritizedJobs = KEYS[12]
+local waitJobs = KEYS[13]
+local activeJobs = KEYS[14]
+local appointments = KEYS[15]
+local appointmentsOfTenant = KEYS[16]
+local lines = KEYS[17]
+local waiters = KEYS[18]
 local now = timeMs(ARGV[1])
 local rememberMs = ARGV[2]
 local reserveCount = tonumber(ARGV[3])
@@ -38,7 +40,7 @@ local reserveArgs = { now, unpack(ARGV, 4, 3 + reserveCount) }
 local takePlaceArgs = { now, unpack(ARGV, 4 + reserveCount) }
 
 local function reserve(KEYS, ARGV)
---@include ../reserve-4
+--@include ../reserve-5
 end
 
 local function takePlace(KEYS, ARGV)
@@ -46,10 +48,10 @@ local function takePlace(KEYS, ARGV)
 end
 
 local function release(KEYS, ARGV)
---@include ../release-4
+--@include ../release-5
 end
 
-local ofTenant = { rateWindow, leases, account, reservation }
+local ofTenant = { rateWindow, leases, account, reservation, ledger }
 local reserved = reserve(ofTenant, reserveArgs)
 if reserved[1] ~= 'reserved' then
   return { reserved }
@@ -70,6 +72,6 @@ local placed = takePlace({
   waiters,
 }, takePlaceArgs)
 if placed[1] ~= 'placed' then
-  release(ofTenant, { now, reserveArgs[2], rememberMs })
+  release(ofTenant, { now, reserveArgs[2], rememberMs, reserveArgs[15] })
 end
 return { reserved, placed }

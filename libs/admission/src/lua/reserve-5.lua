@@ -3,16 +3,18 @@
   minute, and a concurrency lease.
 
   Guarantee: atomic; all limits hold exactly over all replicas; a refusal changes no count; the same request id twice is
-  one reservation (the lease is renewed), and a request that has ended can not be reserved again. O(log leases).
+  one reservation (the lease is renewed), and a request that has ended can not be reserved again. An allowance that is due
+  is renewed, once, whatever becomes of the request. O(log leases).
 
   KEYS[1] rate window (hash)          KEYS[2] leases (sorted set)
-  KEYS[3] account (hash)              KEYS[4] reservation (hash)
+  KEYS[3] account (hash)              KEYS[4] reservation (hash)   KEYS[5] ledger (stream)
   ARGV[1] now in ms or ''   ARGV[2] request id        ARGV[3] requests per minute, -1 for no limit
   ARGV[4] tokens per minute, -1       ARGV[5] concurrency, -1       ARGV[6] tokens of this request
   ARGV[7] hold in microcredits        ARGV[8] '1' for unlimited credits        ARGV[9] lease in ms
   ARGV[10] model   ARGV[11] key id   ARGV[12…14] microcredits per 1,000 prompt, cached and completion tokens: for the bill of a
-  request whose replica dies
-  Returns { verdict, retry after ms, balance, requests left, requests reset ms, tokens left, tokens reset ms }
+  request whose replica dies   ARGV[15] ledger entries kept
+  Returns { verdict, retry after ms, balance, requests left, requests reset ms, tokens left, tokens reset ms,
+    allowance in microcredits or -1 for none, what is left of it (below zero: used beyond it), Unix time in ms of its renewal }
   verdict: 'reserved' | 'credits' | 'requests' | 'tokens' | 'concurrency' | 'ended'
 ]]
 --@include now
@@ -22,6 +24,7 @@ local rateWindow = KEYS[1]
 local leases = KEYS[2]
 local account = KEYS[3]
 local reservation = KEYS[4]
+local ledger = KEYS[5]
 local now = timeMs(ARGV[1])
 local requestId = ARGV[2]
 local requestsLimit = tonumber(ARGV[3])
@@ -33,7 +36,8 @@ local unlimited = ARGV[8] == '1'
 local leaseMs = tonumber(ARGV[9])
 
 local window = openWindow(rateWindow, now)
-local balance = tonumber(redis.call('HGET', account, 'balance') or 0)
+local opened = openAccount(account, ledger, now, ARGV[15])
+local balance = opened.balance
 
 local function answer(verdict, retryAfterMs)
   return {
@@ -44,6 +48,9 @@ local function answer(verdict, retryAfterMs)
     msUntilReset(window, window.requests, now),
     tokensLimit < 0 and -1 or math.max(0, tokensLimit - window.tokens),
     msUntilReset(window, window.tokens, now),
+    opened.allowance or -1,
+    opened.limit - opened.used,
+    opened.endsMs,
   }
 end
 
@@ -75,11 +82,14 @@ if concurrencyLimit >= 0 then
 end
 
 countInWindow(window, 1, tokens)
-holdCredits(account, hold, unlimited)
+local allowanceNumber = holdCredits(opened, hold, unlimited)
 redis.call('ZADD', leases, now + leaseMs, requestId)
 redis.call('HSET', reservation, 'state', 'held', 'hold', hold, 'tokens', tokens, 'bucket', window.bucket,
   'unlimited', unlimited and 1 or 0, 'sinceMs', now, 'model', ARGV[10], 'keyId', ARGV[11], 'promptPrice', ARGV[12],
   'cachedPrice', ARGV[13], 'completionPrice', ARGV[14])
+if allowanceNumber then
+  redis.call('HSET', reservation, 'allowanceNumber', allowanceNumber)
+end
 if not unlimited then
   balance = balance - hold
 end
