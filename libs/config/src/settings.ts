@@ -333,10 +333,11 @@ export const InspectSettings = z.object({
 });
 
 export const CliSettings = z.object({
-  /** Any API replica. */
-  MILLRACE_URL: webUrl.default('http://127.0.0.1:8000'),
-  /** An operator's key; the one that `millrace up` keeps when unset. */
+  /** Any API replica; that of the `millrace up` of the state folder when unset, else port 8000 of this machine. */
+  MILLRACE_URL: webUrl.optional(),
+  /** An operator's key; MILLRACE_DEV_KEY or the one that `millrace up` keeps when unset. */
   MILLRACE_API_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
+  MILLRACE_DEV_KEY: z.string().min(8, 'needs at least 8 characters').optional(),
   MILLRACE_STATE_FOLDER: z.string().min(1).optional(),
 });
 

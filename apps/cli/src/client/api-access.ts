@@ -3,6 +3,10 @@ import { join, resolve } from 'node:path';
 import { type CliSettings, ConfigurationError } from '#config';
 import { packageRoot } from '../package-root.ts';
 import { StartError } from '../start-error.ts';
+import { type RunningCluster, runningCluster } from './running-cluster.ts';
+
+/** Where an API is looked for when nothing says where. */
+export const DEFAULT_URL = 'http://127.0.0.1:8000';
 
 /** Where an API replica is, and what to show it. */
 export interface ApiAccess {
@@ -11,12 +15,16 @@ export interface ApiAccess {
   readonly key: string;
 }
 
-/** @throws ConfigurationError when there is no key, neither given nor kept by `millrace up` */
+/**
+ * What is given, else that of the `millrace up` of the state folder.
+ * @throws ConfigurationError when there is no key, neither given nor kept by `millrace up`
+ */
 export function apiAccess(settings: CliSettings): ApiAccess {
-  return {
-    url: settings.MILLRACE_URL.replace(/\/+$/, ''),
-    key: settings.MILLRACE_API_KEY ?? keptKey(settings),
-  };
+  const stateFolder = resolve(packageRoot(), settings.MILLRACE_STATE_FOLDER ?? '.millrace');
+  const running = runningCluster(stateFolder);
+  const url = (settings.MILLRACE_URL ?? running?.url ?? DEFAULT_URL).replace(/\/+$/, '');
+  const asked = running?.url === url ? running : null;
+  return { url, key: settings.MILLRACE_API_KEY ?? settings.MILLRACE_DEV_KEY ?? keptKey(stateFolder, asked) };
 }
 
 /** What to do when nobody listens at the address. */
@@ -24,8 +32,15 @@ export function noApiAnswers({ url }: ApiAccess, cause: unknown): StartError {
   return new StartError(`No API answers at ${url}. Start one (npx millrace up), or set MILLRACE_URL.`, { cause });
 }
 
-function keptKey(settings: CliSettings): string {
-  const file = join(resolve(packageRoot(), settings.MILLRACE_STATE_FOLDER ?? '.millrace'), 'dev-key');
+/** @param running the `up` that serves the address, where it is known */
+function keptKey(stateFolder: string, running: RunningCluster | null): string {
+  if (running?.key === 'given') {
+    throw new ConfigurationError([
+      `MILLRACE_API_KEY is not set: the millrace up that runs here (process ${running.pid}) was given its key by MILLRACE_DEV_KEY and writes it nowhere; ` +
+        'set either to that key (chat takes --key, too)',
+    ]);
+  }
+  const file = join(stateFolder, 'dev-key');
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   throw new ConfigurationError([
     `MILLRACE_API_KEY is not set: give a key (an operator's for all but chat), or MILLRACE_DEV_KEY of the API`,

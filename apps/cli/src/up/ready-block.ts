@@ -1,11 +1,10 @@
-import { CliSettings } from '#config';
-
-/** Where commands look when they are not told. */
-const DEFAULT_URL = CliSettings.shape.MILLRACE_URL.parse(undefined);
+import { DEFAULT_URL } from '../client/api-access.ts';
 
 export interface ReadyFacts {
   readonly url: string;
   readonly key: string;
+  /** It was given, so that other commands can not find it. */
+  readonly keyGiven: boolean;
   /** Names under which clients ask for them; at least one. */
   readonly models: readonly string[];
   readonly managementUrl: string;
@@ -24,6 +23,10 @@ export function readyBlock(facts: ReadyFacts): string {
     temperature: 0,
     max_tokens: 64,
   });
+  const flags = [
+    ...(facts.url === DEFAULT_URL ? [] : [`--url ${facts.url}`]),
+    ...(facts.keyGiven ? [`--key ${shellQuote(facts.key)}`] : []),
+  ];
   return [
     '',
     `Millrace is ready (${(facts.tookMs / 1000).toFixed(1)} s)`,
@@ -32,7 +35,7 @@ export function readyBlock(facts: ReadyFacts): string {
     `  Base URL  ${facts.url}/v1  (for OpenAI clients)`,
     `  Key       ${facts.key}`,
     `  Model     ${facts.models.join(', ')}`,
-    `  Chat      npx millrace chat${facts.url === DEFAULT_URL ? '' : ` --url ${facts.url}`}`,
+    `  Chat      ${['npx millrace chat', ...flags].join(' ')}`,
     `  Console   ${facts.url}/console`,
     `  Docs      ${facts.url}/docs`,
     `  Health    ${facts.managementUrl}/readyz`,

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMillrace } from '../client/is-millrace.ts';
 import { StartError } from '../start-error.ts';
 
 /** Keeps a second `up` out of the same state folder: two would share one Redis data folder. */
@@ -36,20 +37,5 @@ export class RunLock implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.#file, { force: true });
-  }
-}
-
-function isMillrace(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-  try {
-    // A process id is given out again after a reboot; Linux shows whose it is now.
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('node');
-  } catch {
-    return true;
   }
 }

@@ -73,6 +73,7 @@ export class Stack {
     return {
       url,
       key,
+      keyGiven: settings.MILLRACE_DEV_KEY !== undefined,
       models: workerReady.models ?? [],
       managementUrl: apiReady.managementUrl ?? `http://${plan.httpHost}:${plan.managementPort}`,
       redis:

@@ -90,6 +90,7 @@ describe('readyBlock', () => {
     const block = readyBlock({
       url: 'http://127.0.0.1:8000',
       key,
+      keyGiven: true,
       models: ['tiny', 'other'],
       managementUrl: 'http://127.0.0.1:8001',
       redis: 'own',
@@ -98,6 +99,7 @@ describe('readyBlock', () => {
       tookMs: 1_234,
     });
     expect(block).toContain('Tuned     /state/tuned.env (threads 2)');
+    expect(block).toContain(`Chat      npx millrace chat --key ${shellQuote(key)}`);
     const line = block.split('\n').find((each) => each.startsWith('curl '))!;
     const words = execFileSync('/bin/sh', ['-c', line.replace(/^curl/, "printf '%s\\n'")], { encoding: 'utf8' }).split(
       '\n',

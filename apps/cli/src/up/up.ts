@@ -1,4 +1,5 @@
 import { ConfigurationError, readSettings, UpSettings, unknownSettings, unknownSettingText } from '#config';
+import { noteRunning } from '../client/running-cluster.ts';
 import { settingsProblems } from './check-settings.ts';
 import { readyBlock } from './ready-block.ts';
 import { RunLock } from './run-lock.ts';
@@ -37,6 +38,8 @@ export async function up(environment: Readonly<Record<string, string | undefined
   try {
     const cause = await Promise.race([stop.requested, failure.promise, stack.start().then((facts) => ({ facts }))]);
     if (typeof cause === 'string') return EXIT_CODES[cause];
+    const { url, keyGiven } = cause.facts;
+    using _noted = noteRunning(stateFolderOf(settings), { url, key: keyGiven ? 'given' : 'kept' });
     console.log(readyBlock({ ...cause.facts, tookMs: Date.now() - startedAt }));
     const end = await Promise.race([stop.requested, failure.promise]);
     console.error(end === 'orphaned' ? 'The process that started Millrace is gone; stopping …' : '\nStopping …');
