@@ -92,11 +92,13 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 }
 
 #include "block-product-kernel.h"
+#include "amx-product.h"
 
 #define TILE_VECTORS 4
 #include "attention-kernel.h"
 
-const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
+const Kernels amx_kernels = {"AMX", amx_runs_here, amx_pays, quantize_row, multiply_panel_amx, append_to_cache, attend, attend_span, join_spans};
+const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
 #else
 typedef int None;
 #endif

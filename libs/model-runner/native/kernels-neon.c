@@ -116,7 +116,7 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 #define TILE_VECTORS 4
 #include "attention-kernel.h"
 
-const Kernels neon_kernels = {"Neon dot products", runs_here, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
+const Kernels neon_kernels = {"Neon dot products", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
 #else
 typedef int None;
 #endif

@@ -6,7 +6,9 @@
 // Best first.
 static const Kernels* const all[] = {
 #ifdef __x86_64__
+    &amx_kernels,
     &avx512_kernels,
+    &avxvnni_kernels,
     &avx2_kernels,
 #elif defined(__aarch64__)
     &neon_kernels,
@@ -19,7 +21,7 @@ static const Kernels* chosen;
 // As the library is loaded, before any thread can ask.
 __attribute__((constructor)) static void choose(void) {
   for (int i = 0; all[i] != NULL && chosen == NULL; i++)
-    if (all[i]->runs_here()) chosen = all[i];
+    if (all[i]->runs_here() && (all[i]->pays == NULL || all[i]->pays())) chosen = all[i];
 }
 
 const Kernels* kernels_here(void) { return chosen; }

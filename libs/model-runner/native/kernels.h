@@ -9,6 +9,8 @@ typedef struct {
   const char* name;
   // 1 where the processor has its instructions.
   int (*runs_here)(void);
+  // Whether they are quicker here than those behind them, measured, or NULL where nobody has to ask. It is asked where they run, before they compute.
+  int (*pays)(void);
   // Rounds row `row` of x [rows, inputs] into 8 bits.
   void (*quantize_row)(const Rows* to, int64_t row, const float* x, int64_t inputs);
   // y [rows, outputs] = rows × matrix, for the outputs of one panel.
@@ -22,7 +24,7 @@ typedef struct {
   void (*join_spans)(const AttentionForm* form, const AttentionRun* run, int64_t task, const float* spans);
 } Kernels;
 
-extern const Kernels avx512_kernels, avx2_kernels, neon_kernels;
+extern const Kernels amx_kernels, avx512_kernels, avxvnni_kernels, avx2_kernels, neon_kernels;
 
 // Those that compute everything in the process, or NULL where the processor has the instructions of none.
 const Kernels* kernels_here(void);

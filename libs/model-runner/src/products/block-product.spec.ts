@@ -35,7 +35,8 @@ interface Case {
 
 const cases = fc
   .record({
-    rows: fc.integer({ min: 1, max: 11 }),
+    // Few, and more than one pass of tiles takes.
+    rows: fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 1, max: 11 }) }, fc.integer({ min: 12, max: 90 })),
     blocks: fc.integer({ min: 1, max: 5 }),
     outputs: fc.integer({ min: 1, max: 100 }),
     bits: fc.constantFrom<4 | 8>(4, 8),

@@ -19,7 +19,7 @@ export interface MatrixForm {
 
 /** Calls of the library; the address of a matrix form is that of an Int32Array as `formWords` makes it. */
 export interface ProductLibrary {
-  /** The instructions that its kernel uses: `AVX-512 VNNI`, `AVX2` or `Neon dot products`. */
+  /** The instructions that its kernel uses: `AMX`, `AVX-512 VNNI`, `AVX-VNNI`, `AVX2` or `Neon dot products`. */
   readonly kernel: string;
   /** All of its kernels for this kind of machine, best first, whether the processor has their instructions or not. */
   readonly kernels: readonly string[];
