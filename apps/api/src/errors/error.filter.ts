@@ -6,6 +6,7 @@ import { LOGGER } from '../api-tokens.ts';
 import { dialectAt } from '../dialects/dialects.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
 import { errorHeaders } from './error-headers.ts';
+import { missingRouteMessage } from './missing-route.ts';
 import { toMillraceError } from './to-millrace-error.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
@@ -45,11 +46,12 @@ export class ErrorFilter implements ExceptionFilter {
     reply.status(dialect.statusOf(error)).headers(errorHeaders(error)).send(dialect.errorBody(error));
   }
 
-  /** A route that exists for another method is not missing. */
+  /** A route that exists for another method is not missing; what clients look for elsewhere is told. */
   #explain(error: MillraceError, request: FastifyRequest): MillraceError {
     if (error.code !== 'not_found') return error;
     const allowed = methodsOf(request);
-    if (allowed.length === 0 || allowed.some((method) => method === request.method)) return error;
+    if (allowed.length === 0) return new MillraceError('not_found', missingRouteMessage(pathOf(request)));
+    if (allowed.some((method) => method === request.method)) return error;
     return new MillraceError(
       'method_not_allowed',
       `${pathOf(request)} takes ${allowed.join(', ')}, not ${request.method}.`,

@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { cacheControl } from './cache-control.ts';
 import { harmlessOnly } from './harmless-only.ts';
 
 const TextPart = z.strictObject({
   type: z.literal('text'),
   text: z.string(),
+  cache_control: cacheControl,
 });
 
 /** What an assistant declined with, as OpenAI's answers have it: text of the assistant's like any other. */
@@ -29,6 +31,7 @@ const ToolCallBody = z.strictObject({
     arguments: z.string(),
     parsed_arguments: z.unknown().optional(),
   }),
+  provider_specific_fields: z.unknown().optional(),
 });
 
 /** Clients that write out every field of a message send these empty with all roles. */
@@ -44,6 +47,10 @@ const echoed = {
   function_call: harmlessOnly(z.never(), 'Send calls as "tool_calls".'),
   /** What a client's own parser made of the content. */
   parsed: z.unknown().optional(),
+  /** What LiteLLM notes of another provider's answer. */
+  provider_specific_fields: z.unknown().optional(),
+  thinking_blocks: harmlessOnly(z.array(z.unknown()).max(0), 'Send reasoning as "reasoning_content".'),
+  images: harmlessOnly(z.array(z.unknown()).max(0), 'The models here read text only.'),
 };
 
 const AssistantMessage = z
@@ -56,6 +63,7 @@ const AssistantMessage = z
     name,
     tool_calls: z.array(ToolCallBody).max(128).nullish(),
     tool_call_id: unused.tool_call_id,
+    cache_control: cacheControl,
     ...echoed,
   })
   .refine(
@@ -67,9 +75,9 @@ const AssistantMessage = z
   );
 
 export const ChatMessageBody = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.literal('system'), content, name, ...unused }),
-  z.strictObject({ role: z.literal('developer'), content, name, ...unused }),
-  z.strictObject({ role: z.literal('user'), content, name, ...unused }),
+  z.strictObject({ role: z.literal('system'), content, name, ...unused, cache_control: cacheControl }),
+  z.strictObject({ role: z.literal('developer'), content, name, ...unused, cache_control: cacheControl }),
+  z.strictObject({ role: z.literal('user'), content, name, ...unused, cache_control: cacheControl }),
   AssistantMessage,
   z.strictObject({
     role: z.literal('tool'),
@@ -77,6 +85,7 @@ export const ChatMessageBody = z.discriminatedUnion('role', [
     name,
     tool_calls: unused.tool_calls,
     tool_call_id: z.string().min(1).max(512),
+    cache_control: cacheControl,
   }),
 ]);
 export type ChatMessageBody = z.infer<typeof ChatMessageBody>;

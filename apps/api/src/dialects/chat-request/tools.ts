@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MillraceError } from '#contracts';
 import type { RequestTool, ToolUse } from '../../generate/tool-use.ts';
+import { cacheControl } from './cache-control.ts';
 
 /** Every tool is a part of the prompt; OpenAI's limit too. */
 const MAX_TOOLS = 128;
@@ -17,6 +18,7 @@ const Tool = z.strictObject({
     parameters: z.record(z.string(), z.unknown()).nullish().describe('JSON schema of the arguments object.'),
     strict: z.boolean().nullish().describe('Default false. Holds the arguments to the schema in free calls too.'),
   }),
+  cache_control: cacheControl,
 });
 
 const ToolChoice = z.union([

@@ -116,6 +116,33 @@ describe('the openai-chat dialect', () => {
     expect(request.messages[1]).toEqual({ role: 'assistant', content: '', tool_calls: [call] });
   });
 
+  it('takes marks for prompt caches, and what LiteLLM notes in an answer that comes back', () => {
+    const mark = { cache_control: { type: 'ephemeral', ttl: '1h' } };
+    const noted = { provider_specific_fields: { refusal: null } };
+    const call = { id: 'call_1', type: 'function', function: { name: 'clock', arguments: '{}' } };
+    const { request } = parseBody({
+      ...body,
+      tools: [{ type: 'function', function: { name: 'clock' }, ...mark }],
+      messages: [
+        { role: 'system', content: [{ type: 'text', text: 'Be brief.', ...mark }] },
+        { role: 'user', content: 'Hi', ...mark },
+        {
+          ...{ role: 'assistant', content: null, images: [], thinking_blocks: null, function_call: null },
+          ...{ ...noted, ...mark, tool_calls: [{ ...call, ...noted }] },
+        },
+        { role: 'tool', tool_call_id: 'call_1', content: 'noon', ...mark },
+      ],
+    });
+    expect(request.messages).toEqual([
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: '', tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'call_1', content: 'noon' },
+    ]);
+    const other = { role: 'user', content: 'Hi', cache_control: { type: 'always' } };
+    expect(refusal({ messages: [other] })).toMatchObject({ param: 'messages[0].cache_control.type' });
+  });
+
   it('takes all roles, content parts and names', () => {
     const { request } = parseBody({
       ...body,
