@@ -9,7 +9,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static struct {
+// Each thread has tiles of its own.
+static _Thread_local struct {
   uint8_t palette;
   uint16_t row_bytes[8];
   uint8_t rows[8];
