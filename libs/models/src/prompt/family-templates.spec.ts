@@ -31,7 +31,8 @@ describe('chat templates', () => {
       if (tools !== null && renderer.toolSupport === 'none') continue;
       const render = (): string => renderer.render(messages, { tools: tools ?? [], addGenerationPrompt }).text;
       if (refusal) expect(render).toThrow(TemplateError);
-      else expect(render()).toBe(text);
+      // Kimi K2's results have the ids of their calls, which it was trained on (call-id-form.spec.ts).
+      else expect(render()).toBe(text.replaceAll('## Return of call00001', '## Return of functions.weather:0'));
       compared++;
     }
     expect(compared).toBeGreaterThanOrEqual(renderer.toolSupport === 'none' ? 6 : 14);

@@ -1,6 +1,7 @@
 import type { ModelCard, TokenTable } from '#contracts';
 import { TextTokenizer } from '../tokenizer/text-tokenizer.ts';
 import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
+import { type CallIdForm, probeCallIds, withCallIds } from './call-id-form.ts';
 import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
@@ -9,12 +10,10 @@ import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
 import {
   probeCallSupport,
-  probeShortIds,
   probeToolSupport,
   type ToolSupport,
   withArguments,
   withGenericTools,
-  withShortIds,
 } from './tool-conversation.ts';
 
 export interface RenderOptions {
@@ -52,7 +51,7 @@ export class PromptRenderer {
   /** What a template is given for the tools of a request without any. */
   #noTools: readonly unknown[] | null = null;
   #contentForm: ContentForm = 'text';
-  #shortIds: boolean | null = null;
+  #idForm: CallIdForm | null = null;
 
   /**
    * Reads the tokenizer (0.1 to 0.5 s for 150,000 tokens) and tries the template on small conversations.
@@ -125,7 +124,7 @@ export class PromptRenderer {
     return this.toolSupport === 'none'
       ? this.#renderValues(withGenericTools(messages, tools), null, options)
       : this.#renderValues(
-          withArguments(this.#wantsShortIds ? withShortIds(messages) : messages, this.toolSupport),
+          withArguments(withCallIds(messages, this.#callIdForm), this.toolSupport),
           tools.length > 0 ? tools : null,
           options,
         );
@@ -147,9 +146,9 @@ export class PromptRenderer {
     return this.#calls;
   }
 
-  get #wantsShortIds(): boolean {
-    this.#shortIds ??= probeShortIds((messages) => this.#renderValues(messages, null, {}).text, this.toolSupport);
-    return this.#shortIds;
+  get #callIdForm(): CallIdForm {
+    this.#idForm ??= probeCallIds((messages) => this.#renderValues(messages, null, {}).text, this.toolSupport);
+    return this.#idForm;
   }
 
   #renderValues(

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { genericCallText, genericResultText, genericToolPrompt } from '../output-formats/generic-tool-prompt.ts';
 import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { TemplateError } from './template-error.ts';
@@ -17,7 +16,8 @@ const PROBE_TOOL: ChatTool = {
     parameters: { type: 'object', properties: { probe_argument: { type: 'string', description: 'A text.' } } },
   },
 };
-const PROBE_MESSAGES: readonly ChatMessage[] = [
+/** A question, a call, and its result. */
+export const PROBE_MESSAGES: readonly ChatMessage[] = [
   { role: 'user', content: 'A question.' },
   {
     role: 'assistant',
@@ -71,44 +71,6 @@ export function probeCallSupport(render: (messages: readonly unknown[]) => strin
   };
   if (works('texts')) return 'texts';
   return works('objects') ? 'objects' : 'none';
-}
-
-/**
- * Whether a template refuses ids of calls as they are made here, and takes those of nine letters and digits: Mistral's
- * templates do.
- */
-export function probeShortIds(render: (messages: readonly unknown[]) => string, support: ToolSupport): boolean {
-  const works = (id: string): boolean => {
-    const messages = PROBE_MESSAGES.map((message) => ({
-      ...message,
-      ...(message.tool_calls ? { tool_calls: message.tool_calls.map((call) => ({ ...call, id })) } : {}),
-      ...(message.tool_call_id ? { tool_call_id: id } : {}),
-    }));
-    try {
-      render(withArguments(messages, support));
-      return true;
-    } catch (error) {
-      if (error instanceof TemplateError) return false;
-      throw error;
-    }
-  };
-  return !works('call_0123456789abcdefghijklmn') && works('probe0001');
-}
-
-/** The messages with every id of a call as nine letters and digits; the same id always gives the same. */
-export function withShortIds(messages: readonly ChatMessage[]): ChatMessage[] {
-  return messages.map((message) => ({
-    ...message,
-    ...(message.tool_calls
-      ? { tool_calls: message.tool_calls.map((call) => ({ ...call, id: shortId(call.id) })) }
-      : {}),
-    ...(message.tool_call_id === undefined ? {} : { tool_call_id: shortId(message.tool_call_id) }),
-  }));
-}
-
-function shortId(id: string): string {
-  if (/^[A-Za-z0-9]{9}$/.test(id)) return id;
-  return createHash('sha256').update(id).digest('base64').replace(/[+/]/g, '0').slice(0, 9);
 }
 
 /** The messages with their calls' arguments as the template takes them. @throws TemplateError for arguments that are no JSON object */
