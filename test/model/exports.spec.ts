@@ -1,3 +1,7 @@
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import onnxProto from 'onnx-proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GREEDY, type ModelRunner } from '#contracts';
 import { Engine, type EngineRequest } from '#engine';
@@ -233,12 +237,65 @@ describe('an export in two graphs', () => {
     await runner.close();
   });
 
+  it('is loaded from a folder of links, as a cache of downloads has it', async () => {
+    const { modelFile, embeddingFile } = await openModelFolder(exportedModel('gemma3-community-3n'));
+    const root = await mkdtemp(join(tmpdir(), 'millrace-links-'));
+    await mkdir(join(root, 'blobs'));
+    await mkdir(join(root, 'snapshot'));
+    const names = [modelFile, embeddingFile!, `${embeddingFile}_data`].map((file) => basename(file));
+    for (const [i, name] of names.entries()) {
+      await cp(join(dirname(modelFile), name), join(root, `blobs/${i}`));
+      await symlink(`../blobs/${i}`, join(root, 'snapshot', name));
+    }
+    await cp(join(dirname(modelFile), '../config.json'), join(root, 'snapshot/config.json'));
+    const linked = { modelFile: join(root, 'snapshot', names[0]!), embeddingFile: join(root, 'snapshot', names[1]!) };
+    const { promptIds } = exportReference('gemma3').prompts.at(-1)!;
+    const logits = [];
+    for (const files of [linked, { modelFile, embeddingFile }]) {
+      const runner = await openModelRunner({ ...SMALL, ...files, slotTokens: 128 });
+      logits.push(await prefillInChunks(runner, 0, promptIds, CHUNK_TOKENS));
+      await runner.close();
+    }
+    expect(differingValues(logits[0]!, logits[1]!)).toBe(0);
+    await rm(root, { recursive: true });
+  });
+
   it('is refused without its embedding, with what to copy', async () => {
     const { modelFile } = await openModelFolder(exportedModel('qwen3-community-vl'));
     await expect(openModelRunner({ ...SMALL, modelFile })).rejects.toThrow(
       /decoder_model_merged_q4\.onnx: it has an input "inputs_embeds" and no "input_ids".*embed_tokens\.onnx.*copy it/,
     );
   });
+});
+
+it('changes a graph whose file is large because its weights are inside, as any other', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'millrace-large-'));
+  const { modelFile } = await openModelFolder(exportedModel('llama-community/onnx/model_q4.onnx'));
+  const large = join(root, 'model_q4.onnx');
+  const model = onnxProto.onnx.ModelProto.decode(await readFile(modelFile));
+  const [first] = model.graph?.initializer ?? [];
+  model.graph?.initializer?.unshift({
+    ...first,
+    name: 'unread',
+    dims: [1 << 26],
+    dataType: 2,
+    rawData: Buffer.alloc(1 << 26),
+  });
+  await writeFile(large, onnxProto.onnx.ModelProto.encode(model).finish());
+  const { promptIds } = exportReference('llama').prompts.at(-1)!;
+  const computed = [];
+  for (const file of [modelFile, large]) {
+    const runner = await openModelRunner({ ...SMALL, modelFile: file, slotTokens: 128 });
+    computed.push({
+      logits: await prefillInChunks(runner, 0, promptIds, CHUNK_TOKENS),
+      ownProducts: runner.description.ownProducts,
+    });
+    await runner.close();
+  }
+  expect(computed[0]?.ownProducts).toBeGreaterThan(0);
+  expect(computed[1]?.ownProducts).toBe(computed[0]?.ownProducts);
+  expect(differingValues(computed[0]!.logits, computed[1]!.logits)).toBe(0);
+  await rm(root, { recursive: true });
 });
 
 describe('an export with two rotary tables', () => {

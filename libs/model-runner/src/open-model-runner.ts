@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { CpuChoices, CpuProducts, ExecutionProvider, ModelRunner } from '#contracts';
 import { CApiSession } from './binding/c-api-session.ts';
@@ -14,7 +15,7 @@ import { openParts } from './parts/open-parts.ts';
 import { withProducts } from './products/with-products.ts';
 import { provenRunner } from './proven-runner.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
-import { inspectModel } from './signature/inspect-model.ts';
+import { inspectModel, MOST_BYTES_CHANGED } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 import { severalPositions } from './signature/several-positions.ts';
 
@@ -131,8 +132,9 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   /** Where tokens may be verified: with the cache in the CPU's memory. A device's graph stays as it is. */
   const hostSignature =
     mayVerify && options.kvMemory !== 'device' ? signatureFor(counting, options.slotTokens) : signature;
+  const isLarge = (await stat(options.modelFile)).size > MOST_BYTES_CHANGED;
   const modelOf = async ({ edits }: ModelSignature): Promise<OpenSessionOptions['model']> =>
-    edits.length === 0 ? options.modelFile : changedModel(options.modelFile, edits);
+    edits.length === 0 && !isLarge ? options.modelFile : changedModel(options.modelFile, edits);
   const sessionOf = async (form: ModelSignature): Promise<OpenSessionOptions> => ({
     model: await modelOf(form),
     binding: options.binding,

@@ -10,6 +10,7 @@ import { GRAPH, INITIALIZER, INPUT, NODE, OUTPUT } from './onnx-fields.ts';
 import { flatPositions, POSITION_ROWS, positionRows } from './position-rows.ts';
 import { encodedField, protoFields } from './proto-fields.ts';
 import { readModel } from './read-model.ts';
+import { withRealPlaces } from './real-places.ts';
 import { renameValues } from './rename-values.ts';
 
 const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
@@ -26,7 +27,7 @@ const CACHE_BRANCH = 'use_cache_branch';
 const PAST_TOKENS = { 'millrace.tokens_axis': 2n, 'millrace.tokens_end': 3n } as const;
 
 /**
- * Reads a model and changes it; the file stays as it is. Only the nodes that edits are about are written anew, everything
+ * Reads a model and changes it; the file stays as it is, and its weights stay there. Only the nodes that edits are about are written anew, everything
  * else is copied byte by byte, whatever newer exporters put there.
  */
 export async function changedModel(file: string, edits: readonly GraphEdit[]): Promise<ChangedModel> {
@@ -36,7 +37,7 @@ export async function changedModel(file: string, edits: readonly GraphEdit[]): P
   for (const { number, start, valueStart, end } of protoFields(model))
     if (number === GRAPH) parts.push(...encodedField(GRAPH, changedGraph(model.subarray(valueStart, end), edits)));
     else parts.push(model.subarray(start, end));
-  return { file, bytes: Buffer.concat(parts) };
+  return withRealPlaces({ file, bytes: Buffer.concat(parts) });
 }
 
 function changedGraph(graph: Uint8Array, edits: readonly GraphEdit[]): Uint8Array {

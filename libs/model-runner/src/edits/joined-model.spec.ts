@@ -28,7 +28,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const TABLE = { name: 'table', dims: [16, 32], dataType: FLOAT32, rawData: new Uint8Array(16 * 32 * 4).fill(7) };
+/** Some exporters say where the bytes of a tensor are when they are inside, too. */
+const TABLE = {
+  ...{ name: 'table', dims: [16, 32], dataType: FLOAT32, dataLocation: 0 },
+  rawData: new Uint8Array(16 * 32 * 4).fill(7),
+};
 const EMBEDDING: Required<Parts> = {
   inputs: [['input_ids', INT64, ['batch', 'sequence']]],
   outputs: [['inputs_embeds', FLOAT32, ['batch', 'sequence', 32]]],

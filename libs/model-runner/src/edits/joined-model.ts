@@ -4,19 +4,16 @@ import { ModelLoadError } from '../model-load-error.ts';
 import type { Graph, Node } from '../signature/value-info.ts';
 import { type Connection, connectionsOf, inputsOf, isFloat, typeOf } from './embedding-connections.ts';
 import { embeddingOpsets } from './embedding-opsets.ts';
-import { FUNCTION, GRAPH, INITIALIZER, INPUT, IR_VERSION, NODE } from './onnx-fields.ts';
+import { FUNCTION, GRAPH, INITIALIZER, INPUT, IR_VERSION, NODE, TENSOR_NAME } from './onnx-fields.ts';
 import { encodedField, encodedNumber, protoFields } from './proto-fields.ts';
 import { type DecodedModel, decodedModel, readModel } from './read-model.ts';
 import { renameValues } from './rename-values.ts';
-import { weightsInFile } from './weights-in-file.ts';
 import { withoutFeatures } from './without-features.ts';
 
 const { AttributeProto, NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
 
 /** In front of names of the embedding that the decoder has too. */
 const PREFIX = 'millrace.embedding.';
-/** TensorProto's field number. */
-const TENSOR_NAME = 8;
 
 interface ModelBytes extends DecodedModel {
   readonly file: string;
@@ -27,7 +24,7 @@ interface ModelBytes extends DecodedModel {
 /**
  * One graph of an export in two, as multimodal models have them: the embedding, from `input_ids` to `inputs_embeds` and whatever else has the name of
  * an input of the decoder, stands in front of the decoder, and a Cast between them where their floats differ. Features of images or sounds
- * that the embedding would put in the place of tokens are never given (`withoutFeatures`). Weights stay in the files, which must be in one folder (`weightsInFile`).
+ * that the embedding would put in the place of tokens are never given (`withoutFeatures`). Weights stay in the files (`readModel`), which must be in one folder.
  * @throws ModelLoadError naming the file, and the value or the operator set that does not agree
  */
 export async function joinedModel(decoderFile: string, embeddingFile: string): Promise<Uint8Array> {
@@ -63,7 +60,7 @@ async function opened(file: string): Promise<ModelBytes> {
 
 /** The embedding's part of the graph: its nodes in front of all others, its weights, and the inputs that the decoder does not have. */
 function embeddingFields(
-  { graph, graphBytes, bytes, file }: ModelBytes,
+  { graph, graphBytes, file }: ModelBytes,
   decoder: ModelBytes,
   connections: readonly Connection[],
 ): Uint8Array[] {
@@ -91,8 +88,7 @@ function embeddingFields(
     }
     if (number === INITIALIZER) {
       const name = names.get(TensorProto.decode(value).name ?? '');
-      const tensor = weightsInFile(value, bytes, file);
-      parts.push(...encodedField(INITIALIZER, name === undefined ? tensor : renamedTensor(tensor, name)));
+      parts.push(...encodedField(INITIALIZER, name === undefined ? value : renamedTensor(value, name)));
     }
     if (number !== INPUT) continue;
     const { name } = ValueInfoProto.decode(value);
@@ -106,12 +102,11 @@ function embeddingFields(
 }
 
 /** The decoder's part: all of it but the inputs that are values now. */
-function decoderFields({ graphBytes, bytes, file }: ModelBytes, connections: readonly Connection[]): Uint8Array[] {
+function decoderFields({ graphBytes }: ModelBytes, connections: readonly Connection[]): Uint8Array[] {
   const connected = new Set(connections.map(({ input }) => input.name));
   return [...protoFields(graphBytes)].flatMap(({ number, start, valueStart, end }) => {
-    const value = graphBytes.subarray(valueStart, end);
-    if (number === INPUT && connected.has(ValueInfoProto.decode(value).name ?? '')) return [];
-    if (number === INITIALIZER) return encodedField(INITIALIZER, weightsInFile(value, bytes, file));
+    if (number === INPUT && connected.has(ValueInfoProto.decode(graphBytes.subarray(valueStart, end)).name ?? ''))
+      return [];
     return [graphBytes.subarray(start, end)];
   });
 }

@@ -16,22 +16,28 @@ export interface ProtoField {
 /** The fields of an encoded message in order. @throws RangeError where the bytes end too early or are no message */
 export function* protoFields(message: Uint8Array): Generator<ProtoField> {
   for (let start = 0; start < message.length; ) {
-    const tag = varint(message, start);
-    const wireType = tag.value % 8;
-    let valueStart = tag.end;
-    let end = tag.end;
-    if (wireType === VARINT) end = varint(message, tag.end).end;
-    else if (wireType === EIGHT_BYTES) end += 8;
-    else if (wireType === FOUR_BYTES) end += 4;
-    else if (wireType === LENGTH_DELIMITED) {
-      const length = varint(message, tag.end);
-      valueStart = length.end;
-      end = length.end + length.value;
-    } else throw new RangeError(`wire type ${wireType} at byte ${start}`);
-    if (end > message.length) throw new RangeError(`a field that ends at byte ${end} of ${message.length}`);
-    yield { number: Math.floor(tag.value / 8), start, valueStart, end };
-    start = end;
+    const field = protoFieldAt(message, start);
+    if (field.end > message.length) throw new RangeError(`a field that ends at byte ${field.end} of ${message.length}`);
+    yield field;
+    start = field.end;
   }
+}
+
+/** The field that begins at a byte, of which the first 20 bytes are enough. @throws RangeError where they are no field */
+export function protoFieldAt(bytes: Uint8Array, start: number): ProtoField {
+  const tag = varint(bytes, start);
+  const wireType = tag.value % 8;
+  let valueStart = tag.end;
+  let end = tag.end;
+  if (wireType === VARINT) end = varint(bytes, tag.end).end;
+  else if (wireType === EIGHT_BYTES) end += 8;
+  else if (wireType === FOUR_BYTES) end += 4;
+  else if (wireType === LENGTH_DELIMITED) {
+    const length = varint(bytes, tag.end);
+    valueStart = length.end;
+    end = length.end + length.value;
+  } else throw new RangeError(`wire type ${wireType} at byte ${start}`);
+  return { number: Math.floor(tag.value / 8), start, valueStart, end };
 }
 
 /** An encoded field with a length: a message, a string, bytes. */

@@ -48,7 +48,7 @@ describe('the form of a model whose decode runs can be captured', () => {
     expect(capturable({ ...signature, sharesCache: false }, 256)).toMatch(/its cache grows.*export it with GroupQuery/);
     expect(capturable({ ...signature, rowsRunAlone: true }, 256)).toMatch(/experts.*a run for each row/);
     const masked = { ...signature, sideInputs: [{ kind: 'attention_mask' } as const] };
-    expect(capturable(masked, 256)).toMatch(/mask is an input.*keep weights in a file beside it/);
+    expect(capturable(masked, 256)).toMatch(/mask is an input.*export it by onnxruntime-genai/);
     expect(capturable(signature, 1)).toMatch(/no room for a second token/);
   });
 });

@@ -14,8 +14,8 @@ export function capturable(signature: ModelSignature, slotTokens: number): Model
   if (rowsRunAlone) return 'its experts, or scales of activations for a whole run, need a run for each row';
   if (sideInputs.some(({ kind }) => kind === 'attention_mask'))
     return (
-      'its attention mask is an input that changes its width, because the graph reads more of it than lengths or is above 64 MiB with its weights ' +
-      'inside; keep weights in a file beside it, or export it by onnxruntime-genai'
+      'its attention mask is an input that changes its width, because the graph reads more of it than lengths; ' +
+      'export it by onnxruntime-genai'
     );
   if (slotTokens < 2) return 'a slot has no room for a second token';
   if (lastGathers === null) return signature;

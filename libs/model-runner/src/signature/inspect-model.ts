@@ -26,7 +26,7 @@ import type { ModelSignature, SideInput } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
 
-/** A changed model is in memory twice while it is loaded; with weights inside that is more than masks and logits of all positions cost. */
+/** Above it a file has its weights inside, and is loaded as its graph and where they are in it (`readModel`), changed or not. */
 export const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
 
 export interface InspectModelOptions extends Partial<CpuChoices> {
@@ -76,9 +76,8 @@ export async function inspectModel(
   );
   const { vocabularySize, logits } = logitsOutput(modelFile, graph);
   const keepsLast = side.inputs.some(({ kind }) => kind === 'num_logits_to_keep');
-  const mayChange = fileBytes <= MOST_BYTES_CHANGED;
-  const last = logits.positions === 'last' || keepsLast || !mayChange ? null : lastPosition(graph);
-  const lengths = mayChange ? maskLengths(graph) : null;
+  const last = logits.positions === 'last' || keepsLast ? null : lastPosition(graph);
+  const lengths = maskLengths(graph);
   const rowsShareScales = sharesActivationScales(graph);
   const windows = windowEdits(graph, configured, sharingNodes.length === layers);
   const lengthEdits: GraphEdit[] = lengths === null ? [] : [{ kind: 'lengths', ...lengths }];
@@ -86,8 +85,8 @@ export async function inspectModel(
   const rowsEdits: GraphEdit[] = side.positionRows === null ? [] : [{ kind: 'position-rows', rows: side.positionRows }];
   const edits = [...joinEdits, ...branchEdits, ...rowsEdits, ...windows.edits, ...lengthEdits];
   const lastEdit = last === null ? null : ({ kind: 'last-position', ...last } as const);
-  const gathers = logits.positions === 'all' || !mayChange ? null : lastGathers(graph);
-  const mayOwn = products === 'auto' && mayChange;
+  const gathers = logits.positions === 'all' ? null : lastGathers(graph);
+  const mayOwn = products === 'auto';
   return {
     modelFile,
     weightBytes: fileBytes + externalBytes,
