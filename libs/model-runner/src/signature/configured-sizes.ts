@@ -21,6 +21,9 @@ export interface CacheWindow {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Where models of several modalities keep the language model's part; the first that is there counts. */
+const TEXT_CONFIGS = ['text_config', 'llm_config', 'language_config'];
+
 /**
  * Reads config.json and genai_config.json beside the ONNX file or, for hubs' `onnx/model.onnx`, in the folder above.
  * Files that are missing or broken tell nothing here; the model folder's reader complains about them.
@@ -32,7 +35,7 @@ export async function configuredSizes(modelFile: string): Promise<ConfiguredSize
       async (file) => (await fields(folder, file)) ?? (await fields(dirname(folder), file)),
     ),
   );
-  const text = { ...config, ...objectAt(config, 'text_config') };
+  const text = { ...config, ...objectAt(config, TEXT_CONFIGS.find((name) => config?.[name] != null) ?? '') };
   const model = objectAt(genai, 'model');
   const [hidden, heads] = [sizeAt(text, 'hidden_size'), sizeAt(text, 'num_attention_heads')];
   return {

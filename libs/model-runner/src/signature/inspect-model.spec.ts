@@ -146,6 +146,26 @@ it('takes a head size that the graph only names from the configuration beside it
   await rm(genai);
 });
 
+it("takes positions in several rows, as models that see have them, and sizes from where these keep their text's", async () => {
+  const change: Record<string, Value> = { '+': ['position_ids', INT64, [3, 'batch', 'sequence']] };
+  const rows = await inspect(change);
+  expect(rows.edits).toContainEqual({ kind: 'position-rows', rows: 3 });
+  expect(rows.sideInputs).toContainEqual({ kind: 'position_ids' });
+  for (const dims of [
+    ['rows', 'batch', 'sequence'],
+    [3, 'batch', 'sequence', 2],
+  ])
+    await expect(inspect({ '+': ['position_ids', INT64, dims] })).rejects.toThrow(
+      /input "position_ids" is \[.*\]; it must be \[batch, sequence\], or \[rows, batch, sequence\] with a fixed number of rows/,
+    );
+  const config = join(folder, 'config.json');
+  for (const name of ['text_config', 'llm_config', 'language_config']) {
+    await writeFile(config, JSON.stringify({ [name]: { max_position_embeddings: 77 } }));
+    expect(await inspect({}, { node: [{ opType: 'MatMul' }], initializer: [] })).toMatchObject({ maxPositions: 77 });
+  }
+  await rm(config);
+});
+
 it('puts a window that only the configuration tells into attention, or stops at it where it cannot', async () => {
   const genai = join(folder, 'genai_config.json');
   const configure = (window: object) =>

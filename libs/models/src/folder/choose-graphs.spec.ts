@@ -44,6 +44,13 @@ describe("a hub's folder of an export in two graphs", () => {
     expect(card.chatTemplate).toContain('<|im_start|>');
   });
 
+  it.each(['llm_config', 'language_config'])("reads the text's configuration in %s too", async (name) => {
+    const path = await copied('qwen3-community-vl');
+    const { text_config: text, ...config } = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'));
+    await writeFile(join(path, 'config.json'), JSON.stringify({ ...config, [name]: text }));
+    expect((await openModelFolder(path)).config).toMatchObject({ vocabularySize: 384, maxPositions: 256 });
+  });
+
   it('takes the template that its processor has', async () => {
     const path = await copied('gemma3-community-3n');
     const template = (await openModelFolder(path)).card({ model: 'm', contextLength: 256 }).chatTemplate;

@@ -13,8 +13,16 @@ const Sizes = z.looseObject({
   eos_token_id: TokenIds,
 });
 
-/** config.json; models of several modalities keep the language model's part under `text_config`. */
-export const ConfigJson = Sizes.extend({ text_config: Sizes.nullish() });
+const TextSizes = Sizes.nullish();
+/** config.json; models of several modalities keep the language model's part under `text_config`, some under a name of their own. */
+export const ConfigJson = Sizes.extend({
+  text_config: TextSizes,
+  llm_config: TextSizes,
+  language_config: TextSizes,
+}).transform(({ llm_config, language_config, ...config }) => ({
+  ...config,
+  text_config: config.text_config ?? llm_config ?? language_config,
+}));
 export type ConfigJson = z.infer<typeof ConfigJson>;
 
 export const GenerationConfigJson = z.looseObject({ eos_token_id: TokenIds, ...SAMPLING_FIELDS });
