@@ -24,7 +24,8 @@ export class ErrorFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const error = this.#explain(toMillraceError(thrown), request);
+    // What a route itself does not find is another thing than a route that there is not.
+    const error = thrown instanceof MillraceError ? thrown : this.#explain(toMillraceError(thrown), request);
     if (error.httpStatus >= 500 && error.code !== 'no_workers') {
       this.#logger.error(
         { requestId: request.id, err: error.code === 'internal_error' ? thrown : error },
