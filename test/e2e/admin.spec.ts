@@ -21,6 +21,8 @@ interface Answer {
   readonly key: string;
   readonly record: { readonly keyId: string };
   readonly tenants: readonly { readonly id: string }[];
+  readonly keys: readonly { readonly keyId: string }[];
+  readonly has_more: boolean;
   readonly entries: readonly { readonly entryId: string }[];
   readonly applied: boolean;
   readonly changes: readonly object[];
@@ -51,6 +53,35 @@ describe('the admin API', () => {
     expect((await call('GET', 'tenants')).body).toMatchObject({ tenants: [{ id: 'team-a' }] });
     expect((await call('GET', 'tenants/team-a/usage')).body).toEqual({ usage: [] });
     expect((await call('GET', 'usage?by=key')).body).toEqual({ usage: [] });
+  });
+
+  it('has pages of tenants and of keys', async () => {
+    for (const id of ['page-a', 'page-b', 'page-c']) await call('PUT', `tenants/${id}`, {});
+    const tenants = async (query: string) => {
+      const { body } = await call('GET', `tenants?${query}`);
+      return [body.tenants.map(({ id }) => id), body.has_more];
+    };
+    expect(await tenants('after=page-&limit=2')).toEqual([['page-a', 'page-b'], true]);
+    expect(await tenants('after=page-b&limit=1')).toEqual([['page-c'], expect.any(Boolean)]);
+    expect((await tenants('')).at(1)).toBe(false);
+    expect(await tenants('after=zz')).toEqual([[], false]);
+    const made: string[] = [];
+    for (let count = 0; count < 3; count++) made.push((await newKey('page-a', 'tenant')).record.keyId);
+    const keys = async (query: string) => {
+      const { body } = await call('GET', `tenants/page-a/keys?${query}`);
+      return [body.keys.map(({ keyId }) => keyId), body.has_more];
+    };
+    const [[first, second], more] = (await keys('limit=2')) as [string[], boolean];
+    expect([more, new Set(made).has(first!), new Set(made).has(second!)]).toEqual([true, true, true]);
+    const rest = made.filter((keyId) => keyId !== first && keyId !== second);
+    expect(await keys(`limit=2&after=${second}`)).toEqual([rest, false]);
+    expect((await keys(''))[1]).toBe(false);
+    const unknown = await call('GET', 'tenants/page-a/keys?after=nobody');
+    expect([unknown.status, unknown.body.error.message]).toEqual([400, expect.stringContaining('Begin again')]);
+    for (const query of ['limit=0', 'limit=10001', 'limit=x', 'after=']) {
+      expect((await call('GET', `tenants?${query}`)).status, query).toBe(400);
+    }
+    for (const id of ['page-a', 'page-b', 'page-c']) await call('DELETE', `tenants/${id}`);
   });
 
   it('shows a new key once, takes it on the API, and refuses it after revocation', async () => {
@@ -139,7 +170,7 @@ describe('the admin API', () => {
     expect((await call('DELETE', 'tenants/team-e')).status).toBe(200);
     await call('PUT', 'tenants/team-e', {});
     await vi.waitFor(async () => expect((await call('GET', 'tenants/team-e', undefined, key)).status).toBe(401));
-    expect((await call('GET', 'tenants/team-e/keys')).body).toEqual({ keys: [] });
+    expect((await call('GET', 'tenants/team-e/keys')).body).toEqual({ keys: [], has_more: false });
     expect((await call('GET', 'tenants/team-a', undefined, other.key)).status).toBe(200);
   });
 

@@ -40,7 +40,7 @@ describe('millrace tenants and keys', () => {
     await millrace(['tenants', 'export', file]);
     expect(readFileSync(file, 'utf8')).not.toContain(created.key.slice(12));
     await millrace(['keys', 'revoke', created.record.keyId]);
-    expect(await millrace(['keys', 'list', 'team-a'])).toEqual({ keys: [] });
+    expect(await millrace(['keys', 'list', 'team-a'])).toEqual({ keys: [], has_more: false });
     await millrace(['tenants', 'import', file, '--prune']);
     expect((await millrace(['keys', 'list', 'team-a'])).keys).toMatchObject([{ note: 'ci', role: 'tenant' }]);
     expect(await millrace(['tenants', 'show', 'team-a'])).toMatchObject({ weight: 3, account: { balance: 20 } });
@@ -94,7 +94,7 @@ describe('millrace tenants and keys', () => {
         stderr: expect.stringContaining('Give days as a number above 0'),
       });
     }
-    expect(await millrace(['keys', 'list', 'team-n'])).toEqual({ keys: [] });
+    expect(await millrace(['keys', 'list', 'team-n'])).toEqual({ keys: [], has_more: false });
     const granted = millrace(['tenants', 'grant', 'team-n', '5,000', 'invoice-1']);
     await expect(granted).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("'5,000' is invalid") });
   });

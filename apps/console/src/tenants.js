@@ -5,7 +5,7 @@ const limit = (value) => value ?? 'none';
 
 /** All tenants; one's account and usage when it is chosen. */
 export async function showTenants(call) {
-  const { tenants } = await call('/admin/v1/tenants');
+  const tenants = await allTenants(call);
   fill(
     document.getElementById('tenant-list'),
     [
@@ -30,6 +30,17 @@ export async function showTenants(call) {
     ]),
     'No tenant is stored yet: millrace tenants set NAME makes one.',
   );
+}
+
+async function allTenants(call) {
+  const all = [];
+  for (let query = ''; ; ) {
+    const { tenants, has_more: hasMore } = await call(`/admin/v1/tenants${query}`);
+    all.push(...tenants);
+    const last = all.at(-1);
+    if (hasMore !== true || last === undefined) return all;
+    query = `?after=${encodeURIComponent(last.id)}`;
+  }
 }
 
 function usageButton(tenantId) {

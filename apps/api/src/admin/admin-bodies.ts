@@ -13,8 +13,17 @@ export const TenantChange = z
   .partialRecord(z.enum(Object.keys(TenantBody.shape) as (keyof typeof TenantBody.shape)[]), z.unknown())
   .describe('Any fields of a TenantBody; the others stay as they are.');
 
+/** Pages of a list: `after` is the id of the last one on the page before. */
+export const ListQuery = z.strictObject({
+  after: z.string().min(1).max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+});
+
+const hasMore = z.boolean().describe('Whether others follow: ask again with the last id as `after`.');
+
 export const TenantList = z.strictObject({
   tenants: z.array(Tenant),
+  has_more: hasMore,
   unlisted: z
     .array(z.string())
     .describe('Ids with an account and a ledger and without a record: of removed tenants, and of MILLRACE_DEV_KEY.'),
@@ -63,6 +72,9 @@ export const RotateBody = z.strictObject({
 });
 
 export const KeyView = KeyRecord.omit({ hash: true }).extend({ lastUsedAtMs: unixMs.nullable() });
+
+export const KeyList = z.strictObject({ keys: z.array(KeyView), has_more: hasMore });
+export type KeyList = z.infer<typeof KeyList>;
 
 export const NewKeyView = z.strictObject({
   /** Shown now and never again. */

@@ -8,7 +8,7 @@ import {
   GrantBody,
   ImportView,
   KeyBody,
-  KeyView,
+  KeyList,
   LedgerConfirmBody,
   LedgerReadBody,
   LedgerRow,
@@ -34,7 +34,7 @@ export const ADMIN_SCHEMAS = {
   grant: { name: 'GrantBody', schema: GrantBody },
   usage: { name: 'UsageList', schema: z.strictObject({ usage: z.array(UsageRow) }) },
   keyBody: { name: 'KeyBody', schema: KeyBody },
-  keyList: { name: 'KeyList', schema: z.strictObject({ keys: z.array(KeyView) }) },
+  keyList: { name: 'KeyList', schema: KeyList },
   newKey: { name: 'NewKeyView', schema: NewKeyView },
   rotate: { name: 'RotateBody', schema: RotateBody },
   prices: { name: 'PriceList', schema: PriceList },
@@ -97,7 +97,9 @@ function operation(operationId: string, path: string, { summary, body, answer, q
 const USAGE_QUERY = ['from', 'to', 'by', 'format'];
 
 const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: string, route: Route]>>>> = {
-  '/admin/v1/tenants': { get: ['listTenants', { summary: 'All tenants', answer: S.tenantList }] },
+  '/admin/v1/tenants': {
+    get: ['listTenants', { summary: 'All tenants, by id', answer: S.tenantList, query: ['after', 'limit'] }],
+  },
   '/admin/v1/tenants/{id}': {
     get: ['getTenant', { summary: 'A tenant and its account', answer: S.tenant }],
     put: ['putTenant', { summary: 'Creates or replaces a tenant', body: S.tenantBody, answer: S.tenant }],
@@ -153,7 +155,14 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, [operationId: stri
     post: ['confirmLedger', { summary: 'Entries are stored safely and shall not come again', body: S.ledgerConfirm }],
   },
   '/admin/v1/tenants/{id}/keys': {
-    get: ['listKeys', { summary: 'Keys of a tenant, without the keys themselves', answer: S.keyList }],
+    get: [
+      'listKeys',
+      {
+        summary: 'Keys of a tenant, the oldest first, without the keys themselves',
+        answer: S.keyList,
+        query: ['after', 'limit'],
+      },
+    ],
     post: [
       'createKey',
       { summary: 'Creates a key, which is shown once', body: S.keyBody, answer: S.newKey, created: true },

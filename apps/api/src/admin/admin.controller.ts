@@ -55,8 +55,8 @@ export class AdminController {
   }
 
   @Get('tenants')
-  tenants(@Req() request: FastifyRequest) {
-    return this.#admin.tenants(callerOf(request));
+  tenants(@Req() request: FastifyRequest, @Query() query: unknown) {
+    return this.#admin.tenants(callerOf(request), query);
   }
 
   @Get('tenants/:id')
@@ -136,8 +136,8 @@ export class AdminController {
   }
 
   @Get('tenants/:id/keys')
-  keys(@Req() request: FastifyRequest, @Param('id') id: string) {
-    return this.#admin.keys(callerOf(request), id);
+  keys(@Req() request: FastifyRequest, @Param('id') id: string, @Query() query: unknown) {
+    return this.#admin.keys(callerOf(request), id, query);
   }
 
   @Post('tenants/:id/keys')

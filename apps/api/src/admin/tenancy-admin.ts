@@ -4,7 +4,6 @@ import {
   type CreatedKey,
   creditsOf,
   exportTenancy,
-  type KeyListing,
   KeyStore,
   microcreditsOf,
   PriceList,
@@ -19,6 +18,8 @@ import {
   GrantBody,
   ImportQuery,
   KeyBody,
+  type KeyList,
+  ListQuery,
   RotateBody,
   TenantBody,
   TenantChange,
@@ -43,11 +44,13 @@ export class TenancyAdmin {
     this.#keys = new KeyStore(redis);
   }
 
-  async tenants(caller: TenantContext): Promise<TenantList> {
+  async tenants(caller: TenantContext, query: unknown): Promise<TenantList> {
     requireOperator(caller);
-    const tenants = await this.#tenants.list();
-    const listed = new Set(tenants.map(({ id }) => id));
-    return { tenants, unlisted: (await tenantsWithLedger(this.#tenants)).filter((id) => !listed.has(id)) };
+    const { after, limit } = parseInput(ListQuery, query);
+    const { tenants, hasMore } = await this.#tenants.page(after ?? null, limit);
+    const stored = new Set(await this.#tenants.ids());
+    const unlisted = (await tenantsWithLedger(this.#tenants)).filter((id) => !stored.has(id));
+    return { tenants, has_more: hasMore, unlisted };
   }
 
   async tenant(caller: TenantContext, tenantId: string): Promise<TenantView> {
@@ -85,9 +88,17 @@ export class TenancyAdmin {
     return this.tenant(caller, tenantId);
   }
 
-  async keys(caller: TenantContext, tenantId: string): Promise<{ keys: KeyListing[] }> {
+  async keys(caller: TenantContext, tenantId: string, query: unknown): Promise<KeyList> {
     requireAdminOf(caller, tenantId);
-    return { keys: await this.#keys.list(tenantId) };
+    const { after, limit } = parseInput(ListQuery, query);
+    const keys = await this.#keys.list(tenantId);
+    const place = after === undefined ? -1 : keys.findIndex(({ keyId }) => keyId === after);
+    if (after !== undefined && place < 0) {
+      const message = `after: tenant "${tenantId}" has no key with the id "${after}" any more. Begin again without it.`;
+      throw new MillraceError('invalid_request', message, { param: 'after' });
+    }
+    const end = place + 1 + limit;
+    return { keys: keys.slice(place + 1, end), has_more: keys.length > end };
   }
 
   async createKey(caller: TenantContext, tenantId: string, body: unknown): Promise<CreatedKey> {

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { CliSettings, readSettings } from '#config';
 import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
+import { allPages } from './all-pages.ts';
 import { addLedgerCommand } from './ledger-command.ts';
 import { numberGiven } from './number-given.ts';
-
 import { readDocument, writeDocument } from './tenancy-file.ts';
 import { addUsageCommand } from './usage-command.ts';
 
@@ -48,10 +48,29 @@ export function addAdminCommands(program: Command, finish: Finish): void {
   addKeyCommands(program.command('keys').description('API keys, through a running API (MILLRACE_URL)'), show);
 }
 
+interface PageFlags {
+  readonly after?: string;
+  readonly limit?: string;
+}
+
+function paged(list: Command): Command {
+  return list
+    .option('--limit <count>', 'one page of so many, up to 10000; all of them when left out')
+    .option('--after <id>', 'the page behind this one');
+}
+
+/** One page where it is asked for, else all of them. */
+function listed(call: Call, path: string, field: string, idField: string, flags: PageFlags): Promise<unknown> {
+  if (Object.keys(flags).length === 0) return allPages(call, path, field, idField);
+  return call('GET', `${path}?${new URLSearchParams({ ...flags })}`);
+}
+
 type Show = (work: (call: Call) => Promise<unknown>) => Promise<void>;
 
 function addTenantCommands(tenants: Command, show: Show, finish: Finish): void {
-  tenants.command('list').action(() => show((call) => call('GET', 'tenants')));
+  paged(tenants.command('list')).action((flags: PageFlags) =>
+    show((call) => listed(call, 'tenants', 'tenants', 'id', flags)),
+  );
   tenants
     .command('show <tenant>')
     .description('its limits, and its account in credits')
@@ -112,9 +131,9 @@ function addTenantCommands(tenants: Command, show: Show, finish: Finish): void {
 }
 
 function addKeyCommands(keys: Command, show: Show): void {
-  keys
-    .command('list <tenant>')
-    .action((tenant: string) => show((call) => call('GET', `tenants/${segment(tenant)}/keys`)));
+  paged(keys.command('list <tenant>')).action((tenant: string, flags: PageFlags) =>
+    show((call) => listed(call, `tenants/${segment(tenant)}/keys`, 'keys', 'keyId', flags)),
+  );
   keys
     .command('create <tenant>')
     .description('prints the new key, once')

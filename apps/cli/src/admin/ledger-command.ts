@@ -5,6 +5,7 @@ import type { LedgerEntry } from '#admission';
 import { CliSettings, readSettings } from '#config';
 import { StartError } from '../start-error.ts';
 import { AdminClient } from './admin-client.ts';
+import { allPages } from './all-pages.ts';
 
 interface Flags {
   readonly group: string;
@@ -59,7 +60,8 @@ async function exportLedger(file: string, { group, format, tenant }: Flags): Pro
 }
 
 async function tenantIds(client: AdminClient): Promise<string[]> {
-  const { tenants, unlisted = [] } = (await client.call('GET', 'tenants')) as {
+  const pages = await allPages((method, path) => client.call(method, path), 'tenants', 'tenants', 'id');
+  const { tenants, unlisted = [] } = pages as unknown as {
     tenants: { id: string }[];
     unlisted?: string[];
   };

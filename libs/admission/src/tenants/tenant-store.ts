@@ -98,6 +98,26 @@ export class TenantStore {
     return tenants.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  ids(): Promise<string[]> {
+    return redisCall(this.#redis, 'list the tenants', () => this.#redis.hkeys(redisKeys.tenants));
+  }
+
+  /** The tenants of the ids behind `after`, sorted by id; from the first where it is null. */
+  async page(after: string | null, limit: number): Promise<{ tenants: Tenant[]; hasMore: boolean }> {
+    const behind = (await this.ids()).filter((id) => after === null || id > after).sort();
+    const wanted = behind.slice(0, limit);
+    const texts =
+      wanted.length === 0
+        ? []
+        : await redisCall(this.#redis, 'list the tenants', () => this.#redis.hmget(redisKeys.tenants, ...wanted));
+    // One may have been removed meanwhile.
+    const stored = texts.filter((text) => text !== null);
+    return {
+      tenants: await Promise.all(stored.map((text) => this.#withAllowance(text))),
+      hasMore: behind.length > limit,
+    };
+  }
+
   /** What it has spent stays in its account and ledger, and its allowance ends. @returns whether there was one */
   async remove(tenantId: string): Promise<boolean> {
     const results = await redisCall(this.#redis, `remove tenant ${tenantId}`, () =>
