@@ -15,7 +15,7 @@ import { openParts } from './parts/open-parts.ts';
 import { withProducts } from './products/with-products.ts';
 import { provenRunner } from './proven-runner.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
-import { inspectModel, MOST_BYTES_CHANGED } from './signature/inspect-model.ts';
+import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
 import { severalPositions } from './signature/several-positions.ts';
 
@@ -24,6 +24,8 @@ const WORTH_GATHERING_BYTES = 64 << 20;
 /** With more parts decode runs would wake more sessions' threads; with fewer layers there is nothing that takes long. */
 const MOST_PARTS = 8;
 const LAYERS_OF_PART = 5;
+/** A larger file has its weights inside, and is loaded as its graph and where they are in it (`readModel`), changed or not. */
+const MOST_GRAPH_BYTES = 64 << 20;
 
 export interface OpenModelRunnerOptions {
   modelFile: string;
@@ -132,7 +134,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   /** Where tokens may be verified: with the cache in the CPU's memory. A device's graph stays as it is. */
   const hostSignature =
     mayVerify && options.kvMemory !== 'device' ? signatureFor(counting, options.slotTokens) : signature;
-  const isLarge = (await stat(options.modelFile)).size > MOST_BYTES_CHANGED;
+  const isLarge = (await stat(options.modelFile)).size > MOST_GRAPH_BYTES;
   const modelOf = async ({ edits }: ModelSignature): Promise<OpenSessionOptions['model']> =>
     edits.length === 0 && !isLarge ? options.modelFile : changedModel(options.modelFile, edits);
   const sessionOf = async (form: ModelSignature): Promise<OpenSessionOptions> => ({

@@ -1,14 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
 import onnxProto from 'onnx-proto';
 import type { CpuChoices, KvType } from '#contracts';
 import type { ChangedModel, SessionOptions } from '../binding/session-binding.ts';
+import { changedModel } from '../edits/changed-model.ts';
 import { GRAPH, INITIALIZER, INPUT, NODE, OPSET_IMPORT, OUTPUT } from '../edits/onnx-fields.ts';
 import { encodedField, protoFields } from '../edits/proto-fields.ts';
 import { ONNX_FLOAT16, ONNX_FLOAT32, ONNX_UINT8 } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { inputsOf, outputsOf } from '../parts/layer-cuts.ts';
 import { ownTokenLength } from '../runners/kv-layout.ts';
-import { MOST_BYTES_CHANGED } from '../signature/inspect-model.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { Graph } from '../signature/value-info.ts';
 import { attentionNodes, ownAttention } from './attention-nodes.ts';
@@ -43,8 +42,7 @@ export async function withProducts(
 ): Promise<ModelWithProducts | null> {
   const library = productLibrary();
   if (typeof library === 'string' || model instanceof Uint8Array) return null;
-  if (typeof model === 'string' && (await stat(model)).size > MOST_BYTES_CHANGED) return null;
-  const { file, bytes } = typeof model === 'string' ? { file: model, bytes: await readFile(model) } : model;
+  const { file, bytes } = typeof model === 'string' ? await changedModel(model, []) : model;
   const graphField = [...protoFields(bytes)].find(({ number }) => number === GRAPH);
   if (graphField === undefined) return null;
   const graphBytes = bytes.subarray(graphField.valueStart, graphField.end);

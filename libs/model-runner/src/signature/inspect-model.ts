@@ -26,9 +26,6 @@ import type { ModelSignature, SideInput } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
 
-/** Above it a file has its weights inside, and is loaded as its graph and where they are in it (`readModel`), changed or not. */
-export const MOST_BYTES_CHANGED = 64 * 1024 * 1024;
-
 export interface InspectModelOptions extends Partial<CpuChoices> {
   /** Of an export in two graphs the one from tokens to embeddings, in the folder of the other; null by default. */
   readonly embeddingFile?: string | null;
