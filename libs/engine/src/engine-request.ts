@@ -25,6 +25,8 @@ export interface EngineRequest {
   readonly stop: StopConditions;
   /** What the answer must be; absent or null for free text. */
   readonly constraint?: OutputConstraint | null;
+  /** What was made of the constraint elsewhere, so that the engine need not; passed on to `TokenConstraints` as it is. */
+  readonly translated?: Int32Array | null;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
   /** One entry per choice to go on behind what was delivered; null or left out to begin at the beginning. */

@@ -41,12 +41,12 @@ export class RequestIntake {
 
   /** One constraint per choice, null for free text, or why there can be none: never an answer without its constraint. */
   #constraintsOf(input: EngineRequest): readonly TokenConstraint[] | RequestFailure | null {
-    const { requestId, epoch, constraint, choices, stop } = input;
+    const { requestId, epoch, constraint, translated = null, choices, stop } = input;
     if (constraint === undefined || constraint === null) return null;
     const made: TokenConstraint[] = [];
     try {
       if (this.#parts.constraints === null) throw new Error('this worker enforces none');
-      while (made.length < choices) made.push(this.#parts.constraints.create(constraint, stop.tokenIds));
+      while (made.length < choices) made.push(this.#parts.constraints.create(constraint, stop.tokenIds, translated));
       return made;
     } catch (error) {
       for (const each of made) each[Symbol.dispose]();

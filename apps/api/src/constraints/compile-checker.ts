@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MillraceError, type OutputConstraint } from '#contracts';
+import { TenantLine } from '#queue';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
-import { TenantLine } from '../turns/tenant-line.ts';
 import type { CheckMessage, CheckReply } from './check-message.ts';
 import type { ConstraintChecker } from './constraint-checker.ts';
 

@@ -1,4 +1,4 @@
-import { TenantLine } from './tenant-line.ts';
+import { TenantLine } from '#queue';
 
 /** Pieces of work are begun in one turn of the event loop for so long; then whatever came in meanwhile is heard. */
 const TURN_MS = 1;

@@ -9,7 +9,7 @@ import { finishedOf, framesOf } from './frames-of.ts';
 import { type ReportedRequest, reportedRequestOf, UnsettledUsage } from './unsettled-usage.ts';
 
 export interface JobRunnerParts {
-  readonly engine: EnginePort;
+  readonly engine: Pick<EnginePort, 'submit' | 'cancel' | 'onStep'>;
   readonly dialer: Pick<RelayDialer, 'claim' | 'reaches' | 'publish' | 'onCancel' | 'onLost'>;
   readonly tokenTable: TokenTable;
   /** Hash of the card that this worker serves. */

@@ -3,6 +3,8 @@ import type { EngineLoss, EngineSupervisor } from '#engine';
 import { returnFilePages } from '#model-runner/process';
 import type { Logger } from '#observability';
 import { type CardStore, type ExpressSource, JobConsumer } from '#queue';
+import { ConstraintTranslator } from '../constraints/constraint-translator.ts';
+import { TranslatingEngine } from '../constraints/translating-engine.ts';
 import { ConsumptionWatch } from '../health/consumption-watch.ts';
 import { JobRunner, type JobRunnerParts } from '../jobs/job-runner.ts';
 import type { SharedRelay } from '../jobs/shared-relay.ts';
@@ -36,6 +38,9 @@ export interface HostedModelParts {
 interface Serving {
   readonly engine: EngineSupervisor;
   readonly jobs: JobRunner;
+  readonly translator: ConstraintTranslator;
+  /** In front of the engine. */
+  readonly translating: TranslatingEngine;
   readonly port: Disposable;
   /** Another one each time that the engine's thread was replaced: one that was paused takes no jobs again. */
   consumer: JobConsumer;
@@ -118,7 +123,7 @@ export class HostedModel {
   async close(): Promise<void> {
     await this.#draining;
     const serving = this.#serving;
-    await serving?.engine.close();
+    await Promise.all([serving?.engine.close(), serving?.translator.close()]);
     serving?.port[Symbol.dispose]();
     this.#state.become('stopped');
   }
@@ -217,9 +222,11 @@ export class HostedModel {
     const { tokenTable, card } = served;
     const { prefixSharing } = worker;
     const port = relay.port();
+    const translator = new ConstraintTranslator();
+    const translating = new TranslatingEngine(engine, translator);
     const parts = {
       prefixSharing,
-      engine,
+      engine: translating,
       dialer: port,
       tokenTable,
       cardHash: card.hash,
@@ -230,7 +237,7 @@ export class HostedModel {
     const jobs = new JobRunner(parts);
     engine.onLoss((loss) => void this.#engineLost(loss));
     engine.onFatal((error) => this.#engineFailed(error));
-    return { engine, jobs, port, consumer: this.#newConsumer(engine, jobs) };
+    return { engine, jobs, translator, translating, port, consumer: this.#newConsumer(engine, jobs) };
   }
 
   #newConsumer(engine: EngineSupervisor, jobs: JobRunner): JobConsumer {
@@ -268,6 +275,7 @@ export class HostedModel {
       'the thread of the engine is lost; what ran goes on elsewhere, and another is started',
     );
     serving.consumer.pause();
+    serving.translating.forget();
     serving.jobs.failAll('engine_failed', 'The engine of the worker failed. Send the request again.');
     if (!this.#state.become('loading')) return;
     await Promise.all([onChange(), serving.consumer.close(0)]);

@@ -17,7 +17,12 @@ export interface TokenConstraint extends Disposable {
 export interface TokenConstraints {
   /**
    * @param stopTokenIds allowed where the answer may end
+   * @param translated what was made of the constraint elsewhere, where anything was
    * @throws when the constraint can not be enforced
    */
-  create(constraint: OutputConstraint, stopTokenIds: readonly number[]): TokenConstraint;
+  create(
+    constraint: OutputConstraint,
+    stopTokenIds: readonly number[],
+    translated?: Int32Array | null,
+  ): TokenConstraint;
 }

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { OutputConstraint, TokenTable } from '#contracts';
 import { OUTPUT_FORMATS } from '../output-formats/choose-format.ts';
 import { CompiledGrammar } from './compiled-grammar.ts';
-import { constraintGrammar } from './constraint-grammar.ts';
+import { constraintGrammar, constraintKey, type HeldConstraint } from './constraint-grammar.ts';
+import { grammarOfFlat } from './flat-grammar.ts';
 import { GrammarMatch } from './grammar-match.ts';
 import { type AnswerConstraint, ReasoningBudget, type ReasoningBudgetOptions } from './reasoning-budget.ts';
 import { TokenTrie } from './token-trie.ts';
-
-type HeldConstraint = Exclude<OutputConstraint, { type: 'text' }>;
 
 /** Grammars kept, and what they may take together, about. */
 const MAX_GRAMMARS = 128;
@@ -29,20 +27,27 @@ export class GrammarConstraints {
     this.#trie = new TokenTrie(tokenTable, vocabularySize);
   }
 
-  /** @throws SchemaRefusedError, or an Error for a budget in a format without blocks of reasoning */
-  create(constraint: OutputConstraint, stopTokenIds: readonly number[]): AnswerConstraint {
-    const held = constraint.type === 'text' ? null : new GrammarMatch(this.#grammarOf(constraint), stopTokenIds);
+  /**
+   * @param translated what `flatGrammar` made of the constraint's grammar elsewhere; without it that is made here
+   * @throws SchemaRefusedError, or an Error for a budget in a format without blocks of reasoning
+   */
+  create(
+    constraint: OutputConstraint,
+    stopTokenIds: readonly number[],
+    translated: Int32Array | null = null,
+  ): AnswerConstraint {
+    const held =
+      constraint.type === 'text' ? null : new GrammarMatch(this.#grammarOf(constraint, translated), stopTokenIds);
     const { reasoning } = constraint;
     if (held !== null && reasoning?.budgetTokens === undefined) return held;
     return new ReasoningBudget(held, { ...this.#vocabulary, ...blockOf(reasoning) });
   }
 
-  #grammarOf({ reasoning, ...held }: HeldConstraint): CompiledGrammar {
-    // The grammar is the same whatever the budget.
-    const block = reasoning && { format: reasoning.format, start: reasoning.start };
-    const constraint = (block === undefined ? held : { ...held, reasoning: block }) as HeldConstraint;
-    const key = createHash('sha256').update(JSON.stringify(constraint)).digest('base64');
-    const grammar = this.#grammars.get(key) ?? new CompiledGrammar(constraintGrammar(constraint), this.#trie);
+  #grammarOf(constraint: HeldConstraint, translated: Int32Array | null): CompiledGrammar {
+    const key = constraintKey(constraint);
+    const grammar =
+      this.#grammars.get(key) ??
+      new CompiledGrammar(translated === null ? constraintGrammar(constraint) : grammarOfFlat(translated), this.#trie);
     this.#grammars.delete(key);
     this.#grammars.set(key, grammar);
     let bytes = 0;

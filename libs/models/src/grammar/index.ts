@@ -7,6 +7,8 @@
  * const constraints = new GrammarConstraints(tokenTable, vocabularySize);
  * const constraint = constraints.create({ type: 'json_schema', schema: { type: 'integer' } }, [2]);
  */
+export { constraintGrammar, type HeldConstraint } from './constraint-grammar.ts';
+export { flatGrammar } from './flat-grammar.ts';
 export { GrammarConstraints } from './grammar-constraints.ts';
 export { SchemaGrammar } from './schema-grammar.ts';
 export { SchemaRefusedError } from './schema-refused-error.ts';
