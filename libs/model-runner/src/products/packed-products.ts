@@ -6,6 +6,8 @@ import { TensorReader } from './tensor-reader.ts';
 
 /** So many bytes of quanta are read and packed at a time. */
 const CHUNK_BYTES = 4 << 20;
+/** So many matrices are packed at a time: as many threads as Node has for such work. */
+const AT_ONCE = 4;
 /** Outputs that are packed together (`PANEL`). */
 const PANEL = 32;
 /** A matrix begins with a page, so that its panels begin with a line of the processor's caches. */
@@ -50,7 +52,13 @@ export class PackedProducts {
     const products = new PackedProducts(library, memory, bytes, addresses);
     try {
       await using reader = new TensorReader(modelFile);
-      for (const [node, address] of addresses) await packOne(library, reader, node, address);
+      const left = addresses.entries();
+      const pack = async () => {
+        for (const [node, address] of left) await packOne(library, reader, node, address);
+      };
+      // All of them end before the memory may be freed.
+      const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, pack));
+      for (const each of ended) if (each.status === 'rejected') throw each.reason;
     } catch (error) {
       products.release();
       throw error;
@@ -100,7 +108,7 @@ async function packOne(library: ProductLibrary, reader: TensorReader, product: B
     const quantaBytes = await reader.bytes(quanta.tensor, ...rows(rowBytes));
     const scaleTensor = await reader.bytes(scales.tensor, ...rows(groups * scaleBytes));
     const zeroBytes = zeros === null ? null : await reader.bytes(zeros, ...rows(storedZeros));
-    library.pack(
+    await library.pack(
       words,
       Number(quanta.spreadHalves),
       BigInt(first),

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import koffi from 'koffi';
 import { type Handle, ortApi } from '../ort/ort-api.ts';
 
@@ -28,6 +29,7 @@ export interface ProductLibrary {
   /** Makes the operator known to sessions that are opened with these options. @returns an OrtStatus, or null */
   readonly register: (sessionOptions: Handle, api: Handle) => Handle | null;
   readonly packedBytes: (form: Int32Array) => bigint;
+  /** On another thread; what it is given must stay as it is until it settles. */
   readonly pack: (
     form: Int32Array,
     halves: number,
@@ -38,7 +40,7 @@ export interface ProductLibrary {
     scales: Uint8Array,
     zeros: Uint8Array | null,
     packed: Handle,
-  ) => void;
+  ) => Promise<void>;
   readonly allocate: (bytes: bigint) => Handle | null;
   readonly free: (memory: Handle, bytes: bigint) => void;
 }
@@ -88,9 +90,11 @@ function open(): ProductLibrary | string {
       useKernel: library.func('int millrace_use_kernel(const char *name)'),
       register: library.func('void *millrace_register(void *options, void *api)'),
       packedBytes: (form) => BigInt(packedBytes(form)),
-      pack: library.func(
-        'void millrace_pack(const void *form, int halves, int64_t first, int64_t count, int64_t scaleEvery, const void *quanta, const void *scales, const void *zeros, void *packed)',
-      ),
+      pack: promisify(
+        library.func(
+          'void millrace_pack(const void *form, int halves, int64_t first, int64_t count, int64_t scaleEvery, const void *quanta, const void *scales, const void *zeros, void *packed)',
+        ).async,
+      ) as ProductLibrary['pack'],
       allocate: library.func('void *millrace_allocate(size_t bytes)'),
       free: library.func('void millrace_free(void *memory, size_t bytes)'),
     };
