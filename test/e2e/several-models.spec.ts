@@ -98,10 +98,11 @@ describe('a worker with several models', () => {
     expect(metrics.sum('millrace:engine_slots', { model_name: 'tiny-llama' })).toBe(6);
     expect(metrics.sum('millrace:engine_slots', { model_name: 'org/qwen' })).toBe(8);
     expect(metrics.sum('millrace:jobs_total', { model_name: 'org/qwen', outcome: 'granted' })).toBe(1);
-    const table = await millrace('models', 'ps');
-    expect(table).toMatch(/^both +tiny-llama +ready +0\/6 /m);
-    expect(table).toMatch(/^both +org\/qwen +ready +0\/8 /m);
-    expect(table).toMatch(/^both: \d+ MiB in use of 420 MiB$/m);
+    // What a worker tells with its heartbeat is up to a second old.
+    const shown = () => millrace('models', 'ps');
+    await expect.poll(shown, { timeout: 10_000 }).toMatch(/^both +tiny-llama +ready +0\/6 /m);
+    await expect.poll(shown, { timeout: 10_000 }).toMatch(/^both +org\/qwen +ready +0\/8 /m);
+    expect(await shown()).toMatch(/^both: \d+ MiB in use of 420 MiB$/m);
   });
 
   it('refuses a model that does not fit, or that is none, and goes on', async () => {
