@@ -1,20 +1,20 @@
 import type { EnginePort, EngineRequest, RequestFailure, SequenceFinish, StepOutput } from '#engine';
 import type { ConstraintTranslator } from './constraint-translator.ts';
 
+/** What requests go through. */
+type RequestPort = Pick<EnginePort, 'submit' | 'cancel' | 'onStep' | 'stats'>;
+
 /**
  * An engine that is given grammars with its requests. A request whose constraint has to be translated first waits for that here, is cancelled here
  * meanwhile, and ends here where there is no such grammar; all others pass through.
  */
-export class TranslatingEngine implements Pick<EnginePort, 'submit' | 'cancel' | 'onStep' | 'stats'> {
-  readonly #engine: Pick<EnginePort, 'submit' | 'cancel' | 'onStep' | 'stats'>;
+export class TranslatingEngine implements RequestPort {
+  readonly #engine: RequestPort;
   readonly #translator: Pick<ConstraintTranslator, 'kept' | 'translate'>;
   readonly #listeners: ((output: StepOutput) => void)[] = [];
   readonly #translating = new Map<string, { readonly request: EngineRequest; readonly given: AbortController }>();
 
-  constructor(
-    engine: Pick<EnginePort, 'submit' | 'cancel' | 'onStep' | 'stats'>,
-    translator: Pick<ConstraintTranslator, 'kept' | 'translate'>,
-  ) {
+  constructor(engine: RequestPort, translator: Pick<ConstraintTranslator, 'kept' | 'translate'>) {
     this.#engine = engine;
     this.#translator = translator;
   }

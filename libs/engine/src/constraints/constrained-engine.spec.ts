@@ -55,6 +55,16 @@ describe('an engine with constraints', () => {
     );
   });
 
+  it('passes on what was made of a constraint elsewhere, to each choice', async () => {
+    const { engine, constraints } = engineWith([[1]]);
+    const translated = Int32Array.of(7, 0);
+    const stop = { tokenIds: [7], strings: [], maxTokens: 4 };
+    engine.submit(requestOf('with', [1, 2], { choices: 2, constraint, translated, stop }));
+    engine.submit(requestOf('without', [1, 2], { constraint, stop }));
+    await engine.runUntilIdle();
+    expect(constraints.translated).toEqual([translated, translated, null]);
+  });
+
   it('leaves the tokens of free requests in the same batch as they are alone', async () => {
     const alone = engineWith([]);
     alone.engine.submit(requestOf('free', [5, 6, 7], { sampling: { ...GREEDY, temperature: 1, seed: 3 } }));

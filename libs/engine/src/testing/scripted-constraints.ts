@@ -9,6 +9,8 @@ export class ScriptedConstraints implements TokenConstraints {
   failAt = -1;
   made = 0;
   disposed = 0;
+  /** What each was given of a translation made elsewhere. */
+  readonly translated: (Int32Array | null)[] = [];
 
   /** @param script which tokens are allowed at each position of an answer */
   constructor(vocabularySize: number, script: readonly (readonly number[])[]) {
@@ -16,8 +18,13 @@ export class ScriptedConstraints implements TokenConstraints {
     this.#words = Math.ceil(vocabularySize / 32);
   }
 
-  create(_constraint: OutputConstraint, stopTokenIds: readonly number[]): TokenConstraint {
+  create(
+    _constraint: OutputConstraint,
+    stopTokenIds: readonly number[],
+    translated: Int32Array | null = null,
+  ): TokenConstraint {
     this.made += 1;
+    this.translated.push(translated);
     const [script, words] = [this.#script, this.#words];
     let position = 0;
     return {

@@ -66,6 +66,16 @@ describe('a grammar as numbers', () => {
     expect([accepts(fits, flat), accepts(not, flat)]).toEqual([true, false]);
   });
 
+  it('is what answers are held to, where one is given', () => {
+    const constraints = new GrammarConstraints(TABLE, 256);
+    const other = flatGrammar(constraintGrammar(json({ const: true })));
+    using match = constraints.create(json({ const: 'text' }), [], other);
+    const allowed = match.allowedTokens();
+    const may = (character: string) =>
+      ((allowed[character.charCodeAt(0) >> 5] ?? 0) >> (character.charCodeAt(0) & 31)) & 1;
+    expect([may('t'), may('"')]).toEqual([1, 0]);
+  });
+
   it('is written and read without a call for each node on the way, however long a text is', () => {
     const long = json({ const: 'x'.repeat(50_000) });
     const flat = flatGrammar(constraintGrammar(long));
