@@ -37,4 +37,14 @@ describe('TenantLine', () => {
     expect(line.add('c', 'c1')).toBe('c1');
     expect(taken(line)).toEqual(['a1', 'b1']);
   });
+
+  it('gives up the place of what is taken out, and leaves the turns of others as they are', () => {
+    const line = new TenantLine<string>(4);
+    for (const item of ['a1', 'b1', 'b2', 'c1']) line.add(item.charAt(0), item);
+    expect([line.remove('a', 'a1'), line.remove('a', 'a1'), line.remove('b', 'b1')]).toEqual([true, false, true]);
+    expect(line.length).toBe(2);
+    expect([line.add('d', 'd1'), line.add('b', 'b3')]).toEqual([null, null]);
+    expect(taken(line)).toEqual(['b2', 'c1', 'd1', 'b3']);
+    expect(line.remove('d', 'd1')).toBe(false);
+  });
 });

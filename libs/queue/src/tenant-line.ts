@@ -48,6 +48,17 @@ export class TenantLine<Item> {
     return item;
   }
 
+  /** Takes out what waits in its tenant's place, wherever that is. @returns whether it was there */
+  remove(tenantId: string, item: Item): boolean {
+    const items = this.#waiting.get(tenantId);
+    const at = items?.indexOf(item) ?? -1;
+    if (items === undefined || at < 0) return false;
+    items.splice(at, 1);
+    if (items.length === 0) this.#waiting.delete(tenantId);
+    this.#length -= 1;
+    return true;
+  }
+
   #longest(): [string, Item[]] {
     let longest: [string, Item[]] = ['', []];
     for (const entry of this.#waiting) if (entry[1].length > longest[1].length) longest = entry;

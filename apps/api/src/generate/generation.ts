@@ -127,7 +127,7 @@ export class Generation {
       tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
       templateVariables: templateVariablesOf(adapted, model),
     };
-    const prompt = await prompts.render(model.cardHash, conversation, ended);
+    const prompt = await prompts.render(model.cardHash, conversation, context.tenant.tenantId, ended);
     const constraint = plannedConstraint(adapted, model, prompt);
     if (constraint !== null) await this.#check(model, constraint, adapted, context, ended);
     const reading = plannedReading(context.requestId, adapted, model, prompt);

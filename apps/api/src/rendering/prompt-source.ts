@@ -24,6 +24,9 @@ export interface PromptSource {
   /** Makes a card ready for `render`. @throws when its tokenizer or template can not be used */
   load(cardHash: string, card: ModelCard): Promise<PromptTraits>;
   forget(cardHash: string): void;
-  /** @throws MillraceError invalid_request from the template, overloaded, request_cancelled after `gone` */
-  render(cardHash: string, conversation: Conversation, gone: AbortSignal): Promise<RenderedTokens>;
+  /**
+   * Tenants are served in turn.
+   * @throws MillraceError invalid_request from the template, overloaded, request_cancelled after `gone`
+   */
+  render(cardHash: string, conversation: Conversation, tenantId: string, gone: AbortSignal): Promise<RenderedTokens>;
 }

@@ -33,16 +33,16 @@ describe('RenderPool', () => {
     const renderer = PromptRenderer.fromCard(card);
     for (const content of ['Hello <|im_end|>', words, 'some words '.repeat(SHORT_CHARACTERS / 5)]) {
       const expected = renderer.render(user(content).messages).tokenIds;
-      expect((await pool.render('hash', user(content), stays)).tokenIds).toEqual(expected);
+      expect((await pool.render('hash', user(content), 'a', stays)).tokenIds).toEqual(expected);
     }
   });
 
   it('keeps the event loop free, and short conversations quick, while long ones are rendered', async () => {
     const text = (await readFile(`${FOLDER}/tokenizer.json`, 'utf8')).repeat(20);
     const idle = performance.eventLoopUtilization();
-    const long = pool.render('hash', user(text), stays);
+    const long = pool.render('hash', user(text), 'a', stays);
     const start = performance.now();
-    await pool.render('hash', user('Hi'), stays);
+    await pool.render('hash', user('Hi'), 'a', stays);
     const shortMs = performance.now() - start;
     await long;
     const longMs = performance.now() - start;
@@ -53,8 +53,8 @@ describe('RenderPool', () => {
 
   it('does no work for a client that left while it waited', async () => {
     const gone = new AbortController();
-    const first = pool.render('hash', user(words), stays);
-    const second = pool.render('hash', user(words), gone.signal);
+    const first = pool.render('hash', user(words), 'a', stays);
+    const second = pool.render('hash', user(words), 'a', gone.signal);
     gone.abort();
     await expect(second).rejects.toMatchObject({ code: 'request_cancelled' });
     expect((await first).tokenIds.length).toBeGreaterThan(0);
@@ -68,7 +68,7 @@ describe('RenderPool', () => {
     const refusal = "{% if 'xyzzy' in messages[-1].content %}{{ raise_exception('No magic here') }}{% endif %}";
     await pool.load('strict', { ...card, chatTemplate: `${card.chatTemplate}${refusal}` });
     for (const content of ['xyzzy', `${words} xyzzy`]) {
-      await expect(pool.render('strict', user(content), stays)).rejects.toMatchObject({
+      await expect(pool.render('strict', user(content), 'a', stays)).rejects.toMatchObject({
         code: 'invalid_request',
         param: 'messages',
         message: expect.stringContaining('No magic here'),
@@ -77,6 +77,6 @@ describe('RenderPool', () => {
   });
 
   it('refuses a model that it does not hold', async () => {
-    await expect(pool.render('nope', user('a'), stays)).rejects.toMatchObject({ code: 'internal_error' });
+    await expect(pool.render('nope', user('a'), 'a', stays)).rejects.toMatchObject({ code: 'internal_error' });
   });
 });

@@ -42,12 +42,17 @@ export class RenderPool implements PromptSource {
     this.#long.forget(cardHash);
   }
 
-  async render(cardHash: string, conversation: Conversation, gone: AbortSignal): Promise<RenderedTokens> {
+  async render(
+    cardHash: string,
+    conversation: Conversation,
+    tenantId: string,
+    gone: AbortSignal,
+  ): Promise<RenderedTokens> {
     const characters = charactersOf(conversation);
     const here = characters <= FEW_CHARACTERS ? this.#here.get(cardHash) : undefined;
     if (here !== undefined) return renderedHere(here, conversation);
     const lane = characters <= SHORT_CHARACTERS ? this.#short : this.#long;
-    return lane.render(cardHash, conversation, gone);
+    return lane.render(cardHash, conversation, tenantId, gone);
   }
 
   async close(): Promise<void> {
