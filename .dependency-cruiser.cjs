@@ -2,6 +2,7 @@
 const LIBS = {
   contracts: [],
   collections: [],
+  threads: [],
   observability: [],
   config: ['contracts'],
   engine: ['contracts'],

@@ -27,6 +27,5 @@ export { redisKeys } from './redis-keys.ts';
 export { RedisScript } from './redis-script.ts';
 export type { ServedModel } from './served-models.ts';
 export { subscriberOf } from './subscriber-of.ts';
-export { TenantLine } from './tenant-line.ts';
 export { askWorker, WorkerCommands, type WorkerCommandsParts } from './worker-commands.ts';
 export { WorkerDirectory } from './worker-directory.ts';

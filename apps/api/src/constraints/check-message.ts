@@ -1,22 +1,21 @@
 import type { ErrorCode, ModelCard, OutputConstraint } from '#contracts';
 
-/** What the main thread posts to the checking thread; the card only where the thread has not seen it. */
-export interface CheckMessage {
-  readonly id: number;
-  readonly cardHash: string;
-  readonly card: ModelCard | null;
-  readonly constraint: OutputConstraint;
-}
+/** What the checking thread is asked: to load a model's card, or whether that model's answers can be held to a constraint. */
+export type CheckMessage =
+  | { readonly type: 'load'; readonly cardHash: string; readonly card: ModelCard }
+  | { readonly type: 'check'; readonly cardHash: string; readonly constraint: OutputConstraint };
 
-/** `ready` says that the card is loaded and the compiling begins; the other two end a check. */
+/** `unknown_card` answers a check before the card was loaded. */
 export type CheckReply =
-  | { readonly id: number; readonly type: 'ready' }
-  | { readonly id: number; readonly type: 'accepted' }
-  | {
-      readonly id: number;
-      readonly type: 'refused';
-      readonly code: ErrorCode;
-      readonly message: string;
-      /** The part of the schema at fault. */
-      readonly param: string | null;
-    };
+  | { readonly type: 'loaded' }
+  | { readonly type: 'unknown_card' }
+  | { readonly type: 'accepted' }
+  | CheckRefusal;
+
+export interface CheckRefusal {
+  readonly type: 'refused';
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The part of the schema at fault. */
+  readonly param: string | null;
+}

@@ -1,27 +1,21 @@
 import { createHash } from 'node:crypto';
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { MillraceError, type OutputConstraint } from '#contracts';
-import { TenantLine } from '#queue';
+import { NoPlaceError, TaskLateError, TaskThread, ThreadLostError, WorkLine } from '#threads';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
-import type { CheckMessage, CheckReply } from './check-message.ts';
+import type { CheckMessage, CheckRefusal, CheckReply } from './check-message.ts';
 import type { ConstraintChecker } from './constraint-checker.ts';
 
-const EXTENSION = extname(import.meta.url);
-const ENTRY = new URL(`./check-thread${EXTENSION}`, import.meta.url);
-/** From sources, `#models` and its like have to resolve to sources in the thread too. */
-const EXEC_ARGV = EXTENSION === '.ts' ? ['--conditions=millrace-source'] : [];
 /** Verdicts that are remembered, for whole caches of clients' schemas. */
 const MAX_VERDICTS = 4_096;
 const MOST_WAITING = 256;
 
-interface Check {
-  readonly key: string;
-  readonly model: CataloguedModel;
-  readonly constraint: OutputConstraint;
+/** What was found out about a constraint: null where it can be enforced. */
+type Verdict = MillraceError | null;
+
+interface WaitingCheck {
+  readonly verdict: Promise<Verdict>;
   /** Of each request that wants to know. */
   readonly ended: AbortSignal[];
-  readonly outcome: PromiseWithResolvers<MillraceError | null>;
 }
 
 export interface CompileCheckerOptions {
@@ -40,18 +34,15 @@ export interface CompileCheckerOptions {
 export class CompileChecker implements ConstraintChecker {
   readonly #options: CompileCheckerOptions;
   /** By card and constraint; least recently used first. */
-  readonly #verdicts = new Map<string, MillraceError | null>();
-  readonly #line: TenantLine<Check>;
+  readonly #verdicts = new Map<string, Verdict>();
+  readonly #line: WorkLine;
   /** Those that wait, by tenant, card and constraint: nobody waits in another tenant's place. */
-  readonly #waiting = new Map<string, Check>();
-  #thread: Worker | null = null;
-  readonly #cardsSent = new Set<string>();
-  #working = false;
-  #lastId = 0;
+  readonly #waiting = new Map<string, WaitingCheck>();
+  readonly #thread = new TaskThread<CheckMessage, CheckReply>(new URL('./check-thread', import.meta.url));
 
   constructor(options: CompileCheckerOptions) {
     this.#options = options;
-    this.#line = new TenantLine(options.mostWaiting ?? MOST_WAITING);
+    this.#line = new WorkLine(options.mostWaiting ?? MOST_WAITING);
   }
 
   async check(
@@ -68,8 +59,8 @@ export class CompileChecker implements ConstraintChecker {
     if (error !== null) throw error;
   }
 
-  async close(): Promise<void> {
-    await this.#end();
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
   #inTurn(
@@ -78,32 +69,31 @@ export class CompileChecker implements ConstraintChecker {
     constraint: OutputConstraint,
     tenantId: string,
     ended: AbortSignal,
-  ): Promise<MillraceError | null> {
+  ): Promise<Verdict> {
     const place = `${tenantId} ${key}`;
     const waiting = this.#waiting.get(place);
     if (waiting !== undefined) {
       waiting.ended.push(ended);
-      return waiting.outcome.promise;
+      return waiting.verdict;
     }
-    const check: Check = { key, model, constraint, ended: [ended], outcome: Promise.withResolvers() };
-    this.#waiting.set(place, check);
-    const leave = () => this.#waiting.delete(place);
-    check.outcome.promise.then(leave, leave);
-    this.#line.add(tenantId, check)?.outcome.resolve(overloaded());
-    void this.#work();
-    return check.outcome.promise;
+    const allEnded = [ended];
+    const verdict = this.#line
+      .run(tenantId, () => this.#verdictOf(key, model, constraint, allEnded))
+      .catch((error: unknown) => {
+        if (error instanceof NoPlaceError) return overloaded();
+        throw error;
+      })
+      .finally(() => this.#waiting.delete(place));
+    this.#waiting.set(place, { verdict, ended: allEnded });
+    return verdict;
   }
 
-  async #work(): Promise<void> {
-    if (this.#working) return;
-    this.#working = true;
-    for (let check = this.#line.next(); check !== undefined; check = this.#line.next()) {
-      await this.#verdictOf(check).then(check.outcome.resolve, check.outcome.reject);
-    }
-    this.#working = false;
-  }
-
-  async #verdictOf({ key, model, constraint, ended }: Check): Promise<MillraceError | null> {
+  async #verdictOf(
+    key: string,
+    model: CataloguedModel,
+    constraint: OutputConstraint,
+    ended: readonly AbortSignal[],
+  ): Promise<Verdict> {
     // Another tenant has asked the same meanwhile.
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
@@ -114,7 +104,7 @@ export class CompileChecker implements ConstraintChecker {
     return verdict;
   }
 
-  #remember(key: string, verdict: MillraceError | null): void {
+  #remember(key: string, verdict: Verdict): void {
     this.#verdicts.delete(key);
     this.#verdicts.set(key, verdict);
     for (const oldest of this.#verdicts.keys()) {
@@ -123,57 +113,31 @@ export class CompileChecker implements ConstraintChecker {
     }
   }
 
-  #compile(model: CataloguedModel, constraint: OutputConstraint): Promise<MillraceError | null> {
-    const { promise, resolve } = Promise.withResolvers<MillraceError | null>();
-    const thread = this.#thread ?? this.#start();
-    this.#lastId += 1;
-    const id = this.#lastId;
+  async #compile(model: CataloguedModel, constraint: OutputConstraint): Promise<Verdict> {
+    const { limitMs, schemaField } = this.#options;
     // What is wrong with a tool says itself where that stands.
-    const field = constraint.type === 'tool_calls' ? '' : this.#options.schemaField;
-    let timer: NodeJS.Timeout | undefined;
-    const settle = (error: MillraceError | null): void => {
-      clearTimeout(timer);
-      thread.off('message', take);
-      thread.off('exit', lose);
-      resolve(error);
-    };
-    const take = (reply: CheckReply): void => {
-      if (reply.id !== id) return;
-      if (reply.type === 'ready') timer = setTimeout(giveUp, this.#options.limitMs);
-      else settle(reply.type === 'accepted' ? null : refusedError(reply, field));
-    };
-    const giveUp = (): void => {
-      const param = field === '' ? 'tools' : field;
-      const message = `The schema takes longer than ${this.#options.limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
-      settle(new MillraceError('invalid_request', message, { param }));
-      void this.#end();
-    };
-    const lose = (): void => {
-      this.#thread = null;
-      settle(new MillraceError('internal_error', 'The thread that checks schemas stopped; send the request again.'));
-    };
-    thread.on('message', take);
-    thread.once('exit', lose);
-    const card = this.#cardsSent.has(model.cardHash) ? null : model.card;
-    this.#cardsSent.add(model.cardHash);
-    const message: CheckMessage = { id, cardHash: model.cardHash, card, constraint };
-    thread.postMessage(message);
-    return promise;
+    const field = constraint.type === 'tool_calls' ? '' : schemaField;
+    try {
+      const reply = await this.#askThread(model, constraint);
+      return reply.type === 'refused' ? refusedError(reply, field) : null;
+    } catch (error) {
+      if (error instanceof TaskLateError) {
+        const message = `The schema takes longer than ${limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
+        return new MillraceError('invalid_request', message, { param: field === '' ? 'tools' : field });
+      }
+      if (!(error instanceof ThreadLostError)) throw error;
+      const message = 'The thread that checks schemas stopped; send the request again.';
+      return new MillraceError('internal_error', message, { cause: error });
+    }
   }
 
-  #start(): Worker {
-    const thread = new Worker(ENTRY, { execArgv: EXEC_ARGV });
-    thread.on('error', () => {});
-    thread.unref();
-    this.#thread = thread;
-    this.#cardsSent.clear();
-    return thread;
-  }
-
-  async #end(): Promise<void> {
-    const thread = this.#thread;
-    this.#thread = null;
-    await thread?.terminate();
+  /** The limit is on compiling alone: the thread is given a card that it does not know before, and that takes as long as it takes. */
+  async #askThread({ cardHash, card }: CataloguedModel, constraint: OutputConstraint): Promise<CheckReply> {
+    const check: CheckMessage = { type: 'check', cardHash, constraint };
+    const reply = await this.#thread.ask(check, this.#options.limitMs);
+    if (reply.type !== 'unknown_card') return reply;
+    const loaded = await this.#thread.ask({ type: 'load', cardHash, card });
+    return loaded.type === 'refused' ? loaded : await this.#thread.ask(check, this.#options.limitMs);
   }
 }
 
@@ -183,10 +147,7 @@ function overloaded(): MillraceError {
 }
 
 /** @param field in which the schema stands; empty when the refusal names it itself */
-function refusedError(
-  { code, message, param }: Extract<CheckReply, { type: 'refused' }>,
-  field: string,
-): MillraceError {
+function refusedError({ code, message, param }: CheckRefusal, field: string): MillraceError {
   if (field === '') return new MillraceError(code, message, { param: param || 'tools' });
   const at = param === null || param === '' ? '' : `${param.startsWith('[') ? '' : '.'}${param}`;
   return new MillraceError(code, message, { param: field + at });

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MillraceError, type ModelCard } from '#contracts';
 import type { PromptTraits } from '#models';
-import { TenantLine } from '#queue';
+import { TenantLine } from '#threads';
 import type { Conversation, RenderedTokens } from './prompt-source.ts';
 import { renderError } from './render-error.ts';
 import type { RenderMessage, RenderReply } from './render-message.ts';

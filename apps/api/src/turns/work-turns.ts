@@ -1,4 +1,4 @@
-import { TenantLine } from '#queue';
+import { TenantLine } from '#threads';
 
 /** Pieces of work are begun in one turn of the event loop for so long; then whatever came in meanwhile is heard. */
 const TURN_MS = 1;
