@@ -1,4 +1,5 @@
 import type { ModelRunner } from '#contracts';
+import { MaskTime } from './constraints/mask-time.ts';
 import type { EngineOptions } from './engine-options.ts';
 import { ModelRuns } from './model-runs.ts';
 import { PrefixCache } from './prefix/prefix-cache.ts';
@@ -22,6 +23,7 @@ export interface EngineParts {
   readonly budget: KvBudget;
   readonly memory: KvMemory;
   readonly intake: RequestIntake;
+  readonly masks: MaskTime;
   readonly chooser: TokenChooser;
   readonly proposer: TokenProposer | null;
   readonly outbox: StepOutbox;
@@ -59,6 +61,7 @@ export function engineParts(options: EngineOptions): EngineParts {
   return {
     ...{ runner, scheduler, prefixes, budget, memory, intake, proposer },
     runs: new ModelRuns(runner),
+    masks: new MaskTime(scheduler.seating),
     chooser: new TokenChooser(runner.shape.vocabularySize),
     outbox: new StepOutbox(options.publishIntervalMs),
   };

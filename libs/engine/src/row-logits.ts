@@ -72,13 +72,14 @@ export class RunLogits {
   }
 }
 
-/** Null where the whole row is looked at: too many tokens may be raised, or the constraint has something to say. */
+/** Null where the whole row is looked at: too many tokens may be raised, or the constraint has something to say or to do first. */
 function wishOf(sequence: Sequence, mostListed: number): ChoiceWish | null {
   const { sampling } = sequence.request.input;
   const listed = listedTokens(sampling, sequence.penalties, mostListed);
   if (listed === null) return null;
   let allowed: Int32Array | null;
   try {
+    if (sequence.constraint?.prepare(0) === false) return null;
     allowed = sequence.constraint?.allowedTokens() ?? null;
   } catch {
     return null; // whoever chooses asks again, and tells the request

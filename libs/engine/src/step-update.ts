@@ -37,7 +37,7 @@ export class StepUpdate {
 
   take(work: SchedulerOutput, runMs: number): void {
     if (work.kind === 'prefill') this.#prefilled(work, runMs);
-    else if (work.kind === 'decode') this.#decoded(work.rows);
+    else if (work.kind === 'decode') this.#decoded(work.rows, runMs);
     else if (work.kind === 'verify') this.#verified(work, runMs);
     else if (work.kind === 'join') this.#joined(work.sequences);
   }
@@ -70,10 +70,12 @@ export class StepUpdate {
     this.#advance(sequence, row);
   }
 
-  #decoded(rows: readonly Sequence[]): void {
+  #decoded(rows: readonly Sequence[], runMs: number): void {
+    const standing = this.#parts.masks.standing(rows, runMs);
     this.decodeRuns += 1;
-    this.decodedTokens += rows.length;
+    this.decodedTokens += rows.length - standing.size;
     for (let row = 0; row < rows.length; row++) {
+      if (standing.has(rows[row])) continue;
       rows[row].computedTokens += 1;
       this.#parts.prefixes.saveAnswer(rows[row], 1);
       this.#advance(rows[row], this.#parts.runs.logitsOf(row));

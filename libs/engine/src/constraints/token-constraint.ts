@@ -3,6 +3,12 @@ import type { OutputConstraint } from '#contracts';
 /** What one sequence may still say. Its owner disposes it when the sequence has ended. */
 export interface TokenConstraint extends Disposable {
   /**
+   * Works on what `allowedTokens` returns until `performance.now()` is `untilMs`, and a little in any case.
+   * @returns whether nothing of it is left, so that `allowedTokens` costs nothing
+   * @throws what `allowedTokens` throws
+   */
+  prepare(untilMs: number): boolean;
+  /**
    * The tokens that may come next: [ceil(vocabularySize / 32)] words, token t is bit t % 32 of word t / 32. Stop tokens
    * are among them only where the answer may end. Valid until the next call of `accept`. None at all is a dead end.
    */

@@ -5,6 +5,10 @@ import type { TokenConstraint, TokenConstraints } from '../constraints/token-con
 export class ScriptedConstraints implements TokenConstraints {
   readonly #script: readonly (readonly number[])[];
   readonly #words: number;
+  /** How often a mask has to be prepared before it is whole. */
+  preparations = 0;
+  /** How long a mask has to be prepared before it is whole, in ms. */
+  prepareForMs = 0;
   /** Position at which it gives up; −1 for none. */
   failAt = -1;
   made = 0;
@@ -27,7 +31,17 @@ export class ScriptedConstraints implements TokenConstraints {
     this.translated.push(translated);
     const [script, words] = [this.#script, this.#words];
     let position = 0;
+    let prepared = 0;
+    let preparedMs = 0;
     return {
+      prepare: (untilMs) => {
+        if (position === this.failAt) throw new Error('too much work');
+        const beginMs = performance.now();
+        const untilWholeMs = beginMs + this.prepareForMs - preparedMs;
+        while (performance.now() < Math.min(untilMs, untilWholeMs));
+        preparedMs += performance.now() - beginMs;
+        return prepared++ >= this.preparations && preparedMs >= this.prepareForMs;
+      },
       allowedTokens: () => {
         if (position === this.failAt) throw new Error('too much work');
         const allowed = new Int32Array(words);
@@ -37,6 +51,8 @@ export class ScriptedConstraints implements TokenConstraints {
       accept: (token) => {
         const fits = script[position]?.includes(token) ?? false;
         position += 1;
+        prepared = 0;
+        preparedMs = 0;
         return fits;
       },
       get ended() {

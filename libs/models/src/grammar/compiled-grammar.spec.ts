@@ -124,5 +124,43 @@ describe('a grammar that meets a vocabulary', () => {
     const startMs = performance.now();
     expect(() => match.allowedTokens()).toThrow('alternatives');
     expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(() => match.prepare(0)).toThrow('alternatives');
+  });
+
+  it('gives up on a mask that is made in pieces, too', () => {
+    const anyOf = Array.from({ length: 1_000 }, (_, index) => ({ type: 'string', maxLength: 10 + index }));
+    const tokens = Array.from({ length: 20_000 }, (_, index) => `"${(index * 7_919).toString(16)}`);
+    const trie = new TokenTrie(tableOf(tokens), tokens.length);
+    const match = new GrammarMatch(new CompiledGrammar(SchemaGrammar.compile({ anyOf }), trie), []);
+    expect(() => {
+      while (!match.prepare(0));
+    }).toThrow('alternatives');
+  });
+
+  it('makes the same masks in pieces as at once, also where two answers take turns at them', () => {
+    const trie = new TokenTrie(TABLE, TOKENS.length);
+    let pauses = 0;
+    fc.assert(
+      fc.property(fc.constantFrom(...SCHEMAS), fc.array(fc.nat(), { maxLength: 12 }), (schema, choices) => {
+        const pieces = new CompiledGrammar(SchemaGrammar.compile(schema), trie);
+        const [one, other] = [new GrammarMatch(pieces, []), new GrammarMatch(pieces, [])];
+        const whole = new GrammarMatch(new CompiledGrammar(SchemaGrammar.compile(schema), trie), []);
+        for (const choice of choices) {
+          for (let ready = false; !ready; ) {
+            ready = one.prepare(0);
+            const otherReady = other.prepare(0);
+            ready &&= otherReady;
+            if (!ready) pauses += 1;
+          }
+          const allowed = bitsOf(whole.allowedTokens());
+          expect(bitsOf(one.allowedTokens())).toEqual(allowed);
+          expect(bitsOf(other.allowedTokens())).toEqual(allowed);
+          if (allowed.length === 0) return;
+          for (const match of [one, other, whole]) match.accept(allowed[choice % allowed.length]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(pauses).toBeGreaterThan(100);
   });
 });

@@ -25,12 +25,19 @@ export class CompiledGrammar {
     return this.#states.bytes + this.#masks * this.trie.maskWords * 4;
   }
 
-  /** @returns the kept mask, not to be changed */
-  allowedTokens(state: GrammarState): Int32Array {
+  /**
+   * @param untilMs when to pause, by `performance.now()`; the next call goes on
+   * @returns the kept mask, not to be changed; null while it is not whole
+   * @throws GrammarWorkError
+   */
+  allowedTokens(state: GrammarState, untilMs = Number.POSITIVE_INFINITY): Int32Array | null {
     if (state.allowed !== null) return state.allowed;
     const alike = this.#states.representative(state, this.trie.longestToken);
     if (alike.allowed === null) {
-      alike.allowed = this.trie.allowedTokens(this.#states, alike);
+      alike.walk ??= this.trie.walk(alike);
+      if (!alike.walk.goOn(this.#states, untilMs)) return null;
+      alike.allowed = alike.walk.allowed;
+      alike.walk = null;
       this.#masks += 1;
     }
     state.allowed = alike.allowed;

@@ -19,19 +19,30 @@ export class GrammarMatch implements Disposable {
   }
 
   /**
-   * Bits of the tokens that may come next; stop tokens only where the document is complete.
+   * Works on what `allowedTokens` returns, for as long as it may. True when nothing of it is left.
    * @throws GrammarWorkError
    */
-  allowedTokens(): Int32Array {
-    if (this.#isFresh) return this.#allowed;
+  prepare(untilMs: number): boolean {
+    if (this.#isFresh) return true;
+    const found = this.#grammar.allowedTokens(this.#state, untilMs);
+    if (found === null) return false;
     const allowed = this.#allowed;
-    allowed.set(this.#grammar.allowedTokens(this.#state));
+    allowed.set(found);
     for (const token of this.#stopTokenIds) {
       if (this.#state.accepting) allowed[token >>> 5] |= 1 << (token & 31);
       else allowed[token >>> 5] &= ~(1 << (token & 31));
     }
     this.#isFresh = true;
-    return allowed;
+    return true;
+  }
+
+  /**
+   * Bits of the tokens that may come next; stop tokens only where the document is complete.
+   * @throws GrammarWorkError
+   */
+  allowedTokens(): Int32Array {
+    this.prepare(Number.POSITIVE_INFINITY);
+    return this.#allowed;
   }
 
   /** False when the token is not allowed; then nothing has changed. */

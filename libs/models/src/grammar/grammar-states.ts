@@ -1,5 +1,6 @@
 import type { GrammarNode } from './grammar-node.ts';
 import { GrammarWorkError } from './grammar-work-error.ts';
+import type { MaskWalk } from './mask-walk.ts';
 
 /** Most places that a text can be in at the same time; further ones are given up, which only narrows the grammar. */
 const MAX_PLACES = 1_024;
@@ -48,6 +49,8 @@ export interface GrammarState {
   readonly generation: number;
   /** Bits of the tokens that may come next; null while nobody has asked. */
   allowed: Int32Array | null;
+  /** What makes them, where it has begun. */
+  walk: MaskWalk | null;
 }
 
 /**
@@ -125,9 +128,14 @@ export class GrammarStates {
     return this.#intern(places, state.accepting);
   }
 
-  /** Work from here on is counted anew; see `step`. */
-  startWork(): void {
-    this.#work = 0;
+  /** Work from here on is counted from `done` on; see `step`. */
+  startWork(done = 0): void {
+    this.#work = done;
+  }
+
+  /** What has been looked at since `startWork`, and what was done before that. */
+  get work(): number {
+    return this.#work;
   }
 
   /**
@@ -222,6 +230,7 @@ export class GrammarStates {
       transitions: UNKNOWN,
       generation: this.#generation,
       allowed: null,
+      walk: null,
     };
     this.#states.set(key, state);
     return state;

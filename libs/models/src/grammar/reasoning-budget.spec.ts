@@ -86,6 +86,7 @@ describe('ReasoningBudget', () => {
   it('keeps what is behind to the constraint there', () => {
     const accepted: number[] = [];
     const inner: AnswerConstraint = {
+      prepare: () => true,
       allowedTokens: () => Int32Array.of(0b1),
       accept: (id) => accepted.push(id) > 0,
       ended: true,

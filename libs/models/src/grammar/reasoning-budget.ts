@@ -2,6 +2,7 @@ import type { TokenTable } from '#contracts';
 
 /** What a budget is laid around: #engine's `TokenConstraint`. */
 export interface AnswerConstraint extends Disposable {
+  prepare(untilMs: number): boolean;
   allowedTokens(): Int32Array;
   accept(tokenId: number): boolean;
   readonly ended: boolean;
@@ -49,6 +50,10 @@ export class ReasoningBudget implements AnswerConstraint {
     this.#mask = new Int32Array(Math.ceil(options.vocabularySize / 32));
     this.#state = options.start === 'opened' ? 'reasoning' : 'before';
     this.#closeWhenUsedUp();
+  }
+
+  prepare(untilMs: number): boolean {
+    return this.#state === 'closing' || (this.#inner?.prepare(untilMs) ?? true);
   }
 
   allowedTokens(): Int32Array {

@@ -1,7 +1,7 @@
 import type { TokenTable } from '#contracts';
 import type { GrammarState, GrammarStates } from './grammar-states.ts';
-
-const NO_TOKEN = -1;
+import { MaskWalk } from './mask-walk.ts';
+import { NO_TOKEN, type TrieNodes } from './trie-nodes.ts';
 
 /**
  * The tokens of a vocabulary as a tree of their bytes, in the order of a depth-first walk: a walk that follows a grammar
@@ -10,18 +10,8 @@ const NO_TOKEN = -1;
 export class TokenTrie {
   readonly vocabularySize: number;
   readonly #longest: number;
-  /** [nodes] The byte that leads to the node. */
-  readonly #bytes: Uint8Array;
-  /** [nodes] How many bytes lead to it, less one. */
-  readonly #depths: Uint16Array;
-  /** [nodes] The first node that is not below it. */
-  readonly #ends: Int32Array;
-  /** [nodes] A token that ends there, or −1. */
-  readonly #tokens: Int32Array;
-  /** [vocabularySize] Another token with the same bytes, or −1. */
-  readonly #twins: Int32Array;
+  readonly #nodes: TrieNodes;
   readonly #table: TokenTable;
-  readonly #path: GrammarState[] = [];
 
   /** @param vocabularySize of the model, in tokens; tokens without bytes, and those beyond the table, fit nowhere */
   constructor(table: TokenTable, vocabularySize: number) {
@@ -39,7 +29,7 @@ export class TokenTrie {
     const depths = new Uint16Array(bytes.length);
     const ends = new Int32Array(bytes.length);
     const tokens = new Int32Array(bytes.length).fill(NO_TOKEN);
-    this.#twins = new Int32Array(vocabularySize).fill(NO_TOKEN);
+    const twins = new Int32Array(vocabularySize).fill(NO_TOKEN);
     const open: number[] = [];
     let count = 0;
     for (const token of order) {
@@ -54,15 +44,18 @@ export class TokenTrie {
         count += 1;
       }
       const last = open[open.length - 1];
-      this.#twins[token] = tokens[last];
+      twins[token] = tokens[last];
       tokens[last] = token;
     }
     this.#longest = order.reduce((longest, token) => Math.max(longest, offsets[token + 1] - offsets[token]), 1);
     while (open.length > 0) ends[open.pop() ?? 0] = count;
-    this.#bytes = nodeBytes.slice(0, count);
-    this.#depths = depths.slice(0, count);
-    this.#ends = ends.slice(0, count);
-    this.#tokens = tokens.slice(0, count);
+    this.#nodes = {
+      bytes: nodeBytes.slice(0, count),
+      depths: depths.slice(0, count),
+      ends: ends.slice(0, count),
+      tokens: tokens.slice(0, count),
+      twins,
+    };
   }
 
   /** Bytes of the longest token. */
@@ -75,36 +68,9 @@ export class TokenTrie {
     return Math.ceil(this.vocabularySize / 32);
   }
 
-  /** Bits of the tokens all of whose bytes may come next. [ceil(vocabularySize / 32)] */
-  allowedTokens(states: GrammarStates, start: GrammarState): Int32Array {
-    const allowed = new Int32Array(this.maskWords);
-    const [bytes, depths, ends, tokens, twins, path] = [
-      this.#bytes,
-      this.#depths,
-      this.#ends,
-      this.#tokens,
-      this.#twins,
-      this.#path,
-    ];
-    states.startWork();
-    path[0] = start;
-    for (let node = 0; node < bytes.length; ) {
-      const depth = depths[node];
-      const byte = bytes[node];
-      const state = path[depth];
-      const known = state.transitions[byte];
-      const next = known === undefined ? states.step(state, byte) : known;
-      if (next === null) {
-        node = ends[node];
-        continue;
-      }
-      path[depth + 1] = next;
-      for (let token = tokens[node]; token !== NO_TOKEN; token = twins[token])
-        allowed[token >>> 5] |= 1 << (token & 31);
-      node += 1;
-    }
-    path.length = 0;
-    return allowed;
+  /** What makes the bits of the tokens all of whose bytes may come next, a piece at a time. */
+  walk(start: GrammarState): MaskWalk {
+    return new MaskWalk(this.#nodes, start, this.maskWords);
   }
 
   /** The state behind a token's bytes; null where they do not fit, or where it has none. */
