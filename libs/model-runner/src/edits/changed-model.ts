@@ -1,4 +1,5 @@
 import onnxProto from 'onnx-proto';
+import { encodedField, GRAPH, INITIALIZER, INPUT, NODE, OUTPUT, protoFields } from '#onnx-file';
 import type { ChangedModel } from '../binding/session-binding.ts';
 import { attentionLayer } from '../signature/graph-traits.ts';
 import type { Node } from '../signature/value-info.ts';
@@ -6,9 +7,7 @@ import { countedLogits, positionCount } from './counted-positions.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import { joinedModel } from './joined-model.ts';
 import { lengthInputs, withLengths } from './length-inputs.ts';
-import { GRAPH, INITIALIZER, INPUT, NODE, OUTPUT } from './onnx-fields.ts';
 import { flatPositions, POSITION_ROWS, positionRows } from './position-rows.ts';
-import { encodedField, protoFields } from './proto-fields.ts';
 import { readModel } from './read-model.ts';
 import { withRealPlaces } from './real-places.ts';
 import { renameValues } from './rename-values.ts';

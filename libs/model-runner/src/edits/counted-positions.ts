@@ -1,6 +1,5 @@
 import onnxProto from 'onnx-proto';
-import { INPUT, NODE } from './onnx-fields.ts';
-import { encodedField } from './proto-fields.ts';
+import { encodedField, INPUT, NODE } from '#onnx-file';
 
 const { NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
 

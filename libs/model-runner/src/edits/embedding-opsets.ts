@@ -1,8 +1,7 @@
 import onnxProto from 'onnx-proto';
+import { encodedField, OPSET_IMPORT } from '#onnx-file';
 import { ModelLoadError } from '../model-load-error.ts';
 import type { Node } from '../signature/value-info.ts';
-import { OPSET_IMPORT } from './onnx-fields.ts';
-import { encodedField } from './proto-fields.ts';
 import type { DecodedModel } from './read-model.ts';
 
 const { OperatorSetIdProto } = onnxProto.onnx;

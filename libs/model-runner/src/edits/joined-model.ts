@@ -1,11 +1,21 @@
 import { dirname } from 'node:path';
 import onnxProto from 'onnx-proto';
+import {
+  encodedField,
+  encodedNumber,
+  FUNCTION,
+  GRAPH,
+  INITIALIZER,
+  INPUT,
+  IR_VERSION,
+  NODE,
+  protoFields,
+  TENSOR_NAME,
+} from '#onnx-file';
 import { ModelLoadError } from '../model-load-error.ts';
 import type { Graph, Node } from '../signature/value-info.ts';
 import { type Connection, connectionsOf, inputsOf, isFloat, typeOf } from './embedding-connections.ts';
 import { embeddingOpsets } from './embedding-opsets.ts';
-import { FUNCTION, GRAPH, INITIALIZER, INPUT, IR_VERSION, NODE, TENSOR_NAME } from './onnx-fields.ts';
-import { encodedField, encodedNumber, protoFields } from './proto-fields.ts';
 import { type DecodedModel, decodedModel, readModel } from './read-model.ts';
 import { renameValues } from './rename-values.ts';
 import { withoutFeatures } from './without-features.ts';

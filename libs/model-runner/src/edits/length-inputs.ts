@@ -1,10 +1,9 @@
 import onnxProto from 'onnx-proto';
+import { encodedField, INPUT, NODE } from '#onnx-file';
 import { ONNX_INT32, ONNX_INT64 } from '../element-type.ts';
 import type { MaskLengths } from '../signature/mask-lengths.ts';
 import type { Node } from '../signature/value-info.ts';
 import type { GraphEdit } from './graph-edit.ts';
-import { INPUT, NODE } from './onnx-fields.ts';
-import { encodedField } from './proto-fields.ts';
 
 const { AttributeProto, NodeProto, ValueInfoProto } = onnxProto.onnx;
 const SEQLENS_K = 'seqlens_k';

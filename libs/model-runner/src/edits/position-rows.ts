@@ -1,7 +1,6 @@
 import onnxProto from 'onnx-proto';
+import { encodedField, INITIALIZER, INPUT, NODE } from '#onnx-file';
 import { ONNX_INT64 } from '../element-type.ts';
-import { INITIALIZER, INPUT, NODE } from './onnx-fields.ts';
-import { encodedField } from './proto-fields.ts';
 
 const { NodeProto, TensorProto, ValueInfoProto } = onnxProto.onnx;
 

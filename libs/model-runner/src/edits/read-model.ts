@@ -1,10 +1,18 @@
 import { basename } from 'node:path';
 import onnxProto, { type onnx } from 'onnx-proto';
+import {
+  DATA_LOCATION,
+  EXTERNAL_DATA,
+  encodedField,
+  encodedNumber,
+  FileFields,
+  GRAPH,
+  INITIALIZER,
+  type ProtoField,
+  RAW_DATA,
+} from '#onnx-file';
 import { ModelLoadError } from '../model-load-error.ts';
 import type { Graph } from '../signature/value-info.ts';
-import { FileFields } from './file-fields.ts';
-import { DATA_LOCATION, EXTERNAL_DATA, GRAPH, INITIALIZER, RAW_DATA } from './onnx-fields.ts';
-import { encodedField, encodedNumber, type ProtoField } from './proto-fields.ts';
 
 const { ModelProto, StringStringEntryProto, TensorProto } = onnxProto.onnx;
 /** Shapes and scalars stay in the graph, where they are looked at. */
@@ -52,7 +60,7 @@ export function decodedModel(file: string, bytes: Uint8Array): DecodedModel {
 
 async function withoutWeights(fields: FileFields, graph: ProtoField, location: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const field of fields.fields(graph.valueStart, graph.end))
+  for await (const field of fields.fields(graph))
     if (field.number === INITIALIZER && field.end - field.valueStart >= LEAST_BYTES_LEFT)
       parts.push(...encodedField(INITIALIZER, await tensorLeft(fields, field, location)));
     else parts.push(await fields.read(field.start, field.end));
@@ -63,7 +71,7 @@ async function withoutWeights(fields: FileFields, graph: ProtoField, location: s
 async function tensorLeft(fields: FileFields, tensor: ProtoField, location: string): Promise<Uint8Array> {
   const parts: { readonly number: number; readonly bytes: Uint8Array }[] = [];
   let place: { readonly offset: number; readonly length: number } | null = null;
-  for await (const { number, start, valueStart, end } of fields.fields(tensor.valueStart, tensor.end))
+  for await (const { number, start, valueStart, end } of fields.fields(tensor))
     if (number === RAW_DATA && end - valueStart >= LEAST_BYTES_LEFT)
       place = { offset: valueStart, length: end - valueStart };
     else parts.push({ number, bytes: await fields.read(start, end) });

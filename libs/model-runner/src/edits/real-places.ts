@@ -1,10 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import onnxProto from 'onnx-proto';
+import { encodedField, GRAPH, INITIALIZER, protoFields } from '#onnx-file';
 import type { ChangedModel } from '../binding/session-binding.ts';
 import { externalPlace } from '../signature/external-data.ts';
-import { GRAPH, INITIALIZER } from './onnx-fields.ts';
-import { encodedField, protoFields } from './proto-fields.ts';
 
 const { GraphProto, TensorProto } = onnxProto.onnx;
 const LOCATION = 'location';

@@ -1,7 +1,6 @@
 import onnxProto from 'onnx-proto';
+import { encodedField, GRAPH, GRAPH_NAME, INITIALIZER, INPUT, NODE, OUTPUT, protoFields } from '#onnx-file';
 import type { ChangedModel } from '../binding/session-binding.ts';
-import { GRAPH, GRAPH_NAME, INITIALIZER, INPUT, NODE, OUTPUT } from '../edits/onnx-fields.ts';
-import { encodedField, protoFields } from '../edits/proto-fields.ts';
 import { type ElementType, onnxTypeOf } from '../element-type.ts';
 import type { Graph } from '../signature/value-info.ts';
 import { inputsOf, type LayerPart, layerParts, outputsOf } from './layer-cuts.ts';

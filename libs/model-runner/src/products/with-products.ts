@@ -1,9 +1,8 @@
 import onnxProto from 'onnx-proto';
 import type { CpuChoices, KvType } from '#contracts';
+import { encodedField, GRAPH, INITIALIZER, INPUT, NODE, OPSET_IMPORT, OUTPUT, protoFields } from '#onnx-file';
 import type { ChangedModel, SessionOptions } from '../binding/session-binding.ts';
 import { changedModel } from '../edits/changed-model.ts';
-import { GRAPH, INITIALIZER, INPUT, NODE, OPSET_IMPORT, OUTPUT } from '../edits/onnx-fields.ts';
-import { encodedField, protoFields } from '../edits/proto-fields.ts';
 import { ONNX_FLOAT16, ONNX_FLOAT32, ONNX_UINT8 } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { inputsOf, outputsOf } from '../parts/layer-cuts.ts';

@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises';
-import { ProtoFileReader } from './proto-file-reader.ts';
+import { EXTERNAL_DATA, FileFields, FUNCTION, GRAPH, INITIALIZER, NODE, type ProtoField } from '#onnx-file';
 
 /** A file of weights beside the model file, and the bytes that the model reads of it: the largest offset + length. */
 export interface ExternalData {
@@ -7,51 +6,39 @@ export interface ExternalData {
   readonly bytes: number;
 }
 
-// Field numbers of onnx.proto3: which fields of a message hold messages that can lead to a tensor.
-const MODEL = { 7: 'graph', 25: 'function' } as const;
-const GRAPH = { 1: 'node', 5: 'tensor', 15: 'sparseTensor' } as const;
-const FUNCTION = { 7: 'node' } as const;
-const NODE = { 5: 'attribute' } as const;
-const ATTRIBUTE = {
-  5: 'tensor',
-  6: 'graph',
-  10: 'tensor',
-  11: 'graph',
-  22: 'sparseTensor',
-  23: 'sparseTensor',
-} as const;
-const SPARSE_TENSOR = { 1: 'tensor', 2: 'tensor' } as const;
+/** Of the fields of a message those that hold messages which can lead to a tensor. */
 const CHILDREN: Readonly<Record<string, Readonly<Record<number, string>>>> = {
-  model: MODEL,
-  graph: GRAPH,
-  function: FUNCTION,
-  node: NODE,
-  attribute: ATTRIBUTE,
-  sparseTensor: SPARSE_TENSOR,
+  model: { [GRAPH]: 'graph', [FUNCTION]: 'function' },
+  graph: { [NODE]: 'node', [INITIALIZER]: 'tensor', 15: 'sparseTensor' },
+  function: { 7: 'node' },
+  node: { 5: 'attribute' },
+  attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparseTensor', 23: 'sparseTensor' },
+  sparseTensor: { 1: 'tensor', 2: 'tensor' },
 };
-const TENSOR_EXTERNAL_DATA = 13;
 const MAX_DEPTH = 32;
+/** Of StringStringEntryProto. */
+const KEY = 1;
+const VALUE = 2;
 
 /**
  * The external-data files that an ONNX model names, each once, sorted by name.
  * @throws RangeError when the file is no ONNX model or ends too early
  */
 export async function externalDataOf(modelFile: string): Promise<ExternalData[]> {
-  await using file = await open(modelFile);
-  const { size } = await file.stat();
-  if (size === 0) {
+  await using fields = await FileFields.open(modelFile);
+  if (fields.whole.end === 0) {
     throw new RangeError('the file is empty');
   }
   const bytesOf = new Map<string, number>();
-  await collect(new ProtoFileReader(file, size), 'model', 0, size, bytesOf, 0);
+  await collect(fields, 'model', fields.whole, bytesOf, 0);
   return [...bytesOf.keys()].sort().map((location) => ({ location, bytes: bytesOf.get(location) ?? 0 }));
 }
 
+/** Notes what the tensors in a message read of files of weights. */
 async function collect(
-  reader: ProtoFileReader,
-  message: string,
-  start: number,
-  end: number,
+  fields: FileFields,
+  kind: string,
+  message: Pick<ProtoField, 'valueStart' | 'end'>,
   bytesOf: Map<string, number>,
   depth: number,
 ): Promise<void> {
@@ -59,15 +46,15 @@ async function collect(
     throw new RangeError(`graphs are nested deeper than ${MAX_DEPTH} messages`);
   }
   const entries: Record<string, string> = {};
-  for await (const field of reader.fields(start, end)) {
-    if (!('start' in field)) {
+  for await (const field of fields.fields(message)) {
+    if (!field.hasLength) {
       continue;
     }
-    const child = CHILDREN[message]?.[field.number];
+    const child = CHILDREN[kind]?.[field.number];
     if (child !== undefined) {
-      await collect(reader, child, field.start, field.end, bytesOf, depth + 1);
-    } else if (message === 'tensor' && field.number === TENSOR_EXTERNAL_DATA) {
-      const [key, value] = await keyAndValue(reader, field.start, field.end);
+      await collect(fields, child, field, bytesOf, depth + 1);
+    } else if (kind === 'tensor' && field.number === EXTERNAL_DATA) {
+      const [key, value] = await keyAndValue(fields, field);
       entries[key] = value;
     }
   }
@@ -77,12 +64,11 @@ async function collect(
   }
 }
 
-async function keyAndValue(reader: ProtoFileReader, start: number, end: number): Promise<[string, string]> {
+async function keyAndValue(fields: FileFields, entry: ProtoField): Promise<[string, string]> {
   const texts: [string, string] = ['', ''];
-  for await (const field of reader.fields(start, end)) {
-    if ('start' in field && (field.number === 1 || field.number === 2)) {
-      texts[field.number - 1] = await reader.text(field.start, field.end);
-    }
+  for await (const field of fields.fields(entry)) {
+    if (field.hasLength && field.number === KEY) texts[0] = await fields.text(field);
+    if (field.hasLength && field.number === VALUE) texts[1] = await fields.text(field);
   }
   return texts;
 }

@@ -7,6 +7,8 @@ const FOUR_BYTES = 5;
 /** One field of an encoded message: its number, and where it and its value are in the message's bytes. */
 export interface ProtoField {
   readonly number: number;
+  /** Whether it is a message, a string or bytes, and no number. */
+  readonly hasLength: boolean;
   readonly start: number;
   /** Where the value begins: behind the tag, and behind the length of one that has a length. */
   readonly valueStart: number;
@@ -37,7 +39,7 @@ export function protoFieldAt(bytes: Uint8Array, start: number): ProtoField {
     valueStart = length.end;
     end = length.end + length.value;
   } else throw new RangeError(`wire type ${wireType} at byte ${start}`);
-  return { number: Math.floor(tag.value / 8), start, valueStart, end };
+  return { number: Math.floor(tag.value / 8), hasLength: wireType === LENGTH_DELIMITED, start, valueStart, end };
 }
 
 /** An encoded field with a length: a message, a string, bytes. */
