@@ -84,7 +84,7 @@ module.exports = {
       comment: 'What a command needs is loaded when it is called (`await import`): all of it takes half a second.',
       severity: 'error',
       from: {
-        path: '^apps/cli/src/(main\\.ts|(admin|chat|client|top)/|models/models-command\\.ts)',
+        path: '^apps/cli/src/(main\\.ts|(admin|chat|client|top)/|models/models-command\\.ts|bench/bench-commands\\.ts)',
         pathNot: '\\.spec\\.ts$',
       },
       to: {

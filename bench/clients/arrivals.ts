@@ -26,15 +26,3 @@ export function burstyArrivals(seed: number, perSecond: number, requests: number
     return dueMs;
   });
 }
-
-/** Begins a call at each of the times, whatever became of those before; settles when all have ended. */
-export async function openLoop(arrivalsMs: readonly number[], call: (request: number) => Promise<void>): Promise<void> {
-  const beganMs = performance.now();
-  const calls: Promise<void>[] = [];
-  for (const [request, dueMs] of arrivalsMs.entries()) {
-    const waitMs = beganMs + dueMs - performance.now();
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    calls.push(call(request));
-  }
-  await Promise.all(calls);
-}

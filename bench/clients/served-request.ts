@@ -1,23 +1,6 @@
-/** One request as its client saw it; times in ms from when it was sent. */
-export interface ServedRequest {
-  /** 0 when no answer came. */
-  status: number;
-  answerTokens: number;
-  firstTokenMs: number | null;
-  lastTokenMs: number | null;
-  /** Between two events with text. */
-  gapsMs: number[];
-  /** The stream ended with [DONE]. */
-  whole: boolean;
-  /** When it was over, from when the load began. */
-  endedMs: number;
-}
+import { isGood, type Objective, type ServedRequest } from '../../apps/cli/src/replay/served-request.ts';
 
-/** What a user of a chat takes for quick: when the first token comes, and the time a token of the whole answer then. */
-export interface Objective {
-  readonly firstTokenMs: number;
-  readonly tokenMs: number;
-}
+export type { Objective, ServedRequest };
 
 /** What came of one load. */
 export interface LoadPoint {
@@ -31,12 +14,6 @@ export interface LoadPoint {
 /** Requests that were served to their end within the objective, a second. */
 export const goodPerS = ({ requests, seconds }: LoadPoint, objective: Objective): number =>
   requests.filter((request) => isGood(request, objective)).length / seconds;
-
-function isGood(request: ServedRequest, { firstTokenMs, tokenMs }: Objective): boolean {
-  if (!request.whole || request.firstTokenMs === null || request.lastTokenMs === null) return false;
-  const followers = Math.max(1, request.answerTokens - 1);
-  return request.firstTokenMs <= firstTokenMs && (request.lastTokenMs - request.firstTokenMs) / followers <= tokenMs;
-}
 
 export const wholePerS = ({ requests, seconds }: LoadPoint): number =>
   requests.filter(({ whole }) => whole).length / seconds;

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
+import { openLoop } from '../../apps/cli/src/replay/open-loop.ts';
 import type { StreamTimings } from '../suites/path.ts';
-import { openLoop } from './arrivals.ts';
 
 interface Server {
   url: string;

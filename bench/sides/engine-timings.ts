@@ -1,8 +1,8 @@
 import { GREEDY } from '#contracts';
 import { EngineThread } from '#engine';
 import { openModelFolder, PromptRenderer } from '#models';
+import { openLoop } from '../../apps/cli/src/replay/open-loop.ts';
 import type { EngineThreadData } from '../../apps/worker/src/model/engine-thread-data.ts';
-import { openLoop } from '../clients/arrivals.ts';
 import { serveSide } from '../side.ts';
 import type { StreamTimings } from '../suites/path.ts';
 

@@ -109,6 +109,54 @@ describe('millrace tenants and keys', () => {
   });
 });
 
+describe('millrace bench replay', () => {
+  const replay = async (lines: readonly object[], args: string[]) => {
+    const file = join(folder, 'trace.jsonl');
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return millrace(['bench', 'replay', file, '--json', ...args]);
+  };
+  const traced = (timestamp: number, input_length: number, output_length: number, hash_ids: number[]) => ({
+    ...{ timestamp, input_length, output_length, hash_ids },
+  });
+
+  it("sends a trace's requests in their lengths, and tells what became of each", async () => {
+    cluster.script = async (job) => {
+      if (job.job.stop.maxTokens === 7) return job.fail('engine_failed', 'It broke.');
+      for (let token = 0; token < job.job.stop.maxTokens; token += 1) job.say(' a');
+      job.finish();
+    };
+    const lines = [
+      traced(0, 1_600, 40, [1, 2, 3, 4]),
+      traced(20, 2_000, 60, [1, 2, 5, 6]),
+      traced(40, 4_000, 400, [7]),
+    ];
+    const report = await replay(
+      [...lines, traced(60, 800, 70, [8])],
+      ['--scale', '0.1', '--speed', '2', '--tpot', '1000'],
+    );
+    expect(report).toMatchObject({
+      trace: { format: 'Mooncake', requests: 4, empty: 0, cut: { prompts: 1, answers: 0 } },
+      settings: { model: 'tiny/llama', scale: 0.1 },
+      ...{ sent: 4, answered: 3, refused: {}, broken: {} },
+      ...{ firstToken: { p50: expect.any(Number) }, queued: { p99: expect.any(Number) } },
+      goodput: { requests: expect.any(Number) },
+      tokens: { answer: 50 },
+    });
+    expect(JSON.stringify(report)).not.toContain(TEST_KEY);
+  });
+
+  it('names file, line, field and value of what it can not read, before it asks anybody', async () => {
+    const broken = replay(
+      [traced(0, 1_600, 40, []), { timestamp: 1, input_length: 'many' }],
+      ['--url', 'http://127.0.0.1:9'],
+    );
+    await expect(broken).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/trace\.jsonl:2: "input_length" is "many", and has to be .*Mend the line/),
+    });
+  });
+});
+
 /** Whether `script` can give a program a terminal: not everywhere, a container may have none. */
 const terminals = () =>
   process.platform === 'linux' && spawnSync('script', ['-qec', 'true', '/dev/null'], { input: '' }).status === 0;

@@ -13,3 +13,10 @@ export function wholeNumber(text: string): number {
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError(`${text} is no whole number of 0 or more.`);
   return value;
 }
+
+/** For commander: a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(Number.isFinite(value) && value > 0)) throw new InvalidArgumentError(`${text} is no number above 0.`);
+  return value;
+}

@@ -2,8 +2,7 @@ import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '#config';
 import { addAdminCommands } from './admin/admin-commands.ts';
-import type { BenchFlags } from './bench/bench-command.ts';
-import { secondsToMeasure } from './bench/seconds-to-measure.ts';
+import { addBenchCommands } from './bench/bench-commands.ts';
 import { addChatCommand } from './chat/chat-command.ts';
 import { ChatError } from './chat/chat-error.ts';
 import { addModelsCommand } from './models/models-command.ts';
@@ -17,7 +16,9 @@ const program = new Command('millrace')
   .description(
     'A distributed, queue-based LLM inference cluster. Settings come from the environment; see docs/operations.',
   )
-  .version(packageVersion());
+  .version(packageVersion())
+  // Flags of `bench replay` have the names of others of `bench`.
+  .enablePositionalOptions();
 
 program
   .command('up')
@@ -52,21 +53,6 @@ program
   .action(() => finish(async () => (await import('./doctor/doctor.ts')).doctor(process.env)));
 
 program
-  .command('bench')
-  .description('how fast the configured model is on this machine: the engine beside bare runs of the model')
-  .option('--model <folder>', 'model folder or name (MILLRACE_MODEL)')
-  .option(
-    '--tune',
-    'tries threads, spinning, chunks and slots, and writes the best to a file that `up` and workers read',
-  )
-  .option('--seconds <count>', 'time for all of it, at most 180; 20, with --tune 120, when left out', secondsToMeasure)
-  .option('--output <file>', 'where --tune writes; .millrace/tuned.env when left out (MILLRACE_TUNED_FILE)')
-  .option('--json', 'as JSON')
-  .action((flags: BenchFlags) =>
-    finish(async () => (await import('./bench/bench-command.ts')).benchCommand(flags, process.env)),
-  );
-
-program
   .command('redis')
   .description('prints the Redis program that `up` would run; as root on Debian or Ubuntu it is installed when missing')
   .action(() =>
@@ -82,6 +68,8 @@ program
       return 0;
     }),
   );
+
+addBenchCommands(program, finish);
 
 addChatCommand(program, finish);
 

@@ -9,6 +9,7 @@ export const RequestBody = z.object({
   created_at: z.int().describe('Unix time in seconds.'),
   started_at: z.int().nullable().describe('When a worker took it.'),
   ended_at: z.int().nullable(),
+  queued_ms: z.int().min(0).nullable().describe('How long it waited until a worker took it; null before.'),
   queue: z
     .object({ position: z.int().min(1), estimated_wait_ms: z.int().min(0) })
     .nullable()

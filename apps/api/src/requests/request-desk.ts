@@ -119,6 +119,7 @@ export class RequestDesk {
       created_at: seconds(createdAtMs),
       started_at: startedAtMs === null ? null : seconds(startedAtMs),
       ended_at: endedAtMs === null ? null : seconds(endedAtMs),
+      queued_ms: startedAtMs === null ? null : Math.max(0, startedAtMs - createdAtMs),
       queue: position === null ? null : { position: position.ahead + 1, estimated_wait_ms: position.waitMs },
       attempts: epoch,
       resumable: kept,

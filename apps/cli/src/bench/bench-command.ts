@@ -6,6 +6,7 @@ import { openModelRunner } from '#model-runner';
 import { runOnProcessors } from '#model-runner/process';
 import { type ModelFolder, openModelFolder } from '#models';
 import { StartError } from '../start-error.ts';
+import { textTable } from '../text-table.ts';
 import { TUNED_FILE, tunedFileIn } from '../up/tuned-file-in.ts';
 import { completeModels, stateFolderOf } from '../up/up-plan.ts';
 import type { EngineSettings } from './engine-settings.ts';
@@ -171,7 +172,7 @@ function speedsText(rows: readonly SpeedRow[]): string {
     engine === null ? '' : perSecond(engine),
     engine === null ? '' : `${Math.round((100 * engine) / runner)} %`,
   ]);
-  return table([['tokens/s', 'bare runs', 'engine', ''], ...lines]);
+  return textTable([['tokens/s', 'bare runs', 'engine', ''], ...lines]);
 }
 
 function tuningText({ rows, best }: Tuning): string {
@@ -185,21 +186,9 @@ function tuningText({ rows, best }: Tuning): string {
   const head = ['', '', ...names.map((name) => `${name}, tokens/s`), ''];
   const pinned = best.cpus === null ? '' : ` on processors ${best.cpus.join(',')}`;
   const summary = `Best: threads ${best.threads}${pinned}, spinning ${best.spinUs} µs, chunks of ${best.prefillChunkTokens} tokens, ${best.slots} slots`;
-  return `${table([head, ...lines])}\n\n${summary}`;
+  return `${textTable([head, ...lines])}\n\n${summary}`;
 }
 
 function perSecond(speed: number): string {
   return speed >= 100 ? String(Math.round(speed)) : speed.toFixed(1);
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }
