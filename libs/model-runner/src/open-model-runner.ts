@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { CpuChoices, CpuProducts, ExecutionProvider, ModelRunner } from '#contracts';
 import { CApiSession } from './binding/c-api-session.ts';
-import type { SessionBinding } from './binding/session-binding.ts';
+import type { ChangedModel, SessionBinding } from './binding/session-binding.ts';
 import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { gatherInHugePages } from './gather-in-huge-pages.ts';
@@ -24,8 +23,9 @@ const WORTH_GATHERING_BYTES = 64 << 20;
 /** With more parts decode runs would wake more sessions' threads; with fewer layers there is nothing that takes long. */
 const MOST_PARTS = 8;
 const LAYERS_OF_PART = 5;
-/** A larger file has its weights inside, and is loaded as its graph and where they are in it (`readModel`), changed or not. */
-const MOST_GRAPH_BYTES = 64 << 20;
+
+/** A session of the model, whose weights stay in its files. */
+type OpenModelOptions = OpenSessionOptions & { readonly model: ChangedModel };
 
 export interface OpenModelRunnerOptions {
   modelFile: string;
@@ -134,11 +134,8 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   /** Where tokens may be verified: with the cache in the CPU's memory. A device's graph stays as it is. */
   const hostSignature =
     mayVerify && options.kvMemory !== 'device' ? signatureFor(counting, options.slotTokens) : signature;
-  const isLarge = (await stat(options.modelFile)).size > MOST_GRAPH_BYTES;
-  const modelOf = async ({ edits }: ModelSignature): Promise<OpenSessionOptions['model']> =>
-    edits.length === 0 && !isLarge ? options.modelFile : changedModel(options.modelFile, edits);
-  const sessionOf = async (form: ModelSignature): Promise<OpenSessionOptions> => ({
-    model: await modelOf(form),
+  const sessionOf = async (form: ModelSignature): Promise<OpenModelOptions> => ({
+    model: await changedModel(options.modelFile, form.edits),
     binding: options.binding,
     providers,
     inputNames: ['input_ids', ...form.sideInputs.map((input) => input.kind), ...form.cache.map((pair) => pair.past)],
@@ -179,7 +176,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     }
     onFallback(`decode runs are not captured: ${captured}`);
   }
-  const openOnCpu = async (cpuSession: OpenSessionOptions): Promise<ModelRunner> => {
+  const openOnCpu = async (cpuSession: OpenModelOptions): Promise<ModelRunner> => {
     const { prefillParts: asked = 1 } = options;
     const prefillParts = asked === 0 ? Math.min(MOST_PARTS, Math.floor(signature.layers / LAYERS_OF_PART)) : asked;
     const mayCut = options.binding !== 'js-api' && options.kvMemory !== 'device';

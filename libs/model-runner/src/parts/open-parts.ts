@@ -1,7 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
 import { CApiSession } from '../binding/c-api-session.ts';
 import type { ChangedModel, SessionBinding, SessionOptions } from '../binding/session-binding.ts';
-import { modelName } from '../binding/session-config.ts';
 import type { ElementType } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { SharedArena } from '../ort/shared-arena.ts';
@@ -9,26 +7,19 @@ import { returnFreeMemory } from '../return-free-memory.ts';
 import { modelParts } from './model-parts.ts';
 import { type OpenPart, PartedSession } from './parted-session.ts';
 
-/** Weights inside the file would be in memory twice while it is cut. */
-const MOST_BYTES_CUT = 64 * 1024 * 1024;
-
 /**
  * Opens a model on the CPU as `count` parts, the last one first: it has the head, whose packing takes most memory for a while, and then
  * nothing else is there yet.
  * @throws OrtLibraryError; ModelLoadError also where it cannot be cut so
  */
 export async function openParts(
-  options: Omit<SessionOptions, 'provider'>,
+  options: Omit<SessionOptions, 'provider'> & { readonly model: ChangedModel },
   count: number,
   hiddenType: ElementType,
 ): Promise<SessionBinding> {
   const { model, inputNames, outputNames } = options;
-  const cannot = (problem: string) => new ModelLoadError(modelName(model), problem);
-  if (model instanceof Uint8Array) throw cannot('it is in no file.');
-  const graphBytes = typeof model === 'string' ? (await stat(model)).size : model.bytes.byteLength;
-  if (graphBytes > MOST_BYTES_CUT) throw cannot('its weights are inside the ONNX file; keep them in a file beside it.');
-  const whole: ChangedModel = typeof model === 'string' ? { file: model, bytes: await readFile(model) } : model;
-  const parts = modelParts(whole, count, hiddenType);
+  const cannot = (problem: string) => new ModelLoadError(model.file, problem);
+  const parts = modelParts(model, count, hiddenType);
   if (parts === null) throw cannot(`no ${count} groups of layers are found in its graph.`);
   const opened: OpenPart[] = [];
   using _arena = new SharedArena();

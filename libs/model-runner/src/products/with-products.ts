@@ -1,8 +1,7 @@
 import onnxProto from 'onnx-proto';
 import type { CpuChoices, KvType } from '#contracts';
 import { encodedField, GRAPH, INITIALIZER, INPUT, NODE, OPSET_IMPORT, OUTPUT, protoFields } from '#onnx-file';
-import type { ChangedModel, SessionOptions } from '../binding/session-binding.ts';
-import { changedModel } from '../edits/changed-model.ts';
+import type { ChangedModel } from '../binding/session-binding.ts';
 import { ONNX_FLOAT16, ONNX_FLOAT32, ONNX_UINT8 } from '../element-type.ts';
 import { ModelLoadError } from '../model-load-error.ts';
 import { inputsOf, outputsOf } from '../parts/layer-cuts.ts';
@@ -35,13 +34,12 @@ export interface ModelWithProducts extends ChangedModel {
  * @throws ModelLoadError
  */
 export async function withProducts(
-  model: SessionOptions['model'],
+  { file, bytes }: ChangedModel,
   caches: Pick<ModelSignature, 'cache' | 'headSize'>,
   kvType: CpuChoices['kvType'] | null,
 ): Promise<ModelWithProducts | null> {
   const library = productLibrary();
-  if (typeof library === 'string' || model instanceof Uint8Array) return null;
-  const { file, bytes } = typeof model === 'string' ? await changedModel(model, []) : model;
+  if (typeof library === 'string') return null;
   const graphField = [...protoFields(bytes)].find(({ number }) => number === GRAPH);
   if (graphField === undefined) return null;
   const graphBytes = bytes.subarray(graphField.valueStart, graphField.end);
