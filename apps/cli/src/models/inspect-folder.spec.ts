@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -101,6 +101,18 @@ describe('inspectFolder', () => {
       /changed as it is loaded: tokens become embeddings by embed_tokens_fp16\.onnx, the other graph of the export; positions stand in 3 rows/,
     );
   });
+
+  it.each(['llm_config', 'language_config'])(
+    'tells the size of the text part under %s, as the loader has it',
+    async (name) => {
+      const exported = fileURLToPath(new URL('../../../../test/fixtures/exports/qwen3-community-vl', import.meta.url));
+      await cp(exported, root, { recursive: true });
+      const { text_config: text, ...config } = JSON.parse(await readFile(join(root, 'config.json'), 'utf8'));
+      await writeFile(join(root, 'config.json'), JSON.stringify({ ...config, [name]: text }));
+      const inspection = await inspectFolder(root, { ...OPTIONS, load: false });
+      expect(inspection).toMatchObject({ heads: 4, hidden: 32, contextLength: 256, problems: [] });
+    },
+  );
 
   it('says why a plain export needs the copying cache', async () => {
     const { path, decoder, problems } = await inspectFolder(fixture('tiny-mha'), OPTIONS);

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type CpuChoices, type KvType, kvBytesOfToken, type SamplingDefaults } from '#contracts';
+import { type CpuChoices, type KvType, kvBytesOfToken, type SamplingDefaults, textConfig } from '#contracts';
 import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
@@ -254,19 +254,19 @@ function eosTokens(folder: ModelFolder, json: string): Inspection['eosTokens'] {
   return folder.eosTokenIds.map((id) => ({ id, text: texts.get(id) ?? '' }));
 }
 
-async function configJson(folder: string): Promise<unknown> {
+/** What config.json says of the language model. */
+async function configJson(folder: string): Promise<Readonly<Record<string, unknown>>> {
   const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
   try {
-    return JSON.parse(text);
+    const config: unknown = JSON.parse(text);
+    return { ...(config as object), ...textConfig<object>(config ?? {}) };
   } catch {
     return {}; // openModelFolder complains about it
   }
 }
 
-/** Of the language model, whose part models of several modalities keep under `text_config`. */
-function numberOf(config: unknown, field: string): number | null {
-  const fields = config as Record<string, unknown> | null;
-  const value = (fields?.text_config as Record<string, unknown> | null | undefined)?.[field] ?? fields?.[field];
+function numberOf(config: Readonly<Record<string, unknown>>, field: string): number | null {
+  const value = config[field];
   return typeof value === 'number' ? value : null;
 }
 

@@ -35,4 +35,5 @@ export {
   type Verification,
   wholeBlocks,
 } from '../model-runner.ts';
+export { type TextConfigName, textConfig } from '../text-config.ts';
 export type { TokenTable } from '../token-table.ts';

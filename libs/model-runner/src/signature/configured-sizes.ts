@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { textConfig } from '#contracts/ports';
 
 /** What the files beside a graph say of it where the graph itself does not. */
 export interface ConfiguredSizes {
@@ -21,9 +22,6 @@ export interface CacheWindow {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Where models of several modalities keep the language model's part; the first that is there counts. */
-const TEXT_CONFIGS = ['text_config', 'llm_config', 'language_config'];
-
 /**
  * Reads config.json and genai_config.json beside the ONNX file or, for hubs' `onnx/model.onnx`, in the folder above.
  * Files that are missing or broken tell nothing here; the model folder's reader complains about them.
@@ -35,7 +33,7 @@ export async function configuredSizes(modelFile: string): Promise<ConfiguredSize
       async (file) => (await fields(folder, file)) ?? (await fields(dirname(folder), file)),
     ),
   );
-  const text = { ...config, ...objectAt(config, TEXT_CONFIGS.find((name) => config?.[name] != null) ?? '') };
+  const text = { ...config, ...objectOf(textConfig(config ?? {})) };
   const model = objectAt(genai, 'model');
   const [hidden, heads] = [sizeAt(text, 'hidden_size'), sizeAt(text, 'num_attention_heads')];
   return {
@@ -67,7 +65,10 @@ async function fields(folder: string, file: string): Promise<Fields | null> {
 }
 
 function objectAt(from: Fields | null | undefined, name: string): Fields {
-  const value = from?.[name];
+  return objectOf(from?.[name]);
+}
+
+function objectOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type TextConfigName, textConfig } from '#contracts';
 import { SAMPLING_FIELDS } from './sampling-config.ts';
 
 const TokenIds = z
@@ -14,14 +15,14 @@ const Sizes = z.looseObject({
 });
 
 const TextSizes = Sizes.nullish();
-/** config.json; models of several modalities keep the language model's part under `text_config`, some under a name of their own. */
+/** config.json; what models of several modalities say of the language model is `text_config` here, whatever its name. */
 export const ConfigJson = Sizes.extend({
   text_config: TextSizes,
   llm_config: TextSizes,
   language_config: TextSizes,
-}).transform(({ llm_config, language_config, ...config }) => ({
+} satisfies Record<TextConfigName, typeof TextSizes>).transform((config) => ({
   ...config,
-  text_config: config.text_config ?? llm_config ?? language_config,
+  text_config: textConfig(config),
 }));
 export type ConfigJson = z.infer<typeof ConfigJson>;
 
