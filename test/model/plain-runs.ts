@@ -29,9 +29,9 @@ export class PlainRuns {
       inputNames: [
         'input_ids',
         ...signature.sideInputs.map(({ kind }) => kind),
-        ...signature.cache.map(({ past }) => past),
+        ...[...signature.cache, ...signature.states].map(({ past }) => past),
       ],
-      outputNames: ['logits', ...signature.cache.map(({ present }) => present)],
+      outputNames: ['logits', ...[...signature.cache, ...signature.states].map(({ present }) => present)],
       threads: 1,
       spinUs: 0,
       onFallback: () => {},
@@ -61,11 +61,12 @@ export class PlainRuns {
   }
 
   #emptyPast(): Past {
-    return this.#signature.cache.map(() => floatArray(this.#signature.cacheType, 0));
+    const { cache, cacheType, states } = this.#signature;
+    return [...cache.map(() => floatArray(cacheType, 0)), ...states.map(emptyState)];
   }
 
   async #run(ids: readonly number[], past: Past, pastTokens: number) {
-    const { cache, cacheType, sideInputs, kvHeads, headSize, vocabularySize, logits } = this.#signature;
+    const { cache, states, cacheType, sideInputs, kvHeads, headSize, vocabularySize, logits } = this.#signature;
     const total = pastTokens + ids.length;
     const run = this.#session.newRun();
     const long = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
@@ -78,18 +79,31 @@ export class PlainRuns {
       else if (kind === 'total_sequence_length') inputs.push([Int32Array.of(total), input.rank === 0 ? [] : [1]]);
       else throw new Error(`plain runs have no ${kind}`);
     }
-    for (const values of past) inputs.push([values, [1, kvHeads, pastTokens, headSize]]);
+    past.forEach((values, i) => {
+      inputs.push([
+        values,
+        i < cache.length ? [1, kvHeads, pastTokens, headSize] : [1, ...states[i - cache.length]!.sizes],
+      ]);
+    });
     inputs.forEach(([data, dims], i) => {
       run.setInput(i, this.#session.tensor(data, dims));
     });
     const positions = logits.positions === 'last' ? 1 : ids.length;
     const outputs = floatArray(logits.type, positions * vocabularySize);
     run.setOutput(0, this.#session.tensor(outputs, [1, positions, vocabularySize]));
-    const present = cache.map(() => floatArray(cacheType, kvHeads * total * headSize));
+    const present = [...cache.map(() => floatArray(cacheType, kvHeads * total * headSize)), ...states.map(emptyState)];
     present.forEach((values, i) => {
-      run.setOutput(1 + i, this.#session.tensor(values, [1, kvHeads, total, headSize]));
+      const dims = i < cache.length ? [1, kvHeads, total, headSize] : [1, ...states[i - cache.length]!.sizes];
+      run.setOutput(1 + i, this.#session.tensor(values, dims));
     });
     await run.run();
     return { logits: Float32Array.from(outputs.subarray(-vocabularySize)), present };
   }
+}
+
+function emptyState({ type, sizes }: ModelSignature['states'][number]) {
+  return floatArray(
+    type,
+    sizes.reduce((product, size) => product * size, 1),
+  );
 }

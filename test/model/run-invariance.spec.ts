@@ -18,6 +18,8 @@ const INVARIANT: readonly (readonly [string, string])[] = [
   ...[
     'gemma2-builder-fp32',
     'gemma3-builder-int4',
+    'lfm2-builder-int4',
+    'lfm2-community/onnx',
     'llama-builder-int8',
     'mistral-window-builder-fp32',
     'phi3-builder-fp32',
@@ -66,11 +68,15 @@ describe.runIf(OURS)('a token has the same bits in whatever run it is computed',
         await runner.prefill(0, PROMPT.subarray(from, Math.min(TOKENS, from + chunk)), from);
       compare(`chunks of ${chunk}`);
     }
+    // States can not go back before tokens that turn out to be others.
+    expect(runner.verification === null).toBe(runner.description.stateBytes > 0);
     await runner.prefill(0, PROMPT.subarray(0, TOKENS - VERIFIED), 0);
-    await runner.verification?.run(0, PROMPT.subarray(TOKENS - VERIFIED), TOKENS - VERIFIED);
-    compare('verification', VERIFIED - 1);
+    if (runner.verification != null) {
+      await runner.verification.run(0, PROMPT.subarray(TOKENS - VERIFIED), TOKENS - VERIFIED);
+      compare('verification', VERIFIED - 1);
+    }
     expect(Object.entries(differing).filter(([, values]) => values > 0)).toEqual([]);
-    expect(Object.keys(differing).length).toBe(12);
+    expect(Object.keys(differing).length).toBe(runner.verification === null ? 11 : 12);
     await runner.close();
   });
 

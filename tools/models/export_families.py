@@ -70,6 +70,10 @@ FAMILIES = [
     Family("gemma3", "gemma3_text", 112, _GEMMA_3),
     Family("gpt-oss", "gpt_oss", 113, _GPT_OSS),
     Family("phi4", "phi3", 114, {"original_max_position_embeddings": POSITIONS, "sliding_window": None}),
+    Family("lfm2", "lfm2", 116, {
+        "num_attention_heads": 2, "num_key_value_heads": 1, "block_auto_adjust_ff_dim": False, "tie_word_embeddings": True,
+        "layer_types": ["conv", "full_attention", "conv", "full_attention", "conv"],
+    }, layers=5),
     Family("qwen2.5", "qwen2", 115, {"use_sliding_window": False, "sliding_window": 32, "max_window_layers": 2}),
 ]  # fmt: skip
 
@@ -103,6 +107,8 @@ def _weights(name: str, shape: tuple[int, ...], random: np.random.Generator, fam
     if ".experts." in name and len(shape) == 3:
         # [experts, inputs, outputs]; a block is of inputs.
         return _on_the_experts_grid(noise.swapaxes(1, 2), random).swapaxes(1, 2).copy()
+    if name.endswith(".conv.conv.weight"):
+        return _half(0.6 * noise)
     if "norm" in name:
         centre = 0.0 if family.model_type.startswith("gemma") else 1.0
         return _half(centre + 0.2 * noise)

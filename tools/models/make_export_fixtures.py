@@ -44,9 +44,12 @@ BUILDER = {
     "gemma2": [("fp32", "fp32", "cpu", *WHOLE), ("ring", "int4", "cpu")],
     "gemma3": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
     "gpt-oss": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
+    "lfm2": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
 }  # fmt: skip
+# Families that the builder 0.15 exports as onnx-community has them: states under other names and of another size, read by standard operators.
+OLDER_BUILDER = ["lfm2"]
 # Families with products of few bits in float32, beside which activations are rounded.
-ROUNDED = ["llama", "mistral", "qwen2", "qwen2.5", "qwen3", "phi4", "phi4-mini", "gemma2", "gemma3", "gpt-oss"]
+ROUNDED = ["llama", "mistral", "qwen2", "qwen2.5", "qwen3", "phi4", "phi4-mini", "gemma2", "gemma3", "gpt-oss", "lfm2"]
 # Families exported by optimum, and the variants that onnx-community makes of them.
 OPTIMUM = {
     "llama": ["fp16", "q4", "q4f16", "quantized"], "smollm3": [], "qwen3": ["q4"], "smollm2": ["merged"],
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "test/fixtures/exports")
     parser.add_argument("--work", type=Path, help="keep checkpoints here")
     parser.add_argument("--optimum-packages", type=Path, help="folder with what requirements-optimum.txt names; none: no optimum exports")
+    parser.add_argument("--older-builder", type=Path, help="folder with onnxruntime-genai 0.15 (pip install --no-deps --target); none: no exports by it")
     parser.add_argument("names", nargs="*", help="only these families")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -69,11 +73,13 @@ def main() -> None:
         for family in families:
             for suffix, *options in BUILDER.get(family.name, []):
                 attempt(f"{family.name}-builder-{suffix}", builder_export, work / family.name, arguments.out, *options)
+            if arguments.older_builder is not None and family.name in OLDER_BUILDER:
+                attempt(f"{family.name}-community", older_builder_export, work / family.name, arguments.out, arguments.older_builder)
         if arguments.optimum_packages is not None:
             with_optimum([family.name for family in families if family.name in OPTIMUM], work, arguments)
 
 
-def attempt(name: str, export, checkpoint: Path, out: Path, *options: str) -> None:
+def attempt(name: str, export, checkpoint: Path, out: Path, *options) -> None:
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -150,6 +156,21 @@ def builder_export(checkpoint: Path, folder: Path, precision: str, provider: str
     with tempfile.TemporaryDirectory() as cache:
         options = builder.parse_extra_options(None, str(checkpoint), str(folder), precision, provider, cache, list(extra))
         builder.create_model(None, str(checkpoint), str(folder), precision, provider, cache, **options)
+
+
+def older_builder_export(checkpoint: Path, folder: Path, packages: Path) -> None:
+    """By another process, because one knows one builder; laid out as a hub's folder."""
+    code = "import sys, builder; a = [None, *sys.argv[1:6]]; builder.create_model(*a, **builder.parse_extra_options(*a, []))"
+    path = packages / "onnxruntime_genai" / "models"
+    with tempfile.TemporaryDirectory() as temporary:
+        arguments = [str(checkpoint), temporary, "int4", "cpu", f"{temporary}/cache"]
+        subprocess.run([sys.executable, "-c", code, *arguments], env=os.environ | {"PYTHONPATH": str(path)}, check=True)
+        (folder / "onnx").mkdir(parents=True)
+        # The decoder names the file with its weights.
+        for file in ("model.onnx", "model.onnx.data"):
+            shutil.copyfile(Path(temporary) / file, folder / "onnx" / file)
+    for file in ("config.json", "generation_config.json"):
+        shutil.copyfile(checkpoint / file, folder / file)
 
 
 def with_optimum(names: list[str], work: Path, arguments) -> None:

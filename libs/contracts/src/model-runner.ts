@@ -39,6 +39,11 @@ export function kvBytesOfToken(
   return 2 * layers * kvHeads * kvBytesOfHead(headSize, type);
 }
 
+/** How many times the states of one sequence are in memory: each slot has those that count and those that its run makes, and one chunk has some between two runs. */
+export function slotsOfStates(slots: number, parkingSlots: number): number {
+  return 2 * slots + parkingSlots + 1;
+}
+
 /** How models are to be computed on the CPU. */
 export interface CpuChoices {
   readonly products: CpuProducts;
@@ -63,6 +68,11 @@ export interface RunnerDescription {
   readonly parkingBytes: number;
   /** What the blocks for shared prefixes take, beside `kvBytes`. */
   readonly blockBytes: number;
+  /**
+   * What states of a fixed size take that layers keep beside keys and values, of all slots; 0 where there are none. Where there are, a slot holds them behind its
+   * last token only: runs go on there or begin at 0, copies and moves are of all of a slot's tokens, and blocks are none.
+   */
+  readonly stateBytes: number;
   /** Decode runs of up to so many rows replay a CUDA graph; 0 where all are plain. */
   readonly capturedRows: number;
   /** Products of a run that our own library computes, on the CPU; 0 where ONNX Runtime computes all. */
@@ -168,7 +178,7 @@ export interface ModelRunner {
    */
   decode(rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void>;
 
-  /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. What the other has behind them is undefined then. */
+  /** Copies the first `tokens` tokens' keys and values from one slot to another; either may be a parking slot. What the other has behind them is undefined then. With states (`stateBytes`) all of them. */
   copySlot(from: number, to: number, tokens: number): void;
 
   /** Like `copySlot`, but leaves nothing behind: the two never take much more memory of the system than one, and all of it stays in one place. */

@@ -94,6 +94,7 @@ const scenario = fc.integer({ min: 1, max: 5 }).chain((slots) =>
     prefillChunkTokens: fc.integer({ min: 3, max: 12 }),
     asynchronous: fc.boolean(),
     runInvariant: fc.boolean(),
+    keepsStates: fc.constantFrom(false, false, true),
     verifyTokens: fc.constantFrom(0, 0, 2, 5, 12),
     candidates: fc.option(fc.constantFrom(1, 6, 12, VOCABULARY), { freq: 2 }),
     plans: fc.array(plannedRequest(slots), { minLength: 1, maxLength: 10 }),
@@ -137,7 +138,9 @@ describe('Engine under random load', () => {
     let [wholeRows, wholeOfSelected, selectedTokens] = [0, 0, 0];
     const property = fc.asyncProperty(scenario, async (drawn) => {
       const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
-      const { prefillParts, verifyTokens, runInvariant } = drawn;
+      const { prefillParts, runInvariant, keepsStates } = drawn;
+      // States can not go back before a token that was thrown away.
+      const verifyTokens = keepsStates ? 0 : drawn.verifyTokens;
       // A device verifies nothing.
       const candidates = verifyTokens === 0 ? drawn.candidates : null;
       const runner = new HistoryModelRunner({
@@ -149,6 +152,7 @@ describe('Engine under random load', () => {
         prefillParts,
         verifyTokens,
         runInvariant,
+        keepsStates,
         asynchronous,
         ...(candidates !== null && { hiddenLogits: { count: candidates } }),
       });

@@ -138,8 +138,11 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     model: await changedModel(options.modelFile, form.edits),
     binding: options.binding,
     providers,
-    inputNames: ['input_ids', ...form.sideInputs.map((input) => input.kind), ...form.cache.map((pair) => pair.past)],
-    outputNames: ['logits', ...form.cache.map((pair) => pair.present)],
+    inputNames: [
+      ...['input_ids', ...form.sideInputs.map((input) => input.kind)],
+      ...[...form.cache, ...form.states].map((pair) => pair.past),
+    ],
+    outputNames: ['logits', ...[...form.cache, ...form.states].map((pair) => pair.present)],
     threads: options.threads === 0 ? availableParallelism() : options.threads,
     spinUs: options.spinUs ?? DEFAULT_SPIN_US,
     profilePrefix: options.profilePrefix,
@@ -190,9 +193,13 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
       }
     return open(await openSession(cpuSession), hostSignature);
   };
+  const onlyOnCpu = stateProviderProblem(signature);
   const beforeCpu = providers.indexOf('cpu');
-  if (beforeCpu < 0) return open(await openSession(await sessionOf(signature)), signature);
-  if (beforeCpu > 0) {
+  if (beforeCpu !== 0 && onlyOnCpu !== null) {
+    if (beforeCpu < 0) throw new ModelLoadError(options.modelFile, `${onlyOnCpu}; add the provider cpu.`);
+    onFallback(`the CPU is used: ${onlyOnCpu}`);
+  } else if (beforeCpu < 0) return open(await openSession(await sessionOf(signature)), signature);
+  else if (beforeCpu > 0) {
     const onDevice = await openOnFirst(providers.slice(0, beforeCpu), await sessionOf(signature));
     if (onDevice !== null) return open(onDevice, signature);
   }
@@ -207,6 +214,13 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   } finally {
     own.products.release();
   }
+}
+
+/** Null without states. */
+function stateProviderProblem({ states: [first] }: ModelSignature): string | null {
+  return first === undefined
+    ? null
+    : `its layers keep states ("${first.past}"), which are moved in the host's memory only`;
 }
 
 /** @throws RunnerArgumentError where captured runs are asked for and nothing could capture them */

@@ -42,7 +42,14 @@ export async function provenRunner(
   const onDevice = options.kvMemory === 'device' || binding.provider !== 'cpu';
   const layout = kvLayout(binding, signature);
   assertKvType(modelFile, options.kvType ?? 'auto', layout.type);
-  const blocks = Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature, layout));
+  const hasStates = signature.states.length > 0;
+  if (hasStates && onDevice)
+    throw new ModelLoadError(
+      modelFile,
+      `its layers keep states ("${signature.states[0]?.past}"), which are moved in the host's memory only; leave kvMemory at auto, and the provider at cpu.`,
+    );
+  // A block has no state to go on from behind it.
+  const blocks = hasStates ? 0 : Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature, layout));
   const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
   if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
     throw new ModelLoadError(
@@ -50,13 +57,14 @@ export async function provenRunner(
       'it is in half precision, which the binding js-api can not carry; choose c-api.',
     );
   const copying = options.verifyInvariantly === true ? { ...options, verifyTokens: 0 } : options;
-  if (!signature.sharesCache) {
+  if (!signature.sharesCache || hasStates) {
     const growingProblem = await growingCacheProblem(binding, signature);
-    if (growingProblem === null) return new CopyingRunner(binding, signature, size, copying);
-    throw new ModelLoadError(
-      modelFile,
-      `it cannot go on from its own cache: ${growingProblem}. Export it with GroupQueryAttention, or in another precision.`,
-    );
+    if (growingProblem === null && !signature.sharesCache) return new CopyingRunner(binding, signature, size, copying);
+    if (growingProblem !== null)
+      throw new ModelLoadError(
+        modelFile,
+        `it cannot go on from its own cache: ${growingProblem}. Export it with GroupQueryAttention, or in another precision.`,
+      );
   }
   const firstPassFailed = (cause: Error): never => {
     throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });

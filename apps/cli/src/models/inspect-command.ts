@@ -54,18 +54,19 @@ export function inspectionText(inspection: Inspection): string {
         ? unknown
         : `${decoder.kvType}${kept(decoder)}, ${decoder.tokenBytes} bytes for a token${window(decoder.slidingWindow)}`,
     ],
+    ...(decoder?.states ? [['states', states(decoder.states)]] : []),
     ...(decoder?.changes.length ? [['graph', `changed as it is loaded: ${decoder.changes.join('; ')}`]] : []),
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
     ['products', path === null ? unknown : ownOf(path.ownProducts)],
     ['attention', path === null ? unknown : ownOf(path.ownAttention)],
-    ['bits', path === null ? unknown : bits(path.runInvariant)],
+    ['bits', path === null ? unknown : bits(path.runInvariant, decoder?.states != null)],
     ['CUDA graphs', decoder === null ? unknown : capture(decoder)],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
       'memory',
       memory === null
         ? unknown
-        : `${megabytes(memory.kvBytes)} of KV cache at ${memory.slots} slots of ${memory.slotTokens} tokens, besides the weights`,
+        : `${megabytes(memory.kvBytes)} of KV cache${stateMemory(memory.stateBytes)} at ${memory.slots} slots of ${memory.slotTokens} tokens, besides the weights`,
     ],
   ];
   const shown = lines.map(([name, value]) => `${name?.padEnd(14)}${value}`);
@@ -92,10 +93,22 @@ function ownOf(count: number): string {
   return count === 0 ? "ONNX Runtime's" : `${count} by our own library, others by ONNX Runtime`;
 }
 
-function bits(runInvariant: boolean): string {
+function bits(runInvariant: boolean, hasStates: boolean): string {
+  if (hasStates) return runInvariant ? 'a token has the same in any run' : "decode runs' may differ from a prompt's";
   return runInvariant
     ? 'a token has the same in any run: answers are kept for later prompts, and several tokens are verified at a time'
     : "decode runs' may differ from a prompt's: answers are computed again in later prompts, and no tokens are verified at a time by default";
+}
+
+function states({ count, bytes, inputs }: NonNullable<NonNullable<Inspection['decoder']>['states']>): string {
+  return (
+    `${count} of a fixed size, ${bytes} bytes for a sequence: ${inputs[0]}${count > 1 ? '…' : ''}. Nothing is kept of what prompts share (no prefix cache), ` +
+    'no tokens are verified at a time, each choice of n computes its prompt, and it runs on the CPU only'
+  );
+}
+
+function stateMemory(bytes: number): string {
+  return bytes === 0 ? '' : ` and ${megabytes(bytes)} of states`;
 }
 
 /** What the graph shows; a start says in the end what ONNX Runtime makes of it (decision 0041). */

@@ -85,6 +85,22 @@ describe('inspectFolder', () => {
     }
   });
 
+  it('tells what states layers keep beside keys and values, and what is not done with them', async () => {
+    const folder = fileURLToPath(new URL('../../../../test/fixtures/exports/lfm2-community', import.meta.url));
+    const inspection = await inspectFolder(folder, OPTIONS);
+    // Of three layers and 32 channels three values each; of 4 slots twice, and once between the runs of a chunk.
+    const states = {
+      count: 3,
+      bytes: 1152,
+      inputs: ['past_conv.0 [32, 3]', 'past_conv.2 [32, 3]', 'past_conv.4 [32, 3]'],
+    };
+    expect(inspection).toMatchObject({ architecture: 'lfm2', decoder: { layers: 2, states }, problems: [] });
+    expect(inspection.memory?.stateBytes).toBe(9 * 1152);
+    expect(inspectionText(inspection)).toMatch(
+      /^states +3 of a fixed size, 1152 bytes for a sequence: past_conv\.0 \[32, 3\]….*no prefix cache.*\n(.*\n)*memory .* and .* of states at 4 slots/m,
+    );
+  });
+
   it('tells of an export in two graphs which one makes embeddings of tokens, and what its text part is', async () => {
     const folder = fileURLToPath(new URL('../../../../test/fixtures/exports/qwen3-community-vl', import.meta.url));
     const inspection = await inspectFolder(folder, { ...OPTIONS, load: false });

@@ -1,6 +1,13 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type CpuChoices, type KvType, kvBytesOfToken, type SamplingDefaults, textConfig } from '#contracts';
+import {
+  type CpuChoices,
+  type KvType,
+  kvBytesOfToken,
+  type SamplingDefaults,
+  slotsOfStates,
+  textConfig,
+} from '#contracts';
 import { capturable, inspectModel, type ModelSignature, openModelRunner } from '#model-runner';
 import { type ModelFolder, ModelFolderError, openModelFolder } from '#models';
 
@@ -49,6 +56,8 @@ export interface Inspection {
     readonly kvType: KvType;
     /** Of the keys and values of one token in all layers. */
     readonly tokenBytes: number;
+    /** States of a fixed size that layers keep beside keys and values or in their place; null without any. */
+    readonly states: { readonly count: number; readonly bytes: number; readonly inputs: readonly string[] } | null;
     /** Tokens that the widest sliding-window layer sees; null where every layer sees all. */
     readonly slidingWindow: number | null;
     /** What is changed in the graph as it is loaded, in words. */
@@ -78,7 +87,13 @@ export interface Inspection {
     readonly reasons: readonly string[];
   } | null;
   readonly fileBytes: number;
-  readonly memory: { readonly slots: number; readonly slotTokens: number; readonly kvBytes: number } | null;
+  readonly memory: {
+    readonly slots: number;
+    readonly slotTokens: number;
+    readonly kvBytes: number;
+    /** Of all slots; 0 without states. */
+    readonly stateBytes: number;
+  } | null;
   readonly problems: readonly Problem[];
 }
 
@@ -148,6 +163,7 @@ function decoderOf(
     cacheType,
     kvType: keptAs(signature),
     tokenBytes: kvBytesOfToken(signature, keptAs(signature)),
+    states: statesOf(signature),
     slidingWindow,
     changes: signature.edits.map(changeText),
     captureProblem: typeof form === 'string' ? form : null,
@@ -175,8 +191,15 @@ function changeText(edit: ModelSignature['edits'][number]): string {
   return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;
 }
 
+function statesOf({ states, stateBytes }: ModelSignature): NonNullable<Inspection['decoder']>['states'] {
+  if (states.length === 0) return null;
+  const inputs = states.map(({ past, sizes }) => `${past} [${sizes.join(', ')}]`);
+  return { count: states.length, bytes: stateBytes, inputs };
+}
+
 function memoryOf(signature: ModelSignature, slots: number, slotTokens: number) {
-  return { slots, slotTokens, kvBytes: kvBytesOfToken(signature, keptAs(signature)) * slots * slotTokens };
+  const kvBytes = kvBytesOfToken(signature, keptAs(signature)) * slots * slotTokens;
+  return { slots, slotTokens, kvBytes, stateBytes: signature.stateBytes * slotsOfStates(slots, 0) };
 }
 
 function keptAs({ ownCache, cacheType }: ModelSignature): KvType {

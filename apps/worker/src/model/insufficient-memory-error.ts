@@ -11,6 +11,7 @@ export class InsufficientMemoryError extends MillraceError {
     const countsCaches = limit.countsCaches && need.mostBytes > need.certainBytes;
     if (countsCaches) {
       parts.push(`${mib(need.kvBytes)} for keys and values`, `${mib(need.prefixCacheBytes)} for its prefix cache`);
+      if (need.stateBytes > 0) parts.push(`${mib(need.stateBytes)} for states of its layers`);
     }
     const remedy = countsCaches
       ? `Unload another model, give this one less (slots, slotTokens, kvMb, prefixCacheMb), or raise MILLRACE_MEMORY_LIMIT_MB.`

@@ -14,6 +14,7 @@ const sizes: MemorySizes = {
   cacheType: 'float32',
   ownCache: null,
   sharesCache: true,
+  stateBytes: 0,
 };
 const options = (more: Partial<ModelOptions> = {}) =>
   ({ slots: 8, parkingSlots: 0, kvBytes: 0, prefixCacheBytes: 0, ...more }) as ModelOptions;
@@ -31,6 +32,14 @@ describe('memoryNeedOf', () => {
     expect(memoryNeedOf(sizes, options({ prefixCacheBytes: 7 * MIB }), 1024, ['cuda', 'cpu']).mostBytes).toBe(
       245 * MIB,
     );
+  });
+
+  it('counts states of a fixed size of all seats, of those that runs make too, and no prefix cache beside them', () => {
+    const asked = options({ parkingSlots: 3, prefixCacheBytes: 7 * MIB });
+    // 8 seats twice, 4 parking slots, and one between the runs of a chunk.
+    const expected = { stateBytes: 21 * MIB, kvBytes: 12 * MIB, prefixCacheBytes: 0, mostBytes: (230 + 12 + 21) * MIB };
+    expect(memoryNeedOf({ ...sizes, stateBytes: MIB }, asked, 1024, ['cpu'])).toMatchObject(expected);
+    expect(memoryNeedOf({ ...sizes, stateBytes: MIB }, asked, 1024, ['cuda'])).toMatchObject(expected);
   });
 });
 

@@ -1,4 +1,4 @@
-import { type ExecutionProvider, kvBytesOfToken, type RunnerDescription } from '#contracts';
+import { type ExecutionProvider, kvBytesOfToken, type RunnerDescription, slotsOfStates } from '#contracts';
 import type { ModelSignature } from '#model-runner';
 import type { ModelOptions } from '../worker-options.ts';
 
@@ -18,6 +18,8 @@ export interface MemoryNeed {
   /** Keys and values as configured, those of parked sequences included; 0 where they are on a device, as `prefixCacheBytes`. */
   readonly kvBytes: number;
   readonly prefixCacheBytes: number;
+  /** States of a fixed size that layers keep beside keys and values, of all seats; 0 in most models. */
+  readonly stateBytes: number;
   /** From the moment it is loaded, whatever is asked of it. */
   readonly certainBytes: number;
   /** When its cache is full. */
@@ -27,7 +29,15 @@ export interface MemoryNeed {
 /** The sizes of a model that its memory follows from. */
 export type MemorySizes = Pick<
   ModelSignature,
-  'weightBytes' | 'loadedBytes' | 'layers' | 'kvHeads' | 'headSize' | 'cacheType' | 'ownCache' | 'sharesCache'
+  | 'weightBytes'
+  | 'loadedBytes'
+  | 'layers'
+  | 'kvHeads'
+  | 'headSize'
+  | 'cacheType'
+  | 'ownCache'
+  | 'sharesCache'
+  | 'stateBytes'
 >;
 
 /**
@@ -46,12 +56,14 @@ export function memoryNeedOf(
   const seats = options.slots + (options.parkingSlots === 0 ? 0 : options.parkingSlots + 1);
   const allSeatsBytes = seats * slotTokens * tokenBytes;
   const kvBytes = options.kvBytes === 0 ? allSeatsBytes : Math.min(options.kvBytes, allSeatsBytes);
-  const { prefixCacheBytes } = options;
+  const stateBytes = sizes.stateBytes * slotsOfStates(options.slots, seats - options.slots);
+  // Nothing is kept of what prompts share where layers have states.
+  const prefixCacheBytes = stateBytes > 0 ? 0 : options.prefixCacheBytes;
   const certainBytes = loadedBytes + THREAD_BYTES;
-  const mostBytes = certainBytes + kvBytes + prefixCacheBytes;
-  const need = { weightBytes, loadedBytes, kvBytes, prefixCacheBytes, certainBytes, mostBytes };
+  const mostBytes = certainBytes + kvBytes + prefixCacheBytes + stateBytes;
+  const need = { weightBytes, loadedBytes, kvBytes, prefixCacheBytes, stateBytes, certainBytes, mostBytes };
   // Runners keep a cache on the device only where they write to it in place.
-  return providers.includes('cpu') || !sharesCache ? need : withoutCaches(need);
+  return providers.includes('cpu') || !sharesCache || stateBytes > 0 ? need : withoutCaches(need);
 }
 
 /** What it takes, now that it is known where its cache is. */
@@ -60,5 +72,5 @@ export function needOnceLoaded(need: MemoryNeed, { kvMemory }: Pick<RunnerDescri
 }
 
 function withoutCaches(need: MemoryNeed): MemoryNeed {
-  return { ...need, kvBytes: 0, prefixCacheBytes: 0, mostBytes: need.certainBytes };
+  return { ...need, kvBytes: 0, prefixCacheBytes: 0, stateBytes: 0, mostBytes: need.certainBytes };
 }

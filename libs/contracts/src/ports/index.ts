@@ -32,6 +32,7 @@ export {
   type ModelRunner,
   type PrefillParts,
   type RunnerDescription,
+  slotsOfStates,
   type Verification,
   wholeBlocks,
 } from '../model-runner.ts';

@@ -19,7 +19,10 @@ export class ActiveRequest {
   cancelled = false;
   prefillRestarts = 0;
 
-  /** The prompt is computed once for all choices; false when each prefills what was delivered of it as well. */
+  /**
+   * The prompt is computed once for all choices; false when each prefills what was delivered of it as well, and where slots have states: a slot that went on
+   * behind the prompt has none to copy that is behind the prompt.
+   */
   readonly sharesPrompt: boolean;
 
   /** Prefill gives the bits of decode runs. */
@@ -41,9 +44,10 @@ export class ActiveRequest {
     this.stopTokenIds = new Set(input.stop.tokenIds);
     this.maxTokens = Math.min(input.stop.maxTokens, slotTokens - input.promptTokenIds.length);
     const resume = input.resume ?? [];
-    this.sharesPrompt = resume.every(({ tokenIds }) => tokenIds.length <= replayLimitTokens);
+    const replays = resume.every(({ tokenIds }) => tokenIds.length <= replayLimitTokens);
+    this.sharesPrompt = replays && description.stateBytes === 0;
     this.sequences = Array.from({ length: input.choices }, (_, choice) => {
-      const delivered = this.sharesPrompt ? [] : (resume[choice]?.tokenIds ?? []);
+      const delivered = replays ? [] : (resume[choice]?.tokenIds ?? []);
       const prefillTokenIds =
         delivered.length === 0 ? input.promptTokenIds : Int32Array.from([...input.promptTokenIds, ...delivered]);
       return new Sequence(this, choice, texts, prefillTokenIds, constraints?.[choice] ?? null);

@@ -23,6 +23,8 @@ export interface HistoryModelRunnerOptions {
   readonly runInvariant?: boolean;
   /** Logits are kept as a device keeps them; in `logits` by default. */
   readonly hiddenLogits?: HiddenLogitsOptions;
+  /** Slots have states, which are behind their last token only (`RunnerDescription.stateBytes`); false by default. There are no blocks then. */
+  readonly keepsStates?: boolean;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
 }
@@ -38,6 +40,7 @@ const DESCRIPTION = {
   kvBytes: 0,
   parkingBytes: 0,
   blockBytes: 0,
+  stateBytes: 0,
   capturedRows: 0,
   ownProducts: 0,
   ownAttention: 0,
@@ -67,6 +70,8 @@ export class HistoryModelRunner implements ModelRunner {
   #chunk: { readonly key: string; done: number } | null = null;
   /** [slots + parkingSlots][tokens] hash of each token with the path it was computed on */
   readonly #histories: number[][];
+  /** [slots + parkingSlots] tokens behind which each slot's states are */
+  readonly #positions: number[];
   /** [blocks][≤ KV_BLOCK_TOKENS] */
   readonly #blocks: number[][];
   readonly #asynchronous: boolean;
@@ -83,9 +88,10 @@ export class HistoryModelRunner implements ModelRunner {
   closed = false;
 
   constructor(options: HistoryModelRunnerOptions = {}) {
-    this.description = { ...DESCRIPTION, runInvariant: options.runInvariant === true };
+    const { keepsStates = false } = options;
+    this.description = { ...DESCRIPTION, runInvariant: options.runInvariant === true, stateBytes: keepsStates ? 1 : 0 };
     const { slots = 4, parkingSlots = 0, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
-    this.blocks = options.blocks ?? 0;
+    this.blocks = keepsStates ? 0 : (options.blocks ?? 0);
     this.#blocks = Array.from({ length: this.blocks }, () => []);
     this.slots = slots;
     this.parkingSlots = parkingSlots;
@@ -99,6 +105,7 @@ export class HistoryModelRunner implements ModelRunner {
       options.hiddenLogits === undefined ? null : new HiddenLogits(this.logits, vocabularySize, options.hiddenLogits);
     this.writtenLogits = this.deviceLogits?.rows ?? this.logits;
     this.#histories = Array.from({ length: slots + parkingSlots }, () => []);
+    this.#positions = this.#histories.map(() => 0);
     this.#touched = this.#histories.map(() => 0);
     this.#asynchronous = asynchronous;
     const { prefillParts: count = 1 } = options;
@@ -165,6 +172,8 @@ export class HistoryModelRunner implements ModelRunner {
   #put(source: readonly number[], from: number, to: number, tokens: number): void {
     if (this.#histories[to] === undefined) throw new Error(`there is no slot ${to}`);
     if (source.length < tokens) throw new Error(`slot ${from} holds ${source.length} tokens, not ${tokens}`);
+    this.#assertState(from, tokens);
+    this.#positions[to] = tokens;
     this.#histories[to] = source.slice(0, tokens);
     this.#touch(to);
   }
@@ -224,6 +233,8 @@ export class HistoryModelRunner implements ModelRunner {
       throw new Error(`slot ${slot} holds ${history.length} tokens, but ${pastTokens} past tokens were claimed`);
     }
     if (pastTokens >= this.slotTokens) throw new Error(`slot ${slot} is full with ${pastTokens} tokens`);
+    this.#assertState(slot, pastTokens);
+    this.#positions[slot] = pastTokens + 1;
     history.length = pastTokens;
     const previous = pastTokens === 0 ? 0x9e3779b9 : history[pastTokens - 1];
     history.push(
@@ -232,6 +243,11 @@ export class HistoryModelRunner implements ModelRunner {
       ),
     );
     this.#touch(slot);
+  }
+
+  #assertState(slot: number, tokens: number): void {
+    if (this.description.stateBytes === 0 || tokens === 0 || this.#positions[slot] === tokens) return;
+    throw new Error(`the states of slot ${slot} are behind ${this.#positions[slot]} tokens, not ${tokens}`);
   }
 
   #touch(slot: number): void {

@@ -62,6 +62,7 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
 
   /** Appends `tokenIds` [slots, tokensPerRow] to slots of equal past; the logits of as many last ones as are wanted go to `logits` from the rows `logitsRows` on. */
   #step(slots: readonly number[], logitsRows: readonly number[], tokenIds: Int32Array, pastTokens: number, wanted = 1) {
+    for (const slot of slots) this.states.begin(slot, pastTokens);
     const rows = slots.length;
     const tokensPerRow = tokenIds.length / rows;
     const { kvHeads, vocabularySize, sideInputs } = this.signature;
@@ -105,12 +106,23 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
       run.setOutput(1 + i, output);
     });
 
+    const caches = this.signature.cache.length;
+    const [pastStates, presentStates] = [this.states.gather(slots), this.states.madeTensors(0, rows)];
+    tensors.push(...pastStates, ...presentStates);
+    pastStates.forEach((tensor, i) => {
+      run.setInput(1 + sideInputs.length + caches + i, tensor);
+    });
+    presentStates.forEach((tensor, i) => {
+      run.setOutput(1 + caches + i, tensor);
+    });
+
     return finallyAfter(
       () => run.run(),
       () => {
         for (const tensor of tensors) tensor.release();
       },
       () => {
+        this.states.putBack(slots, total);
         this.cache.buffers.forEach((buffer, i) => {
           this.#putBack(buffer, slots, pastTokens, total, this.#present[i] ?? buffer);
         });

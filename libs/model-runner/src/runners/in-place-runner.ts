@@ -32,6 +32,15 @@ export interface InPlaceSize extends CacheSize {
   readonly fallbacks?: readonly string[];
 }
 
+/** A run of a chunk that may have others before and behind it. */
+interface ChunkRun {
+  readonly tokenIds: Int32Array;
+  readonly pastTokens: number;
+  /** It goes on from states that the run before left, which count with the chunk's last run only. */
+  readonly goesOn: boolean;
+  readonly isLast: boolean;
+}
+
 /** A prefill run whose inputs are set. */
 interface BegunPrefill {
   readonly run: () => void | Promise<void>;
@@ -103,14 +112,21 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
 
   /** A decode run made in one of the two ways; the arguments are not checked. */
   decodeBy(runs: DecodeRuns, rows: number, tokenIds: Int32Array, pastTokens: Int32Array): void | Promise<void> {
-    for (let row = 0; row < rows; row++) this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
+    for (let row = 0; row < rows; row++) {
+      this.states.begin(row, pastTokens[row] ?? 0);
+      this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
+    }
     this.cache.beginDecode(rows);
     this.deviceLogits?.ran();
-    if (this.deviceLogits !== null || this.#rowLogits === this.logits) return runs.run(rows, tokenIds, pastTokens);
+    const isWide = this.deviceLogits !== null || this.#rowLogits === this.logits;
+    if (isWide && this.states.count === 0) return runs.run(rows, tokenIds, pastTokens);
     return finallyAfter(
       () => runs.run(rows, tokenIds, pastTokens),
       noop,
-      () => this.#widen(rows),
+      () => {
+        this.states.keepRows(rows, pastTokens);
+        this.#widen(rows);
+      },
     );
   }
 
@@ -120,9 +136,11 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     const order = Array.from({ length: rows }, (_, index) => rows - 1 - index);
     return forEachInTurn(order, (row) => {
       const past = pastTokens[row] ?? 0;
+      this.states.begin(row, past);
       this.cache.touch(row, past + 1);
+      const run = { tokenIds: tokenIds.subarray(row, row + 1), pastTokens: past, goesOn: false, isLast: true };
       return finallyAfter(
-        () => this.#prefillRun(row, tokenIds.subarray(row, row + 1), past),
+        () => this.#prefillRun(row, run),
         noop,
         () => this.logits.copyWithin(row * vocabularySize, 0, vocabularySize),
       );
@@ -130,14 +148,26 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   }
 
   prefill(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
+    this.#beginChunk(slot, tokenIds, pastTokens);
+    return forEachInTurn(this.#runsOf(tokenIds, pastTokens), (run) => this.#prefillRun(slot, run));
+  }
+
+  #beginChunk(slot: number, tokenIds: Int32Array, pastTokens: number): void {
     assertPrefill(this.limits, slot, tokenIds, pastTokens);
+    this.states.begin(slot, pastTokens);
     this.cache.touch(slot, pastTokens + tokenIds.length);
-    let from = 0;
-    const parts = runsOfChunk(tokenIds.length, this.signature.headSize, this.#maxRunTokens).map((length) => {
-      from += length;
-      return { tokenIds: tokenIds.subarray(from - length, from), pastTokens: pastTokens + from - length };
+  }
+
+  #runsOf(tokenIds: Int32Array, pastTokens: number): ChunkRun[] {
+    let end = 0;
+    return runsOfChunk(tokenIds.length, this.signature.headSize, this.#maxRunTokens).map((length) => {
+      const from = end;
+      end += length;
+      return {
+        ...{ tokenIds: tokenIds.subarray(from, end), pastTokens: pastTokens + from },
+        ...{ goesOn: from > 0, isLast: end === tokenIds.length },
+      };
     });
-    return forEachInTurn(parts, (part) => this.#prefillRun(slot, part.tokenIds, part.pastTokens));
   }
 
   protected verify(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
@@ -176,14 +206,12 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
 
   #prefillPart(part: number, parts: number, slot: number, tokenIds: Int32Array, pastTokens: number): void {
     if (part === 0) {
-      assertPrefill(this.limits, slot, tokenIds, pastTokens);
-      this.cache.touch(slot, pastTokens + tokenIds.length);
+      this.#beginChunk(slot, tokenIds, pastTokens);
       this.#begun?.release();
       this.#begun = null;
-      const last = runsOfChunk(tokenIds.length, this.signature.headSize, this.#maxRunTokens).at(-1) ?? 0;
-      const whole = tokenIds.length - last;
-      if (whole > 0) this.prefill(slot, tokenIds.subarray(0, whole), pastTokens);
-      this.#begun = this.#beginPrefill(slot, tokenIds.subarray(whole), pastTokens + whole);
+      for (const run of this.#runsOf(tokenIds, pastTokens))
+        if (run.isLast) this.#begun = this.#beginPrefill(slot, run);
+        else this.#prefillRun(slot, run);
     }
     const begun = this.#begun;
     if (begun === null) throw new RunnerArgumentError(`part ${part} of a chunk whose part 0 was not run.`);
@@ -195,14 +223,18 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     finallyAfter(() => begun.runPart(part), begun.release, begun.end);
   }
 
-  #prefillRun(slot: number, tokenIds: Int32Array, pastTokens: number): void | Promise<void> {
-    const begun = this.#beginPrefill(slot, tokenIds, pastTokens);
+  #prefillRun(slot: number, run: ChunkRun): void | Promise<void> {
+    const begun = this.#beginPrefill(slot, run);
     return finallyAfter(begun.run, begun.release, begun.end);
   }
 
-  #beginPrefill(slot: number, tokenIds: Int32Array, pastTokens: number): BegunPrefill {
+  #beginPrefill(slot: number, { tokenIds, pastTokens, goesOn, isLast }: ChunkRun): BegunPrefill {
     const place = this.cache.beginPrefill(slot, pastTokens);
     const run = this.#prefillRuns[place] ?? this.#newPrefillRun(place);
+    const states = goesOn ? this.states.carriedTensors() : this.states.keptTensors(slot, 1);
+    states.forEach((tensor, i) => {
+      run.setInput(this.#firstStateInput + i, tensor);
+    });
     const step = { rows: 1, tokensPerRow: tokenIds.length, tokenIds, pastTokens };
     const inputs = evenInputs(this.binding, this.signature, step);
     inputs.forEach((tensor, i) => {
@@ -215,10 +247,12 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
       runPart: (part) => (run instanceof PartedRun ? run.runPart(part) : undefined),
       release: () => {
         if (run instanceof PartedRun) run.drop();
-        for (const tensor of inputs) tensor.release();
+        for (const tensor of [...inputs, ...states]) tensor.release();
         logits?.release();
       },
       end: () => {
+        if (isLast) this.states.keep(slot, pastTokens + tokenIds.length);
+        else this.states.carry(slot);
         this.deviceLogits?.ran();
         if (logits !== null) this.#keepLastRow(tokenIds.length);
         else this.#widen(1);
@@ -229,6 +263,10 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #newDecodeRun(rows: number, graphId?: number): BoundRun {
     const run = this.binding.newRun(graphId);
     this.#attachCache(run, this.cache.rowTensors(rows));
+    this.states.keptTensors(0, rows).forEach((tensor, i) => {
+      run.setInput(this.#firstStateInput + i, tensor);
+    });
+    this.#attachMade(run, 0, rows);
     run.setOutput(0, this.#logitsTensor(rows));
     return run;
   }
@@ -236,6 +274,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #newPrefillRun(place: number): BoundRun {
     const run = this.binding.newRun();
     this.#attachCache(run, this.cache.placeTensors(place));
+    this.#attachMade(run, place, 1);
     if (this.signature.logits.positions === 'last') run.setOutput(0, this.#logitsTensor(1));
     this.#prefillRuns[place] = run;
     return run;
@@ -253,6 +292,17 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     tensors.forEach((tensor, i) => {
       run.setInput(firstInput + i, tensor);
       run.setOutput(1 + i, tensor);
+    });
+  }
+
+  /** States are behind the cache, as inputs and as outputs. */
+  get #firstStateInput(): number {
+    return 1 + this.signature.sideInputs.length + this.signature.cache.length;
+  }
+
+  #attachMade(run: BoundRun, firstSlot: number, rows: number): void {
+    this.states.madeTensors(firstSlot, rows).forEach((tensor, i) => {
+      run.setOutput(1 + this.signature.cache.length + i, tensor);
     });
   }
 

@@ -1,5 +1,5 @@
 import type { SessionBinding } from '../binding/session-binding.ts';
-import type { FloatArray } from '../element-type.ts';
+import type { FloatArray, KvArray } from '../element-type.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
 import type { HostKvCache } from './host-kv-cache.ts';
@@ -40,12 +40,14 @@ export async function runsAgree(
     await runner.decode(2, Int32Array.of(tokens[past] ?? 0, tokens[past] ?? 0), Int32Array.of(past, past));
   keep(0);
   keep(1);
-  return logits.every((row) => row.every((value, i) => value === logits[0]?.[i])) && slotsAgree(cache);
+  return (
+    logits.every((row) => row.every((value, i) => value === logits[0]?.[i])) &&
+    [...cache.buffers, ...runner.states.kept].every(slotsAgree)
+  );
 }
 
-function slotsAgree(cache: HostKvCache): boolean {
-  const { slotLength } = cache;
-  return cache.buffers.every((buffer) =>
-    [1, 2].every((slot) => buffer.subarray(0, slotLength).every((value, i) => value === buffer[slot * slotLength + i])),
-  );
+/** @param buffer [slots, …] */
+function slotsAgree(buffer: KvArray): boolean {
+  const length = buffer.length / INVARIANCE_TEST_SIZE.slots;
+  return [1, 2].every((slot) => buffer.subarray(0, length).every((value, i) => value === buffer[slot * length + i]));
 }

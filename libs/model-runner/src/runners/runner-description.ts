@@ -13,6 +13,7 @@ export function runnerDescription(
     readonly kvBytes: number;
     readonly parkingBytes: number;
     readonly blocks: { readonly bytes: number } | null;
+    readonly stateBytes: number;
   },
   { capturedRows, runInvariant, fallbacks }: Pick<RunnerDescription, 'capturedRows' | 'runInvariant' | 'fallbacks'>,
 ): RunnerDescription {
@@ -26,6 +27,7 @@ export function runnerDescription(
     kvBytes: cache.kvBytes,
     parkingBytes: cache.parkingBytes,
     blockBytes: cache.blocks?.bytes ?? 0,
+    stateBytes: cache.stateBytes,
     capturedRows,
     ownProducts: binding.ownProducts,
     ownAttention: binding.ownCache === null ? 0 : layers,

@@ -53,6 +53,11 @@ export async function sharingProblem(
     await step(separate);
     const difference = largestDifference(sharing.logits, separate.logits);
     if (!(difference <= tolerance)) return `logits of step ${index} differ by ${difference}`;
+    for (const [i, kept] of sharing.states.kept.entries()) {
+      const stateDifference = largestDifference(kept, separate.states.kept[i] ?? new Float32Array());
+      if (!(stateDifference <= tolerance))
+        return `${signature.states[i]?.present} differs by ${stateDifference} after step ${index}`;
+    }
     // Of quanta the last one may be another.
     if (!(cache instanceof HostKvCache) || cache.kvType === 'int8') continue;
     for (const [i, buffer] of cache.buffers.entries()) {

@@ -6,8 +6,9 @@ import { assertBlockCopy, assertCopy, assertTrim, assertVerification, type Runne
 import { decoderShape } from './decoder-shape.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { runnerDescription } from './runner-description.ts';
+import { SlotStates } from './slot-states.ts';
 
-/** What runners share whatever their runs look like: sizes, and a cache of slots that callers copy, trim and keep blocks of. */
+/** What runners share whatever their runs look like: sizes, a cache of slots that callers copy, trim and keep blocks of, and the slots' states. */
 export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRunner {
   readonly description: RunnerDescription;
   readonly shape: DecoderShape;
@@ -20,6 +21,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
   protected readonly binding: SessionBinding;
   protected readonly signature: ModelSignature;
   protected readonly cache: Cache;
+  readonly states: SlotStates;
   protected readonly limits: RunnerLimits;
 
   constructor(
@@ -42,6 +44,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.binding = binding;
     this.signature = signature;
     this.cache = cache;
+    this.states = new SlotStates(binding, signature, { slots, parkingSlots });
     this.slots = slots;
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
@@ -54,7 +57,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.description = runnerDescription(
       binding,
       signature,
-      { kvCache, memory, kvType, kvBytes, parkingBytes, blocks },
+      { kvCache, memory, kvType, kvBytes, parkingBytes, blocks, stateBytes: this.states.bytes },
       kind,
     );
   }
@@ -88,12 +91,15 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
 
   copySlot(from: number, to: number, tokens: number): void {
     assertCopy(this.limits, from, to, tokens);
+    this.states.copy(from, to, tokens);
     this.cache.copySlot(from, to, tokens);
   }
 
   moveSlot(from: number, to: number, tokens: number): void {
     assertCopy(this.limits, from, to, tokens);
-    if (from !== to) this.cache.moveSlot(from, to, tokens);
+    if (from === to) return;
+    this.states.copy(from, to, tokens);
+    this.cache.moveSlot(from, to, tokens);
   }
 
   trimSlot(slot: number, tokens: number): void {

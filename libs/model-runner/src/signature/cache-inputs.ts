@@ -6,7 +6,7 @@ import { dimensions, elementTypeName, type ValueInfo } from './value-info.ts';
 const PAST = /^past_key_values\.(\d+)\.(?:key|value)$/;
 
 /**
- * Finds the layers' caches, which must be [batch, kvHeads, past, headSize] in float32 or float16, the same in every layer.
+ * Finds the layers' caches, which must be [batch, kvHeads, past, headSize] in float32 or float16, the same in every layer that has one.
  * @param configuredHeadSize where the graph gives only a name for it, as onnxruntime-genai's builder does since 0.18
  * @throws ModelLoadError naming the input or output at fault
  */
@@ -18,13 +18,13 @@ export function cacheInputs(
 ): { cache: CachePair[]; cacheType: ElementType; kvHeads: number; headSize: number } {
   const byName = new Map(inputs.map((input) => [input.name ?? '', input]));
   const outputNames = new Set(outputs.map((output) => output.name ?? ''));
-  const layers = 1 + Math.max(-1, ...[...byName.keys()].map((name) => Number(PAST.exec(name)?.[1] ?? -1)));
-  if (layers === 0)
+  const layers = new Set([...byName.keys()].flatMap((name) => PAST.exec(name)?.[1] ?? []).map(Number));
+  if (layers.size === 0)
     throw new ModelLoadError(modelFile, 'it has no inputs "past_key_values.0.key"…; export it with its KV cache.');
 
   const cache: CachePair[] = [];
   let first: CacheShape | undefined;
-  for (let layer = 0; layer < layers; layer++) {
+  for (const layer of [...layers].sort((a, b) => a - b)) {
     for (const part of ['key', 'value']) {
       const past = `past_key_values.${layer}.${part}`;
       const present = `present.${layer}.${part}`;

@@ -49,6 +49,7 @@ describe('the form of a model whose decode runs can be captured', () => {
     expect(capturable({ ...signature, rowsRunAlone: true }, 256)).toMatch(/experts.*a run for each row/);
     const masked = { ...signature, sideInputs: [{ kind: 'attention_mask' } as const] };
     expect(capturable(masked, 256)).toMatch(/mask is an input.*export it by onnxruntime-genai/);
+    expect(capturable(await fixture('exports/lfm2-builder-int4/model.onnx'), 256)).toMatch(/keep a state.*CPU only/);
     expect(capturable(signature, 1)).toMatch(/no room for a second token/);
   });
 });

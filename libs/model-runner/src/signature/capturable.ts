@@ -8,9 +8,10 @@ import type { ModelSignature } from './model-signature.ts';
  * lengths on the device, and a copy between them can not be captured. No run of a runner has padded rows, so the last position of all is the same.
  */
 export function capturable(signature: ModelSignature, slotTokens: number): ModelSignature | string {
-  const { sharesCache, rowsRunAlone, sideInputs, lastGathers, edits } = signature;
+  const { sharesCache, rowsRunAlone, sideInputs, states, lastGathers, edits } = signature;
   if (!sharesCache)
     return 'its cache grows with every step, so that no two steps have the same shapes; export it with GroupQueryAttention';
+  if (states.length > 0) return 'layers that keep a state of a fixed size are computed on the CPU only';
   if (rowsRunAlone) return 'its experts, or scales of activations for a whole run, need a run for each row';
   if (sideInputs.some(({ kind }) => kind === 'attention_mask'))
     return (

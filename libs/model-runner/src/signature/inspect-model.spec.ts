@@ -85,6 +85,17 @@ it('reads sizes, inputs and the kind of cache from the graph', async () => {
   });
 });
 
+it('takes keys and values of some layers only, and refuses half of a layer', async () => {
+  const renamed = (part: string): Record<string, Value> => ({
+    [`past_key_values.0.${part}`]: [`past_key_values.3.${part}`, FLOAT32, ['batch', 2, 'past', 16]],
+    [`present.0.${part}`]: [`present.3.${part}`, FLOAT32, ['batch', 2, 'total', 16]],
+  });
+  const { layers, cache } = await inspect({ ...renamed('key'), ...renamed('value') });
+  expect(layers).toBe(1);
+  expect(cache.map(({ past }) => past)).toEqual(['past_key_values.3.key', 'past_key_values.3.value']);
+  await expect(inspect(renamed('key'))).rejects.toThrow(/input "past_key_values.0.key" is missing/);
+});
+
 it('sees logits of the last position only, by their fixed sequence of 1 or their rank of 2', async () => {
   const three = await inspect({ logits: ['logits', FLOAT32, ['batch', 1, 384]] });
   expect(three.logits).toEqual({ positions: 'last', rank: 3, type: 'float32' });
@@ -255,7 +266,7 @@ it.each<[string, Record<string, Value | null>, RegExp]>([
   ['no logits', { logits: null }, /no output "logits"/],
   ['integer logits', { logits: ['logits', INT32, ['b', 's', 384]] }, /"logits" is int32/],
   ['a free vocabulary', { logits: ['logits', FLOAT32, ['b', 's', 'v']] }, /fixed vocabulary/],
-  ['an unknown input', { '+': ['pixel_values', FLOAT32, ['b', 3]] }, /input "pixel_values" is not known/],
+  ['an unknown input', { '+': ['pixel_values', FLOAT32, ['b', 3]] }, /input "pixel_values" \[b, 3\] is not known/],
   ['a float mask', { attention_mask: ['attention_mask', FLOAT32, ['b', 't']] }, /"attention_mask" is float32/],
 ])('refuses a model with %s', async (_, change, message) => {
   const opening = inspect(change);

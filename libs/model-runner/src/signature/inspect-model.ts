@@ -24,6 +24,7 @@ import { loadedBytes } from './loaded-bytes.ts';
 import { maskLengths } from './mask-lengths.ts';
 import type { ModelSignature, SideInput } from './model-signature.ts';
 import { sideInputs } from './side-inputs.ts';
+import { stateBytesOf, stateInputs } from './state-inputs.ts';
 import { dimensions, elementTypeName, type Graph } from './value-info.ts';
 
 export interface InspectModelOptions extends Partial<CpuChoices> {
@@ -62,7 +63,9 @@ export async function inspectModel(
 
   const configured = await configuredSizes(modelFile);
   const caches = cacheInputs(modelFile, inputs, graph.output ?? [], configured.headSize);
-  const understood = new Set(['input_ids', 'use_cache_branch', ...caches.cache.map((pair) => pair.past)]);
+  const states = stateInputs(modelFile, inputs, graph.output ?? []);
+  const kept = [...caches.cache, ...states].map((pair) => pair.past);
+  const understood = new Set(['input_ids', 'use_cache_branch', ...kept]);
   const branches = inputs.some(({ name }) => name === 'use_cache_branch');
   const branchEdits: GraphEdit[] = branches ? [{ kind: 'cache-branch', past: caches.cache[0]?.past ?? '' }] : [];
   const layers = caches.cache.length / 2;
@@ -91,6 +94,8 @@ export async function inspectModel(
     vocabularySize,
     logits: keepsLast || last !== null ? { ...logits, positions: 'last' } : logits,
     ...caches,
+    states,
+    stateBytes: stateBytesOf(states),
     layers,
     ownCache: mayOwn ? ownCacheType(graph, caches, kvType) : null,
     ...positions(modelFile, graph, windows.bound, configured),

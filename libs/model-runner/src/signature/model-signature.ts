@@ -22,7 +22,13 @@ export interface CachePair {
   readonly present: string;
 }
 
-/** A decoder's inputs and outputs, read from its ONNX file. Inputs are fed in the order tokens, side inputs, cache. */
+/** What a layer keeps of all tokens so far in a fixed size, [batch, sizes…]: its input and its output. Zeros where nothing was computed. */
+export interface StatePair extends CachePair {
+  readonly sizes: readonly number[];
+  readonly type: ElementType;
+}
+
+/** A decoder's inputs and outputs, read from its ONNX file. Inputs are fed in the order tokens, side inputs, cache, states. */
 export interface ModelSignature {
   readonly modelFile: string;
   /** Of the file and of the external data that it names. */
@@ -30,6 +36,7 @@ export interface ModelSignature {
   /** What the CPU's kernels hold of these once they are loaded. */
   readonly loadedBytes: number;
   readonly vocabularySize: number;
+  /** Those with keys and values of their own. */
   readonly layers: number;
   readonly kvHeads: number;
   readonly headSize: number;
@@ -53,8 +60,12 @@ export interface ModelSignature {
   readonly sharesCache: boolean;
   /** `input_ids` [batch, sequence] int64 */
   readonly sideInputs: readonly SideInput[];
-  /** Layer by layer, key before value: 2 × layers pairs. */
+  /** Layer by layer, key before value: 2 × layers pairs. Layers without keys and values are left out. */
   readonly cache: readonly CachePair[];
+  /** Of layers that keep one, beside keys and values or in their place; none in most models. */
+  readonly states: readonly StatePair[];
+  /** Of the states of one sequence. */
+  readonly stateBytes: number;
   /** As the graph has it. */
   readonly cacheType: ElementType;
   /** What keys and values are on the CPU, where our own library computes attention there; null where it can not, or is not to. */

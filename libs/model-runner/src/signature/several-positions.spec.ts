@@ -42,5 +42,8 @@ describe('severalPositions', () => {
       /last position's logits only.*import it anew/,
     );
     expect(severalPositions({ ...signature, rowsRunAlone: true })).toMatch(/change those that stay/);
+    expect(severalPositions(await fixture('exports/lfm2-builder-int4/model.onnx'))).toMatch(
+      /states of some of its layers.*can not go back/,
+    );
   });
 });

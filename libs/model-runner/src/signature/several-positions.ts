@@ -5,6 +5,8 @@ export function severalPositions(signature: ModelSignature): ModelSignature | st
   const { countedEdits, logits, sideInputs } = signature;
   if (signature.rowsRunAlone)
     return 'its experts, or scales of activations for a whole run, would let tokens that are thrown away change those that stay';
+  if (signature.states.length > 0)
+    return 'states of some of its layers stand behind the last token that was computed, and can not go back before tokens that are thrown away';
   if (countedEdits === null)
     return (
       "its graph gives the last position's logits only, in a way that is not known here; export it with the logits of " +

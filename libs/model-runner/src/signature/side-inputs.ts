@@ -1,5 +1,6 @@
 import { ModelLoadError } from '../model-load-error.ts';
 import type { SideInput } from './model-signature.ts';
+import { STATE_NAMES } from './state-inputs.ts';
 import { dimensions, elementTypeName, type ValueInfo } from './value-info.ts';
 
 const ELEMENT_TYPES = {
@@ -42,8 +43,9 @@ function knownInputs(modelFile: string, inputs: readonly ValueInfo[]): SideInput
     if (!isKnown(name))
       throw new ModelLoadError(
         modelFile,
-        `input "${name}" is not known; besides input_ids and past_key_values a decoder may have ` +
-          `${Object.keys(ELEMENT_TYPES).join(', ')}. Export it for text generation with past.`,
+        `input "${name}" [${dimensions(input).join(', ')}] is not known; besides input_ids, past_key_values and states of a fixed size ` +
+          `(${STATE_NAMES}) a decoder may have ${Object.keys(ELEMENT_TYPES).join(', ')}. ` +
+          "Export it for text generation with past, by onnxruntime-genai's builder or as onnx-community does.",
       );
     const type = elementTypeName(input);
     if (type !== ELEMENT_TYPES[name])

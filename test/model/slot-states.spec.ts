@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GREEDY, type ModelRunner } from '#contracts';
+import { Engine, type EngineRequest } from '#engine';
+import { openModelRunner, RunnerArgumentError } from '#model-runner';
+import { DeliveredAnswer } from '../../libs/engine/src/testing/delivered-answer.ts';
+import { numberedTokenTable } from '../../libs/engine/src/testing/token-tables.ts';
+import { exportedModel, exportReference } from './exported-model.ts';
+import { bestToken, differingValues, generateAlone, logitsRow, prefillInChunks } from './runner-driver.ts';
+
+const STEPS = 12;
+const CHUNK_TOKENS = 32;
+const { prompts, vocabularySize } = exportReference('lfm2');
+const [SHORT, LONG, OTHER] = [17, 90, 40].map(
+  (length) => prompts.find(({ promptIds }) => promptIds.length === length)!,
+);
+
+const open = (path: string, more: Partial<Parameters<typeof openModelRunner>[0]> = {}) =>
+  openModelRunner({
+    ...{ modelFile: exportedModel(path), slots: 3, parkingSlots: 4, slotTokens: 160, threads: 1 },
+    ...{ binding: 'auto', maxChunkTokens: CHUNK_TOKENS },
+    ...more,
+  });
+
+/** Greedy tokens' logits of a sequence that sits at `slot`, alone in it. */
+async function decodeRow(runner: ModelRunner, slot: number, tokens: readonly number[], pastTokens: number) {
+  const [ids, pasts] = [new Int32Array(slot + 1), new Int32Array(slot + 1)];
+  for (let row = 0; row < slot; row++) {
+    // Rows that are there because rows are the first slots: a token at their beginning, again and again.
+    await runner.prefill(row, Int32Array.of(7, 8), 0);
+    [ids[row], pasts[row]] = [9, 2];
+  }
+  [ids[slot], pasts[slot]] = [tokens.at(-1)!, pastTokens];
+  await runner.decode(slot + 1, ids, pasts);
+  return logitsRow(runner, slot);
+}
+
+describe.each([
+  ['as onnxruntime-genai 0.18 exports it', 'lfm2-builder-fp32/model.onnx', {}],
+  ['in 4 bits', 'lfm2-builder-int4/model.onnx', {}],
+  ['as onnx-community has it', 'lfm2-community/onnx/model.onnx', {}],
+  ['in 4 bits, in parts', 'lfm2-builder-int4/model.onnx', { prefillParts: 2 }],
+  ['as onnx-community has it, through the JS API', 'lfm2-community/onnx/model.onnx', { binding: 'js-api' }],
+] as const)('states of slots, LFM2 %s', (_, path, more) => {
+  let runner: ModelRunner;
+  let alone: Awaited<ReturnType<typeof generateAlone>>;
+
+  beforeAll(async () => {
+    runner = await open(path, { ...more, products: 'binding' in more ? 'onnxruntime' : 'auto' });
+    alone = await generateAlone(runner, LONG!.promptIds, STEPS, CHUNK_TOKENS);
+  });
+  afterAll(async () => {
+    await runner?.close();
+  });
+
+  it('are told with what they take', () => {
+    const valuesOfState = path.startsWith('lfm2-community') ? 3 : 2;
+    // Of three layers and 32 channels: of 3 slots twice, of 4 parking slots, and once between the runs of a chunk.
+    expect(runner.description.stateBytes).toBe(3 * 32 * valuesOfState * 4 * (2 * 3 + 4 + 1));
+    expect(runner).toMatchObject({ blocks: 0, verification: null });
+    expect(runner.shape.layers).toBe(2);
+  });
+
+  it('go along when a sequence moves, is copied or is parked, and others sit where it sat', async () => {
+    const length = LONG!.promptIds.length;
+    await prefillInChunks(runner, 2, LONG!.promptIds, CHUNK_TOKENS);
+    runner.moveSlot(2, 5, length);
+    await prefillInChunks(runner, 2, OTHER!.promptIds, CHUNK_TOKENS);
+    runner.copySlot(5, 0, length);
+    await runner.decode(1, Int32Array.of(alone.tokens[0]!), Int32Array.of(length));
+    expect(differingValues(logitsRow(runner), alone.logits[1]!)).toBe(0);
+    runner.moveSlot(0, 4, length + 1);
+    await runner.prefill(0, Int32Array.of(1, 2, 3), 0);
+    runner.moveSlot(4, 2, length + 1);
+    expect(differingValues(await decodeRow(runner, 2, alone.tokens.slice(0, 2), length + 1), alone.logits[2]!)).toBe(0);
+  });
+
+  it('begin with zeros whatever the slot held, and go on through chunks of any length', async () => {
+    for (const chunks of [[2], [31, 3, 20], 33, 5]) {
+      await prefillInChunks(runner, 1, OTHER!.promptIds, CHUNK_TOKENS);
+      const logits = await prefillInChunks(runner, 1, LONG!.promptIds, chunks);
+      expect(differingValues(logits, alone.logits[0]!)).toBe(0);
+    }
+  });
+
+  it('are left as they were by a chunk of which some parts were computed', async () => {
+    const { prefillParts } = runner;
+    if (prefillParts == null) return expect('prefillParts' in more).toBe(false);
+    // One token more than a tile of attention: two runs, of which the first is made in part 0.
+    const chunk = Int32Array.from(LONG!.promptIds.slice(10, 43));
+    await runner.prefill(1, Int32Array.from(LONG!.promptIds.slice(0, 10)), 0);
+    await prefillParts.run(0, 1, chunk, 10);
+    for (let part = 0; part < prefillParts.count; part++) {
+      await prefillParts.run(part, 1, chunk, 10);
+      await runner.prefill(0, Int32Array.of(1, 2), 0);
+      await runner.decode(1, Int32Array.of(3), Int32Array.of(2));
+      if (part === 0) await prefillParts.run(0, 1, chunk, 10);
+    }
+    await runner.prefill(1, Int32Array.from(LONG!.promptIds.slice(43)), 43);
+    expect(differingValues(logitsRow(runner), alone.logits[0]!)).toBe(0);
+  });
+
+  it('refuse what would go on from another token than the last', async () => {
+    await prefillInChunks(runner, 0, SHORT!.promptIds, CHUNK_TOKENS);
+    const refusal =
+      /the states of slot 0 are behind 17 tokens, and 16 are named; go on behind all of them, or begin at 0/;
+    expect(() => runner.decode(1, Int32Array.of(1), Int32Array.of(16))).toThrow(RunnerArgumentError);
+    expect(() => runner.prefill(0, Int32Array.of(1, 2), 16)).toThrow(refusal);
+    expect(() => runner.copySlot(0, 1, 16)).toThrow(refusal);
+    expect(() => runner.moveSlot(0, 1, 16)).toThrow(refusal);
+    await runner.decode(1, Int32Array.of(bestToken(logitsRow(runner))), Int32Array.of(17));
+  });
+});
+
+describe('an engine on a model with states', () => {
+  let runner: ModelRunner;
+  beforeAll(async () => {
+    runner = await open('lfm2-community/onnx/model.onnx', { prefixCacheBytes: 1 << 20 });
+  });
+  afterAll(async () => {
+    await runner?.close();
+  });
+
+  const request = (requestId: string, promptIds: readonly number[], changes: Partial<EngineRequest> = {}) => ({
+    ...{ requestId, epoch: 1, promptTokenIds: Int32Array.from(promptIds), choices: 1, topLogprobs: 3 },
+    sampling: { ...GREEDY, temperature: 1, seed: 5, frequencyPenalty: 0.3 },
+    stop: { tokenIds: [], strings: [], maxTokens: 40 },
+    ...changes,
+  });
+  const engine = () =>
+    new Engine({ runner, tokenTable: numberedTokenTable(vocabularySize), prefillChunkTokens: CHUNK_TOKENS });
+
+  /** Log probabilities and all. @param steps of the engine before it is left; null for to its end */
+  async function answer(
+    asked: EngineRequest,
+    others: readonly EngineRequest[],
+    before?: DeliveredAnswer,
+    steps?: number,
+  ) {
+    const delivered = before ?? new DeliveredAnswer(asked.requestId, asked.choices);
+    const running = engine();
+    const stopFollowing = delivered.follow(running);
+    for (const other of others.slice(0, 1)) running.submit(other);
+    for (let step = 0; step < 3; step++) await running.step();
+    running.submit(asked);
+    for (const other of others.slice(1)) {
+      running.submit(other);
+      for (let step = 0; step < 4; step++) await running.step();
+    }
+    if (steps === undefined) await running.runUntilIdle();
+    else for (let step = 0; step < steps; step++) await running.step();
+    stopFollowing();
+    expect(delivered.failure).toBeNull();
+    return { delivered, stats: running.stats() };
+  }
+
+  it('gives three choices of one prompt what they get alone, parked for others in between, and resumed elsewhere', async () => {
+    const asked = request('r', LONG!.promptIds, { choices: 3, tenantId: 'flood' });
+    const { delivered: whole } = await answer(asked, []);
+    const first = await answer({ ...asked, choices: 1 }, []);
+    expect(first.delivered.choices[0]).toEqual(whole.choices[0]);
+    const others = prompts.map(({ promptIds }, i) => request(`o${i}`, promptIds, { tenantId: `t${i % 3}` }));
+    const { delivered: among, stats } = await answer(asked, others);
+    expect(stats.parksTotal).toBeGreaterThan(0);
+    expect(among.choices).toEqual(whole.choices);
+    const cut = new DeliveredAnswer('r', 3);
+    await answer(asked, others.slice(0, 2), cut, 20);
+    const moved = await answer({ ...asked, epoch: 2, resume: cut.resume }, others.slice(4), cut);
+    expect(moved.delivered.choices).toEqual(whole.choices);
+  });
+});
+
+describe('a model with states where its cache would be on a device', () => {
+  it('runs on the CPU, and says so, or is refused where it may not', async () => {
+    const runner = await open('lfm2-builder-int4/model.onnx', { providers: ['webgpu', 'cpu'] });
+    expect(runner.description).toMatchObject({ provider: 'cpu', kvMemory: 'host' });
+    expect(runner.description.fallbacks).toEqual([expect.stringMatching(/CPU is used: .*"past.0.conv"/)]);
+    await runner.close();
+    await expect(open('lfm2-builder-int4/model.onnx', { providers: ['webgpu'] })).rejects.toThrow(
+      /"past.0.conv".*host's memory only; add the provider cpu/,
+    );
+    await expect(open('lfm2-builder-int4/model.onnx', { kvMemory: 'device' })).rejects.toThrow(
+      /"past.0.conv".*leave kvMemory at auto/,
+    );
+  });
+});
