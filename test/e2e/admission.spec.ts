@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateText } from 'ai';
 import type { Redis } from 'ioredis';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -261,18 +263,40 @@ describe('429', () => {
     expect(failure.headers?.get('retry-after')).toBe(String(Math.ceil(waitMs / 1_000)));
   });
 
-  it('over concurrency is retried by the openai client after the advertised time, and succeeds', async () => {
-    const { key } = await team({ concurrency: 1 });
-    const { client, statuses } = counting(key, 5);
-    const jobs = holding();
-    const first = ask(client);
-    await vi.waitFor(() => expect(jobs.held).toHaveLength(1));
-    const second = ask(client);
-    await vi.waitFor(() => expect(statuses).toContain(429), { timeout: 5_000 });
-    jobs.end();
-    expect((await first).choices[0]?.message.content).toBe('Hi');
-    expect((await second).choices[0]?.message.content).toBe('Hi');
-  });
+  it.each(['openai', 'the AI SDK'])(
+    'over concurrency is retried by %s after the advertised time, and succeeds',
+    async (name) => {
+      const { key } = await team({ concurrency: 1 });
+      const tries: { status: number; waitMs: number; beganMs: number; endedMs: number }[] = [];
+      const noted: typeof globalThis.fetch = async (url, init) => {
+        const beganMs = performance.now();
+        const response = await fetch(url, init);
+        const waitMs = Number(response.headers.get('retry-after-ms'));
+        tries.push({ status: response.status, waitMs, beganMs, endedMs: performance.now() });
+        return response;
+      };
+      const at = { baseURL: `${api.url}/v1`, apiKey: key, fetch: noted };
+      const retrying = async () => {
+        if (name === 'openai') return (await ask(new OpenAI({ ...at, maxRetries: 5 }))).choices[0]?.message.content;
+        const model = createOpenAICompatible({ name: 'millrace', ...at })(card.model);
+        return (await generateText({ model, messages, maxOutputTokens: 10, maxRetries: 5 })).text;
+      };
+      const jobs = holding();
+      const first = retrying();
+      await vi.waitFor(() => expect(jobs.held).toHaveLength(1));
+      const second = retrying();
+      await vi.waitFor(() => expect(tries.map(({ status }) => status)).toContain(429), { timeout: 5_000 });
+      jobs.end();
+      expect(await Promise.all([first, second])).toEqual(['Hi', 'Hi']);
+      const ofSecond = tries.filter(({ status }) => status === 429);
+      for (const { waitMs, endedMs } of ofSecond) {
+        const next = tries.find(({ beganMs }) => beganMs > endedMs)!;
+        expect(waitMs).toBeGreaterThan(0);
+        // A timer may be a millisecond early.
+        expect(next.beganMs - endedMs).toBeGreaterThanOrEqual(waitMs - 2);
+      }
+    },
+  );
 
   it('queue_full and queue_timeout come with an estimate, and a queued request past its time is never run', async () => {
     const { client, account } = await team({ credits: 'metered' }, 100);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { KeyStore, LedgerReader, microcreditsOf, TenantAccount, TenantStore } from '#admission';
 import type { ModelCard } from '#contracts';
@@ -289,6 +290,33 @@ describe('Idempotency-Key', () => {
     const { usage } = (await response.json()) as { usage: { total_tokens: number } };
     await expectSettled(who);
     expect((await who.account.sums()).spent).toBe(microcreditsOf(usage.total_tokens / 1_000));
+  });
+
+  it('lets OpenAI’s client try again after a lost connection without another answer, or paying twice', async () => {
+    const who = await team();
+    const before = worker.jobs.length;
+    let tries = 0;
+    const client = new OpenAI({
+      baseURL: `${apis[0]!.url}/v1`,
+      apiKey: who.key,
+      fetch: async (url, init) => {
+        const response = await fetch(url, init);
+        tries += 1;
+        if (tries > 1) return response;
+        await response.body?.cancel();
+        throw new TypeError('fetch failed');
+      },
+    });
+    const asked = client.chat.completions.create(
+      { model: card.model, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100 },
+      { headers: { 'Idempotency-Key': key() } },
+    );
+    const { data, response } = await asked.withResponse();
+    expect(data.choices[0]?.message.content).toContain(`0-${WORDS - 1}`);
+    expect([tries, response.headers.get('idempotent-replayed')]).toEqual([2, 'true']);
+    expect(worker.jobs.length - before).toBe(1);
+    await expectSettled(who);
+    expect(await usageEntries(who)).toHaveLength(1);
   });
 
   it('is taken from a replica that died while it let the request in', async () => {

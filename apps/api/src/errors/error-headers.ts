@@ -1,8 +1,7 @@
+import { LONGEST_RETRY_AFTER_MS } from '#admission';
 import type { ErrorCode, MillraceError } from '#contracts';
 
 const DEFAULT_RETRY_AFTER_MS = 2_000;
-/** Clients ignore a longer one. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
 
 /** Clients that try again by themselves are told not to: it would do harm, or can not help. */
 const NEVER_AGAIN: ReadonlySet<ErrorCode> = new Set(['insufficient_credits', 'attempts_exhausted']);

@@ -4,8 +4,8 @@ import { creditsOf } from '../credits/credits.ts';
 import type { PlaceAnswer } from '../places/model-places.ts';
 import type { AdmissionRequest } from './decision.ts';
 
-/** Clients ignore a longer one. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+/** Clients ignore a longer wait, some (the AI SDK) a whole minute too: they come back after two seconds then. */
+export const LONGEST_RETRY_AFTER_MS = 59_999;
 /** A worker that is starting needs about this long to load a small model. */
 const NO_WORKERS_RETRY_MS = 5_000;
 
