@@ -36,17 +36,11 @@ typedef float TileSums[TILE_ROWS][2][PANEL];
 
 // Quanta of a byte each, as a tile wants them: [TILES, BLOCK ÷ 4, 16 outputs, 4 inputs].
 TARGET INLINE void unpack_block(int spread, const uint8_t* at, uint8_t* to) {
-  const __m512i low = _mm512_set1_epi8(0x0f), high = _mm512_set1_epi8((char)0xf0);
   for (int tile = 0; tile < TILES; tile++)
     for (int j = 0; j < 4; j++) {
       const __m512i w = _mm512_load_si512(at + j * 128 + tile * 64);
-      __m512i a = _mm512_and_si512(w, low), b = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
-      if (spread) {
-        a = _mm512_or_si512(a, _mm512_and_si512(_mm512_slli_epi16(w, 4), high));
-        b = _mm512_or_si512(b, _mm512_and_si512(w, high));
-      }
-      _mm512_store_si512(to + tile * 512 + j * 128, a);
-      _mm512_store_si512(to + tile * 512 + j * 128 + 64, b);
+      _mm512_store_si512(to + tile * 512 + j * 128, low_quanta(spread, w));
+      _mm512_store_si512(to + tile * 512 + j * 128 + 64, high_quanta(spread, w));
     }
 }
 

@@ -14,6 +14,8 @@ enum { LANES = 8 };
 typedef __m256 Floats;
 typedef __m256i Ints;
 
+#include "quanta.h"
+
 OPERATION Floats all_floats(float value) { return _mm256_set1_ps(value); }
 OPERATION Floats floats_of(const float* at) { return _mm256_loadu_ps(at); }
 OPERATION Floats halves_of(const uint8_t* at) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)at)); }

@@ -17,7 +17,6 @@ OPERATION int together(int bits, int rows) {
 
 OPERATION void add_products(int bits, int spread, int rows, int vectors, const uint8_t* at, const int8_t* x, int64_t row_bytes,
                             Ints (*dot)[PANEL / LANES]) {
-  const __m256i nibble = _mm256_set1_epi8(0x0f);
   // Else the compiler keeps what all vectors of outputs need of the rows, for which there are no registers.
   __asm__("" : "+r"(x));
   // Sums of 16 bits: of low and, apart where quanta have 8 bits, of high nibbles.
@@ -31,8 +30,7 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
       const __m256i w = _mm256_load_si256((const __m256i*)(at + j * 128 + v * 32));
-      const __m256i a = _mm256_and_si256(w, nibble);
-      const __m256i b = _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble);
+      const __m256i a = low_quanta(0, w), b = high_quanta(0, w);
 #pragma GCC unroll 4
       for (int r = 0; r < rows; r++) {
         const int8_t* q = x + r * row_bytes + j * BLOCK / bits;

@@ -16,6 +16,8 @@ enum { LANES = 16 };
 typedef __m512 Floats;
 typedef __m512i Ints;
 
+#include "quanta.h"
+
 static int runs_here(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
@@ -63,19 +65,14 @@ OPERATION Ints four_of(const int8_t* x) {
 
 OPERATION void add_products(int bits, int spread, int rows, int vectors, const uint8_t* at, const int8_t* x, int64_t row_bytes,
                             Ints (*dot)[PANEL / LANES]) {
-  const __m512i low = _mm512_set1_epi8(0x0f), high = _mm512_set1_epi8((char)0xf0);
 #pragma GCC unroll 8
   for (int j = 0; j < bits; j++) {
     __m512i a[PANEL / LANES], b[PANEL / LANES];
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
       const __m512i w = _mm512_load_si512(at + j * 128 + v * 64);
-      a[v] = bits == 8 ? w : _mm512_and_si512(w, low);
-      b[v] = _mm512_and_si512(_mm512_srli_epi16(w, 4), low);
-      if (spread) {
-        a[v] = _mm512_or_si512(a[v], _mm512_and_si512(_mm512_slli_epi16(w, 4), high));
-        b[v] = _mm512_or_si512(b[v], _mm512_and_si512(w, high));
-      }
+      a[v] = bits == 8 ? w : low_quanta(spread, w);
+      b[v] = high_quanta(spread, w);
     }
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {

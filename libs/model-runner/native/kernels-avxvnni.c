@@ -16,7 +16,6 @@ OPERATION int together(int bits, int rows) {
 
 OPERATION void add_products(int bits, int spread, int rows, int vectors, const uint8_t* at, const int8_t* x, int64_t row_bytes,
                             Ints (*dot)[PANEL / LANES]) {
-  const __m256i low = _mm256_set1_epi8(0x0f), high = _mm256_set1_epi8((char)0xf0);
   // Else the compiler keeps what all vectors of outputs need of the rows, for which there are no registers.
   __asm__("" : "+r"(x));
 #pragma GCC unroll 8
@@ -24,15 +23,7 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
       const __m256i w = _mm256_load_si256((const __m256i*)(at + j * 128 + v * 32));
-      __m256i a = w, b = w;
-      if (bits == 4) {
-        a = _mm256_and_si256(w, low);
-        b = _mm256_and_si256(_mm256_srli_epi16(w, 4), low);
-      }
-      if (spread) {
-        a = _mm256_or_si256(a, _mm256_and_si256(_mm256_slli_epi16(w, 4), high));
-        b = _mm256_or_si256(b, _mm256_and_si256(w, high));
-      }
+      const __m256i a = bits == 8 ? w : low_quanta(spread, w), b = high_quanta(spread, w);
 #pragma GCC unroll 4
       for (int r = 0; r < rows; r++) {
         const int8_t* q = x + r * row_bytes + j * BLOCK / bits;
