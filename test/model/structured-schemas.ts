@@ -64,6 +64,9 @@ export const KEYWORD_SCHEMAS: readonly Schema[] = [
   { type: 'array', items: { type: 'boolean' }, minItems: 3 },
   { type: 'array', items: [{ type: 'integer' }, { type: 'string' }], minItems: 1 },
   { type: 'array', items: [{ type: 'null' }], additionalItems: { type: 'boolean' }, minItems: 3 },
+  { type: 'array', items: { type: 'null' }, minItems: 3, maxItems: 2_000 },
+  { type: 'array', items: { type: 'array', items: { type: 'boolean' }, maxItems: 2 }, minItems: 2, maxItems: 3 },
+  { type: 'array', prefixItems: [{ type: 'null' }], unevaluatedItems: { type: 'boolean' }, minItems: 3 },
   { type: 'array', maxItems: 0 },
   { type: 'array', maxItems: 1, uniqueItems: true },
   { type: 'array', items: { enum: ['a', 'b', 1, 'c"', null, 'ü'] }, uniqueItems: true },
@@ -109,6 +112,36 @@ export const KEYWORD_SCHEMAS: readonly Schema[] = [
   { anyOf: [{ type: 'integer', maximum: 5 }, { not: {} }, false] },
   { oneOf: [{ type: 'string' }, { type: 'integer' }] },
   {
+    type: 'object',
+    properties: { id: { type: 'integer' }, owner: { type: 'null' }, repo: { type: 'null' }, note: { type: 'null' } },
+    oneOf: [{ required: ['id'] }, { required: ['owner', 'repo'] }],
+  },
+  {
+    oneOf: [
+      { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'null' } }, required: ['a'] },
+      { allOf: [{ type: 'object', properties: { b: { type: 'null' } } }, { required: ['b'] }] },
+      {
+        type: 'object',
+        properties: { b: { type: 'null' }, c: { type: 'null' } },
+        required: ['c'],
+        additionalProperties: false,
+      },
+    ],
+  },
+  {
+    type: 'object',
+    additionalProperties: false,
+    properties: { kind: { enum: ['x', 'y'] }, id: { type: 'integer' }, name: { type: 'boolean' } },
+    required: ['kind'],
+    oneOf: [{ required: ['id'] }, { required: ['name'] }],
+  },
+  {
+    allOf: [{ type: 'object', properties: { a: { type: 'integer' } } }],
+    properties: { b: { type: 'null' } },
+    unevaluatedProperties: false,
+  },
+  { type: 'object', properties: { a: { type: 'integer' } }, unevaluatedProperties: { type: 'null' } },
+  {
     oneOf: ['a', 'b'].map((kind) => ({
       type: 'object',
       properties: { kind: { const: kind }, [kind]: { type: 'integer' } },
@@ -132,9 +165,9 @@ export const KEYWORD_SCHEMAS: readonly Schema[] = [
   { $ref: '#/definitions/a~1b', definitions: { 'a/b': { type: 'array', items: { $ref: '#/definitions/a~1b' } } } },
 ];
 
-const names = fc.uniqueArray(fc.constantFrom('a', 'ab', 'abc', 'id', 'x y', 'ü', '"', '\\', '=', '<', '<=', '0'), {
-  maxLength: 4,
-});
+const name = fc.constantFrom('a', 'ab', 'abc', 'id', 'x y', 'ü', '"', '\\', '=', '<', '<=', '0');
+const names = fc.uniqueArray(name, { maxLength: 4 });
+const someNames = fc.uniqueArray(name, { minLength: 1, maxLength: 4 });
 const count = fc.integer({ min: 0, max: 4 });
 
 /** Random schemas of enforced keywords, nested a few levels deep. */
@@ -182,6 +215,17 @@ export const anySchema: fc.Arbitrary<Schema> = fc
       tie('schema').map((additionalProperties) => ({ type: 'object', additionalProperties })),
       fc.array(tie('schema'), { minLength: 1, maxLength: 3 }).map((anyOf) => ({ anyOf })),
       tie('schema').map((schema) => ({ allOf: [schema] })),
+      fc
+        .tuple(someNames, fc.array(tie('schema'), { minLength: 4, maxLength: 4 }), fc.nat(15), fc.boolean())
+        .map(([keys, schemas, declared, beside]) => {
+          const properties = Object.fromEntries(keys.map((key, index) => [key, schemas[index]]));
+          const oneOf = keys.slice(0, 3).map((key, index) => ({
+            required: [key],
+            ...(beside ? {} : { properties }),
+            ...((declared >> index) & 1 ? { type: 'object' } : {}),
+          }));
+          return { type: 'object', ...(beside ? { properties } : {}), oneOf };
+        }),
     ),
   }))
   .schema.filter((schema) => typeof schema === 'object')

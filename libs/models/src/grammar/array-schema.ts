@@ -4,7 +4,7 @@ import { countAt, refusal } from './schema-checks.ts';
 import { isNever, isSchemaObject, type SchemaObject } from './schema-keywords.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 
-const MAX_ITEMS_BOUND = 512;
+const MAX_ITEMS_BOUND = 1_000_000;
 /** What has been used already is a state of its own: 2^8 of them. */
 const MAX_UNIQUE_VALUES = 8;
 
@@ -20,7 +20,7 @@ export function arrayExpression(
   value: (schema: unknown, path: SchemaPath) => Expression,
   listed: (schema: unknown, path: SchemaPath) => readonly string[] | null,
 ): Expression {
-  const { prefixItems, items, additionalItems, uniqueItems } = schema;
+  const { prefixItems, items, uniqueItems } = schema;
   const least = countAt(schema, 'minItems', path) ?? 0;
   const most = countAt(schema, 'maxItems', path);
   if (uniqueItems === true && (most === null || most > 1)) {
@@ -39,8 +39,9 @@ export function arrayExpression(
   const tuple = prefixItems ?? (Array.isArray(items) ? items : []);
   const tupleKeyword = prefixItems === undefined ? 'items' : 'prefixItems';
   if (!Array.isArray(tuple)) throw refusal([...path, tupleKeyword], 'it is not an array.');
-  const further = Array.isArray(items) ? additionalItems : items;
-  const furtherKeyword = Array.isArray(items) ? 'additionalItems' : 'items';
+  const restKeyword = Array.isArray(items) ? 'additionalItems' : 'items';
+  const furtherKeyword = schema[restKeyword] === undefined ? 'unevaluatedItems' : restKeyword;
+  const further = schema[furtherKeyword];
   const closed = isNever(further) || (further === undefined && tuple.length > 0 && least <= tuple.length);
   const fixed = tuple.slice(0, most ?? tuple.length).map((item, index) => value(item, [...path, tupleKeyword, index]));
   const limit = closed ? Math.min(most ?? fixed.length, fixed.length) : most;

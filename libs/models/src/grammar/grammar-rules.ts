@@ -78,17 +78,15 @@ export class GrammarRules {
   /** Part, then the separator and another part, and so on; `least` parts at least, `most` at most. */
   list(part: Expression, separator: Expression, least: number, most: number | null): Expression {
     const shared = this.add(part);
-    let rest: Expression = text('');
+    const next = this.add(sequence(separator, shared));
+    const missing = Math.max(0, least - 1);
+    const some = [shared];
     if (most === null) {
       const rule = this.reserve();
-      rest = this.define(rule, optional(sequence(separator, shared, { kind: 'rule', rule })));
-    }
-    for (let count = (most ?? least) - 1; count > 0; count--) {
-      const next = sequence(separator, shared, rest);
-      rest = this.add(count < least ? next : optional(next));
-    }
-    const some = sequence(shared, rest);
-    return least === 0 ? optional(some) : some;
+      if (missing > 0) some.push(repeat(next, missing, missing));
+      some.push(this.define(rule, optional(sequence(next, { kind: 'rule', rule }))));
+    } else if (most > 1) some.push(repeat(next, missing, most - 1));
+    return least === 0 ? optional(sequence(...some)) : sequence(...some);
   }
 
   /** Whether some finite text fits the expression. */
@@ -163,6 +161,7 @@ class NodeCompiler {
       }
       case 'repeat': {
         const { part, least, most } = expression;
+        if (!canEnd(part, this.#productive)) return next;
         return { kind: 'repeat', body: this.compile(part, RETURN), least, most, next };
       }
       case 'shallow':

@@ -41,9 +41,11 @@ const MERGERS: Readonly<Record<string, (a: never, b: never) => unknown>> = {
 
 /**
  * One schema that says what both say.
+ * @param b a part of `a`, or what `a` refers to
  * @throws SchemaRefusedError where two values of a keyword cannot be made one
  */
 export function mergeSchemas(a: SchemaObject, b: SchemaObject, path: SchemaPath): SchemaObject {
+  checkUnevaluated(b, path);
   checkClosed(a, b, path);
   checkClosed(b, a, path);
   checkFurtherItems(a, b, path);
@@ -81,7 +83,11 @@ function mergeValues(a: unknown, b: unknown, path: SchemaPath): unknown {
   if (a === false || b === false) return false;
   if (a === true) return b;
   if (b === true) return a;
-  if (isSchemaObject(a) && isSchemaObject(b)) return mergeSchemas(a, b, path);
+  if (isSchemaObject(a) && isSchemaObject(b)) {
+    // Of two that speak of one value, neither is a part of the other.
+    checkUnevaluated(a, path);
+    return mergeSchemas(a, b, path);
+  }
   throw new SchemaRefusedError('invalid_request', path, 'it is neither an object nor true or false.');
 }
 
@@ -99,6 +105,17 @@ function checkClosed(closed: SchemaObject, other: SchemaObject, path: SchemaPath
     'unsupported_parameter',
     [...path, 'additionalProperties'],
     `it speaks of other properties than those of the schema it is combined with (${JSON.stringify(stray)}); write the combined schema out.`,
+  );
+}
+
+/** The `unevaluated…` of the whole speaks of what no part of it speaks of, but a part's own does not know the other parts. */
+function checkUnevaluated(part: SchemaObject, path: SchemaPath): void {
+  const keyword = ['unevaluatedProperties', 'unevaluatedItems'].find((each) => part[each] !== undefined);
+  if (keyword === undefined) return;
+  throw new SchemaRefusedError(
+    'unsupported_parameter',
+    [...path, keyword],
+    'it is supported in a schema that is no part of a combined one; write it beside the allOf, anyOf, oneOf or $ref.',
   );
 }
 

@@ -9,7 +9,7 @@ import type { SchemaPath } from './schema-refused-error.ts';
 import { isSpellableKey, spellKey } from './spelling.ts';
 import { languageOf, stringTexts, WRITABLE, withLength } from './string-schema.ts';
 
-const MAX_MEMBERS_BOUND = 512;
+const MAX_MEMBERS_BOUND = 1_000_000;
 const MAX_NAME_LENGTH = 512;
 const MAX_NAME_STATES = 256;
 
@@ -54,7 +54,9 @@ export function objectExpression(
   layout: ObjectLayout,
 ): Expression {
   const { properties = {}, required = [], patternProperties = {} } = schema;
-  const additionalProperties = isNever(schema.additionalProperties) ? false : schema.additionalProperties;
+  // Where nothing is said of the others, none is evaluated.
+  const ofOthers = schema.additionalProperties ?? schema.unevaluatedProperties;
+  const additionalProperties = isNever(ofOthers) ? false : ofOthers;
   if (!isSchemaObject(properties)) throw refusal([...path, 'properties'], 'it is not an object.');
   if (!Array.isArray(required) || !required.every((name) => typeof name === 'string')) {
     throw refusal([...path, 'required'], 'it is not an array of strings.');

@@ -39,11 +39,11 @@ export function branchesOf(value: unknown, path: SchemaPath): readonly unknown[]
 /** The types that a value may have. Without `type`: those that the keywords speak of; without such, all. */
 export function typesOf(schema: SchemaObject, path: SchemaPath): readonly JsonType[] {
   if (schema.type === undefined) {
-    if (schema.nullable === true) throw refusal([...path, 'nullable'], '"nullable" needs "type" beside it.');
     const spoken = JSON_TYPES.filter((type) =>
       KEYWORDS_OF_TYPE[type]?.some((keyword) => schema[keyword] !== undefined),
     );
-    return spoken.length === 0 ? JSON_TYPES : spoken;
+    if (spoken.length === 0) return JSON_TYPES;
+    return schema.nullable === true ? [...new Set([...spoken, 'null' as const])] : spoken;
   }
   const types = [schema.type].flat();
   if (types.length === 0 || !types.every((type) => JSON_TYPES.some((known) => known === type))) {

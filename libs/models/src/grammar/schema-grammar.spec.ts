@@ -44,7 +44,22 @@ describe('SchemaGrammar', () => {
     ['a format that JSON Schema defines', { type: 'string', format: 'regex', pattern: 'a' }, 'format'],
     ['an unknown property of characters', { type: 'string', pattern: '\\p{Nope}' }, 'pattern'],
     ['dependentRequired', { type: 'object', dependentRequired: {} }, 'dependentRequired'],
-    ['unevaluatedProperties', { type: 'object', unevaluatedProperties: false }, 'unevaluatedProperties'],
+    [
+      "a part's own unevaluatedProperties",
+      { properties: { a: {} }, allOf: [{ unevaluatedProperties: false }] },
+      'allOf[0].unevaluatedProperties',
+    ],
+    [
+      'unevaluatedProperties of a value that a branch speaks of too',
+      {
+        properties: { a: { properties: { b: {} }, unevaluatedProperties: false } },
+        allOf: [{ properties: { a: { properties: { c: {} } } } }],
+      },
+      'allOf[0].properties.a.unevaluatedProperties',
+    ],
+    ['oneOf of the same', { oneOf: [{ required: ['a'] }, { required: ['a'] }] }, 'oneOf'],
+    ['oneOf of what {} is valid against', { oneOf: [{ properties: { a: {} } }, { properties: { b: {} } }] }, 'oneOf'],
+    ['oneOf of one and more', { oneOf: [{ required: ['a'] }, { required: ['a', 'b'] }] }, 'oneOf'],
     ['an unknown keyword', { type: 'string', minLenght: 3 }, 'minLenght'],
     ['an unknown format of numbers', { type: 'integer', format: 'percent' }, 'format'],
     ['a back reference', { type: 'string', pattern: '(a)\\1' }, 'pattern'],
@@ -111,6 +126,14 @@ describe('SchemaGrammar', () => {
     expect(SchemaGrammar.compile(oneOf(['string', 'null'], ['integer']))).not.toEqual(single);
     const unclear = { oneOf: [{ type: ['string', 'null'] }, { type: ['integer', 'null'] }, { const: null }] };
     expect(refusalOf(unclear)).toMatchObject({ code: 'unsupported_parameter', param: 'oneOf' });
+  });
+
+  it("reads OpenAPI's nullable beside keywords of a type, beside none, and beside a oneOf of objects", () => {
+    const single = SchemaGrammar.compile({ type: ['string', 'null'], maxLength: 5 });
+    expect(SchemaGrammar.compile({ maxLength: 5, nullable: true })).toEqual(single);
+    expect(SchemaGrammar.compile({ nullable: true })).toEqual(SchemaGrammar.compile({}));
+    const oneOf = ['a', 'b'].map((name) => ({ type: 'object', required: [name] }));
+    expect(() => SchemaGrammar.compile({ nullable: true, oneOf })).not.toThrow();
   });
 
   it('makes the same grammar of the same schema', () => {

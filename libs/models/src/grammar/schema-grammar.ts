@@ -1,4 +1,5 @@
 import { arrayExpression } from './array-schema.ts';
+import { exclusiveBranches } from './exclusive-branches.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { GrammarParts } from './grammar-parts.ts';
 import { choice, type Expression, type GrammarRule, text } from './grammar-rules.ts';
@@ -19,7 +20,7 @@ import {
   type SchemaObject,
   typeOf,
 } from './schema-keywords.ts';
-import { SchemaReader, valuesOf, withoutSharedNull } from './schema-reader.ts';
+import { SchemaReader, valuesOf } from './schema-reader.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 import { isSpellable, JSON_SPELLING, spellValue } from './spelling.ts';
 import { stringTexts } from './string-schema.ts';
@@ -91,7 +92,7 @@ export class SchemaGrammar {
     if (schema === true) schema = { type: 'object' };
     if (schema === false) throw refusal(path, 'no value is valid against false.');
     checkKeywords(schema, path);
-    if (schema.allOf !== undefined) schema = this.#merged(schema, path);
+    if (schema.allOf !== undefined) schema = this.#reader.merged(schema, path);
     const several = ['anyOf', 'oneOf', 'enum', 'const'].find(
       (keyword) => (schema as SchemaObject)[keyword] !== undefined,
     );
@@ -125,7 +126,7 @@ export class SchemaGrammar {
     if (depth === 0) checkKeywords(schema, path);
     else checkPart(schema, path);
     if (schema.$ref !== undefined) return this.#reference(schema, path, depth);
-    if (schema.allOf !== undefined) return this.#value(this.#merged(schema, path), path, depth + 1);
+    if (schema.allOf !== undefined) return this.#value(this.#reader.merged(schema, path), path, depth + 1);
     if (schema.anyOf !== undefined || schema.oneOf !== undefined) return this.#branches(schema, path, depth);
     const values = valuesOf(schema);
     return values === null ? this.#typed(schema, path, depth) : this.#literals(values, schema, path);
@@ -158,20 +159,6 @@ export class SchemaGrammar {
     return result;
   }
 
-  /** The schema with the parts of its `allOf` in it. */
-  #merged(schema: SchemaObject, path: SchemaPath): SchemaObject {
-    const rest: SchemaObject = Object.fromEntries(Object.entries(schema).filter(([keyword]) => keyword !== 'allOf'));
-    const parts = branchesOf(schema.allOf, [...path, 'allOf']);
-    return parts.reduce<SchemaObject>((whole, part, index) => {
-      const partPath = [...path, 'allOf', index];
-      const target = this.#reader.dereference(part, partPath);
-      if (target === true) return whole;
-      if (target === false) throw refusal(partPath, 'no value is valid against false.');
-      checkPart(target, partPath);
-      return mergeSchemas(whole, target, partPath);
-    }, rest);
-  }
-
   #branches(schema: SchemaObject, path: SchemaPath, depth: number): Expression {
     const { anyOf, oneOf, ...base } = schema;
     if (anyOf !== undefined && oneOf !== undefined) {
@@ -179,8 +166,7 @@ export class SchemaGrammar {
     }
     const keyword = anyOf === undefined ? 'oneOf' : 'anyOf';
     const given = branchesOf(anyOf ?? oneOf, [...path, keyword]);
-    const branches = keyword === 'oneOf' ? withoutSharedNull(given) : given;
-    if (keyword === 'oneOf') this.#checkDisjoint(branches, [...path, keyword]);
+    const branches = keyword === 'oneOf' ? exclusiveBranches(this.#reader, base, given, [...path, keyword]) : given;
     const bare = Object.keys(base).every(isAnnotation);
     const expressions = branches.flatMap((branch, index) => {
       if (isNever(branch)) return [];
@@ -194,20 +180,6 @@ export class SchemaGrammar {
     });
     if (expressions.length === 0) throw refusal([...path, keyword], 'no value is valid against any of its branches.');
     return choice(...expressions);
-  }
-
-  #checkDisjoint(branches: readonly unknown[], path: SchemaPath): void {
-    if (branches.length > 64) throw refusal(path, '"oneOf" with more than 64 branches is not supported; use "anyOf".');
-    for (let first = 0; first < branches.length; first++) {
-      for (let second = first + 1; second < branches.length; second++) {
-        if (this.#reader.areDisjoint(branches[first], branches[second], path)) continue;
-        throw refusal(
-          path,
-          `branches ${first} and ${second} may both be valid, which "oneOf" forbids; use "anyOf", or tell them apart by type or by a required property with a const.`,
-          'unsupported_parameter',
-        );
-      }
-    }
   }
 
   /** The texts of the values that a schema lists, each once; null of one that does not. */

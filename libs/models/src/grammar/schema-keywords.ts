@@ -32,7 +32,7 @@ const ANNOTATIONS = new Set([
 export const KEYWORDS_OF_TYPE: Readonly<Partial<Record<JsonType, readonly string[]>>> = {
   string: ['minLength', 'maxLength', 'pattern', 'format'],
   number: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
-  array: ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems'],
+  array: ['items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'],
   object: [
     'properties',
     'required',
@@ -41,6 +41,7 @@ export const KEYWORDS_OF_TYPE: Readonly<Partial<Record<JsonType, readonly string
     'propertyNames',
     'minProperties',
     'maxProperties',
+    'unevaluatedProperties',
   ],
 };
 

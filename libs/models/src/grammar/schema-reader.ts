@@ -1,4 +1,5 @@
 import { mergeSchemas } from './merge-schemas.ts';
+import { branchesOf, checkPart, refusal } from './schema-checks.ts';
 import {
   canonicalJson,
   hasType,
@@ -60,9 +61,29 @@ export class SchemaReader {
       if (!alone && !isSchemaObject(target)) {
         throw new SchemaRefusedError('unsupported_parameter', [...path, '$ref'], 'it stands beside other keywords.');
       }
-      current = alone ? target : mergeSchemas(target as SchemaObject, siblings, path);
+      current = alone ? target : mergeSchemas(siblings, target as SchemaObject, path);
     }
     throw new SchemaRefusedError('invalid_request', [...path, '$ref'], 'it leads in a circle.');
+  }
+
+  /** What `dereference` gives, with the parts of its `allOf` in it. */
+  withAllOf(schema: unknown, path: SchemaPath): SchemaObject | boolean {
+    const whole = this.dereference(schema, path);
+    return typeof whole === 'boolean' || whole.allOf === undefined ? whole : this.merged(whole, path);
+  }
+
+  /** The schema with the parts of its `allOf` in it. */
+  merged(whole: SchemaObject, path: SchemaPath): SchemaObject {
+    const rest: SchemaObject = Object.fromEntries(Object.entries(whole).filter(([keyword]) => keyword !== 'allOf'));
+    const parts = branchesOf(whole.allOf, [...path, 'allOf']);
+    return parts.reduce<SchemaObject>((merged, part, index) => {
+      const partPath = [...path, 'allOf', index];
+      const target = this.dereference(part, partPath);
+      if (target === true) return merged;
+      if (target === false) throw refusal(partPath, 'no value is valid against false.');
+      checkPart(target, partPath);
+      return mergeSchemas(merged, target, partPath);
+    }, rest);
   }
 
   /** Whether it is certain that no document is valid against both. */
@@ -101,26 +122,6 @@ export class SchemaReader {
   }
 }
 
-/**
- * The branches of a `oneOf` without a null that several of them allow: what is valid against two is against none. Of schemas
- * like Kubernetes', which write nullable types so. Only where all branches tell by their types alone whether they allow it.
- */
-export function withoutSharedNull(branches: readonly unknown[]): readonly unknown[] {
-  const types = branches.map((branch) => (isTold(branch) ? [branch.type].flat() : null));
-  if (types.includes(null) || types.filter((each) => each?.includes('null')).length < 2) return branches;
-  return branches.map((branch, index) => {
-    const left = types[index]?.filter((type) => type !== 'null') ?? [];
-    return left.length > 0 && { ...(branch as SchemaObject), type: left };
-  });
-}
-
-function isTold(branch: unknown): branch is SchemaObject {
-  const others = ['$ref', 'allOf', 'anyOf', 'oneOf', 'enum', 'const', 'nullable', 'not'];
-  return (
-    isSchemaObject(branch) && branch.type !== undefined && !others.some((keyword) => Object.hasOwn(branch, keyword))
-  );
-}
-
 /** The values that `const` and `enum` leave; null when neither stands there. */
 export function valuesOf(schema: SchemaObject): readonly unknown[] | null {
   const listed = Array.isArray(schema.enum) ? (schema.enum as unknown[]) : null;
@@ -129,7 +130,8 @@ export function valuesOf(schema: SchemaObject): readonly unknown[] | null {
   return listed === null || listed.some((value) => canonicalJson(value) === text) ? [schema.const] : [];
 }
 
-function possibleTypes(schema: SchemaObject): readonly JsonType[] {
+/** The types that a valid value may have, whatever the grammar writes. */
+export function possibleTypes(schema: SchemaObject): readonly JsonType[] {
   const values = valuesOf(schema);
   if (values !== null) return values.map(typeOf);
   const types = schema.type === undefined ? JSON_TYPES : ([schema.type].flat() as JsonType[]);
