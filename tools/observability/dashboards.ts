@@ -1,19 +1,4 @@
-/** One line or area of a panel. */
-interface Target {
-  readonly query: string;
-  /** As Grafana writes it: `{{model_name}}`. */
-  readonly legend: string;
-}
-
-interface Panel {
-  readonly title: string;
-  readonly unit: string;
-  readonly targets: readonly Target[];
-  /** A single number instead of a graph. */
-  readonly stat?: boolean;
-  /** Lines stand on each other. */
-  readonly stacked?: boolean;
-}
+import { MODEL, one, type Panel, quantiles, rate, stat } from './panels.ts';
 
 export interface Dashboard {
   /** Name of the file, and of the dashboard in Grafana's addresses. */
@@ -22,29 +7,6 @@ export interface Dashboard {
   readonly description: string;
   readonly panels: readonly Panel[];
 }
-
-const MODEL = 'model_name=~"$model"';
-const one = (title: string, unit: string, query: string, legend = ''): Panel => ({
-  title,
-  unit,
-  targets: [{ query, legend }],
-});
-const stat = (title: string, unit: string, query: string): Panel => ({ ...one(title, unit, query), stat: true });
-
-/** p50, p95 and p99 of a histogram, by model. */
-function quantiles(title: string, metric: string): Panel {
-  return {
-    title,
-    unit: 's',
-    targets: [0.5, 0.95, 0.99].map((quantile) => ({
-      query: `histogram_quantile(${quantile}, sum by (model_name, le) (rate(${metric}_bucket{${MODEL}}[$__rate_interval])))`,
-      legend: `{{model_name}} p${quantile * 100}`,
-    })),
-  };
-}
-
-const rate = (metric: string, by: string, selector = MODEL) =>
-  `sum by (${by}) (rate(${metric}{${selector}}[$__rate_interval]))`;
 
 export const DASHBOARDS: readonly Dashboard[] = [
   {
@@ -420,67 +382,3 @@ export const DASHBOARDS: readonly Dashboard[] = [
     ],
   },
 ];
-
-const COLUMNS = 3;
-const WIDTH = 8;
-const HEIGHT = 8;
-
-/** What Grafana loads. */
-export function grafanaJson({ id, title, description, panels }: Dashboard): string {
-  const dashboard = {
-    uid: `millrace-${id}`,
-    title,
-    description,
-    tags: ['millrace'],
-    schemaVersion: 39,
-    version: 1,
-    editable: true,
-    time: { from: 'now-1h', to: 'now' },
-    refresh: '10s',
-    templating: {
-      list: [
-        {
-          name: 'model',
-          type: 'query',
-          label: 'model',
-          datasource: DATASOURCE,
-          query: { query: 'label_values(millrace:workers_ready, model_name)', refId: 'model' },
-          refresh: 2,
-          multi: true,
-          includeAll: true,
-          allValue: '.*',
-          current: { text: 'All', value: '$__all' },
-        },
-      ],
-    },
-    panels: panels.map((panel, index) => panelJson(panel, index)),
-  };
-  return `${JSON.stringify(dashboard, null, 2)}\n`;
-}
-
-const DATASOURCE = { type: 'prometheus', uid: 'prometheus' };
-
-function panelJson({ title, unit, targets, stat: isStat, stacked }: Panel, index: number) {
-  return {
-    id: index + 1,
-    title,
-    type: isStat ? 'stat' : 'timeseries',
-    datasource: DATASOURCE,
-    gridPos: { x: (index % COLUMNS) * WIDTH, y: Math.floor(index / COLUMNS) * HEIGHT, w: WIDTH, h: HEIGHT },
-    fieldConfig: {
-      defaults: { unit, min: 0, custom: isStat ? {} : { stacking: { mode: stacked ? 'normal' : 'none' } } },
-      overrides: [],
-    },
-    options: isStat
-      ? { reduceOptions: { calcs: ['lastNotNull'] } }
-      : { legend: { displayMode: 'list', placement: 'bottom' } },
-    targets: targets.map(({ query, legend }, target) => ({
-      refId: String.fromCharCode(65 + target),
-      datasource: DATASOURCE,
-      expr: query,
-      legendFormat: legend,
-      range: !isStat,
-      instant: isStat === true,
-    })),
-  };
-}

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { ALERTS, ruleOf } from './alerts.ts';
-import { DASHBOARDS, grafanaJson } from './dashboards.ts';
+import { DASHBOARDS } from './dashboards.ts';
+import { grafanaJson } from './grafana-json.ts';
 
 const HEAD = '# Made by tools/observability/write-dashboards.ts from alerts.ts; do not edit.\n';
 
