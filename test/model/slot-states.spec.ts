@@ -16,7 +16,7 @@ const [SHORT, LONG, OTHER] = [17, 90, 40].map(
 
 const open = (path: string, more: Partial<Parameters<typeof openModelRunner>[0]> = {}) =>
   openModelRunner({
-    ...{ modelFile: exportedModel(path), slots: 3, parkingSlots: 4, slotTokens: 160, threads: 1 },
+    ...{ modelFile: exportedModel(path), slots: 3, parkingSlots: 4, slotTokens: 256, threads: 1 },
     ...{ binding: 'auto', maxChunkTokens: CHUNK_TOKENS },
     ...more,
   });
@@ -109,6 +109,25 @@ describe.each([
     expect(() => runner.moveSlot(0, 1, 16)).toThrow(refusal);
     await runner.decode(1, Int32Array.of(bestToken(logitsRow(runner))), Int32Array.of(17));
   });
+
+  it('are kept with a block where they are behind it, and no slot goes on behind one without', async () => {
+    const keeping = await open(path, { ...more, prefixCacheBytes: 1 << 16 });
+    const [first, second] = [LONG!.promptIds.slice(0, 16), LONG!.promptIds.slice(16, 32)];
+    await keeping.prefill(0, Int32Array.from([...first, ...second]), 0);
+    keeping.saveBlock(0, 0, 3, 16);
+    keeping.saveBlock(0, 16, 5, 16);
+    await prefillInChunks(keeping, 1, OTHER!.promptIds, CHUNK_TOKENS);
+    for (const slot of [0, 1, 2]) {
+      keeping.loadBlock(3, slot, 0, 16);
+      expect(() => keeping.prefill(slot, Int32Array.from(second), 16)).toThrow(
+        /of a block that was kept without states/,
+      );
+      keeping.loadBlock(5, slot, 16, 16);
+      await keeping.prefill(slot, Int32Array.from(LONG!.promptIds.slice(32)), 32);
+      expect(differingValues(logitsRow(keeping), alone.logits[0]!)).toBe(0);
+    }
+    await keeping.close();
+  });
 });
 
 describe('an engine on a model with states', () => {
@@ -126,8 +145,8 @@ describe('an engine on a model with states', () => {
     stop: { tokenIds: [], strings: [], maxTokens: 40 },
     ...changes,
   });
-  const engine = () =>
-    new Engine({ runner, tokenTable: numberedTokenTable(vocabularySize), prefillChunkTokens: CHUNK_TOKENS });
+  const engine = (prefillChunkTokens = CHUNK_TOKENS) =>
+    new Engine({ runner, tokenTable: numberedTokenTable(vocabularySize), prefillChunkTokens });
 
   /** Log probabilities and all. @param steps of the engine before it is left; null for to its end */
   async function answer(
@@ -153,19 +172,48 @@ describe('an engine on a model with states', () => {
     return { delivered, stats: running.stats() };
   }
 
+  /** Where a prompt's beginning was found is no part of an answer. */
+  const withoutCounts = ({ choices }: DeliveredAnswer) =>
+    choices.map(({ deltas, finish }) => ({ deltas, finish: { ...finish, cachedPromptTokens: 0 } }));
+
+  it('gives the next turns of a chat, and prompts that share a beginning, the bits that they have without a prefix cache', async () => {
+    const system = LONG!.promptIds.slice(0, 70);
+    const running = engine(96);
+    const cached: number[] = [];
+    const ask = async (promptIds: readonly number[]) => {
+      const asked = request(`a${cached.length}`, promptIds);
+      const delivered = new DeliveredAnswer(asked.requestId, 1);
+      const stopFollowing = delivered.follow(running);
+      running.submit(asked);
+      await running.runUntilIdle();
+      stopFollowing();
+      cached.push(delivered.choices[0]!.finish!.cachedPromptTokens);
+      expect(withoutCounts(delivered)).toEqual(withoutCounts((await answer(asked, [])).delivered));
+      return delivered.choices[0]!.deltas.flatMap(({ tokenIds }) => [...tokenIds]);
+    };
+    const own = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    let turn = [...system, ...own];
+    for (let i = 0; i < 3; i++) turn = [...turn, ...(await ask(turn)), 20 + i, 30 + i, 40 + i];
+    for (const begin of [41, 51, 61]) await ask([...system, ...own.map((token) => begin + token)]);
+    // Behind answers to the token (their last one was never computed) where these have a prompt's bits, else behind the prompts. Of the system prompt
+    // the whole blocks, but for the first prompt that parts from others there: it leaves the states behind them.
+    const turns = runner.description.runInvariant ? [119, 162] : [80, 123];
+    expect(cached).toEqual([0, ...turns, 0, 64, 64]);
+  });
+
   it('gives three choices of one prompt what they get alone, parked for others in between, and resumed elsewhere', async () => {
     const asked = request('r', LONG!.promptIds, { choices: 3, tenantId: 'flood' });
     const { delivered: whole } = await answer(asked, []);
     const first = await answer({ ...asked, choices: 1 }, []);
-    expect(first.delivered.choices[0]).toEqual(whole.choices[0]);
+    expect(withoutCounts(first.delivered)[0]).toEqual(withoutCounts(whole)[0]);
     const others = prompts.map(({ promptIds }, i) => request(`o${i}`, promptIds, { tenantId: `t${i % 3}` }));
     const { delivered: among, stats } = await answer(asked, others);
     expect(stats.parksTotal).toBeGreaterThan(0);
-    expect(among.choices).toEqual(whole.choices);
+    expect(withoutCounts(among)).toEqual(withoutCounts(whole));
     const cut = new DeliveredAnswer('r', 3);
     await answer(asked, others.slice(0, 2), cut, 20);
     const moved = await answer({ ...asked, epoch: 2, resume: cut.resume }, others.slice(4), cut);
-    expect(moved.delivered.choices).toEqual(whole.choices);
+    expect(withoutCounts(moved.delivered)).toEqual(withoutCounts(whole));
   });
 });
 

@@ -44,6 +44,14 @@ export function slotsOfStates(slots: number, parkingSlots: number): number {
   return 2 * slots + parkingSlots + 1;
 }
 
+/**
+ * Whether blocks of keys and values have room for the states behind them. Where states are far larger than a block's keys and values (recurrent layers)
+ * nothing is kept of what prompts share: a few states would take the memory of thousands of tokens.
+ */
+export function blocksHaveStates(stateBytes: number, tokenBytes: number): boolean {
+  return stateBytes <= MOST_STATE_BLOCKS * KV_BLOCK_TOKENS * tokenBytes;
+}
+
 /** How models are to be computed on the CPU. */
 export interface CpuChoices {
   readonly products: CpuProducts;
@@ -70,7 +78,7 @@ export interface RunnerDescription {
   readonly blockBytes: number;
   /**
    * What states of a fixed size take that layers keep beside keys and values, of all slots; 0 where there are none. Where there are, a slot holds them behind its
-   * last token only: runs go on there or begin at 0, copies and moves are of all of a slot's tokens, and blocks are none.
+   * last token only: runs go on there or begin at 0, and copies and moves are of all of a slot's tokens.
    */
   readonly stateBytes: number;
   /** Decode runs of up to so many rows replay a CUDA graph; 0 where all are plain. */
@@ -87,6 +95,9 @@ export interface RunnerDescription {
   /** Why something else is used than the first choice: provider, binding, kind of cache, length of prompt runs. */
   readonly fallbacks: readonly string[];
 }
+
+/** Of keys and values, as many as the states that are kept with one may be large as. */
+const MOST_STATE_BLOCKS = 4;
 
 /** Tokens of a block of keys and values: what sequences with the same beginning share. */
 export const KV_BLOCK_TOKENS = 16;
@@ -199,10 +210,14 @@ export interface ModelRunner {
    */
   readonly blocks: number;
 
-  /** Copies the keys and values of `tokens` tokens of a slot, from `fromToken` on, a multiple of `KV_BLOCK_TOKENS`, to the beginning of a block. */
+  /**
+   * Copies the keys and values of `tokens` tokens of a slot, from `fromToken` on, a multiple of `KV_BLOCK_TOKENS`, to the beginning of a block. The slot's states go along where
+   * they are behind the last of these.
+   */
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void;
 
-  /** Copies the first `tokens` tokens of a block into a slot, from `toToken` on, a multiple of `KV_BLOCK_TOKENS`. What the slot has behind them is undefined then. */
+  /** Copies the first `tokens` tokens of a block into a slot, from `toToken` on, a multiple of `KV_BLOCK_TOKENS`. What the slot has behind them is undefined then. With states, runs can go on
+   * behind them only where the block has the states behind its token `tokens`. */
   loadBlock(block: number, slot: number, toToken: number, tokens: number): void;
 
   /**

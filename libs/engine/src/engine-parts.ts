@@ -40,6 +40,7 @@ export function engineParts(options: EngineOptions): EngineParts {
     prefillChunkTokens: options.prefillChunkTokens,
     decodeStretch: options.decodeStretch,
     prefillParts: runner.prefillParts?.count,
+    keepsStates: runner.description.stateBytes > 0 && runner.blocks > 0,
     leastPrefillMs: options.leastPrefillMs,
     budget,
     proposer,

@@ -136,6 +136,7 @@ describe('Engine under random load', () => {
   it('gives every request the answer of its solo run, parked or not, with prompts computed before or not, with tokens proposed or not, ends all, and leaks no slot', async () => {
     let [parks, hits, evictions, preemptions, parts, accepted, rejected] = [0, 0, 0, 0, 0, 0, 0];
     let [wholeRows, wholeOfSelected, selectedTokens] = [0, 0, 0];
+    let stateHits = 0;
     const property = fc.asyncProperty(scenario, async (drawn) => {
       const { slots, parkingSlots, blocks, decodeStretch, kvTokens, prefillChunkTokens, asynchronous, plans } = drawn;
       const { prefillParts, runInvariant, keepsStates } = drawn;
@@ -218,6 +219,7 @@ describe('Engine under random load', () => {
       accepted += engine.stats().acceptedTokensTotal;
       rejected += engine.stats().proposedTokensTotal - engine.stats().acceptedTokensTotal;
       hits += prefixHitTokensTotal;
+      if (keepsStates) stateHits += prefixHitTokensTotal;
       evictions += prefixEvictionsTotal;
       expect(prefixTokens).toBeLessThanOrEqual(blocks * KV_BLOCK_TOKENS);
       expect(collected.failures.size).toBe(0);
@@ -240,6 +242,7 @@ describe('Engine under random load', () => {
     expect(parks).toBeGreaterThan(20);
     expect(preemptions).toBeGreaterThan(20);
     expect(hits).toBeGreaterThan(1_000);
+    expect(stateHits).toBeGreaterThan(300);
     expect(evictions).toBeGreaterThan(20);
     expect(parts).toBeGreaterThan(20);
     expect(accepted).toBeGreaterThan(300);

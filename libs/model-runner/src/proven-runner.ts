@@ -1,5 +1,5 @@
 import type { CpuChoices, ExecutionProvider, KvType, ModelRunner } from '#contracts';
-import { KV_BLOCK_TOKENS } from '#contracts/ports';
+import { blocksHaveStates, KV_BLOCK_TOKENS, kvBytesOfToken } from '#contracts/ports';
 import { DeviceScope } from './binding/device-scope.ts';
 import type { DeviceAccess, SessionBinding } from './binding/session-binding.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
@@ -48,8 +48,11 @@ export async function provenRunner(
       modelFile,
       `its layers keep states ("${signature.states[0]?.past}"), which are moved in the host's memory only; leave kvMemory at auto, and the provider at cpu.`,
     );
-  // A block has no state to go on from behind it.
-  const blocks = hasStates ? 0 : Math.floor((options.prefixCacheBytes ?? 0) / bytesOfBlock(signature, layout));
+  const tokenBytes = kvBytesOfToken(signature, layout.type);
+  const perBlock = bytesOfBlock(signature, layout);
+  const blocks = blocksHaveStates(signature.stateBytes, tokenBytes)
+    ? Math.floor((options.prefixCacheBytes ?? 0) / perBlock)
+    : 0;
   const size: CacheSize = { slots, parkingSlots, slotTokens, blocks };
   if (binding.kind === 'js-api' && [signature.cacheType, signature.logits.type].includes('float16'))
     throw new ModelLoadError(

@@ -94,16 +94,27 @@ function ownOf(count: number): string {
 }
 
 function bits(runInvariant: boolean, hasStates: boolean): string {
-  if (hasStates) return runInvariant ? 'a token has the same in any run' : "decode runs' may differ from a prompt's";
+  if (hasStates)
+    return runInvariant
+      ? 'a token has the same in any run: answers are kept for later prompts'
+      : "decode runs' may differ from a prompt's: answers are computed again in later prompts";
   return runInvariant
     ? 'a token has the same in any run: answers are kept for later prompts, and several tokens are verified at a time'
     : "decode runs' may differ from a prompt's: answers are computed again in later prompts, and no tokens are verified at a time by default";
 }
 
-function states({ count, bytes, inputs }: NonNullable<NonNullable<Inspection['decoder']>['states']>): string {
+function states({
+  count,
+  bytes,
+  inputs,
+  inPrefixCache,
+}: NonNullable<NonNullable<Inspection['decoder']>['states']>): string {
+  const prefixes = inPrefixCache
+    ? 'They are kept for later prompts where chunks, prompts and answers end'
+    : 'They are too large to be kept for later prompts (no prefix cache)';
   return (
-    `${count} of a fixed size, ${bytes} bytes for a sequence: ${inputs[0]}${count > 1 ? '…' : ''}. Nothing is kept of what prompts share (no prefix cache), ` +
-    'no tokens are verified at a time, each choice of n computes its prompt, and it runs on the CPU only'
+    `${count} of a fixed size, ${bytes} bytes for a sequence: ${inputs[0]}${count > 1 ? '…' : ''}. ${prefixes}. ` +
+    'No tokens are verified at a time, each choice of n computes its prompt, and it runs on the CPU only'
   );
 }
 

@@ -97,7 +97,7 @@ describe('inspectFolder', () => {
     expect(inspection).toMatchObject({ architecture: 'lfm2', decoder: { layers: 2, states }, problems: [] });
     expect(inspection.memory?.stateBytes).toBe(9 * 1152);
     expect(inspectionText(inspection)).toMatch(
-      /^states +3 of a fixed size, 1152 bytes for a sequence: past_conv\.0 \[32, 3\]….*no prefix cache.*\n(.*\n)*memory .* and .* of states at 4 slots/m,
+      /^states +3 of a fixed size, 1152 bytes for a sequence: past_conv\.0 \[32, 3\]….*kept for later prompts where chunks.*\n(.*\n)*memory .* and .* of states at 4 slots/m,
     );
   });
 

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
+  blocksHaveStates,
   type CpuChoices,
   type KvType,
   kvBytesOfToken,
@@ -57,7 +58,12 @@ export interface Inspection {
     /** Of the keys and values of one token in all layers. */
     readonly tokenBytes: number;
     /** States of a fixed size that layers keep beside keys and values or in their place; null without any. */
-    readonly states: { readonly count: number; readonly bytes: number; readonly inputs: readonly string[] } | null;
+    readonly states: {
+      readonly count: number;
+      readonly bytes: number;
+      readonly inputs: readonly string[] /** They are kept for later prompts, with blocks of keys and values. */;
+      readonly inPrefixCache: boolean;
+    } | null;
     /** Tokens that the widest sliding-window layer sees; null where every layer sees all. */
     readonly slidingWindow: number | null;
     /** What is changed in the graph as it is loaded, in words. */
@@ -191,10 +197,12 @@ function changeText(edit: ModelSignature['edits'][number]): string {
   return `a window of ${edit.tokens} tokens is put into attention of ${where}, as genai_config.json has it`;
 }
 
-function statesOf({ states, stateBytes }: ModelSignature): NonNullable<Inspection['decoder']>['states'] {
+function statesOf(signature: ModelSignature): NonNullable<Inspection['decoder']>['states'] {
+  const { states, stateBytes } = signature;
   if (states.length === 0) return null;
   const inputs = states.map(({ past, sizes }) => `${past} [${sizes.join(', ')}]`);
-  return { count: states.length, bytes: stateBytes, inputs };
+  const inPrefixCache = blocksHaveStates(stateBytes, kvBytesOfToken(signature, keptAs(signature)));
+  return { count: states.length, bytes: stateBytes, inputs, inPrefixCache };
 }
 
 function memoryOf(signature: ModelSignature, slots: number, slotTokens: number) {

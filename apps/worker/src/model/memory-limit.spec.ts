@@ -34,12 +34,15 @@ describe('memoryNeedOf', () => {
     );
   });
 
-  it('counts states of a fixed size of all seats, of those that runs make too, and no prefix cache beside them', () => {
+  it('counts states of a fixed size of all seats, of those that runs make too, and no prefix cache beside large ones', () => {
     const asked = options({ parkingSlots: 3, prefixCacheBytes: 7 * MIB });
     // 8 seats twice, 4 parking slots, and one between the runs of a chunk.
     const expected = { stateBytes: 21 * MIB, kvBytes: 12 * MIB, prefixCacheBytes: 0, mostBytes: (230 + 12 + 21) * MIB };
     expect(memoryNeedOf({ ...sizes, stateBytes: MIB }, asked, 1024, ['cpu'])).toMatchObject(expected);
     expect(memoryNeedOf({ ...sizes, stateBytes: MIB }, asked, 1024, ['cuda'])).toMatchObject(expected);
+    // Of four blocks of 16 KiB: as large as states may be that blocks have room for.
+    const small = memoryNeedOf({ ...sizes, stateBytes: MIB / 16 }, asked, 1024, ['cpu']);
+    expect(small).toMatchObject({ stateBytes: (21 * MIB) / 16, prefixCacheBytes: 7 * MIB });
   });
 });
 

@@ -1,4 +1,10 @@
-import { type ExecutionProvider, kvBytesOfToken, type RunnerDescription, slotsOfStates } from '#contracts';
+import {
+  blocksHaveStates,
+  type ExecutionProvider,
+  kvBytesOfToken,
+  type RunnerDescription,
+  slotsOfStates,
+} from '#contracts';
 import type { ModelSignature } from '#model-runner';
 import type { ModelOptions } from '../worker-options.ts';
 
@@ -57,8 +63,8 @@ export function memoryNeedOf(
   const allSeatsBytes = seats * slotTokens * tokenBytes;
   const kvBytes = options.kvBytes === 0 ? allSeatsBytes : Math.min(options.kvBytes, allSeatsBytes);
   const stateBytes = sizes.stateBytes * slotsOfStates(options.slots, seats - options.slots);
-  // Nothing is kept of what prompts share where layers have states.
-  const prefixCacheBytes = stateBytes > 0 ? 0 : options.prefixCacheBytes;
+  const keepsPrefixes = blocksHaveStates(sizes.stateBytes, kvBytesOfToken(sizes, ownCache ?? cacheType));
+  const prefixCacheBytes = keepsPrefixes ? options.prefixCacheBytes : 0;
   const certainBytes = loadedBytes + THREAD_BYTES;
   const mostBytes = certainBytes + kvBytes + prefixCacheBytes + stateBytes;
   const need = { weightBytes, loadedBytes, kvBytes, prefixCacheBytes, stateBytes, certainBytes, mostBytes };

@@ -17,6 +17,7 @@ export {
 export { ERROR_CODES, type ErrorCode, isErrorCode } from '../error-codes.ts';
 export { MillraceError, type MillraceErrorOptions } from '../millrace-error.ts';
 export {
+  blocksHaveStates,
   CPU_PRODUCTS,
   type CpuChoices,
   type CpuProducts,

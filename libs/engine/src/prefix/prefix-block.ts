@@ -11,6 +11,8 @@ export class PrefixBlock {
   readonly block: number;
   /** Full blocks by the hash of their tokens; two with the same hash have no room here, and the later is not kept. */
   readonly children = new Map<number, PrefixBlock>();
+  /** The states behind its last token are kept too, on runners whose slots have some. */
+  hasState = false;
   /** The one child that is not full, the end of some prompt. */
   partial: PrefixBlock | null = null;
 

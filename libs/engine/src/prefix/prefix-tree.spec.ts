@@ -15,10 +15,21 @@ class ReadableTree {
     this.blocks = Array(blocks).fill('');
   }
 
-  keep(text: string, scope = '', length = text.length): void {
-    this.tree.extend(scope, tokens(text), length, (block, from, count) => {
+  keep(text: string, scope = '', length = text.length, hasState = false): void {
+    const fill = (block: number, from: number, count: number) => {
       this.blocks[block] = text.slice(from, from + count);
-    });
+    };
+    this.tree.extend(scope, tokens(text), length, fill, hasState);
+  }
+
+  /** With the states behind the end. */
+  keepState(text: string, length = text.length): void {
+    this.keep(text, '', length, true);
+  }
+
+  findState(text: string, limit = text.length): { found: string; keptTokens: number } {
+    const { parts, keptTokens } = this.tree.findState('', tokens(text), limit);
+    return { found: parts.map(({ block, tokens: count }) => this.blocks[block]!.slice(0, count)).join(''), keptTokens };
   }
 
   find(text: string, scope = '', limit = text.length): string {
@@ -143,5 +154,42 @@ describe('PrefixTree', () => {
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('PrefixTree where slots have states', () => {
+  it('finds beginnings that end where states were kept, and tells how far keys and values go', () => {
+    const kept = new ReadableTree(20);
+    kept.keepState('1234567890abcdefgh', 8);
+    kept.keepState('1234567890abcdefgh');
+    expect(kept.findState('1234567890abcdefgh!')).toEqual({ found: '1234567890abcdefgh', keptTokens: 16 });
+    // Of the block behind the eighth token there are no states, and none within a block.
+    expect(kept.findState('1234567890ab and more')).toEqual({ found: '12345678', keptTokens: 12 });
+    expect(kept.findState('1234567890abcdefg')).toEqual({ found: '12345678', keptTokens: 16 });
+    expect(kept.findState('12345678', 7)).toEqual({ found: '', keptTokens: 4 });
+    expect(kept.findState('1234')).toEqual({ found: '', keptTokens: 4 });
+    expect(kept.findState('else')).toEqual({ found: '', keptTokens: 0 });
+  });
+
+  it('takes states for blocks that are there already, and for ends of prompts within blocks of others', () => {
+    const kept = new ReadableTree(20);
+    kept.keepState('12345678abcdefgh');
+    kept.keepState('12345678ABCDEFGH', 8);
+    expect(kept.tree.usedBlocks).toBe(4);
+    expect(kept.findState('12345678!').found).toBe('12345678');
+    kept.keepState('12345678ab');
+    expect(kept.tree.usedBlocks).toBe(5);
+    expect(kept.findState('12345678abxyz').found).toBe('12345678ab');
+    kept.keepState('12345678ab');
+    expect(kept.tree.usedBlocks).toBe(5);
+  });
+
+  it('gives states up with their blocks', () => {
+    const kept = new ReadableTree(3);
+    kept.keepState('12345678');
+    kept.keepState('abcdefgh');
+    expect(kept.tree.evictions).toBe(1);
+    expect(kept.findState('12345678!')).toEqual({ found: '', keptTokens: 4 });
+    expect(kept.findState('abcdefgh!').found).toBe('abcdefgh');
   });
 });

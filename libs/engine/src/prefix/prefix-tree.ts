@@ -63,18 +63,56 @@ export class PrefixTree {
     return parts;
   }
 
-  /** Keeps the first `tokens` of `tokenIds`, as far as there is room beside what is in use just now. */
-  extend(scope: string, tokenIds: Int32Array, tokens: number, fill: FillBlock): void {
+  /**
+   * The longest kept beginning that can be gone on from where slots have states: it ends with a whole block of the tree that has one.
+   * Keys and values may be kept beyond it; `keptTokens` says how far, in whole blocks.
+   */
+  findState(scope: string, tokenIds: Int32Array, limit: number): { parts: PrefixPart[]; keptTokens: number } {
+    const parts: PrefixPart[] = [];
+    let [ending, position]: [number, number] = [0, 0];
+    let last: PrefixBlock | null = null;
+    let end: PrefixPart | null = null;
+    for (let block = this.#roots.get(scope); block !== undefined; ) {
+      const { partial } = block;
+      if (partial?.hasState === true && this.#fits(partial, tokenIds, position, limit)) {
+        [ending, last] = [parts.length, partial];
+        end = { block: partial.block, tokens: partial.tokenIds.length };
+      }
+      const next = position + this.#blockTokens <= limit ? this.#fullChild(block, tokenIds, position) : null;
+      if (!(next instanceof PrefixBlock)) break;
+      parts.push({ block: next.block, tokens: this.#blockTokens });
+      position += this.#blockTokens;
+      if (next.hasState) [ending, last, end] = [parts.length, next, null];
+      block = next;
+    }
+    this.#use(last);
+    return { parts: [...parts.slice(0, ending), ...(end === null ? [] : [end])], keptTokens: position };
+  }
+
+  #fits(block: PrefixBlock, tokenIds: Int32Array, position: number, limit: number): boolean {
+    const { length } = block.tokenIds;
+    return position + length <= limit && block.matches(tokenIds, position) === length;
+  }
+
+  /**
+   * Keeps the first `tokens` of `tokenIds`, as far as there is room beside what is in use just now.
+   * @param hasState what is filled from has the states behind the last of them; false by default
+   */
+  extend(scope: string, tokenIds: Int32Array, tokens: number, fill: FillBlock, hasState = false): void {
     const size = this.#blockTokens;
     let last = this.#roots.get(scope) ?? new PrefixBlock(scope, null, NO_TOKENS, NO_BLOCK);
     for (let position = 0; position < tokens; position += size) {
       const length = Math.min(size, tokens - position);
+      const isState = hasState && position + length === tokens;
       const next =
         length === size
           ? this.#fullChild(last, tokenIds, position)
-          : this.#partialChild(last, tokenIds, position, length);
+          : this.#partialChild(last, tokenIds, position, length, isState);
       if (next === 'kept') break;
       if (next !== null) {
+        // The same keys and values once more, and with them what is missing.
+        if (isState && !next.hasState) fill(next.block, position, length);
+        next.hasState ||= isState;
         last = next;
         continue;
       }
@@ -83,6 +121,7 @@ export class PrefixTree {
       if (block === null) break;
       fill(block, position, length);
       last = this.#add(last, tokenIds.slice(position, position + length), block);
+      last.hasState = isState;
     }
     this.#use(last);
   }
@@ -125,12 +164,19 @@ export class PrefixTree {
     return child.matches(tokenIds, position) === size ? child : 'kept';
   }
 
-  /** The last tokens of a prompt need no block of their own where another block begins with them. */
-  #partialChild(parent: PrefixBlock, tokenIds: Int32Array, position: number, length: number): 'kept' | null {
-    for (const child of parent.children.values()) if (child.matches(tokenIds, position) >= length) return 'kept';
+  /** The last tokens of a prompt need no block of their own where another block begins with them, but for the state behind them. */
+  #partialChild(
+    parent: PrefixBlock,
+    tokenIds: Int32Array,
+    position: number,
+    length: number,
+    isState: boolean,
+  ): 'kept' | null {
+    if (!isState)
+      for (const child of parent.children.values()) if (child.matches(tokenIds, position) >= length) return 'kept';
     const { partial } = parent;
     if (partial === null) return null;
-    if (partial.matches(tokenIds, position) >= length) return 'kept';
+    if (partial.matches(tokenIds, position) >= length && !(isState && partial.tokenIds.length > length)) return 'kept';
     this.#remove(partial);
     return null;
   }

@@ -5,7 +5,7 @@ import type { KvBudget } from '../slots/kv-budget.ts';
 import type { TokenProposer } from '../speculation/token-proposer.ts';
 import { DueSeats } from './due-seats.ts';
 import { KvPressure } from './kv-pressure.ts';
-import { MIN_PREFILL_CHUNK_TOKENS } from './prefill-chunk.ts';
+import { endOnBlock, MIN_PREFILL_CHUNK_TOKENS } from './prefill-chunk.ts';
 import { PrefillPace } from './prefill-pace.ts';
 import type { SchedulerOutput } from './scheduler-output.ts';
 
@@ -13,6 +13,8 @@ export interface SchedulerOptions extends SeatingOptions {
   readonly prefillChunkTokens: number;
   /** 0 for whole chunks. */
   readonly decodeStretch?: number;
+  /** Chunks end where states behind them can be kept for later prompts; false by default. */
+  readonly keepsStates?: boolean;
   /** Parts in which the runner can compute a chunk. */
   readonly prefillParts?: number;
   readonly leastPrefillMs?: number;
@@ -43,6 +45,7 @@ export class Scheduler {
   readonly #dueSeats: DueSeats;
   readonly #proposer: TokenProposer | null;
   readonly #maxProposals: number;
+  readonly #keepsStates: boolean;
   /** Inherited a slot with their prompt in it, and have no token yet. */
   #heirs: Sequence[] = [];
 
@@ -62,6 +65,7 @@ export class Scheduler {
     this.#dueSeats = new DueSeats(this.seating, this.#pressure);
     this.#proposer = options.proposer ?? null;
     this.#maxProposals = options.maxProposals ?? 0;
+    this.#keepsStates = options.keepsStates ?? false;
   }
 
   /** How often a sequence lost what it had computed, for want of memory. */
@@ -149,8 +153,12 @@ export class Scheduler {
       if (!this.pace.continues(begun, begun.part, computedTokens, rowsWait, due)) return null;
       return { kind: 'prefill', sequence, chunkTokens: begun.tokens, part: begun.part, parts: begun.parts };
     }
-    const chunk = this.pace.nextChunk(sequence.prefillTokenIds.length - computedTokens, computedTokens, rowsWait, due);
-    if (chunk === null) return null;
+    const { length } = sequence.prefillTokenIds;
+    const end = computedTokens < sequence.sharedTokens ? sequence.sharedTokens : length;
+    const paced = this.pace.nextChunk(end - computedTokens, computedTokens, rowsWait, due);
+    if (paced === null) return null;
+    const endsEarly = this.#keepsStates && computedTokens + paced.tokens < end;
+    const chunk = endsEarly ? { ...paced, tokens: endOnBlock(paced.tokens, computedTokens) } : paced;
     if (chunk.parts > 1) sequence.chunk = { ...chunk, part: 0, ms: 0 };
     return { kind: 'prefill', sequence, chunkTokens: chunk.tokens, part: 0, parts: chunk.parts };
   }

@@ -51,6 +51,8 @@ export class Sequence implements SlotOccupant {
   mayLoseChunk = true;
   /** Of the computed ones, those that were not computed for it but found in the prefix cache. */
   #loadedTokens = 0;
+  /** Tokens that the prefix cache has keys and values of but no states behind them, so that a chunk is to end there; 0 for none. */
+  sharedTokens = 0;
   /** What was found there when it was first seated. */
   #cachedTokens: number | null = null;
   /** It lost what it had computed to others, and computes all of it anew, its prompt too. */

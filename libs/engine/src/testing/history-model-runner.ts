@@ -23,7 +23,7 @@ export interface HistoryModelRunnerOptions {
   readonly runInvariant?: boolean;
   /** Logits are kept as a device keeps them; in `logits` by default. */
   readonly hiddenLogits?: HiddenLogitsOptions;
-  /** Slots have states, which are behind their last token only (`RunnerDescription.stateBytes`); false by default. There are no blocks then. */
+  /** Slots have states, which are behind their last token only (`RunnerDescription.stateBytes`); false by default. */
   readonly keepsStates?: boolean;
   /** True makes prefill and decode return promises. */
   readonly asynchronous?: boolean;
@@ -45,6 +45,8 @@ const DESCRIPTION = {
   ownProducts: 0,
   ownAttention: 0,
 } as const;
+
+const NO_STATE = -1;
 
 /**
  * A deterministic runner in memory for tests. A slot's cache is the history of its tokens, and logits are a hash of the
@@ -74,6 +76,8 @@ export class HistoryModelRunner implements ModelRunner {
   readonly #positions: number[];
   /** [blocks][≤ KV_BLOCK_TOKENS] */
   readonly #blocks: number[][];
+  /** [blocks] tokens behind which the states are that a block has */
+  readonly #blockPositions: number[];
   readonly #asynchronous: boolean;
   /** [slots + parkingSlots] most tokens that each held since it was trimmed */
   readonly #touched: number[];
@@ -91,8 +95,9 @@ export class HistoryModelRunner implements ModelRunner {
     const { keepsStates = false } = options;
     this.description = { ...DESCRIPTION, runInvariant: options.runInvariant === true, stateBytes: keepsStates ? 1 : 0 };
     const { slots = 4, parkingSlots = 0, slotTokens = 64, vocabularySize = 32, asynchronous = false } = options;
-    this.blocks = keepsStates ? 0 : (options.blocks ?? 0);
+    this.blocks = options.blocks ?? 0;
     this.#blocks = Array.from({ length: this.blocks }, () => []);
+    this.#blockPositions = this.#blocks.map(() => NO_STATE);
     this.slots = slots;
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
@@ -200,6 +205,7 @@ export class HistoryModelRunner implements ModelRunner {
     if (saved.length < tokens) throw new Error(`slot ${slot} has no tokens ${fromToken} to ${fromToken + tokens - 1}`);
     if (tokens > KV_BLOCK_TOKENS || this.#blocks[block] === undefined) throw new Error(`no room in block ${block}`);
     this.#blocks[block] = [...saved, ...this.#blocks[block].slice(tokens)];
+    this.#blockPositions[block] = this.#positions[slot] === fromToken + tokens ? fromToken + tokens : NO_STATE;
   }
 
   loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
@@ -207,6 +213,7 @@ export class HistoryModelRunner implements ModelRunner {
     if (loaded.length < tokens) throw new Error(`block ${block} holds ${loaded.length} tokens, not ${tokens}`);
     const history = this.#histories[slot];
     this.#histories[slot] = [...history.slice(0, toToken), ...loaded];
+    this.#positions[slot] = this.#blockPositions[block] === toToken + tokens ? toToken + tokens : NO_STATE;
     this.#touch(slot);
     if (this.#histories[slot].length !== toToken + tokens) throw new Error(`slot ${slot} has a gap before ${toToken}`);
   }

@@ -13,7 +13,7 @@ export function runnerDescription(
     readonly kvBytes: number;
     readonly parkingBytes: number;
     readonly blocks: { readonly bytes: number } | null;
-    readonly stateBytes: number;
+    readonly states: { readonly bytes: number; readonly blockBytes: number };
   },
   { capturedRows, runInvariant, fallbacks }: Pick<RunnerDescription, 'capturedRows' | 'runInvariant' | 'fallbacks'>,
 ): RunnerDescription {
@@ -26,8 +26,8 @@ export function runnerDescription(
     kvMemory: cache.memory,
     kvBytes: cache.kvBytes,
     parkingBytes: cache.parkingBytes,
-    blockBytes: cache.blocks?.bytes ?? 0,
-    stateBytes: cache.stateBytes,
+    blockBytes: (cache.blocks?.bytes ?? 0) + cache.states.blockBytes,
+    stateBytes: cache.states.bytes,
     capturedRows,
     ownProducts: binding.ownProducts,
     ownAttention: binding.ownCache === null ? 0 : layers,

@@ -44,7 +44,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.binding = binding;
     this.signature = signature;
     this.cache = cache;
-    this.states = new SlotStates(binding, signature, { slots, parkingSlots });
+    this.states = new SlotStates(binding, signature, { slots, parkingSlots, blocks: blocks?.count });
     this.slots = slots;
     this.parkingSlots = parkingSlots;
     this.slotTokens = slotTokens;
@@ -57,7 +57,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.description = runnerDescription(
       binding,
       signature,
-      { kvCache, memory, kvType, kvBytes, parkingBytes, blocks, stateBytes: this.states.bytes },
+      { kvCache, memory, kvType, kvBytes, parkingBytes, blocks, states: this.states },
       kind,
     );
   }
@@ -110,11 +110,13 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
   saveBlock(slot: number, fromToken: number, block: number, tokens: number): void {
     assertBlockCopy(this.limits, { block, slot, firstToken: fromToken, tokens });
     this.cache.saveBlock(slot, fromToken, block, tokens);
+    this.states.saveBlock(slot, block, fromToken + tokens);
   }
 
   loadBlock(block: number, slot: number, toToken: number, tokens: number): void {
     assertBlockCopy(this.limits, { block, slot, firstToken: toToken, tokens });
     this.cache.loadBlock(block, slot, toToken, tokens);
+    this.states.loadBlock(block, slot, toToken + tokens);
   }
 
   close(): void | Promise<void> {

@@ -3,6 +3,7 @@ import type { BoundTensor, SessionBinding } from '../binding/session-binding.ts'
 import { type FloatArray, floatArray } from '../element-type.ts';
 import { RunnerArgumentError } from '../runner-argument-error.ts';
 import type { ModelSignature, StatePair } from '../signature/model-signature.ts';
+import type { CacheSize } from './cache-size.ts';
 
 /** One state's memory. A run reads `kept` or `carried` and writes `made`, so that a run that fails has changed nothing. */
 interface StateBuffers extends StatePair {
@@ -14,7 +15,12 @@ interface StateBuffers extends StatePair {
   readonly made: FloatArray;
   /** [1, sizes…] between two runs of one chunk */
   readonly carried: FloatArray;
+  /** [blocks, sizes…] behind the last token of a block */
+  readonly blocks: FloatArray;
 }
+
+/** Of a slot or a block whose states are behind no token that anybody names. */
+const NOWHERE = -1;
 
 /**
  * The states of a fixed size that some layers have beside keys and values: short convolutions, recurrent layers. Unlike these they hold one
@@ -25,23 +31,29 @@ export class SlotStates {
   readonly #buffers: readonly StateBuffers[];
   /** [slots + parkingSlots] tokens behind which each slot's states are */
   readonly #positions: Int32Array;
+  /** [blocks] tokens behind which the states are that each block has */
+  readonly #blockPositions: Int32Array;
   readonly #binding: SessionBinding;
   /** Of all slots. */
   readonly bytes: number;
+  /** Of all blocks. */
+  readonly blockBytes: number;
 
   constructor(
     binding: SessionBinding,
     { states, stateBytes }: Pick<ModelSignature, 'states' | 'stateBytes'>,
-    { slots, parkingSlots }: { readonly slots: number; readonly parkingSlots: number },
+    { slots, parkingSlots, blocks = 0 }: Pick<CacheSize, 'slots' | 'parkingSlots' | 'blocks'>,
   ) {
     this.#binding = binding;
     this.#positions = new Int32Array(slots + parkingSlots);
+    this.#blockPositions = new Int32Array(blocks).fill(NOWHERE);
     this.#buffers = states.map((state) => {
       const length = state.sizes.reduce((product, size) => product * size, 1);
       const of = (count: number) => floatArray(state.type, count * length);
-      return { ...state, length, kept: of(slots + parkingSlots), made: of(slots), carried: of(1) };
+      return { ...state, length, kept: of(slots + parkingSlots), made: of(slots), carried: of(1), blocks: of(blocks) };
     });
     this.bytes = stateBytes * slotsOfStates(slots, parkingSlots);
+    this.blockBytes = stateBytes * blocks;
   }
 
   get count(): number {
@@ -130,6 +142,26 @@ export class SlotStates {
     this.#positions[to] = tokens;
   }
 
+  /** With keys and values up to a slot's token `end`: the states go along where they are behind it. */
+  saveBlock(slot: number, block: number, end: number): void {
+    if (this.count === 0) return;
+    const isThere = this.#positions[slot] === end;
+    this.#blockPositions[block] = isThere ? end : NOWHERE;
+    if (!isThere) return;
+    for (const { kept, blocks, length } of this.#buffers)
+      blocks.set(kept.subarray(slot * length, (slot + 1) * length), block * length);
+  }
+
+  /** With keys and values up to a slot's token `end`: without states behind it in the block, the slot can not go on there. */
+  loadBlock(block: number, slot: number, end: number): void {
+    if (this.count === 0) return;
+    const isThere = this.#blockPositions[block] === end;
+    this.#positions[slot] = isThere ? end : NOWHERE;
+    if (!isThere) return;
+    for (const { kept, blocks, length } of this.#buffers)
+      kept.set(blocks.subarray(block * length, (block + 1) * length), slot * length);
+  }
+
   #clear(slot: number): void {
     for (const { kept, length } of this.#buffers) kept.fill(0, slot * length, (slot + 1) * length);
     this.#positions[slot] = 0;
@@ -138,8 +170,9 @@ export class SlotStates {
   #assertAt(slot: number, tokens: number): void {
     const position = this.#positions[slot] ?? 0;
     if (position === tokens) return;
+    const where = position === NOWHERE ? 'of a block that was kept without states' : `behind ${position} tokens`;
     throw new RunnerArgumentError(
-      `the states of slot ${slot} are behind ${position} tokens, and ${tokens} are named; go on behind all of them, or begin at 0.`,
+      `the states of slot ${slot} are ${where}, and ${tokens} are named; go on behind all of them, or begin at 0.`,
     );
   }
 
