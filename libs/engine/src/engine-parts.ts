@@ -62,7 +62,7 @@ export function engineParts(options: EngineOptions): EngineParts {
   return {
     ...{ runner, scheduler, prefixes, budget, memory, intake, proposer },
     runs: new ModelRuns(runner),
-    masks: new MaskTime(scheduler.seating),
+    masks: new MaskTime(scheduler.seating, runner.description),
     chooser: new TokenChooser(runner.shape.vocabularySize),
     outbox: new StepOutbox(options.publishIntervalMs),
   };

@@ -1,3 +1,4 @@
+import type { RunnerDescription } from '#contracts';
 import type { Seating } from '../seats/seating.ts';
 import type { TenantShare } from '../seats/tenant-share.ts';
 import type { Sequence } from '../sequences/sequence.ts';
@@ -12,14 +13,17 @@ const NOBODY: ReadonlySet<Sequence> = new Set();
  * How long the rows of a decode run wait for masks that have to be made first. With tenants beside each other a step is at
  * most half as long again as its run, each tenant has an equal part of that time, and a row whose mask is not whole by then stands still: it
  * chooses nothing, and the next run computes its last token once more. Nobody else's tokens wait for a schema then, whatever
- * it is. A tenant that is alone in the engine has the time that it needs, since standing still costs it runs.
+ * it is. A tenant that is alone in the engine has the time that it needs, since standing still costs it runs; so have
+ * all where slots have states (`stateBytes`), which do not go back to compute a token again.
  */
 export class MaskTime {
   readonly #seating: Seating;
+  readonly #mayStand: boolean;
   #turn = 0;
 
-  constructor(seating: Seating) {
+  constructor(seating: Seating, { stateBytes }: RunnerDescription) {
     this.#seating = seating;
+    this.#mayStand = stateBytes === 0;
   }
 
   /**
@@ -27,7 +31,7 @@ export class MaskTime {
    * @returns those that can not yet
    */
   standing(rows: readonly Sequence[], runMs: number): ReadonlySet<Sequence> {
-    if (this.#seating.shares.activeTenants < 2) return NOBODY;
+    if (!this.#mayStand || this.#seating.shares.activeTenants < 2) return NOBODY;
     let waiting: Map<TenantShare, Sequence[]> | null = null;
     // Each row has its turn to be looked at first.
     this.#turn = (this.#turn + 1) % rows.length;
