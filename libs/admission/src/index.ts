@@ -23,7 +23,7 @@ export {
 export { type AuditEntry, AuditLog, type AuditRecord } from './audit/audit-log.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { Allowance, AllowancePeriod } from './credits/allowance.ts';
-export { creditsOf, MICROCREDITS_PER_CREDIT, microcreditsOf } from './credits/credits.ts';
+export { creditsOf, microcreditsOf } from './credits/credits.ts';
 export {
   chargeOf,
   DEFAULT_PRICE,

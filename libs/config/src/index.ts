@@ -20,7 +20,7 @@ export {
   UpSettings,
   WorkerSettings,
 } from './settings.ts';
-export { formatTunedFile, readTunedFile, TUNED_SETTINGS, type TunedFile, type TunedSetting } from './tuned-file.ts';
+export { formatTunedFile, readTunedFile, type TunedFile, type TunedSetting } from './tuned-file.ts';
 export {
   SETTING_NAMES,
   type UnknownSetting,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** What `millrace bench --tune` measures, and a worker takes from its file where the environment does not say it. */
-export const TUNED_SETTINGS = [
+const TUNED_SETTINGS = [
   'MILLRACE_THREADS',
   'MILLRACE_CPUS',
   'MILLRACE_SPIN_US',

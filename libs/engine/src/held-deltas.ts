@@ -1,7 +1,7 @@
 import type { SequenceDelta, TokenLogprob } from './step-output.ts';
 
 /** How long tokens wait for others to leave with: a fraction of what nobody notices of an answer that is delivered whole. */
-export const HOLD_MS = 50;
+const HOLD_MS = 50;
 
 interface HeldDelta extends SequenceDelta {
   readonly tokenIds: number[];

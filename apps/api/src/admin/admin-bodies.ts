@@ -71,7 +71,7 @@ export const RotateBody = z.strictObject({
   expiresAtMs: unixMs.nullable().optional(),
 });
 
-export const KeyView = KeyRecord.omit({ hash: true }).extend({ lastUsedAtMs: unixMs.nullable() });
+const KeyView = KeyRecord.omit({ hash: true }).extend({ lastUsedAtMs: unixMs.nullable() });
 
 export const KeyList = z.strictObject({ keys: z.array(KeyView), has_more: hasMore });
 export type KeyList = z.infer<typeof KeyList>;

@@ -9,7 +9,7 @@ import { RenderLane } from './render-lane.ts';
 export const SHORT_CHARACTERS = 16_384;
 /** A few words take less than the way to a thread and back, where their tokenizer is one that is loaded in a few ms. */
 export const FEW_CHARACTERS = 1_024;
-export const SMALL_TOKENIZER_CHARACTERS = 262_144;
+const SMALL_TOKENIZER_CHARACTERS = 262_144;
 const MAX_WAITING_SHORT = 1_024;
 const MAX_WAITING_LONG = 64;
 

@@ -46,7 +46,7 @@ const MOST_ROUNDS = 5;
 /** Parts of the budget; loading takes from them too. */
 const PART = { threads: 0.45, spinning: 0.25, chunk: 0.15, slots: 0.15 };
 
-export const DEFAULT_PREFILL_CHUNK = 128;
+const DEFAULT_PREFILL_CHUNK = 128;
 export const DEFAULT_SPIN_US = 100;
 
 /** Threads and processors that are worth a try here; the default first. */

@@ -23,7 +23,7 @@ export function memoryLimitOf(setBytes: number): MemoryLimit {
 }
 
 /** What a model takes of the limit. */
-export function countedBytes(need: MemoryNeed, limit: MemoryLimit): number {
+function countedBytes(need: MemoryNeed, limit: MemoryLimit): number {
   return limit.countsCaches ? need.mostBytes : need.certainBytes;
 }
 

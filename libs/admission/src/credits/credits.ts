@@ -1,5 +1,5 @@
 /** Balances are integers of microcredits, which doubles and Lua hold exactly up to nine thousand million credits. */
-export const MICROCREDITS_PER_CREDIT = 1_000_000;
+const MICROCREDITS_PER_CREDIT = 1_000_000;
 
 export const microcreditsOf = (credits: number) => Math.round(credits * MICROCREDITS_PER_CREDIT);
 export const creditsOf = (microcredits: number) => microcredits / MICROCREDITS_PER_CREDIT;

@@ -19,7 +19,7 @@ export class SchemaRefusedError extends MillraceError {
 }
 
 /** `properties.list.items[2]`; keys that are no identifiers are quoted: `properties["a b"]`. */
-export function spellPath(path: SchemaPath): string {
+function spellPath(path: SchemaPath): string {
   return path
     .map((key, depth) => {
       if (typeof key === 'number') return `[${key}]`;

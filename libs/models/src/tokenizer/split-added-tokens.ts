@@ -35,7 +35,7 @@ export function splitAddedTokens(text: string, tokens: TokenTrie<AddedToken>): T
 }
 
 /** Start of the white space that ends at `end`, not before `limit`. */
-export function whiteSpaceStart(text: string, end: number, limit: number): number {
+function whiteSpaceStart(text: string, end: number, limit: number): number {
   let start = end;
   while (start > limit && /\s/u.test(text.charAt(start - 1))) {
     start--;
@@ -44,7 +44,7 @@ export function whiteSpaceStart(text: string, end: number, limit: number): numbe
 }
 
 /** End of the white space that starts at `start`. */
-export function whiteSpaceEnd(text: string, start: number): number {
+function whiteSpaceEnd(text: string, start: number): number {
   let end = start;
   while (end < text.length && /\s/u.test(text.charAt(end))) {
     end++;

@@ -5,7 +5,7 @@ import { redisKeys } from '../redis-keys.ts';
 import { KeyVersionError } from './key-version-error.ts';
 
 /** Raised together with a migration when the meaning or place of keys changes so that this release can not read them. */
-export const KEY_VERSION = 1;
+const KEY_VERSION = 1;
 
 /**
  * Brings keys from the version before to `to`. Runs while replicas of the previous release still write the old form, and

@@ -7,8 +7,8 @@ import { TemplateVariables } from './template-variables.ts';
 import { TOOL_FIELDS } from './tools.ts';
 
 /** More than any conversation that fits a context; each message costs work before admission. */
-export const MAX_MESSAGES = 2_048;
-export const MAX_CHOICES = 128;
+const MAX_MESSAGES = 2_048;
+const MAX_CHOICES = 128;
 const MAX_STOP_CHARACTERS = 1_024;
 const MAX_LOGIT_BIASES = 1_024;
 const MAX_IDENTIFIER_CHARACTERS = 512;

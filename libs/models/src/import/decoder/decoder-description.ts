@@ -4,7 +4,7 @@ import { ModelImportError } from '../model-import-error.ts';
 import { refuseUnsupported } from './unsupported-fields.ts';
 
 export type Architecture = 'llama' | 'qwen2' | 'qwen3';
-export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'qwen3'];
+const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'qwen3'];
 
 const TAKE_ONNX = 'take an ONNX export of the model instead (millrace models pull), or another model';
 /** What GroupQueryAttention takes. */

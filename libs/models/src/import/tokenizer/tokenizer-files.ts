@@ -5,7 +5,7 @@ import { PRE_TOKENIZERS } from './pre-tokenizers.ts';
 import { sentencePieceJson } from './sentence-piece.ts';
 
 /** GGUF's `tokenizer.ggml.token_type`. */
-export const TOKEN_TYPE = { control: 3, userDefined: 4 } as const;
+const TOKEN_TYPE = { control: 3, userDefined: 4 } as const;
 
 export interface TokenizerFiles {
   readonly tokenizerJson: object;

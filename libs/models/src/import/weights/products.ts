@@ -179,7 +179,7 @@ function widened(graph: OnnxGraph, name: string): string {
 }
 
 /** Quanta i and 16 + i in one byte, to quanta 2i and 2i + 1 in one byte, which is MatMulNBits' order. */
-export function neighboursTogether(halves: Uint8Array): Uint8Array {
+function neighboursTogether(halves: Uint8Array): Uint8Array {
   const out = new Uint8Array(halves.length);
   for (let block = 0; block < halves.length; block += 16) {
     for (let i = 0; i < 8; i++) {

@@ -94,7 +94,7 @@ function* readJsonCall({ source, sink }: CallReading, keys: readonly JsonCallKey
 }
 
 /** An object's text; of a string, the object that it holds; of null, an object without members. @throws MalformedCall */
-export function argumentsObject(json: string): string {
+function argumentsObject(json: string): string {
   const value: unknown = JSON.parse(json);
   if (value === null) return '{}';
   if (typeof value === 'string') {

@@ -148,7 +148,7 @@ function ownMethod<T>(methods: Readonly<Record<string, T>>, name: string): T | u
 }
 
 /** The first letter large, all others small. */
-export function capitalized(text: string): string {
+function capitalized(text: string): string {
   const [first = '', ...rest] = text;
   return first.toUpperCase() + rest.join('').toLowerCase();
 }
