@@ -1,8 +1,9 @@
+import { attemptKey } from '#contracts/ports';
 import { failureOf } from './engine-failures.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineRequest } from './engine-request.ts';
 import type { ChoiceFailure } from './sampling/token-chooser.ts';
-import { type ActiveRequest, requestKey } from './sequences/active-request.ts';
+import type { ActiveRequest } from './sequences/active-request.ts';
 import type { Sequence } from './sequences/sequence.ts';
 import type { RequestFailure } from './step-output.ts';
 
@@ -18,7 +19,7 @@ export class OpenRequests {
 
   /** A second submit of an attempt that still runs is ignored. */
   submit(input: EngineRequest): void {
-    const key = requestKey(input.requestId, input.epoch);
+    const key = attemptKey(input.requestId, input.epoch);
     if (this.#requests.has(key)) return;
     const { intake, outbox, scheduler } = this.#parts;
     const request = intake.take(input);
@@ -34,7 +35,7 @@ export class OpenRequests {
 
   /** Its sequences go on until `dropCancelled`. */
   cancel(requestId: string, epoch: number): void {
-    const request = this.#requests.get(requestKey(requestId, epoch));
+    const request = this.#requests.get(attemptKey(requestId, epoch));
     if (request !== undefined) this.#cancel(request);
   }
 

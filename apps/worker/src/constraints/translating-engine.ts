@@ -1,3 +1,4 @@
+import { attemptKey } from '#contracts';
 import type { EnginePort, EngineRequest, RequestFailure, SequenceFinish, StepOutput } from '#engine';
 import type { ConstraintTranslator } from './constraint-translator.ts';
 
@@ -31,7 +32,7 @@ export class TranslatingEngine implements RequestPort {
       return;
     }
     const given = new AbortController();
-    this.#translating.set(keyOf(request), { request, given });
+    this.#translating.set(attemptKey(request.requestId, request.epoch), { request, given });
     this.#translator.translate(constraint, request.tenantId ?? '', given.signal).then(
       (grammar) => {
         if (this.#leave(request, given)) this.#engine.submit({ ...request, translated: grammar });
@@ -46,7 +47,7 @@ export class TranslatingEngine implements RequestPort {
   }
 
   cancel(requestId: string, epoch: number): void {
-    const waiting = this.#translating.get(keyOf({ requestId, epoch }));
+    const waiting = this.#translating.get(attemptKey(requestId, epoch));
     if (waiting === undefined || !this.#leave(waiting.request, waiting.given)) {
       this.#engine.cancel(requestId, epoch);
       return;
@@ -80,7 +81,7 @@ export class TranslatingEngine implements RequestPort {
 
   /** @returns false where it has left already */
   #leave(request: EngineRequest, given: AbortController): boolean {
-    const key = keyOf(request);
+    const key = attemptKey(request.requestId, request.epoch);
     if (this.#translating.get(key)?.given !== given) return false;
     this.#translating.delete(key);
     given.abort();
@@ -91,8 +92,4 @@ export class TranslatingEngine implements RequestPort {
     const output = { step: 0, seated: [], deltas: [], finished, failed, stats: this.stats() };
     for (const listener of this.#listeners) listener(output);
   }
-}
-
-function keyOf({ requestId, epoch }: Pick<EngineRequest, 'requestId' | 'epoch'>): string {
-  return `${epoch}:${requestId}`;
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, FIRST_EPOCH, type GenerateJob, type TokenTable } from '#contracts';
+import { attemptKey, type ErrorCode, FIRST_EPOCH, type GenerateJob, type TokenTable } from '#contracts';
 import type { EnginePort, StepOutput } from '#engine';
 import { type Logger, preciseNowMs } from '#observability';
 import type { RelayDialer, ResumedChoice } from '#relay';
@@ -55,7 +55,7 @@ export class JobRunner {
 
   /** Settles when the attempt has ended, whatever its end; the client learns of it through the relay. */
   async run(job: GenerateJob, signal: AbortSignal): Promise<void> {
-    const key = keyOf(job.requestId, job.epoch);
+    const key = attemptKey(job.requestId, job.epoch);
     if (this.#attempts.has(key)) {
       // The lock was lost and the queue delivered the job again; the run that is under way goes on.
       this.#count('repeated');
@@ -177,11 +177,11 @@ export class JobRunner {
     this.#parts.dialer.publish(framesOf(output, this.#parts.tokenTable));
     this.#observe(output);
     for (const { requestId, epoch, choice, reason, completionTokens, cachedPromptTokens } of output.finished) {
-      const attempt = this.#attempts.get(keyOf(requestId, epoch));
+      const attempt = this.#attempts.get(attemptKey(requestId, epoch));
       attempt?.choiceEnded(choice, reason, completionTokens, cachedPromptTokens);
     }
     for (const { requestId, epoch, code, message } of output.failed) {
-      const attempt = this.#attempts.get(keyOf(requestId, epoch));
+      const attempt = this.#attempts.get(attemptKey(requestId, epoch));
       this.#parts.logger.warn({ requestId, tenantId: attempt?.tenantId, epoch, code }, message);
       attempt?.fail(code);
     }
@@ -197,11 +197,11 @@ export class JobRunner {
   }
 
   #observerOf(requestId: string, epoch: number): AttemptObserver | undefined {
-    return this.#attempts.get(keyOf(requestId, epoch))?.observer;
+    return this.#attempts.get(attemptKey(requestId, epoch))?.observer;
   }
 
   #lose(requestId: string, epoch: number): void {
-    const key = keyOf(requestId, epoch);
+    const key = attemptKey(requestId, epoch);
     const attempt = this.#attempts.get(key);
     if (attempt !== undefined) attempt.lost = true;
     const ended = this.#unsettled.take(key);
@@ -211,7 +211,7 @@ export class JobRunner {
 
   /** Between a grant and the submit the engine does not know the request yet, so the attempt remembers. */
   #cancel(requestId: string, epoch: number, reason: string): void {
-    const attempt = this.#attempts.get(keyOf(requestId, epoch));
+    const attempt = this.#attempts.get(attemptKey(requestId, epoch));
     if (attempt === undefined) return;
     attempt.cancelled = true;
     attempt.observer.cancelled(reason, preciseNowMs());
@@ -253,8 +253,4 @@ export class JobRunner {
 /** What log lines about an attempt begin with. */
 function namesOf({ requestId, tenantId, epoch }: Pick<GenerateJob, 'requestId' | 'tenantId' | 'epoch'>) {
   return { requestId, tenantId, epoch };
-}
-
-function keyOf(requestId: string, epoch: number): string {
-  return `${epoch}:${requestId}`;
 }

@@ -7,6 +7,7 @@
  * import { KV_BLOCK_TOKENS, MillraceError } from '#contracts/ports';
  * throw new MillraceError('engine_failed', `The cache holds ${KV_BLOCK_TOKENS} tokens a block.`);
  */
+export { attemptKey } from '../attempt-key.ts';
 export {
   type DeviceLogits,
   MASS_TOLERANCE,

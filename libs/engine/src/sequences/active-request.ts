@@ -1,4 +1,5 @@
 import type { ModelRunner } from '#contracts';
+import { attemptKey } from '#contracts/ports';
 import type { TokenConstraint } from '../constraints/token-constraint.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import type { TokenTexts } from '../text/token-texts.ts';
@@ -69,7 +70,7 @@ export class ActiveRequest {
   }
 
   get key(): string {
-    return requestKey(this.input.requestId, this.input.epoch);
+    return attemptKey(this.input.requestId, this.input.epoch);
   }
 
   get promptLength(): number {
@@ -100,8 +101,4 @@ export class ActiveRequest {
   get hasWaitingSiblings(): boolean {
     return this.sharesPrompt && this.sequences.some(({ waitsForPrompt }) => waitsForPrompt);
   }
-}
-
-export function requestKey(requestId: string, epoch: number): string {
-  return `${epoch}:${requestId}`;
 }

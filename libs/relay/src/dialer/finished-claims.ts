@@ -1,3 +1,5 @@
+import { attemptKey } from '#contracts';
+
 interface Finished {
   readonly requestId: string;
   readonly epoch: number;
@@ -13,7 +15,7 @@ export class FinishedClaims {
 
   add({ requestId, epoch }: { readonly requestId: string; readonly epoch: number }): void {
     this.#forgetOld();
-    this.#claims.set(`${epoch}:${requestId}`, { requestId, epoch, atMs: performance.now() });
+    this.#claims.set(attemptKey(requestId, epoch), { requestId, epoch, atMs: performance.now() });
   }
 
   lately(): Finished[] {
