@@ -475,7 +475,10 @@ describe('settlement', () => {
 
   it('takes nothing for an answer that failed', async () => {
     const { client, account } = await team({ credits: 'metered' }, 1);
-    script = async (job) => job.fail('engine_failed', 'broken on purpose');
+    script = async (job) => {
+      job.say('Hi');
+      job.fail('engine_failed', 'broken on purpose');
+    };
     expect((await failureOf(ask(client()))).status).toBe(500);
     await vi.waitFor(async () => expect((await account.sums()).held).toBe(0));
     expect((await account.sums()).spent).toBe(0);

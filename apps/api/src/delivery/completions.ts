@@ -104,8 +104,8 @@ export class Completions {
     reply: FastifyReply,
     onQueued: () => void = () => {},
   ): Promise<void> {
-    const whole = chunksOf(dialect, parsed) === null;
-    const prepared = await this.#generation.prepare(parsed.request, { ...context, whole });
+    const known = { ...context, whole: chunksOf(dialect, parsed) === null };
+    const prepared = await this.#generation.prepare(parsed.request, known);
     const work: Work = (target, heard) =>
       this.#generation.run(prepared, heard, {
         listener: new OutputReader(prepared.reading, target.listener),
@@ -115,7 +115,7 @@ export class Completions {
           target.accepted(course);
         },
       });
-    await this.#deliver({ dialect, parsed, job: prepared.job, lastEventId: null }, context, reply, work);
+    await this.#deliver({ dialect, parsed, job: prepared.job, lastEventId: null }, known, reply, work);
   }
 
   async #attach(

@@ -65,7 +65,7 @@ export interface AdmissionTicket {
   started(): Promise<void>;
   /** Its first tokens are on their way to the client. */
   delivering(): void;
-  /** The request is over: charge what it used, and free the rest. A failed one costs what was delivered of it. */
+  /** The request is over: charge `usage`, and free the rest. */
   settle(outcome: 'completed' | 'cancelled' | 'failed', usage: AnswerUsage): Promise<void>;
   /** The request never reached the queue: free everything. */
   release(): Promise<void>;

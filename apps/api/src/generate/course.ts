@@ -5,7 +5,7 @@ import type { AdmissionTicket } from './admission.ts';
 import type { Answer } from './answer.ts';
 import type { AttemptSeries } from './failover/attempt-series.ts';
 import type { AnswerRecorder } from './kept/answer-recorder.ts';
-import { outcomeOf } from './outcome.ts';
+import { chargedUsage, outcomeOf } from './outcome.ts';
 
 export interface CourseParts {
   readonly answer: Answer;
@@ -14,6 +14,8 @@ export interface CourseParts {
   readonly entry: JournalEntry;
   /** Null for an answer that ends with its connection. */
   readonly recorder: AnswerRecorder | null;
+  /** Nothing of the answer reaches its client before all of it. */
+  readonly whole: boolean;
   readonly logger: Logger;
 }
 
@@ -45,7 +47,7 @@ export class Course {
 
   /** Settles, and never rejects, when the answer is over and everything that the request held is free. */
   async finish(): Promise<void> {
-    const { answer, attempts, ticket, entry, recorder } = this.#parts;
+    const { answer, attempts, ticket, entry, recorder, whole } = this.#parts;
     const state = await answer.over;
     if (state === 'ended') attempts[Symbol.dispose]();
     else void attempts.end(this.#left ?? answer.failure?.message ?? 'the client closed its connection');
@@ -57,7 +59,7 @@ export class Course {
       return;
     }
     // In one write to Redis, in this order.
-    const settled = ticket.settle(outcomeOf(answer), answer.usage);
+    const settled = ticket.settle(outcomeOf(answer), chargedUsage(answer, whole));
     entry.ended(answer);
     await settled;
     await recorder?.end(endingOf(answer));

@@ -35,6 +35,8 @@ export interface CourseOptions {
   /** The client's own `x-request-id`; null for none. */
   readonly alias: string | null;
   readonly observer: AttemptsObserver;
+  /** Nothing of the answer reaches its client before all of it. */
+  readonly whole: boolean;
   /** Null for an answer that ends with its connection. */
   readonly kept: { readonly epoch: number; readonly lastBatch: number } | null;
 }
@@ -57,7 +59,7 @@ export class Courses {
 
   open(job: GenerateJob, ticket: AdmissionTicket, listener: AnswerListener, options: CourseOptions): OpenedCourse {
     const { relay, queues, catalogue, failover, logger, cancelLatency, journal } = this.#parts;
-    const { alias, observer, kept } = options;
+    const { alias, observer, whole, kept } = options;
     const onStarted = () => {
       void ticket.started();
       entry.started();
@@ -83,7 +85,7 @@ export class Courses {
       cancelLatency,
     });
     const entry = journal.open({ job, alias, kept: kept !== null, cancel: (why) => answer.failed(why) });
-    const course: Course = new Course({ answer, attempts, ticket, entry, recorder, logger });
+    const course: Course = new Course({ answer, attempts, ticket, entry, recorder, whole, logger });
     return { course, attempts, entry, recorder };
   }
 

@@ -24,9 +24,6 @@ export interface TenantSource {
   prices(): Promise<PriceList>;
 }
 
-/** A failure that came before the first token is ours alone. */
-const NOTHING_USED = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-
 /** Admits what the tenant's limits, its credits and the model's queue allow, over all replicas. */
 export class GatedAdmission implements Admission, ModelAccess {
   readonly #gate: Pick<AdmissionGate, 'decide' | 'adopt'>;
@@ -108,8 +105,7 @@ function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number
     queued: (epoch) => handle.queued(epoch),
     started: () => handle.started(),
     delivering: () => handle.delivering(),
-    settle: (outcome, usage) =>
-      handle.settle(outcome, outcome === 'failed' && usage.completionTokens === 0 ? NOTHING_USED : countsOf(usage)),
+    settle: (outcome, usage) => handle.settle(outcome, countsOf(usage)),
     release: () => handle.release(),
     handOver: () => handle.handOver(),
   };

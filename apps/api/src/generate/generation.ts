@@ -81,6 +81,7 @@ export class Generation {
       {
         alias: context.alias,
         observer: observer.attempts,
+        whole: context.whole,
         kept: context.keep === null ? null : { epoch: job.epoch, lastBatch: 0 },
       },
     );

@@ -95,6 +95,7 @@ export class Takeover {
     const { course, attempts } = courses.open(job, ticket, SILENT_LISTENER, {
       alias: null,
       observer: UNOBSERVED,
+      whole: job.whole === true,
       kept: { epoch, lastBatch },
     });
     if (frames.length > 0) course.answer.granted(owner);
