@@ -79,6 +79,8 @@ const EXPORTS: readonly Export[] = [
   ['lfm2-builder-fp32', 'lfm2', 'in-place', 'exact'],
   ['lfm2-builder-int4', 'lfm2.rounded', 'in-place', 'rounded'],
   ['lfm2-community', 'lfm2.rounded', 'in-place', 'rounded'],
+  ['qwen3.5-builder-fp32', 'qwen3.5', 'in-place', 'exact'],
+  ['qwen3.5-builder-int4', 'qwen3.5.rounded', 'in-place', 'rounded'],
   ['smollm2-merged', 'smollm2', 'copying', 'exact'],
   ['smollm3-optimum', 'smollm3', 'copying', 'exact'],
   ['llama-community/onnx/model_fp16.onnx', 'llama', 'copying', 'half'],

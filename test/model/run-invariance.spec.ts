@@ -20,6 +20,7 @@ const INVARIANT: readonly (readonly [string, string])[] = [
     'gemma3-builder-int4',
     'lfm2-builder-int4',
     'lfm2-community/onnx',
+    'qwen3.5-builder-int4',
     'llama-builder-int8',
     'mistral-window-builder-fp32',
     'phi3-builder-fp32',

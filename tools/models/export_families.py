@@ -28,6 +28,8 @@ class Family:
     seed: int
     changes: dict = field(default_factory=dict)
     layers: int = LAYERS
+    # Of a model that sees, what its eyes' configuration has; the text's is inside of the model's then.
+    vision: dict | None = None
 
 
 _GEMMA_3 = {
@@ -74,6 +76,14 @@ FAMILIES = [
         "num_attention_heads": 2, "num_key_value_heads": 1, "block_auto_adjust_ff_dim": False, "tie_word_embeddings": True,
         "layer_types": ["conv", "full_attention", "conv", "full_attention", "conv"],
     }, layers=5),
+    Family("qwen3.5", "qwen3_5", 117, {
+        "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": True,
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "linear_conv_kernel_dim": 4, "linear_key_head_dim": 16, "linear_value_head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+        "rope_parameters": {
+            "rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1], "mrope_interleaved": True,
+        },
+    }, layers=3, vision={"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32, "patch_size": 4}),
     Family("qwen2.5", "qwen2", 115, {"use_sliding_window": False, "sliding_window": 32, "max_window_layers": 2}),
 ]  # fmt: skip
 
@@ -91,9 +101,15 @@ def make_model(family: Family) -> torch.nn.Module:
         max_position_embeddings=POSITIONS, tie_word_embeddings=False,
         bos_token_id=0, eos_token_id=2, pad_token_id=0,
     )  # fmt: skip
-    config = config_class(**(settings | family.changes))
+    if family.vision is None:
+        config, auto_model = config_class(**(settings | family.changes)), transformers.AutoModelForCausalLM
+    else:
+        text = settings | family.changes
+        tied = text["tie_word_embeddings"]
+        config = config_class(text_config=text, vision_config=family.vision, tie_word_embeddings=tied)
+        auto_model = transformers.AutoModelForImageTextToText
     config._attn_implementation = "eager"
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").to(torch.float32).eval()
+    model = auto_model.from_config(config, attn_implementation="eager").to(torch.float32).eval()
     random = np.random.Generator(np.random.PCG64(family.seed))
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
@@ -107,10 +123,14 @@ def _weights(name: str, shape: tuple[int, ...], random: np.random.Generator, fam
     if ".experts." in name and len(shape) == 3:
         # [experts, inputs, outputs]; a block is of inputs.
         return _on_the_experts_grid(noise.swapaxes(1, 2), random).swapaxes(1, 2).copy()
-    if name.endswith(".conv.conv.weight"):
+    if ".visual." in name:
+        return _half(0.1 * noise)
+    if name.endswith((".conv.conv.weight", ".conv1d.weight")):
         return _half(0.6 * noise)
     if "norm" in name:
-        centre = 0.0 if family.model_type.startswith("gemma") else 1.0
+        # These add one to their weights, but for Qwen3.5's behind its recurrence.
+        adds_one = family.model_type.startswith(("gemma", "qwen3_5")) and ".linear_attn." not in name
+        centre = 0.0 if adds_one else 1.0
         return _half(centre + 0.2 * noise)
     if len(shape) == 1 or name.endswith("bias"):
         return _half(0.4 * noise)
@@ -182,7 +202,10 @@ def round_activations(model: torch.nn.Module, builder: bool) -> None:
         steps = torch.round(blocks * torch.where(scale > 0, 1 / scale, 0.0))
         return ((steps * scale).flatten(-2),)
 
-    for module in model.modules():
+    for name, module in model.named_modules():
+        # The builder leaves them in float32.
+        if name.endswith((".in_proj_a", ".in_proj_b")):
+            continue
         if isinstance(module, torch.nn.Linear) or type(module).__name__ == "GptOssTopKRouter":
             module.register_forward_pre_hook(rounded)
         if builder and hasattr(module, "embed_scale"):

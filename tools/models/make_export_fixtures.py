@@ -27,6 +27,8 @@ TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "chat_template.jin
 
 # Sliding-window layers keep their whole past instead of a ring of the window's size.
 WHOLE = ["windowed_kv_cache=false"]
+# Of a model that sees the text's part, with its embedding.
+TEXT = ["exclude_embeds=false"]
 # Builder folders: fixture's suffix, precision, execution provider (it decides the types of inputs and the attention used), options.
 BUILDER = {
     "llama": [("fp32", "fp32", "cpu"), ("fp16-cpu", "fp16", "cpu"), ("fp16", "fp16", "webgpu"), ("int4", "int4", "cpu"),
@@ -45,11 +47,12 @@ BUILDER = {
     "gemma3": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
     "gpt-oss": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
     "lfm2": [("fp32", "fp32", "cpu"), ("int4", "int4", "cpu")],
+    "qwen3.5": [("fp32", "fp32", "cpu", *TEXT), ("int4", "int4", "cpu", *TEXT)],
 }  # fmt: skip
 # Families that the builder 0.15 exports as onnx-community has them: states under other names and of another size, read by standard operators.
 OLDER_BUILDER = ["lfm2"]
 # Families with products of few bits in float32, beside which activations are rounded.
-ROUNDED = ["llama", "mistral", "qwen2", "qwen2.5", "qwen3", "phi4", "phi4-mini", "gemma2", "gemma3", "gpt-oss", "lfm2"]
+ROUNDED = ["llama", "mistral", "qwen2", "qwen2.5", "qwen3", "phi4", "phi4-mini", "gemma2", "gemma3", "gpt-oss", "lfm2", "qwen3.5"]
 # Families exported by optimum, and the variants that onnx-community makes of them.
 OPTIMUM = {
     "llama": ["fp16", "q4", "q4f16", "quantized"], "smollm3": [], "qwen3": ["q4"], "smollm2": ["merged"],
