@@ -7,6 +7,7 @@ import {
 } from '#contracts';
 import type { ModelSignature } from '#model-runner';
 import type { ModelOptions } from '../worker-options.ts';
+import { parkingSlotsOf } from './parking-slots.ts';
 
 const MIB = 1024 * 1024;
 
@@ -59,10 +60,10 @@ export function memoryNeedOf(
   const { weightBytes, loadedBytes, sharesCache, ownCache, cacheType } = sizes;
   // Keys and values; where past and present can not share memory there are two of each while a step runs.
   const tokenBytes = kvBytesOfToken(sizes, ownCache ?? cacheType) * (sharesCache ? 1 : 2);
-  const seats = options.slots + (options.parkingSlots === 0 ? 0 : options.parkingSlots + 1);
-  const allSeatsBytes = seats * slotTokens * tokenBytes;
-  const kvBytes = options.kvBytes === 0 ? allSeatsBytes : Math.min(options.kvBytes, allSeatsBytes);
-  const stateBytes = sizes.stateBytes * slotsOfStates(options.slots, seats - options.slots);
+  const parkingSlots = parkingSlotsOf(options);
+  const allSlotsBytes = (options.slots + parkingSlots) * slotTokens * tokenBytes;
+  const kvBytes = options.kvBytes === 0 ? allSlotsBytes : Math.min(options.kvBytes, allSlotsBytes);
+  const stateBytes = sizes.stateBytes * slotsOfStates(options.slots, parkingSlots);
   const keepsPrefixes = blocksHaveStates(sizes.stateBytes, kvBytesOfToken(sizes, ownCache ?? cacheType));
   const prefixCacheBytes = keepsPrefixes ? options.prefixCacheBytes : 0;
   const certainBytes = loadedBytes + THREAD_BYTES;

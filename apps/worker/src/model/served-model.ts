@@ -7,6 +7,7 @@ import type { ModelOptions, WorkerOptions } from '../worker-options.ts';
 import type { EngineStarts } from './engine-starts.ts';
 import type { EngineThreadData } from './engine-thread-data.ts';
 import type { MemoryNeed } from './memory-need.ts';
+import { parkingSlotsOf } from './parking-slots.ts';
 
 /** A checked model folder and how this worker will serve it; the weights are not loaded yet. Plain data. */
 export interface ServedModel {
@@ -42,7 +43,7 @@ export function startEngine(
     tokenTable: served.tokenTable,
     slotTokens: served.slotTokens,
     slots: options.slots,
-    parkingSlots: options.parkingSlots === 0 ? 0 : options.parkingSlots + 1,
+    parkingSlots: parkingSlotsOf(options),
     kvBytes: options.kvBytes,
     prefixCacheBytes: options.prefixCacheBytes,
     threads: options.threads,

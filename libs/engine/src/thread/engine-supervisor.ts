@@ -1,3 +1,4 @@
+import { failureOf } from '../engine-failures.ts';
 import type { EnginePort } from '../engine-port.ts';
 import type { EngineRequest } from '../engine-request.ts';
 import type { EngineStats, StepOutput } from '../step-output.ts';
@@ -90,7 +91,10 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
   /** While no thread serves the request is lost like those that the last one held. */
   submit(request: EngineRequest): void {
     if (this.#serving) this.#thread.submit(request);
-    else this.#publish(failureOf(request, this.stats()));
+    else {
+      const failed = [failureOf(request, 'the engine is being started anew')];
+      this.#publish({ step: 0, seated: [], deltas: [], finished: [], failed, stats: this.stats() });
+    }
   }
 
   cancel(requestId: string, epoch: number): void {
@@ -205,16 +209,4 @@ export class EngineSupervisor implements EnginePort, AsyncDisposable {
     this.#fatal = error;
     for (const listener of this.#fatalListeners) listener(error);
   }
-}
-
-function failureOf({ requestId, epoch }: EngineRequest, stats: EngineStats): StepOutput {
-  const message = 'the engine is being started anew';
-  return {
-    step: 0,
-    seated: [],
-    deltas: [],
-    finished: [],
-    failed: [{ requestId, epoch, code: 'engine_failed', message }],
-    stats,
-  };
 }
