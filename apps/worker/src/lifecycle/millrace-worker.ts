@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import type { TenantAccount } from '#admission';
-import type { WorkerRecord } from '#contracts';
 import {
   exposeRedis,
   type Logger,
@@ -13,12 +12,12 @@ import {
 import { type CardStore, type ExpressSource, type RedisHealth, WorkerCommands, type WorkerDirectory } from '#queue';
 import { RelayDialer, type RelayDialerOptions, type ReplicaChange } from '#relay';
 import { EventLoopDelay } from '../health/event-loop-delay.ts';
-import { HealthServer, type Problems } from '../health/health-server.ts';
+import { HealthServer } from '../health/health-server.ts';
 import { SharedRelay } from '../jobs/shared-relay.ts';
 import { warmUpJobs } from '../jobs/warm-up-jobs.ts';
 import { EngineStarts } from '../model/engine-starts.ts';
 import { HostedModel } from '../model/hosted-model.ts';
-import { type MemoryLimit, memoryLimitOf } from '../model/memory-limit.ts';
+import { memoryLimitOf } from '../model/memory-limit.ts';
 import type { ModelReader } from '../model/model-reader.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
@@ -33,6 +32,7 @@ import { tellParent } from './parent-channel.ts';
 import { PresentReplicas } from './present-replicas.ts';
 import { untilRedisAnswers } from './until-redis-answers.ts';
 import { WorkerStateMachine } from './worker-state.ts';
+import { WorkerStatus } from './worker-status.ts';
 
 export interface MillraceWorkerParts {
   readonly options: WorkerOptions;
@@ -59,14 +59,13 @@ export class MillraceWorker {
   readonly #metrics = new Metrics({ process: 'worker', version: releaseVersion() });
   readonly #models: HostedModels;
   readonly #starts = new EngineStarts(() => [...this.#models].length === 1);
-  readonly #limit: MemoryLimit;
+  readonly #status: WorkerStatus;
   readonly #dialer: RelayDialer;
   readonly #relay: SharedRelay;
   readonly #replicas: PresentReplicas;
   #tracing: Tracing = NO_TRACING;
   readonly #eventLoopDelay = new EventLoopDelay();
   readonly #device: DeviceWatch;
-  readonly #startedAtMs = Date.now();
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #commands: WorkerCommands | null = null;
   #started = false;
@@ -81,10 +80,10 @@ export class MillraceWorker {
       () => redis.pingMs(),
       () => redis.reconnects,
     );
-    this.#limit = memoryLimitOf(options.memoryLimitBytes);
+    const limit = memoryLimitOf(options.memoryLimitBytes);
     this.#models = new HostedModels({
       options,
-      limit: this.#limit,
+      limit,
       logger,
       reader: parts.reader,
       host: (served, modelOptions) => this.#host(served, modelOptions),
@@ -93,6 +92,15 @@ export class MillraceWorker {
     });
     this.#dialer = new RelayDialer(this.#dialerOptions());
     this.#relay = new SharedRelay(this.#dialer);
+    this.#status = new WorkerStatus({
+      workerId: options.workerId,
+      state: this.#state,
+      models: this.#models,
+      limit,
+      dialer: this.#dialer,
+      eventLoopDelay: this.#eventLoopDelay,
+      isStarted: () => this.#started,
+    });
     this.#replicas = new PresentReplicas({
       workerId: options.workerId,
       addresses: parts.relayAddresses,
@@ -101,7 +109,7 @@ export class MillraceWorker {
     this.#heartbeat = new Heartbeat({
       directory,
       logger,
-      record: () => this.#record(),
+      record: () => this.#status.record(),
       refresh: async () => {
         const looking = this.serves ? this.#replicas.look() : null;
         await Promise.all([looking, ...[...this.#models].map((model) => model.keepCard())]);
@@ -113,9 +121,9 @@ export class MillraceWorker {
       onProblem: (err) => logger.warn({ err }, 'memory and utilisation of the GPU are not shown'),
     });
     this.#health = new HealthServer({
-      liveness: () => this.#livenessProblems(),
-      readiness: () => this.#readinessProblems(),
-      stats: (restartWindow) => this.#stats(restartWindow),
+      liveness: () => this.#status.livenessProblems(),
+      readiness: () => this.#status.readinessProblems(),
+      stats: (restartWindow) => this.#status.stats(restartWindow),
       metrics: this.#metrics,
     });
   }
@@ -255,56 +263,6 @@ export class MillraceWorker {
     const target = ready ? 'ready' : 'loading';
     if (target !== this.#state.current) this.#state.become(target);
     await this.#heartbeat.beat();
-  }
-
-  /** Others count what a ready worker lists; so it lists what it takes jobs for, as soon as it takes any. */
-  #record(): WorkerRecord {
-    const { workerId } = this.#parts.options;
-    const leaving = this.#state.current === 'draining' || this.#state.current === 'stopped';
-    const all = [...this.#models].filter(({ state }) => state !== 'stopped' && (leaving || state !== 'draining'));
-    const taking = all.filter(({ state }) => state === 'ready');
-    const ready = taking.length > 0 || (all.length === 0 && this.#started);
-    const state = leaving ? this.#state.current : ready ? 'ready' : 'loading';
-    const { countsCaches, bytes } = this.#limit;
-    return {
-      workerId,
-      state,
-      models: (state === 'ready' ? taking : all).map((model) => model.record()),
-      holding: {
-        models: this.#models.records(),
-        memoryLimitBytes: countsCaches ? bytes : null,
-        rssBytes: process.memoryUsage.rss(),
-      },
-      startedAtMs: this.#startedAtMs,
-      beatAtMs: Date.now(),
-    };
-  }
-
-  #livenessProblems(): Problems {
-    return [...this.#models].map((model) => model.livenessProblem).filter((problem) => problem !== null);
-  }
-
-  #readinessProblems(): Problems {
-    const problems: string[] = [...this.#livenessProblems()];
-    if (this.#state.current !== 'ready') problems.push(`the worker is ${this.#state.current}`);
-    const unready = [...this.#models.required].map((model) => model.readinessProblem);
-    return [...problems, ...unready.filter((problem) => problem !== null)];
-  }
-
-  #stats(restartWindow: boolean): object {
-    const eventLoopDelay = this.#eventLoopDelay.read();
-    if (restartWindow) this.#eventLoopDelay.restart();
-    const models = [...this.#models].map((model) => model.stats());
-    return {
-      // The first one's, for whoever knows of one model only.
-      ...(models[0] ?? { model: null, cardHash: null, engine: null, runner: null, jobs: null, consumer: null }),
-      workerId: this.#parts.options.workerId,
-      state: this.#state.current,
-      models,
-      relay: this.#dialer.stats(),
-      eventLoopDelay,
-      rssBytes: process.memoryUsage.rss(),
-    };
   }
 
   #logReplica({ address, state, why }: ReplicaChange): void {
