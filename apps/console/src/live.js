@@ -19,7 +19,7 @@ export async function showLive(call) {
   const [{ queues }, { workers }] = await Promise.all([call('/admin/v1/queues'), call('/admin/v1/workers')]);
   fill(
     document.getElementById('queues'),
-    ['Model', ...['Waiting', 'Running', 'Workers', 'Slots', 'Wait of the next', 'Requests/s'].map(number)],
+    ['Model', ...['Waiting', 'Running', 'Workers', 'Slots', 'Wait of the next', 'Capacity/s'].map(number)],
     queues.map((queue) => [
       queue.model,
       queue.waiting,

@@ -9,6 +9,8 @@ describe('missingRouteMessage', () => {
     ['/v1/messages', /Anthropic/],
     ['/chat/completions', /ends with \/v1 here: \/v1\/chat\/completions/],
     ['/models', /ends with \/v1/],
+    ['/', /described at \/docs.*\/console/],
+    ['/metrics', /management port/],
     ['/v1/constructor', /^There is no such route\.$/],
     ['/admin/v1/responses', /^There is no such route\.$/],
   ])('says at %s what to ask instead, where that is known', (path, message) => {

@@ -8,7 +8,9 @@ import { secondsToMeasure } from './seconds-to-measure.ts';
 export function addBenchCommands(program: Command, finish: (command: () => Promise<number>) => Promise<void>): void {
   const bench = program
     .command('bench')
-    .description('how fast the configured model is on this machine: the engine beside bare runs of the model')
+    .description(
+      'how fast the configured model is on this machine, beside bare runs of it; with `replay`, what a running cluster makes of recorded load',
+    )
     .enablePositionalOptions()
     .option('--model <folder>', 'model folder or name (MILLRACE_MODEL)')
     .option(

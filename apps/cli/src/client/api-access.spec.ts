@@ -58,6 +58,18 @@ describe('apiAccess', () => {
     expect(readFileSync(join(folder, 'running.json'), 'utf8')).not.toContain('sk-');
   });
 
+  it('says that the up that runs here is not ready yet, before it has told its address', async () => {
+    const up = await running('kept');
+    const { pid } = JSON.parse(readFileSync(join(folder, 'running.json'), 'utf8')) as { pid: number };
+    writeFileSync(join(folder, 'up.pid'), String(pid));
+    expect(access().url).toBe('http://127.0.0.1:4321');
+    rmSync(join(folder, 'running.json'));
+    expect(() => access()).toThrow(new RegExp(`process ${pid}\\) is not ready yet: wait for its ready block`));
+    expect(access({ MILLRACE_URL: 'http://127.0.0.1:5' }).url).toBe('http://127.0.0.1:5');
+    await up.kill();
+    expect(access().url).toBe('http://127.0.0.1:8000');
+  });
+
   it('believes no note of an up that was killed', async () => {
     const up = await running('given');
     await up.kill();

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { type CliSettings, ConfigurationError } from '#config';
 import { packageRoot } from '../package-root.ts';
 import { StartError } from '../start-error.ts';
-import { type RunningCluster, runningCluster } from './running-cluster.ts';
+import { holderOf, type RunningCluster, runningCluster } from './running-cluster.ts';
 
 /** Where an API is looked for when nothing says where. */
 export const DEFAULT_URL = 'http://127.0.0.1:8000';
@@ -17,11 +17,17 @@ export interface ApiAccess {
 
 /**
  * What is given, else that of the `millrace up` of the state folder.
- * @throws ConfigurationError when there is no key, neither given nor kept by `millrace up`
+ * @throws StartError when that one is not ready yet; ConfigurationError when there is no key, neither given nor kept by `millrace up`
  */
 export function apiAccess(settings: CliSettings): ApiAccess {
   const stateFolder = resolve(packageRoot(), settings.MILLRACE_STATE_FOLDER ?? '.millrace');
   const running = runningCluster(stateFolder);
+  const starting = settings.MILLRACE_URL === undefined && running === null ? holderOf(stateFolder) : null;
+  if (starting !== null) {
+    throw new StartError(
+      `The millrace up that runs here (process ${starting}) is not ready yet: wait for its ready block, or set MILLRACE_URL.`,
+    );
+  }
   const url = (settings.MILLRACE_URL ?? running?.url ?? DEFAULT_URL).replace(/\/+$/, '');
   const asked = running?.url === url ? running : null;
   return { url, key: settings.MILLRACE_API_KEY ?? settings.MILLRACE_DEV_KEY ?? keptKey(stateFolder, asked) };

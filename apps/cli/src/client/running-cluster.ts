@@ -32,6 +32,20 @@ export function runningCluster(stateFolder: string): RunningCluster | null {
   return noted.success && isMillrace(noted.data.pid) ? noted.data : null;
 }
 
+/** The process of the `up` that has the state folder, whether it serves yet or not; null where none has it. */
+export function holderOf(stateFolder: string): number | null {
+  let holder: number;
+  try {
+    holder = Number(readFileSync(holderFile(stateFolder), 'utf8'));
+  } catch {
+    return null;
+  }
+  return isMillrace(holder) ? holder : null;
+}
+
+/** Holds the id of the process that has the state folder. */
+export const holderFile = (stateFolder: string): string => join(stateFolder, 'up.pid');
+
 function fileIn(stateFolder: string): string {
   return join(stateFolder, 'running.json');
 }

@@ -22,7 +22,7 @@ it('top shows queues and workers, each model of a worker in a line', () => {
   ];
   const gone = { ...queue, model: 'gone', waiting: 1, active: 0, liveWorkers: 0, liveSlots: 0, drainRate: 0 };
   expect(topText([queue, gone], workers).split('\n')).toEqual([
-    'model  waiting  running  workers  slots  next waits  requests/s',
+    'model  waiting  running  workers  slots  next waits  capacity/s',
     'chat   12       4        1        4      8.6 s       1.50',
     'gone   1        0        0        0      no worker   0.00',
     '',

@@ -7,6 +7,7 @@ export interface LiveQueue {
   readonly active: number;
   readonly liveWorkers: number;
   readonly liveSlots: number;
+  /** Requests a second that the slots can end. */
   readonly drainRate: number;
   readonly estimatedWaitMs: number;
 }
@@ -34,7 +35,7 @@ export function topText(queues: readonly LiveQueue[], workers: readonly LiveWork
     ]);
   });
   return [
-    ...table(['model', 'waiting', 'running', 'workers', 'slots', 'next waits', 'requests/s'], queueRows),
+    ...table(['model', 'waiting', 'running', 'workers', 'slots', 'next waits', 'capacity/s'], queueRows),
     '',
     ...table(['worker', 'state', 'memory', 'model', 'state', 'running', 'problem'], workerRows),
   ].join('\n');

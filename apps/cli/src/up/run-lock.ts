@@ -1,6 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { isMillrace } from '../client/is-millrace.ts';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { holderFile, holderOf } from '../client/running-cluster.ts';
 import { StartError } from '../start-error.ts';
 
 /** Keeps a second `up` out of the same state folder: two would share one Redis data folder. */
@@ -14,7 +13,7 @@ export class RunLock implements Disposable {
   /** @throws StartError naming the process that holds the folder */
   static take(stateFolder: string): RunLock {
     mkdirSync(stateFolder, { recursive: true });
-    const file = join(stateFolder, 'up.pid');
+    const file = holderFile(stateFolder);
     for (let attempt = 0; attempt < 3; attempt += 1) {
       try {
         writeFileSync(file, String(process.pid), { flag: 'wx' });
@@ -22,8 +21,8 @@ export class RunLock implements Disposable {
       } catch (error) {
         if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
       }
-      const holder = Number(readFileSync(file, 'utf8'));
-      if (isMillrace(holder)) {
+      const holder = holderOf(stateFolder);
+      if (holder !== null) {
         throw new StartError(
           `Millrace is already running in this folder (process ${holder}).\n` +
             `Use that one, stop it with Ctrl-C or \`kill ${holder}\`, or set MILLRACE_STATE_FOLDER to run a second one beside it.`,
