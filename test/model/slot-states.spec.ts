@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GREEDY, type ModelRunner } from '#contracts';
 import { Engine, type EngineRequest } from '#engine';
-import { openModelRunner, RunnerArgumentError } from '#model-runner';
+import { openModelRunner, RunInterruptedError, RunnerArgumentError } from '#model-runner';
+import { interruptRun } from '#model-runner/process';
 import { DeliveredAnswer } from '../../libs/engine/src/testing/delivered-answer.ts';
 import { numberedTokenTable } from '../../libs/engine/src/testing/token-tables.ts';
 import { exportedModel, exportReference } from './exported-model.ts';
@@ -80,6 +81,45 @@ describe.each([
       const logits = await prefillInChunks(runner, 1, LONG!.promptIds, chunks);
       expect(differingValues(logits, alone.logits[0]!)).toBe(0);
     }
+  });
+
+  it('are those of each row, however many runs each had before', async () => {
+    const other = await generateAlone(runner, OTHER!.promptIds, 4, CHUNK_TOKENS);
+    await prefillInChunks(runner, 0, LONG!.promptIds, [30, 30, 30]);
+    await prefillInChunks(runner, 1, OTHER!.promptIds, [20, 20]);
+    await prefillInChunks(runner, 2, LONG!.promptIds, [90]);
+    const pasts = Int32Array.of(LONG!.promptIds.length, OTHER!.promptIds.length, LONG!.promptIds.length);
+    const both = [alone, other, alone];
+    for (const [step, rows] of [3, 2, 3].entries()) {
+      // The third row misses a run, so that it is on another side than the others.
+      const at = (row: number) => (row === 2 && step === 2 ? 1 : step);
+      const tokens = Int32Array.from(both, ({ tokens: own }, row) => own[at(row)]!);
+      await runner.decode(
+        rows,
+        tokens,
+        pasts.map((past, row) => past + at(row)),
+      );
+      for (let row = 0; row < rows; row++)
+        expect(differingValues(logitsRow(runner, row), both[row]!.logits[at(row) + 1]!)).toBe(0);
+    }
+  });
+
+  it('are left as they were by a run that is interrupted', async () => {
+    const { interruptAddress } = runner;
+    if (interruptAddress === null) return expect('binding' in more).toBe(true);
+    const { promptIds } = LONG!;
+    await prefillInChunks(runner, 0, promptIds.slice(0, 57), CHUNK_TOKENS);
+    // One token more than a tile of attention: two runs.
+    const chunk = Int32Array.from(promptIds.slice(57));
+    interruptRun(interruptAddress);
+    await expect((async () => runner.prefill(0, chunk, 57))()).rejects.toThrow(RunInterruptedError);
+    await runner.prefill(0, chunk, 57);
+    expect(differingValues(logitsRow(runner), alone.logits[0]!)).toBe(0);
+    const token = Int32Array.of(alone.tokens[0]!);
+    interruptRun(interruptAddress);
+    await expect((async () => runner.decode(1, token, Int32Array.of(90)))()).rejects.toThrow(RunInterruptedError);
+    await runner.decode(1, token, Int32Array.of(90));
+    expect(differingValues(logitsRow(runner), alone.logits[1]!)).toBe(0);
   });
 
   it('are left as they were by a chunk of which some parts were computed', async () => {

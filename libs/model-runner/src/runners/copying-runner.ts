@@ -107,12 +107,12 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
     });
 
     const caches = this.signature.cache.length;
-    const [pastStates, presentStates] = [this.states.gather(slots), this.states.madeTensors(0, rows)];
-    tensors.push(...pastStates, ...presentStates);
-    pastStates.forEach((tensor, i) => {
+    const states = this.states.gather(slots);
+    tensors.push(...states.past, ...states.present);
+    states.past.forEach((tensor, i) => {
       run.setInput(1 + sideInputs.length + caches + i, tensor);
     });
-    presentStates.forEach((tensor, i) => {
+    states.present.forEach((tensor, i) => {
       run.setOutput(1 + caches + i, tensor);
     });
 
@@ -122,7 +122,7 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
         for (const tensor of tensors) tensor.release();
       },
       () => {
-        this.states.putBack(slots, total);
+        this.states.putBack(slots, total, states.made);
         this.cache.buffers.forEach((buffer, i) => {
           this.#putBack(buffer, slots, pastTokens, total, this.#present[i] ?? buffer);
         });

@@ -15,6 +15,7 @@ import { evenInputs } from './even-inputs.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { runsOfChunk } from './runs-of-chunk.ts';
 import { SlotRunner } from './slot-runner.ts';
+import type { StateTensors } from './slot-states.ts';
 
 export interface InPlaceSize extends CacheSize {
   /** Longest chunk that is usual. */
@@ -64,6 +65,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   readonly #maxRunTokens: number;
   readonly #prefillRuns: BoundRun[] = [];
   readonly #verifyRuns: BoundRun[] = [];
+  /** By the number of rows: the plain decode run, and its states by the side that they are read from. */
+  readonly #decodeStates: { readonly run: BoundRun; readonly sides: [StateTensors | null, StateTensors | null] }[] = [];
   /** As the graph gives them: `logits` itself, or in half precision. */
   readonly #rowLogits: FloatArray;
   /** [chunkTokens, vocabulary] of the longest chunk so far, for graphs that give every position's logits. */
@@ -117,6 +120,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
       this.cache.touch(row, (pastTokens[row] ?? 0) + 1);
     }
     this.cache.beginDecode(rows);
+    this.#turnDecodeStates(rows);
     this.deviceLogits?.ran();
     const isWide = this.deviceLogits !== null || this.#rowLogits === this.logits;
     if (isWide && this.states.count === 0) return runs.run(rows, tokenIds, pastTokens);
@@ -124,7 +128,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
       () => runs.run(rows, tokenIds, pastTokens),
       noop,
       () => {
-        this.states.keepRows(rows, pastTokens);
+        for (let row = 0; row < rows; row++) this.states.keep(row, (pastTokens[row] ?? 0) + 1);
         this.#widen(rows);
       },
     );
@@ -231,10 +235,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #beginPrefill(slot: number, { tokenIds, pastTokens, goesOn, isLast }: ChunkRun): BegunPrefill {
     const place = this.cache.beginPrefill(slot, pastTokens);
     const run = this.#prefillRuns[place] ?? this.#newPrefillRun(place);
-    const states = goesOn ? this.states.carriedTensors() : this.states.keptTensors(slot, 1);
-    states.forEach((tensor, i) => {
-      run.setInput(this.#firstStateInput + i, tensor);
-    });
+    const states = this.states.slotTensors(slot, goesOn);
+    this.#attachStates(run, states);
     const step = { rows: 1, tokensPerRow: tokenIds.length, tokenIds, pastTokens };
     const inputs = evenInputs(this.binding, this.signature, step);
     inputs.forEach((tensor, i) => {
@@ -247,7 +249,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
       runPart: (part) => (run instanceof PartedRun ? run.runPart(part) : undefined),
       release: () => {
         if (run instanceof PartedRun) run.drop();
-        for (const tensor of [...inputs, ...states]) tensor.release();
+        for (const tensor of [...inputs, ...states.past, ...states.present]) tensor.release();
         logits?.release();
       },
       end: () => {
@@ -263,10 +265,8 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #newDecodeRun(rows: number, graphId?: number): BoundRun {
     const run = this.binding.newRun(graphId);
     this.#attachCache(run, this.cache.rowTensors(rows));
-    this.states.keptTensors(0, rows).forEach((tensor, i) => {
-      run.setInput(this.#firstStateInput + i, tensor);
-    });
-    this.#attachMade(run, 0, rows);
+    if (this.states.count > 0) this.#decodeStates[rows] = { run, sides: [null, null] };
+    this.#turnDecodeStates(rows);
     run.setOutput(0, this.#logitsTensor(rows));
     return run;
   }
@@ -274,7 +274,6 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
   #newPrefillRun(place: number): BoundRun {
     const run = this.binding.newRun();
     this.#attachCache(run, this.cache.placeTensors(place));
-    this.#attachMade(run, place, 1);
     if (this.signature.logits.positions === 'last') run.setOutput(0, this.#logitsTensor(1));
     this.#prefillRuns[place] = run;
     return run;
@@ -295,14 +294,23 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     });
   }
 
-  /** States are behind the cache, as inputs and as outputs. */
-  get #firstStateInput(): number {
-    return 1 + this.signature.sideInputs.length + this.signature.cache.length;
+  /** Before a decode run of so many rows, which may be made first: it reads states where they are, and writes to the other side. */
+  #turnDecodeStates(rows: number): void {
+    const known = this.#decodeStates[rows];
+    if (known === undefined) return;
+    const side = this.states.level(rows);
+    known.sides[side] ??= this.states.rowTensors(rows, side);
+    this.#attachStates(known.run, known.sides[side]);
   }
 
-  #attachMade(run: BoundRun, firstSlot: number, rows: number): void {
-    this.states.madeTensors(firstSlot, rows).forEach((tensor, i) => {
-      run.setOutput(1 + this.signature.cache.length + i, tensor);
+  /** They are behind the cache, as inputs and as outputs. */
+  #attachStates(run: BoundRun, { past, present }: StateTensors): void {
+    const { sideInputs, cache } = this.signature;
+    past.forEach((tensor, i) => {
+      run.setInput(1 + sideInputs.length + cache.length + i, tensor);
+    });
+    present.forEach((tensor, i) => {
+      run.setOutput(1 + cache.length + i, tensor);
     });
   }
 

@@ -42,7 +42,7 @@ export async function runsAgree(
   keep(1);
   return (
     logits.every((row) => row.every((value, i) => value === logits[0]?.[i])) &&
-    [...cache.buffers, ...runner.states.kept].every(slotsAgree)
+    [...cache.buffers, ...runner.states.kept()].every(slotsAgree)
   );
 }
 

@@ -53,8 +53,9 @@ export async function sharingProblem(
     await step(separate);
     const difference = largestDifference(sharing.logits, separate.logits);
     if (!(difference <= tolerance)) return `logits of step ${index} differ by ${difference}`;
-    for (const [i, kept] of sharing.states.kept.entries()) {
-      const stateDifference = largestDifference(kept, separate.states.kept[i] ?? new Float32Array());
+    const separateStates = separate.states.kept();
+    for (const [i, kept] of sharing.states.kept().entries()) {
+      const stateDifference = largestDifference(kept, separateStates[i] ?? new Float32Array());
       if (!(stateDifference <= tolerance))
         return `${signature.states[i]?.present} differs by ${stateDifference} after step ${index}`;
     }
