@@ -59,10 +59,10 @@ export function engineParts(options: EngineOptions): EngineParts {
     replayLimitTokens: options.replayLimitTokens ?? DEFAULT_REPLAY_LIMIT_TOKENS,
     constraints: options.constraints ?? null,
   });
+  const masks = new MaskTime(scheduler.seating, runner.description);
   return {
-    ...{ runner, scheduler, prefixes, budget, memory, intake, proposer },
-    runs: new ModelRuns(runner),
-    masks: new MaskTime(scheduler.seating, runner.description),
+    ...{ runner, scheduler, prefixes, budget, memory, intake, masks, proposer },
+    runs: new ModelRuns(runner, masks),
     chooser: new TokenChooser(runner.shape.vocabularySize),
     outbox: new StepOutbox(options.publishIntervalMs),
   };

@@ -1,4 +1,5 @@
 import type { ModelRunner } from '#contracts';
+import type { MaskTime } from './constraints/mask-time.ts';
 import { type RowLogits, RunLogits } from './row-logits.ts';
 import type { SchedulerOutput } from './scheduler/scheduler-output.ts';
 import type { Sequence } from './sequences/sequence.ts';
@@ -6,6 +7,7 @@ import type { Sequence } from './sequences/sequence.ts';
 /** Starts the forward pass that a step needs, from buffers that are made once. */
 export class ModelRuns {
   readonly #runner: ModelRunner;
+  readonly #masks: Pick<MaskTime, 'isShort'>;
   readonly #logits: RunLogits;
   /** Inputs of a decode run. [slots] */
   readonly #rowTokenIds: Int32Array;
@@ -14,9 +16,10 @@ export class ModelRuns {
   /** [maxTokens of verification] inputs of such a run */
   readonly #verifyTokenIds: Int32Array;
 
-  constructor(runner: ModelRunner) {
+  constructor(runner: ModelRunner, masks: Pick<MaskTime, 'isShort'>) {
     const { slots } = runner;
     this.#runner = runner;
+    this.#masks = masks;
     this.#logits = new RunLogits(runner);
     this.#rowTokenIds = new Int32Array(slots);
     this.#rowPastTokens = new Int32Array(slots);
@@ -32,7 +35,7 @@ export class ModelRuns {
   start(work: SchedulerOutput): void | Promise<void> {
     const run = this.#start(work);
     if (this.#runner.deviceLogits == null) return run;
-    const choosing = () => this.#logits.select(choosingRows(work));
+    const choosing = () => this.#logits.select(choosingRows(work), work.kind === 'decode' && this.#masks.isShort);
     return run instanceof Promise ? run.then(choosing) : choosing();
   }
 

@@ -45,12 +45,15 @@ export class RunLogits {
 
   /**
    * After a run: has what the choices need selected, where logits are on a device.
-   * @param sequences of the rows 0 … n−1; null for those that choose nothing @throws what the runner throws
+   * @param sequences of the rows 0 … n−1; null for those that choose nothing
+   * @param masksMayWait leaves rows out whose masks are not made: time for that comes behind this, and then they are looked at whole
+   * @throws what the runner throws
    */
-  select(sequences: readonly (Sequence | null)[]): void {
+  select(sequences: readonly (Sequence | null)[], masksMayWait: boolean): void {
     const { deviceLogits } = this.#runner;
     if (deviceLogits == null) return;
-    const wishes = sequences.map((sequence) => (sequence === null ? null : wishOf(sequence, deviceLogits.mostListed)));
+    const { mostListed } = deviceLogits;
+    const wishes = sequences.map((sequence) => (sequence === null ? null : wishOf(sequence, mostListed, masksMayWait)));
     const isWanted = wishes.some((wish) => wish !== null);
     const selected = isWanted
       ? deviceLogits.select(wishes.map((wish) => (wish === null ? NOTHING : { ...wish, listed: wish.listed.tokenIds })))
@@ -73,13 +76,13 @@ export class RunLogits {
 }
 
 /** Null where the whole row is looked at: too many tokens may be raised, or the constraint has something to say or to do first. */
-function wishOf(sequence: Sequence, mostListed: number): ChoiceWish | null {
+function wishOf(sequence: Sequence, mostListed: number, masksMayWait: boolean): ChoiceWish | null {
   const { sampling } = sequence.request.input;
   const listed = listedTokens(sampling, sequence.penalties, mostListed);
   if (listed === null) return null;
   let allowed: Int32Array | null;
   try {
-    if (sequence.constraint?.prepare(0) === false) return null;
+    if (masksMayWait && sequence.constraint?.prepare(0) === false) return null;
     allowed = sequence.constraint?.allowedTokens() ?? null;
   } catch {
     return null; // whoever chooses asks again, and tells the request

@@ -26,12 +26,17 @@ export class MaskTime {
     this.#mayStand = stateBytes === 0;
   }
 
+  /** Whether rows may stand still: tenants share the engine, and its slots go back to compute a token again. */
+  get isShort(): boolean {
+    return this.#mayStand && this.#seating.shares.activeTenants >= 2;
+  }
+
   /**
    * Works on the masks of those that choose a token after a run.
    * @returns those that can not yet
    */
   standing(rows: readonly Sequence[], runMs: number): ReadonlySet<Sequence> {
-    if (!this.#mayStand || this.#seating.shares.activeTenants < 2) return NOBODY;
+    if (!this.isShort) return NOBODY;
     let waiting: Map<TenantShare, Sequence[]> | null = null;
     // Each row has its turn to be looked at first.
     this.#turn = (this.#turn + 1) % rows.length;
