@@ -111,6 +111,18 @@ it('takes a graph without GroupQueryAttention as one that copies, and its positi
   expect(await inspect({}, { node: [{ opType: 'MatMul' }], initializer: [] })).toMatchObject({ maxPositions: null });
 });
 
+it('takes a graph whose caches others read as well as one that copies: layers that share an earlier one, and shapes of a past', async () => {
+  const attention = (output: string) => ({
+    ...{ opType: 'GroupQueryAttention', output: [output] },
+    input: ['q', 'k', 'v', 'past_key_values.0.key', 'past_key_values.0.value', '', '', 'cos'],
+  });
+  expect(await inspect({}, { node: [attention('a')] })).toMatchObject({ sharesCache: true });
+  const shapes = { opType: 'Shape', input: ['past_key_values.0.key'], output: ['s'] };
+  const shared = { opType: 'MultiHeadAttention', input: ['q', 'present.0.key', 'present.0.value'], output: ['b'] };
+  for (const other of [shapes, shared, attention('b')])
+    expect(await inspect({}, { node: [attention('a'), other] })).toMatchObject({ sharesCache: false, ownCache: null });
+});
+
 it('lets the past choose between the branches of a merged decoder, and looks into them', async () => {
   const branch = { g: { name: 'b', node: [{ opType: 'DynamicQuantizeLinear' }] } };
   const merged = await inspect(

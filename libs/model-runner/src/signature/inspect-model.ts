@@ -8,6 +8,7 @@ import { ModelLoadError } from '../model-load-error.ts';
 import { ownCacheType } from '../products/own-cache-type.ts';
 import { ownProductBytes } from '../products/own-product-bytes.ts';
 import { cacheInputs } from './cache-inputs.ts';
+import { cachesReadElsewhere } from './cache-readers.ts';
 import { type ConfiguredSizes, configuredSizes } from './configured-sizes.ts';
 import { assertExternalData } from './external-data.ts';
 import {
@@ -105,7 +106,7 @@ export async function inspectModel(
     slidingWindow: windows.slidingWindow,
     rowsShareScales,
     rowsRunAlone: rowsShareScales || mixesExperts(graph),
-    sharesCache: sharingNodes.length === layers,
+    sharesCache: sharingNodes.length === layers && !cachesReadElsewhere(graph, caches.cache),
     sideInputs: lengths === null ? side.inputs : side.inputs.flatMap((input) => lengthsFor(input, lengths.rank)),
   };
 }
