@@ -36,7 +36,7 @@ export function inspectionText(inspection: Inspection): string {
       'decoder',
       decoder === null
         ? unknown
-        : `${decoder.layers} layers of ${inspection.hidden ?? '?'}, ${inspection.heads ?? '?'} heads, ${decoder.kvHeads} for keys and values, of ${decoder.headSize}`,
+        : `${decoder.layers} layers${decoder.states === null ? '' : ' with keys and values'} of ${inspection.hidden ?? '?'}, ${inspection.heads ?? '?'} heads, ${decoder.kvHeads} for keys and values, of ${decoder.headSize}`,
     ],
     [
       'context',
@@ -59,7 +59,7 @@ export function inspectionText(inspection: Inspection): string {
     ['KV cache', path === null ? (decoder?.attention ?? unknown) : `${path.kvCache}: ${path.reasons.join('; ')}`],
     ['products', path === null ? unknown : ownOf(path.ownProducts)],
     ['attention', path === null ? unknown : ownOf(path.ownAttention)],
-    ['bits', path === null ? unknown : bits(path.runInvariant, decoder?.states != null)],
+    ['bits', path === null ? unknown : bits(path.runInvariant, decoder?.states?.inPrefixCache ?? null)],
     ['CUDA graphs', decoder === null ? unknown : capture(decoder)],
     ['binding', path === null ? unknown : `${path.binding}, ONNX Runtime ${path.runtimeVersion}, ${path.provider}`],
     [
@@ -93,8 +93,11 @@ function ownOf(count: number): string {
   return count === 0 ? "ONNX Runtime's" : `${count} by our own library, others by ONNX Runtime`;
 }
 
-function bits(runInvariant: boolean, hasStates: boolean): string {
-  if (hasStates)
+/** @param keepsStates whether states are kept for later prompts; null for a model without any */
+function bits(runInvariant: boolean, keepsStates: boolean | null): string {
+  if (keepsStates === false)
+    return runInvariant ? 'a token has the same in any run' : "decode runs' may differ from a prompt's";
+  if (keepsStates === true)
     return runInvariant
       ? 'a token has the same in any run: answers are kept for later prompts'
       : "decode runs' may differ from a prompt's: answers are computed again in later prompts";

@@ -101,6 +101,16 @@ describe('inspectFolder', () => {
     );
   });
 
+  it('says where states are too large to be kept for later prompts', async () => {
+    const folder = fileURLToPath(new URL('../../../../test/fixtures/exports/qwen3.5-builder-int4', import.meta.url));
+    const inspection = await inspectFolder(folder, OPTIONS);
+    expect(inspection).toMatchObject({ decoder: { layers: 1, states: { inPrefixCache: false } }, problems: [] });
+    const text = inspectionText(inspection);
+    expect(text).toMatch(/^decoder +1 layers with keys and values of /m);
+    expect(text).toMatch(/^states .*too large to be kept for later prompts \(no prefix cache\)/m);
+    expect(text).not.toMatch(/answers are kept|answers are computed again/);
+  });
+
   it('tells of an export in two graphs which one makes embeddings of tokens, and what its text part is', async () => {
     const folder = fileURLToPath(new URL('../../../../test/fixtures/exports/qwen3-community-vl', import.meta.url));
     const inspection = await inspectFolder(folder, { ...OPTIONS, load: false });
