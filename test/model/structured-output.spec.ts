@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => runner.close());
 
 function validatorOf(schema: unknown) {
-  const isNew = /"(unevaluated|prefixItems)/.test(JSON.stringify(schema));
+  const isNew = /"(unevaluated|prefixItems|dependent[RS])/.test(JSON.stringify(schema));
   const ajv = isNew ? new Ajv2020({ strict: false }) : new Ajv({ strict: false });
   addFormats.default(ajv);
   return ajv.compile(schema as object);

@@ -2,6 +2,9 @@ import fc from 'fast-check';
 
 type Schema = boolean | { readonly [keyword: string]: unknown };
 
+/** Written so, since an object with a `then` looks like a promise. */
+const THEN = 'then';
+
 /** One or more schemas for every keyword that is enforced. */
 export const KEYWORD_SCHEMAS: readonly Schema[] = [
   true,
@@ -136,6 +139,40 @@ export const KEYWORD_SCHEMAS: readonly Schema[] = [
     oneOf: [{ required: ['id'] }, { required: ['name'] }],
   },
   {
+    type: 'object',
+    properties: { kind: { enum: ['a', 'b', 'c'] }, n: { type: 'integer' }, s: { type: 'null' } },
+    required: ['kind'],
+    allOf: [
+      { if: { properties: { kind: { const: 'a' } } }, [THEN]: { required: ['n'] }, else: { required: ['s'] } },
+      { if: { properties: { kind: { enum: ['b', 'z'] } } }, [THEN]: { properties: { s: false, n: { minimum: 5 } } } },
+    ],
+  },
+  {
+    type: 'object',
+    properties: { on: { type: 'boolean' }, n: { type: 'integer' }, m: { type: 'null' } },
+    if: { properties: { on: { const: true } }, required: ['on'] },
+    [THEN]: { required: ['n'] },
+    else: { properties: { n: false } },
+  },
+  {
+    type: 'object',
+    properties: { a: { type: 'null' }, b: { type: 'null' }, c: { type: 'null' }, d: { type: 'null' } },
+    dependentRequired: { a: ['b'], b: ['c', 'd'] },
+    anyOf: [{ required: ['a'] }, { required: ['c'] }],
+  },
+  {
+    type: 'object',
+    properties: { a: { type: 'integer' }, b: { type: 'integer' }, c: { type: 'boolean' } },
+    dependencies: { a: ['b'], c: { properties: { b: { maximum: -1 } } } },
+  },
+  {
+    type: 'object',
+    properties: Object.fromEntries([...'abcde'].map((name) => [name, { type: 'null' }])),
+    anyOf: [{ required: ['c'] }, { required: ['d'] }],
+    allOf: [{ anyOf: [{ required: ['c'] }, { required: ['e'] }] }],
+    oneOf: [{ required: ['a'] }, { required: ['b'] }],
+  },
+  {
     allOf: [{ type: 'object', properties: { a: { type: 'integer' } } }],
     properties: { b: { type: 'null' } },
     unevaluatedProperties: false,
@@ -215,6 +252,34 @@ export const anySchema: fc.Arbitrary<Schema> = fc
       tie('schema').map((additionalProperties) => ({ type: 'object', additionalProperties })),
       fc.array(tie('schema'), { minLength: 1, maxLength: 3 }).map((anyOf) => ({ anyOf })),
       tie('schema').map((schema) => ({ allOf: [schema] })),
+      fc
+        .tuple(
+          someNames,
+          fc.array(tie('schema'), { minLength: 4, maxLength: 4 }),
+          fc.array(fc.tuple(fc.nat(3), fc.nat(3), fc.nat(3), fc.integer({ min: 0, max: 4 })), { maxLength: 3 }),
+        )
+        .map(([keys, schemas, conditions]) => {
+          const nameAt = (index: number) => keys[index % keys.length];
+          const kinds = ['u', 'v', 'w'];
+          return {
+            type: 'object',
+            properties: {
+              ...Object.fromEntries(keys.map((key, index) => [key, schemas[index]])),
+              kind: { enum: kinds },
+            },
+            allOf: conditions.map(([asked, needed, other, way]) => {
+              if (way === 0) return { dependentRequired: { [nameAt(asked)]: [nameAt(needed)] } };
+              if (way === 1) return { dependentSchemas: { [nameAt(asked)]: { properties: { kind: { const: 'v' } } } } };
+              const isKind = { properties: { kind: { enum: kinds.slice(asked % 3) } } };
+              return {
+                if: way === 2 ? { required: [nameAt(asked)] } : way === 3 ? isKind : { ...isKind, required: ['kind'] },
+                [THEN]: { required: [nameAt(needed)] },
+                else: { required: [nameAt(other), 'kind'] },
+              };
+            }),
+          };
+        })
+        .map((schema) => (schema.allOf.length === 0 ? { type: 'object' } : schema)),
       fc
         .tuple(someNames, fc.array(tie('schema'), { minLength: 4, maxLength: 4 }), fc.nat(15), fc.boolean())
         .map(([keys, schemas, declared, beside]) => {

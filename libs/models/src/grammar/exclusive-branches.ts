@@ -1,7 +1,7 @@
 import { mergeSchemas } from './merge-schemas.ts';
 import { refusal, typesOf } from './schema-checks.ts';
-import { hasType, isNever, isSchemaObject, type SchemaObject } from './schema-keywords.ts';
-import { possibleTypes, type SchemaReader, valuesOf } from './schema-reader.ts';
+import { hasType, isSchemaObject, type SchemaObject } from './schema-keywords.ts';
+import { mayNotHold, possibleTypes, requiredOf, type SchemaReader, valuesOf } from './schema-reader.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 
 const MAX_BRANCHES = 64;
@@ -80,16 +80,6 @@ function apart(
   const missing = theirs.filter((name) => !own.includes(name));
   if (missing.some((name) => mayNotHold(one, name))) return [];
   return missing.length === 0 ? null : [missing[0]];
-}
-
-function requiredOf({ required }: SchemaObject): readonly string[] {
-  return Array.isArray(required) ? required.filter((name): name is string => typeof name === 'string') : [];
-}
-
-/** Whether no valid object holds the property. */
-function mayNotHold({ properties, patternProperties, additionalProperties }: SchemaObject, name: string): boolean {
-  if (isSchemaObject(properties) && Object.hasOwn(properties, name)) return isNever(properties[name]);
-  return isNever(additionalProperties) && patternProperties === undefined;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { conditionsOf, isCondition, MergedConditions } from './conditions.ts';
 import {
   canonicalJson,
   hasType,
@@ -50,9 +51,11 @@ export function mergeSchemas(a: SchemaObject, b: SchemaObject, path: SchemaPath)
   checkClosed(b, a, path);
   checkFurtherItems(a, b, path);
   checkFurtherItems(b, a, path);
-  const merged = new Map(Object.entries(a).filter(([keyword]) => !isAnnotation(keyword)));
-  for (const [keyword, value] of Object.entries(b)) {
-    if (isAnnotation(keyword)) continue;
+  const says = ([keyword]: [string, unknown]): boolean => !isAnnotation(keyword) && !isCondition(keyword);
+  const merged = new Map(Object.entries(a).filter(says));
+  const conditions = [...conditionsOf(a, path), ...conditionsOf(b, path)];
+  if (conditions.length > 0) merged.set('conditions', new MergedConditions(conditions));
+  for (const [keyword, value] of Object.entries(b).filter(says)) {
     merged.set(keyword, merged.has(keyword) ? mergeKeyword(keyword, merged.get(keyword), value, path) : value);
   }
   return Object.fromEntries(merged);
@@ -67,6 +70,8 @@ function mergeKeyword(keyword: string, a: unknown, b: unknown, path: SchemaPath)
     }
     return Object.fromEntries(merged);
   }
+  // Each branch of the one with all of the other's.
+  if (keyword === 'anyOf' && Array.isArray(a)) return a.map((branch: unknown) => ({ allOf: [branch], anyOf: b }));
   if (keyword === 'items' || keyword === 'additionalProperties') return mergeValues(a, b, [...path, keyword]);
   const merge = MERGERS[keyword];
   if (merge === undefined) {

@@ -1,3 +1,4 @@
+import { MergedConditions } from './conditions.ts';
 import {
   isAnnotation,
   isEnforced,
@@ -19,7 +20,9 @@ export function refusal(
 /** @throws SchemaRefusedError for a keyword that is not known to be harmless or enforced */
 export function checkKeywords(schema: SchemaObject, path: SchemaPath): void {
   if (schema.enum !== undefined && !Array.isArray(schema.enum)) throw refusal([...path, 'enum'], 'it is not an array.');
-  const unknown = Object.keys(schema).find((keyword) => !isAnnotation(keyword) && !isEnforced(keyword));
+  const unknown = Object.keys(schema).find(
+    (keyword) => !isAnnotation(keyword) && !isEnforced(keyword) && !(schema[keyword] instanceof MergedConditions),
+  );
   if (unknown === undefined) return;
   throw refusal([...path, unknown], `"${unknown}" can not be enforced; remove it.`, 'unsupported_parameter');
 }

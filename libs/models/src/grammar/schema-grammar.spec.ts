@@ -12,6 +12,8 @@ function refusalOf(schema: unknown): SchemaRefusedError {
   throw new Error(`accepted: ${JSON.stringify(schema)}`);
 }
 
+/** Written so, since an object with a `then` looks like a promise. */
+const THEN = 'then';
 const inProperty = (schema: object) => ({ type: 'object', properties: { a: schema } });
 const letters = Object.fromEntries(
   Array.from({ length: 30 }, (_, index) => [`p${index}`, { type: 'string', pattern: `^\\p{L}{1,100}${index}$` }]),
@@ -22,7 +24,27 @@ for (let level = 0; level < 60; level++) deep = { type: 'array', items: deep };
 describe('SchemaGrammar', () => {
   it.each([
     ['not', inProperty({ not: { type: 'string' } }), 'properties.a.not'],
-    ['if', inProperty({ if: {} }), 'properties.a.if'],
+    ['a condition on a text', { type: 'string', if: { minLength: 3 }, [THEN]: { pattern: 'a' } }, 'if'],
+    [
+      'a condition on what is not listed',
+      { properties: { a: { type: 'string' } }, if: { properties: { a: { const: 'x' } } }, [THEN]: { required: ['a'] } },
+      'if',
+    ],
+    [
+      'a condition on part of the listed values',
+      { properties: { a: { enum: ['x', 'yy'] } }, if: { properties: { a: { enum: ['x', 'yy'], minLength: 2 } } } },
+      'if',
+    ],
+    ['a condition on a number of properties', { type: 'object', if: { minProperties: 1 }, else: false }, 'if'],
+    [
+      'what follows from a condition',
+      {
+        properties: { a: { type: 'boolean' } },
+        if: { required: ['a'] },
+        [THEN]: { properties: { a: { not: { const: 1 } } } },
+      },
+      'then.properties.a.not',
+    ],
     ['uniqueItems', inProperty({ type: 'array', uniqueItems: true }), 'properties.a.uniqueItems'],
     [
       'uniqueItems of many values',
@@ -43,7 +65,7 @@ describe('SchemaGrammar', () => {
     ['an unknown format without a pattern', { type: 'string', format: 'nanoid' }, 'format'],
     ['a format that JSON Schema defines', { type: 'string', format: 'regex', pattern: 'a' }, 'format'],
     ['an unknown property of characters', { type: 'string', pattern: '\\p{Nope}' }, 'pattern'],
-    ['dependentRequired', { type: 'object', dependentRequired: {} }, 'dependentRequired'],
+    ['dependentSchemas', { dependentSchemas: { a: { contains: {} } } }, 'dependentSchemas.a.contains'],
     [
       "a part's own unevaluatedProperties",
       { properties: { a: {} }, allOf: [{ unevaluatedProperties: false }] },

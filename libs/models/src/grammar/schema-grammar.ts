@@ -1,4 +1,6 @@
 import { arrayExpression } from './array-schema.ts';
+import { variantsOf } from './conditional-schemas.ts';
+import { conditionsOf } from './conditions.ts';
 import { exclusiveBranches } from './exclusive-branches.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { GrammarParts } from './grammar-parts.ts';
@@ -20,7 +22,7 @@ import {
   type SchemaObject,
   typeOf,
 } from './schema-keywords.ts';
-import { SchemaReader, valuesOf } from './schema-reader.ts';
+import { requiresWhatMayNotBe, SchemaReader, valuesOf } from './schema-reader.ts';
 import type { SchemaPath } from './schema-refused-error.ts';
 import { isSpellable, JSON_SPELLING, spellValue } from './spelling.ts';
 import { stringTexts } from './string-schema.ts';
@@ -96,6 +98,12 @@ export class SchemaGrammar {
     const several = ['anyOf', 'oneOf', 'enum', 'const'].find(
       (keyword) => (schema as SchemaObject)[keyword] !== undefined,
     );
+    const [condition] = conditionsOf(schema, path);
+    if (condition !== undefined) {
+      const message =
+        'a condition on all arguments together can not be enforced in the way in which this model writes calls.';
+      throw refusal(condition.path, message, 'unsupported_parameter');
+    }
     if (several !== undefined) {
       const message = `"${several}" can not be enforced for all arguments together in the way in which this model writes calls.`;
       throw refusal([...path, several], message, 'unsupported_parameter');
@@ -127,6 +135,7 @@ export class SchemaGrammar {
     else checkPart(schema, path);
     if (schema.$ref !== undefined) return this.#reference(schema, path, depth);
     if (schema.allOf !== undefined) return this.#value(this.#reader.merged(schema, path), path, depth + 1);
+    if (conditionsOf(schema, path).length > 0) return this.#conditional(schema, path, depth);
     if (schema.anyOf !== undefined || schema.oneOf !== undefined) return this.#branches(schema, path, depth);
     const values = valuesOf(schema);
     return values === null ? this.#typed(schema, path, depth) : this.#literals(values, schema, path);
@@ -159,13 +168,17 @@ export class SchemaGrammar {
     return result;
   }
 
-  #branches(schema: SchemaObject, path: SchemaPath, depth: number): Expression {
-    const { anyOf, oneOf, ...base } = schema;
-    if (anyOf !== undefined && oneOf !== undefined) {
-      throw refusal([...path, 'oneOf'], '"oneOf" beside "anyOf" is not supported.', 'unsupported_parameter');
-    }
+  #conditional(schema: SchemaObject, path: SchemaPath, depth: number): Expression {
+    const variants = variantsOf(this.#reader, schema, path).filter((variant) => !requiresWhatMayNotBe(variant.schema));
+    if (variants.length === 0) throw refusal(path, 'no value is valid: what follows from its conditions can not be.');
+    return choice(...variants.map((variant) => this.#value(variant.schema, variant.path, depth + 1)));
+  }
+
+  #branches({ anyOf, oneOf, ...rest }: SchemaObject, path: SchemaPath, depth: number): Expression {
     const keyword = anyOf === undefined ? 'oneOf' : 'anyOf';
     const given = branchesOf(anyOf ?? oneOf, [...path, keyword]);
+    // Beside an `anyOf`, a `oneOf` holds in each of its branches.
+    const base = anyOf === undefined || oneOf === undefined ? rest : { ...rest, oneOf };
     const branches = keyword === 'oneOf' ? exclusiveBranches(this.#reader, base, given, [...path, keyword]) : given;
     const bare = Object.keys(base).every(isAnnotation);
     const expressions = branches.flatMap((branch, index) => {
@@ -176,7 +189,8 @@ export class SchemaGrammar {
       if (target === true) return [this.#value(base, branchPath, depth + 1)];
       if (target === false) return [];
       checkPart(target, branchPath);
-      return [this.#value(mergeSchemas(base, target, branchPath), branchPath, depth + 1)];
+      const merged = mergeSchemas(base, target, branchPath);
+      return requiresWhatMayNotBe(merged) ? [] : [this.#value(merged, branchPath, depth + 1)];
     });
     if (expressions.length === 0) throw refusal([...path, keyword], 'no value is valid against any of its branches.');
     return choice(...expressions);

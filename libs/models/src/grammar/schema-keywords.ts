@@ -42,10 +42,13 @@ export const KEYWORDS_OF_TYPE: Readonly<Partial<Record<JsonType, readonly string
     'minProperties',
     'maxProperties',
     'unevaluatedProperties',
+    'dependentRequired',
+    'dependentSchemas',
+    'dependencies',
   ],
 };
 
-const GENERAL = ['type', 'enum', 'const', '$ref', 'allOf', 'anyOf', 'oneOf', 'nullable'];
+const GENERAL = ['type', 'enum', 'const', '$ref', 'allOf', 'anyOf', 'oneOf', 'nullable', 'if', 'then', 'else'];
 const ENFORCED = new Set([...GENERAL, ...Object.values(KEYWORDS_OF_TYPE).flat()]);
 
 export function isAnnotation(keyword: string): boolean {

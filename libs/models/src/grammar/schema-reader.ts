@@ -137,3 +137,22 @@ export function possibleTypes(schema: SchemaObject): readonly JsonType[] {
   const types = schema.type === undefined ? JSON_TYPES : ([schema.type].flat() as JsonType[]);
   return schema.nullable === true ? [...types, 'null'] : types;
 }
+
+/** The names that a schema requires. */
+export function requiredOf({ required }: SchemaObject): readonly string[] {
+  return Array.isArray(required) ? required.filter((name): name is string => typeof name === 'string') : [];
+}
+
+/** Whether no valid object holds the property. */
+export function mayNotHold(
+  { properties, patternProperties, additionalProperties }: SchemaObject,
+  name: string,
+): boolean {
+  if (isSchemaObject(properties) && Object.hasOwn(properties, name)) return isNever(properties[name]);
+  return isNever(additionalProperties) && patternProperties === undefined;
+}
+
+/** Whether an object would have to hold a property that none may hold. */
+export function requiresWhatMayNotBe(schema: SchemaObject): boolean {
+  return schema.type === 'object' && requiredOf(schema).some((name) => mayNotHold(schema, name));
+}
