@@ -29,7 +29,7 @@ export interface Variant {
 export function variantsOf(reader: SchemaReader, schema: SchemaObject, path: SchemaPath): readonly Variant[] {
   const [condition, ...others] = conditionsOf(schema, path);
   const rest: SchemaObject = {
-    ...Object.fromEntries(Object.entries(schema).filter(([keyword]) => !isCondition(keyword))),
+    ...Object.fromEntries(Object.entries(schema).filter(([keyword, value]) => !isCondition(keyword, value))),
     ...(others.length === 0 ? {} : { conditions: new MergedConditions(others) }),
   };
   if (typesOf(schema, path).some((type) => type !== 'object')) {
@@ -73,6 +73,11 @@ function casesOf(reader: SchemaReader, whole: SchemaObject, condition: Condition
   if (other !== undefined || (asked.type !== undefined && asked.type !== 'object')) {
     throw unsupported(condition, `a condition is on "properties" and "required", not on "${other ?? 'type'}"`);
   }
+  const { properties: given = {}, required: named = [] } = asked;
+  if (!isSchemaObject(given)) throw refusal([...condition.path, 'properties'], 'it is not an object.');
+  if (!Array.isArray(named) || requiredOf(asked).length < named.length) {
+    throw refusal([...condition.path, 'required'], 'it is not an array of strings.');
+  }
   const required = requiredOf(whole);
   const unmet: SchemaObject[] = [];
   for (const name of requiredOf(asked)) {
@@ -80,7 +85,7 @@ function casesOf(reader: SchemaReader, whole: SchemaObject, condition: Condition
     if (!required.includes(name)) unmet.push({ properties: { [name]: false } });
   }
   const properties: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(isSchemaObject(asked.properties) ? asked.properties : {})) {
+  for (const [name, value] of Object.entries(given)) {
     const wanted = reader.dereference(value, [...condition.path, 'properties', name]);
     if (wanted === true || mayNotHold(whole, name)) continue;
     const declared = isSchemaObject(whole.properties) ? (whole.properties[name] ?? true) : true;

@@ -23,10 +23,11 @@ export class MergedConditions {
   }
 }
 
-const KEYWORDS = ['if', 'then', 'else', 'dependentRequired', 'dependentSchemas', 'dependencies', 'conditions'];
+const KEYWORDS = ['if', 'then', 'else', 'dependentRequired', 'dependentSchemas', 'dependencies'];
 
-export function isCondition(keyword: string): boolean {
-  return KEYWORDS.includes(keyword);
+/** Whether it is one of those that `conditionsOf` reads. A document's own `conditions` is an unknown keyword. */
+export function isCondition(keyword: string, value: unknown): boolean {
+  return KEYWORDS.includes(keyword) || value instanceof MergedConditions;
 }
 
 /** The conditions of a schema. @throws SchemaRefusedError where one is malformed */

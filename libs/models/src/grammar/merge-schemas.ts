@@ -51,7 +51,7 @@ export function mergeSchemas(a: SchemaObject, b: SchemaObject, path: SchemaPath)
   checkClosed(b, a, path);
   checkFurtherItems(a, b, path);
   checkFurtherItems(b, a, path);
-  const says = ([keyword]: [string, unknown]): boolean => !isAnnotation(keyword) && !isCondition(keyword);
+  const says = ([keyword, value]: [string, unknown]): boolean => !isAnnotation(keyword) && !isCondition(keyword, value);
   const merged = new Map(Object.entries(a).filter(says));
   const conditions = [...conditionsOf(a, path), ...conditionsOf(b, path)];
   if (conditions.length > 0) merged.set('conditions', new MergedConditions(conditions));

@@ -45,6 +45,11 @@ describe('SchemaGrammar', () => {
       },
       'then.properties.a.not',
     ],
+    [
+      'an unknown keyword that merged schemas have a use for',
+      { properties: { a: { type: 'string', conditions: {} } }, allOf: [{ properties: { a: { minLength: 1 } } }] },
+      'properties.a.conditions',
+    ],
     ['uniqueItems', inProperty({ type: 'array', uniqueItems: true }), 'properties.a.uniqueItems'],
     [
       'uniqueItems of many values',
@@ -112,6 +117,9 @@ describe('SchemaGrammar', () => {
     ['empty bounds', { type: 'integer', minimum: 3, maximum: 2 }, 'no number'],
     ['a pattern that nothing fits', { type: 'string', pattern: '^a{3}$', maxLength: 2 }, 'no text'],
     ['a broken pattern', { type: 'string', pattern: '(' }, 'egular expression'],
+    ['a condition on properties that are none', { type: 'object', if: { properties: 'a' } }, 'not an object'],
+    ['a condition on required that is no array', { type: 'object', if: { required: null } }, 'not an array of strings'],
+    ['a condition on required names that are none', { type: 'object', if: { required: ['a', 1] } }, 'array of strings'],
     ['an enum that is no array', { enum: 'a' }, 'not an array'],
     ['a type that is none', { type: 'text' }, 'JSON type'],
     ['required without room', { type: 'object', required: ['a'], additionalProperties: false }, 'required'],
