@@ -140,11 +140,26 @@ describe('what no route sees', () => {
       'POST /v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n',
       400,
     ],
-    ['headers without an end', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(40_000)}\r\n\r\n`, 431],
+    ['headers too long', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(40_000)}\r\n\r\n`, 431],
+    ['headers without an end', `GET /v1/models HTTP/1.1\r\nhost: x\r\nx-a: ${'a'.repeat(16_000_000)}`, 431],
   ])('is refused with OpenAI’s body and an id: %s', async (_, bytes, status) => {
     const answer = await answerTo(bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*\r\nx-request-id: req_`));
     expect(ErrorBody.parse(JSON.parse(answer.split('\r\n\r\n')[1]!)).error.code).toBe('invalid_request');
+  });
+
+  it('is not listened to for ever: who goes on sending is cut off', async () => {
+    const { hostname, port } = new URL(cluster.url);
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+    const sending = setInterval(() => socket.write('hello\r\n\r\n'), 50);
+    try {
+      socket.resume();
+      const [error] = await once(socket, 'error');
+      expect(error).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) });
+    } finally {
+      clearInterval(sending);
+      socket.destroy();
+    }
   });
 
   it.each(['/v1/models/%zz', `/v1/requests/${'a'.repeat(5_000)}`])(

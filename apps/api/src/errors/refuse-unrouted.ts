@@ -23,6 +23,9 @@ const NO_HTTP: ConnectionProblem = {
   message: 'What arrived is no HTTP/1.1 request. Look at its first line, its headers and the length of its body.',
 };
 
+/** How long a refused connection is read for its client to take the answer. */
+const REFUSED_READ_MS = 2_000;
+
 /**
  * Answers what no route and no filter ever sees, because its address can not be read, in the body of the dialect that it
  * was meant for.
@@ -35,20 +38,31 @@ export function refuseAddress(_: Error, request: FastifyRequest, reply: FastifyR
   reply.header('x-request-id', request.id).status(dialect.statusOf(error)).send(dialect.errorBody(error));
 }
 
-/** Answers bytes that are no HTTP request with OpenAI's body, and closes their connection. */
+/** Connections that were refused. What still arrives on them is read and means nothing. */
+const refused = new WeakSet<Socket>();
+
+/**
+ * Answers bytes that are no HTTP request with OpenAI's body, and ends their connection: our side at once, the other when
+ * the client closes it or `REFUSED_READ_MS` have passed. A connection closed while it has bytes that nobody read is reset,
+ * and its client may then never see the answer.
+ */
 export function refuseConnection(problem: Error & { readonly code?: string }, socket: Socket): void {
-  if (problem.code === 'ECONNRESET' || socket.destroyed) return;
-  if (socket.writable) {
-    const { status, message } = CONNECTION_PROBLEMS[problem.code ?? ''] ?? NO_HTTP;
-    const body = JSON.stringify(OPENAI_CHAT.errorBody(new MillraceError('invalid_request', message)));
-    const head = [
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-      `x-request-id: req_${randomUUID().replaceAll('-', '')}`,
-      'content-type: application/json; charset=utf-8',
-      `content-length: ${Buffer.byteLength(body)}`,
-      'connection: close',
-    ];
-    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  if (problem.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
+  if (!socket.writable) {
+    socket.destroy(problem);
+    return;
   }
-  socket.destroy(problem);
+  refused.add(socket);
+  const { status, message } = CONNECTION_PROBLEMS[problem.code ?? ''] ?? NO_HTTP;
+  const body = JSON.stringify(OPENAI_CHAT.errorBody(new MillraceError('invalid_request', message)));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `x-request-id: req_${randomUUID().replaceAll('-', '')}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const limit = setTimeout(() => socket.destroy(), REFUSED_READ_MS).unref();
+  socket.once('close', () => clearTimeout(limit));
 }
