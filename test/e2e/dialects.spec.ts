@@ -148,6 +148,7 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
   it('hands sampling, stop strings and the limit on to the worker', async () => {
     const sampling = { temperature: 0.5, top_p: 0.25, presence_penalty: 1, frequency_penalty: -1, seed: 7 };
     await answered(dialect, await ask(dialect, { ...sampling, stop: 'END', max_tokens: 20, logit_bias: { 5: 2 } }));
+    expect(lastJob().stop.tokenIds).toEqual(card.eosTokenIds);
     expect(lastJob()).toMatchObject({
       sampling: {
         temperature: 0.5,
@@ -159,6 +160,11 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
       },
       stop: { strings: ['END'], maxTokens: 20 },
     });
+    const own = card.eosTokenIds[0] === 7 ? 8 : 7;
+    await answered(dialect, await ask(dialect, { stop_token_ids: [own, ...card.eosTokenIds] }));
+    expect(lastJob().stop.tokenIds).toEqual([...card.eosTokenIds, own]);
+    await answered(dialect, await ask(dialect, { stop_token_ids: [own], ignore_eos: true }));
+    expect(lastJob().stop.tokenIds).toEqual([own]);
   });
 
   it('refuses what is no request with 400', async () => {
@@ -206,6 +212,7 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
       [{ stop: '' }, /at least 1 characters/],
       [{ stop: ['1', '2', '3', '4', '5'] }, /at most 4 items/],
       [{ logit_bias: { 100000: 1 } }, /token 100000/],
+      [{ stop_token_ids: [100_000] }, /stop_token_ids names token 100000/],
       [{ max_tokens: 1e300 }, /max_tokens is 1e\+300\. It must be at most/],
       [{ seed: 1e300 }, /seed is 1e\+300\. It must be at most/],
       [{ max_tokens: 5, max_completion_tokens: 6 }, /Send one of them/],
@@ -218,7 +225,7 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     for (const change of [
       { tool_choice: 'required' },
       { reasoning_effort: 'high' },
-      { metadata: { a: 'b' } },
+      { best_of: 2 },
       { store: true },
       { service_tier: 'flex' },
     ]) {
@@ -254,6 +261,13 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     const get = await fetch(`${api.url}${dialect.path}`, { headers: { authorization: `Bearer ${TEST_KEY}` } });
     expect(get.headers.get('allow')).toBe('POST');
     await refused(dialect, get, 405);
+    const put = await fetch(`${api.url}${dialect.path}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: '{',
+    });
+    expect(put.headers.get('allow')).toBe('POST');
+    await refused(dialect, put, 405);
     await refused(dialect, await post(dialect, `{"model": "${'x'.repeat(5_000_000)}"}`), 413);
     await refused(dialect, await ask(dialect, {}, { 'content-type': 'text/plain' }), 415);
   });
@@ -558,9 +572,9 @@ describe('what is one dialect’s own', () => {
     expect(await codeOf(await ask(COMPLETION_MESSAGES, { max_tokens: 299 }))).toBe(40002);
   });
 
-  it('user is in the log line of the request, and the messages are not', async () => {
-    await answered(OPENAI_CHAT, await ask(OPENAI_CHAT, { user: 'end-user-17' }));
-    await expect.poll(() => api.output).toContain('"endUser":"end-user-17"');
+  it('user and metadata are in the log line of the request, and the messages are not', async () => {
+    await answered(OPENAI_CHAT, await ask(OPENAI_CHAT, { user: 'end-user-17', metadata: { run: 'nightly' } }));
+    await expect.poll(() => api.output).toMatch(/"endUser":"end-user-17","metadata":\{"run":"nightly"\}/);
   });
 
   it('the OpenAPI document has all routes with their own schemas and statuses', async () => {

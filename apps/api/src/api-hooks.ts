@@ -49,6 +49,7 @@ export function addApiHooks(
   server.decorateRequest('tenant', null);
   server.decorateRequest('generateId', '');
   server.decorateRequest('endUser', null);
+  server.decorateRequest('metadata', null);
   server.addHook('onRequest', async (request, reply) => {
     observers.arrived(request);
     // The id that a client without one of its own is told leads to its request.
@@ -81,6 +82,7 @@ export function addApiHooks(
       tenantId: request.tenant?.tenantId ?? null,
       keyId: request.tenant?.keyId ?? null,
       endUser: request.endUser,
+      ...(request.metadata !== null && Object.keys(request.metadata).length > 0 && { metadata: request.metadata }),
       epoch: request.observer?.epoch ?? null,
       method: request.method,
       route,
@@ -97,7 +99,7 @@ export function addApiHooks(
     { parseAs: 'buffer' },
     async (request: FastifyRequest, body: Buffer) => {
       // Clients set the type for all of their requests, also for those that have no body.
-      if (body.length === 0 && request.method === 'DELETE') return undefined;
+      if (request.is404 || (body.length === 0 && request.method === 'DELETE')) return undefined;
       const dialect = dialectAt(request.routeOptions.url ?? '');
       return parseJsonBody(body, { trailingCommas: dialect?.trailingCommas ?? false });
     },

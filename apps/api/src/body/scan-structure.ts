@@ -12,7 +12,7 @@ const NUMBER_CHARACTERS = /[-+.eE\d]+/y;
 
 /**
  * One pass over a text that is known to be JSON, for what `JSON.parse` does not tell: how deep it is, whether an object
- * has a key twice, whether a number overflows. Strings are skipped with `indexOf`, so long messages cost next to nothing.
+ * has a key twice or one that gets lost, whether a number overflows. Strings are skipped with `indexOf`, so long messages cost next to nothing.
  * @throws JsonBodyError
  */
 export function scanStructure(text: string, maxDepth: number): void {
@@ -57,6 +57,8 @@ function isKey(text: string, endOfString: number): boolean {
 
 function addKey(keys: Set<string>, quoted: string): void {
   const key: string = JSON.parse(quoted);
+  // An object would take it for its prototype and not for a member, so that nobody would see it.
+  if (key === '__proto__') throw new JsonBodyError('has the key "__proto__"', 'Remove it: no field has that name.');
   if (keys.has(key)) throw new JsonBodyError(`has the key ${quoted} twice in one object`, 'Send it once.');
   keys.add(key);
 }

@@ -69,6 +69,7 @@ export class Completions {
     await this.#turns.next(context.tenant.tenantId);
     const parsed = dialect.parse(request.body);
     request.endUser = parsed.request.user;
+    request.metadata = parsed.request.metadata;
     const { idempotencyKey, resumable, lastEventId } = keepHeadersOf(request.headers);
     if (idempotencyKey === null) {
       if (lastEventId !== null) throw nothingToResume();

@@ -15,6 +15,8 @@ declare module 'fastify' {
     generateId: string;
     /** The caller's name for whom it asks (`user`), for the log. */
     endUser: string | null;
+    /** The caller's notes on the request (`metadata`), for the log. */
+    metadata: Readonly<Record<string, string>> | null;
   }
 }
 

@@ -1,5 +1,12 @@
 import { randomInt } from 'node:crypto';
-import { FIRST_EPOCH, type GenerateJob, JOB_VERSION, MillraceError, type OutputConstraint } from '#contracts';
+import {
+  FIRST_EPOCH,
+  type GenerateJob,
+  JOB_VERSION,
+  MillraceError,
+  type ModelCard,
+  type OutputConstraint,
+} from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import { samplingOf } from './requested-sampling.ts';
@@ -23,8 +30,8 @@ export interface JobOrigin {
 
 /**
  * The first attempt's job of a request.
- * @throws MillraceError invalid_request when a logit bias names a token that the model does not have, or more choices are asked
- * for than a worker can run together
+ * @throws MillraceError invalid_request when a field names a token that the model does not have, or more choices are asked for
+ * than a worker can run together
  */
 export function generateJobOf(
   request: Omit<ValidGenerateRequest, 'constraint'> & { readonly constraint: OutputConstraint | null },
@@ -34,14 +41,9 @@ export function generateJobOf(
   origin: JobOrigin,
 ): GenerateJob {
   const { card } = model;
-  for (const [tokenId] of request.sampling.logitBias) {
-    if (tokenId < card.vocabularySize) continue;
-    throw new MillraceError(
-      'invalid_request',
-      `logit_bias names token ${tokenId}, but "${card.model}" has the tokens 0 to ${card.vocabularySize - 1}. Remove it.`,
-      { param: 'logit_bias' },
-    );
-  }
+  const biased = request.sampling.logitBias.map(([tokenId]) => tokenId);
+  requireTokens('logit_bias', biased, card);
+  requireTokens('stop_token_ids', request.stopTokenIds, card);
   if (request.choices > model.fewestSlots) {
     throw new MillraceError(
       'invalid_request',
@@ -62,7 +64,7 @@ export function generateJobOf(
     choices: request.choices,
     sampling: samplingOf(request.sampling, card.samplingDefaults, () => randomInt(SEED_LIMIT)),
     stop: {
-      tokenIds: request.ignoreEos ? [] : [...card.eosTokenIds],
+      tokenIds: [...new Set([...(request.ignoreEos ? [] : card.eosTokenIds), ...request.stopTokenIds])],
       strings: [...request.stopStrings],
       maxTokens,
     },
@@ -76,4 +78,14 @@ export function generateJobOf(
     deadlineMs: origin.longestWaitMs === null ? null : enqueuedAtMs + Math.ceil(origin.longestWaitMs),
     traceparent: origin.traceparent,
   };
+}
+
+function requireTokens(field: string, tokenIds: readonly number[], { model, vocabularySize }: ModelCard): void {
+  const missing = tokenIds.find((tokenId) => tokenId >= vocabularySize);
+  if (missing === undefined) return;
+  throw new MillraceError(
+    'invalid_request',
+    `${field} names token ${missing}, but "${model}" has the tokens 0 to ${vocabularySize - 1}. Remove it.`,
+    { param: field },
+  );
 }

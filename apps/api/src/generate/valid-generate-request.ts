@@ -16,6 +16,8 @@ export interface ValidGenerateRequest {
   readonly choices: number;
   readonly sampling: RequestedSampling;
   readonly stopStrings: readonly string[];
+  /** Tokens that end a choice beside those that end a turn. */
+  readonly stopTokenIds: readonly number[];
   /** Most tokens per choice; null for what is left of the context. */
   readonly maxTokens: number | null;
   /** The caller's spelling of the field that `maxTokens` came from; null for a default, which gives way to the context. */
@@ -38,4 +40,6 @@ export interface ValidGenerateRequest {
   readonly cacheSalt: string | null;
   /** The caller's own name for whom the answer is made, for its abuse reports. */
   readonly user: string | null;
+  /** The caller's own notes on the request. */
+  readonly metadata: Readonly<Record<string, string>>;
 }

@@ -28,6 +28,13 @@ describe('the api-chat dialect', () => {
     { temperature: '1' },
     { n: 1.5 },
     { stop: 5 },
+    { reasoning_effort: 5 },
+    { priority: 1 },
+    { tool_choice: 5 },
+    { tool_choice: { function: { name: 'f' } } },
+    { tools: [{ function: { name: 'f' } }] },
+    { response_format: {} },
+    { metadata: { a: 1 } },
     { colour: 'red' },
     { stream_options: { colour: 'red' } },
   ])('calls %j an invalid format', (change) => expect(statusOf(change)).toBe(400));
@@ -48,9 +55,44 @@ describe('the api-chat dialect', () => {
     { max_tokens: 1, max_completion_tokens: 2 },
     { stream_options: { include_usage: true } },
     { reasoning_effort: 'huge' },
-    { reasoning_effort: 'huge' },
+    { tool_choice: 'any' },
+    { tools: [{ type: 'custom', function: { name: 'f' } }] },
+    { response_format: { type: 'xml' } },
+    { best_of: 2 },
     { tool_choice: 'required' },
   ])('calls %j invalid parameters', (change) => expect(statusOf(change)).toBe(422));
+
+  it('takes its document’s example but for the placeholders that stand for nothing', () => {
+    const example = {
+      model: 'tiny',
+      messages: [{ role: 'system', content: 'text', name: 'text' }],
+      ...{ max_tokens: 1, max_completion_tokens: 1, temperature: 1, top_p: 1, n: 1, stream: true, stop: 'text' },
+      ...{ presence_penalty: 1, frequency_penalty: 1, logit_bias: { 1: 1 }, seed: 1 },
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'text',
+            description: 'text',
+            parameters: { type: 'object', properties: { ANY_ADDITIONAL_PROPERTY: 'anything' }, required: ['text'] },
+          },
+        },
+      ],
+      tool_choice: 'none',
+      response_format: { type: 'text' },
+      ...{ logprobs: true, top_logprobs: 1, reasoning_effort: 'minimal' },
+    };
+    const { request, delivery } = API_CHAT.parse(example);
+    expect(request).toMatchObject({ maxTokens: 1, stopStrings: ['text'], topLogprobs: 1, reasoningEffort: 'minimal' });
+    expect(delivery.stream).toBe(true);
+    for (const [change, param] of [
+      [{ logit_bias: { ANY_ADDITIONAL_PROPERTY: 1 } }, 'logit_bias.ANY_ADDITIONAL_PROPERTY'],
+      [{ response_format: { type: 'text', json_schema: {} } }, 'response_format.json_schema'],
+      [{ messages: [{ role: 'system', content: 'text', tool_call_id: 'text' }] }, 'messages[0].tool_call_id'],
+    ] as const) {
+      expect(() => API_CHAT.parse({ ...example, ...change })).toThrow(expect.objectContaining({ param }));
+    }
+  });
 
   it('leaves every other error its status', () => {
     const status = (code: MillraceError['code'], param?: string) =>

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { REASONING_EFFORTS } from '../../generate/reasoning-effort.ts';
 import { ChatMessageBody } from './chat-message-body.ts';
 import { harmlessOnly } from './harmless-only.ts';
+import { OTHER_SERVERS_FIELDS } from './other-servers.ts';
+import { RequestMetadata } from './request-metadata.ts';
 import { ResponseFormat } from './response-format.ts';
 import { TemplateVariables } from './template-variables.ts';
 import { TOOL_FIELDS } from './tools.ts';
@@ -10,6 +12,7 @@ import { TOOL_FIELDS } from './tools.ts';
 const MAX_MESSAGES = 2_048;
 const MAX_CHOICES = 128;
 const MAX_STOP_CHARACTERS = 1_024;
+const MAX_STOP_TOKENS = 128;
 const MAX_LOGIT_BIASES = 1_024;
 const MAX_IDENTIFIER_CHARACTERS = 512;
 
@@ -25,8 +28,8 @@ const stopString = z.string().min(1, 'must not be empty').max(MAX_STOP_CHARACTER
 export const tokenLimit = z.int().min(1);
 
 /**
- * The fields of a chat request: all of OpenAI's schema, and the extensions that vLLM and others share. A dialect spreads
- * them into its schema and puts its own ranges in their place.
+ * The fields of a chat request: all of OpenAI's schema, and those of other servers. A dialect spreads them into its
+ * schema and puts its own ranges in their place.
  * Fields that are not honoured are listed with the only values that mean the same as leaving them out.
  */
 export const CHAT_FIELDS = {
@@ -113,6 +116,11 @@ export const CHAT_FIELDS = {
     .describe(
       'Extension. Only requests with the same salt share what was computed of their prompts. Without it, all of the tenant do.',
     ),
+  stop_token_ids: z
+    .array(z.int().min(0))
+    .max(MAX_STOP_TOKENS)
+    .nullish()
+    .describe('Extension. Tokens that end the answer; they are not part of it.'),
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),
@@ -133,10 +141,7 @@ export const CHAT_FIELDS = {
   web_search_options: harmlessOnly(z.never(), 'Web search is not supported.'),
   service_tier: harmlessOnly(z.enum(['auto', 'default']), 'There is one service tier.'),
   store: harmlessOnly(z.literal(false), 'Answers are not stored.'),
-  metadata: harmlessOnly(
-    z.record(z.string(), z.never()),
-    'Answers are not stored, so there is nothing to attach it to.',
-  ),
+  metadata: RequestMetadata.nullish().describe('Your notes on the request, for the log.'),
   moderation: harmlessOnly(z.never(), 'Moderation is not supported.'),
   prompt_cache_key: z
     .string()
@@ -144,7 +149,8 @@ export const CHAT_FIELDS = {
     .nullish()
     .describe('A hint that changes nothing: what prompts share is found by their tokens.'),
   prompt_cache_options: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
-  prompt_cache_retention: harmlessOnly(z.never(), 'Prompt caching cannot be steered here.'),
+  prompt_cache_retention: harmlessOnly(z.enum(['in_memory', 'in-memory']), 'Prompts are kept in memory only.'),
+  ...OTHER_SERVERS_FIELDS,
 };
 
 const ChatBody = z.strictObject(CHAT_FIELDS);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MillraceError } from '#contracts';
 import { BodyStructureError } from './body-structure-error.ts';
 import { unsupportedRemedy } from './harmless-only.ts';
+import { nearestName } from './nearest-name.ts';
 
 type Path = readonly PropertyKey[];
 
@@ -30,14 +31,14 @@ export function describeProblem(schema: z.ZodType, error: z.ZodError, body: unkn
   const field = spell(path);
 
   if (issue.code === 'unrecognized_keys') {
-    const unknown = spell([...path, issue.keys[0] ?? '']);
-    return new BodyStructureError(
-      'unsupported_parameter',
-      `Unknown parameter: ${unknown}. Remove it from the request.`,
-      {
-        param: unknown,
-      },
-    );
+    const [key = ''] = issue.keys;
+    const unknown = spell([...path, key]);
+    const meant = nearestName(key, honouredAt(schema, path, body));
+    const remedy =
+      meant === null ? 'Remove it from the request.' : `Did you mean ${spell([...path, meant])}? Remove it otherwise.`;
+    return new BodyStructureError('unsupported_parameter', `Unknown parameter: ${unknown}. ${remedy}`, {
+      param: unknown,
+    });
   }
   const remedy = remedyFor(schema, path, body);
   if (remedy !== null) {
@@ -78,7 +79,13 @@ export function describeProblem(schema: z.ZodType, error: z.ZodError, body: unkn
     );
   }
   const shown = value === undefined ? `${field} is missing` : `${field} is ${show(value)}`;
-  return new (classOf(path, issue.code))('invalid_request', `${shown}. ${expectation(issue)}`, { param: field });
+  const ofAnotherType =
+    issue.code === 'invalid_value' && issue.values.every((allowed) => typeof allowed !== typeof value);
+  return new (classOf(path, ofAnotherType ? 'invalid_type' : issue.code))(
+    'invalid_request',
+    `${shown}. ${expectation(issue)}`,
+    { param: field },
+  );
 }
 
 /** Whatever is wrong with the messages is a matter of structure, and so is a value of the wrong type. */
@@ -156,6 +163,27 @@ function schemaBelow(schema: z.ZodType | undefined, key: PropertyKey, value: unk
       .find((found) => found !== undefined);
   }
   return schema instanceof z.ZodObject ? (schema.shape[String(key)] as z.ZodType | undefined) : undefined;
+}
+
+/** The fields that the object at a path may have, but for those that are not honoured. */
+function honouredAt(root: z.ZodType, path: Path, body: unknown): string[] {
+  let schema: z.ZodType | undefined = root;
+  for (const [depth, key] of path.entries()) schema = schemaBelow(schema, key, valueAt(body, path.slice(0, depth)));
+  return shapesOf(schema, valueAt(body, path)).flatMap((shape) =>
+    Object.entries(shape).flatMap(([name, field]) => (unsupportedRemedy(field as z.ZodType) === null ? [name] : [])),
+  );
+}
+
+function shapesOf(schema: z.ZodType | undefined, value: unknown): z.ZodObject['shape'][] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
+    return shapesOf(schema.unwrap() as z.ZodType, value);
+  }
+  if (schema instanceof z.ZodUnion) {
+    return (schema.options as z.ZodType[])
+      .filter((option) => mayBe(schema, option, value))
+      .flatMap((option) => shapesOf(option, value));
+  }
+  return schema instanceof z.ZodObject ? [schema.shape] : [];
 }
 
 /** The words that tell the shapes of a union apart, where the path leads to one of them; none elsewhere. */

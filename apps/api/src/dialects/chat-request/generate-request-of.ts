@@ -39,6 +39,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
       seed: toSeed(body.seed ?? null),
     },
     stopStrings: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
+    stopTokenIds: body.stop_token_ids ?? [],
     ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,
     priorityClass: body.priority ?? 'normal',
@@ -49,6 +50,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     templateVariables: body.chat_template_kwargs ?? {},
     cacheSalt: body.cache_salt || null,
     user: toUser(body),
+    metadata: body.metadata ?? {},
   };
 }
 

@@ -42,6 +42,7 @@ describe('the openai-chat dialect', () => {
           seed: null,
         },
         stopStrings: [],
+        stopTokenIds: [],
         maxTokens: null,
         maxTokensField: null,
         ignoreEos: false,
@@ -53,6 +54,7 @@ describe('the openai-chat dialect', () => {
         topLogprobs: null,
         cacheSalt: null,
         user: null,
+        metadata: {},
       },
       delivery: { stream: false, includeUsage: false, continuousUsage: false },
     });
@@ -78,6 +80,8 @@ describe('the openai-chat dialect', () => {
       top_logprobs: 5,
       cache_salt: 'team-b',
       user: 'someone',
+      metadata: { run: '7' },
+      stop_token_ids: [5, 6],
       stream: true,
       stream_options: { include_usage: true, continuous_usage_stats: true },
     });
@@ -102,6 +106,8 @@ describe('the openai-chat dialect', () => {
       topLogprobs: 5,
       cacheSalt: 'team-b',
       user: 'someone',
+      metadata: { run: '7' },
+      stopTokenIds: [5, 6],
     });
     expect(delivery).toEqual({ stream: true, includeUsage: true, continuousUsage: true });
   });
@@ -181,6 +187,7 @@ describe('the openai-chat dialect', () => {
     { metadata: {} },
     { service_tier: 'auto' },
     { prompt_cache_key: 'session-1' },
+    { prompt_cache_retention: 'in_memory' },
     { modalities: ['text'] },
     { stop: null },
     { stop: [] },
@@ -200,11 +207,10 @@ describe('the openai-chat dialect', () => {
     [{ modalities: ['text', 'audio'] }, 'modalities'],
     [{ audio: { voice: 'x', format: 'wav' } }, 'audio'],
     [{ store: true }, 'store'],
-    [{ metadata: { a: 'b' } }, 'metadata'],
     [{ web_search_options: {} }, 'web_search_options'],
     [{ functions: [{ name: 'f' }] }, 'functions'],
     [{ stream: true, stream_options: { include_obfuscation: true } }, 'stream_options.include_obfuscation'],
-    [{ temprature: 1 }, 'temprature'],
+    [{ tempo: 1 }, 'tempo'],
     [{ messages: [{ role: 'user', content: 'a', colour: 'red' }] }, 'messages[0].colour'],
     [{ messages: [{ role: 'user', content: 'a', tool_calls: [{ id: '1' }] }] }, 'messages[0].tool_calls'],
     [{ messages: [{ role: 'assistant', content: 'a', function_call: {} }] }, 'messages[0].function_call'],
@@ -255,6 +261,16 @@ describe('the openai-chat dialect', () => {
     ],
     [{ repetition_penalty: 0 }, 'repetition_penalty', /at least 0.01/],
     [{ repetition_penalty: 1e-320 }, 'repetition_penalty', /at least 0.01/],
+    [{ metadata: { a: 1 } }, 'metadata.a', /1. It must be of the type string/],
+    [{ metadata: { a: 'x'.repeat(513) } }, 'metadata.a', /at most 512 characters/],
+    [{ metadata: { ['k'.repeat(65)]: '' } }, `metadata.${'k'.repeat(65)}`, /keys must have at most 64 characters/],
+    [
+      { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`k${index}`, ''])) },
+      'metadata',
+      /at most 16 members/,
+    ],
+    [{ stop_token_ids: [-1] }, 'stop_token_ids[0]', /-1. It must be at least 0/],
+    [{ stop_token_ids: Array.from({ length: 129 }, () => 1) }, 'stop_token_ids', /at most 128 items/],
     [{ reasoning_effort: 'huge' }, 'reasoning_effort', /"huge". It must be "none" or "minimal" or "low"/],
     [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools[0].type', /"custom". It must be "function"/],
     [{ tools: [tool('a b')] }, 'tools[0].function.name', /must have 1 to 64 letters, digits/],
@@ -379,6 +395,18 @@ describe('the openai-chat dialect', () => {
       code: 'invalid_request',
       param: 'user',
     });
+  });
+
+  it.each([
+    [{ temprature: 1 }, 'temprature', 'temperature'],
+    [{ maxTokens: 1 }, 'maxTokens', 'max_tokens'],
+    [{ stream: true, stream_options: { includeUsage: true } }, 'stream_options.includeUsage', 'include_usage'],
+    [{ messages: [{ role: 'user', content: 'a', nmae: 'b' }] }, 'messages[0].nmae', 'messages[0].name'],
+  ])('says of %j what was meant', (change, param, meant) => {
+    const error = refusal(change);
+    expect(error).toMatchObject({ code: 'unsupported_parameter', param });
+    expect(error.message).toMatch(/^Unknown parameter: .*Did you mean .*\? Remove it otherwise\.$/);
+    expect(error.message).toContain(meant);
   });
 
   it('refuses every other field that it does not honour', () => {
