@@ -87,6 +87,15 @@ describe('WorkerDirectory', () => {
     expect((await directory.workers())[0]?.holding).toBeUndefined();
   });
 
+  it('remembers since when a model is served, for every replica', async () => {
+    const beforeS = Number((await redis.time())[0]);
+    const first = await new WorkerDirectory(redis).servedSince('m');
+    expect(first).toBeGreaterThanOrEqual(beforeS);
+    expect(first).toBeLessThanOrEqual(Number((await redis.time())[0]));
+    await redis.hset(redisKeys.servedSince, 'm', 1_700_000_000);
+    expect(await new WorkerDirectory(redis).servedSince('m')).toBe(1_700_000_000);
+  });
+
   it('shows what live workers serve, and forgets a worker whose heartbeat stops but not its model', async () => {
     const directory = new WorkerDirectory(redis);
     await directory.publish(record(), 60_000);

@@ -28,7 +28,7 @@ export const ModelCard = z.object({
   eosTokenIds: z.array(z.int().min(0)),
   /** What requests get that do not say; absent where the model's makers recommend nothing, or nobody wants to hear of it. */
   samplingDefaults: SamplingDefaults.optional(),
-  /** Unix time in seconds, for `GET /v1/models`. */
+  /** Unix time in seconds, for `GET /v1/models`; 0 where nothing tells, as with model folders. The same of all its workers. */
   createdAt: z.int(),
   ownedBy: z.string(),
 });

@@ -32,6 +32,8 @@ export const redisKeys = {
   workerBeats: `${PREFIX}:{workers}:beats`,
   /** hash: model → JSON { cardHash, seenAtMs } of every model served before */
   knownModels: `${PREFIX}:{workers}:models`,
+  /** hash: model → Unix time in s when an API first saw it served */
+  servedSince: `${PREFIX}:{workers}:served-since`,
   /** list with TTL: what a worker is asked to do, as JSON */
   workerCommands: (workerId: string) => `${PREFIX}:{workers}:commands:${escaped(workerId)}`,
   /** string with TTL: what a worker answered */

@@ -95,6 +95,15 @@ export class WorkerDirectory {
     return servedModels(workers, knownModels);
   }
 
+  /** API's side: Unix time in s when a model was first asked about here, the same for every replica that asks. */
+  async servedSince(model: string): Promise<number> {
+    return redisCall(this.#redis, `read since when ${model} is served`, async () => {
+      const [seconds] = await this.#redis.time();
+      await this.#redis.hsetnx(redisKeys.servedSince, model, seconds);
+      return Number(await this.#redis.hget(redisKeys.servedSince, model));
+    });
+  }
+
   /**
    * API's side: calls the listener when a worker came, changed its state or left, and after every reconnect, since
    * notices may have been missed. A worker that died without a word only shows in a later `snapshot`.

@@ -5,6 +5,8 @@ import type { PromptTraits } from '#models';
 export interface CataloguedModel {
   readonly card: ModelCard;
   readonly cardHash: string;
+  /** Unix time in s since when this cluster has the model, whoever serves it. */
+  readonly servedSince: number;
   /** What its template does with tools and reasoning. */
   readonly traits: PromptTraits;
   /** Workers that take jobs for it now. */

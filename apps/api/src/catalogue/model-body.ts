@@ -34,7 +34,7 @@ const DefaultParameters = z
 export const ModelBody = z.object({
   id: z.string(),
   object: z.literal('model'),
-  created: z.int().describe('Unix time in seconds.'),
+  created: z.int().describe('Unix time in seconds: since when this cluster has the model.'),
   owned_by: z.string(),
   context_length: z.int().describe('Most tokens of messages and answer together.'),
   capabilities: Capabilities,
@@ -47,11 +47,11 @@ export type ModelBody = z.infer<typeof ModelBody>;
 export const ModelListBody = z.object({ object: z.literal('list'), data: z.array(ModelBody) });
 export type ModelListBody = z.infer<typeof ModelListBody>;
 
-export function modelBody({ card, traits, liveWorkers, liveSlots }: CataloguedModel): ModelBody {
+export function modelBody({ card, traits, servedSince, liveWorkers, liveSlots }: CataloguedModel): ModelBody {
   return {
     id: card.model,
     object: 'model',
-    created: card.createdAt,
+    created: card.createdAt === 0 ? servedSince : card.createdAt,
     owned_by: card.ownedBy,
     context_length: card.contextLength,
     capabilities: {

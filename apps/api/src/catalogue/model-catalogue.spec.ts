@@ -3,6 +3,7 @@ import { JOB_VERSION, MillraceError, type ModelCard } from '#contracts';
 import { createLogger } from '#observability';
 import type { ServedModel } from '#queue';
 import type { PromptSource } from '../rendering/prompt-source.ts';
+import { modelBody } from './model-body.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
 
 const card = (model: string): ModelCard => ({
@@ -54,6 +55,7 @@ beforeEach(() => {
           if (away) throw new MillraceError('unavailable', 'Redis is away.');
           return now;
         },
+        servedSince: async (model) => (model === 'a' ? 1_700_000_000 : 1_800_000_000),
         watch: (listener) => {
           changed = listener;
           return { [Symbol.dispose]: () => {} };
@@ -84,6 +86,13 @@ describe('ModelCatalogue', () => {
     await catalogue.start();
     expect(reads.queues).toEqual(['a']);
     expect(catalogue.served().map((model) => model.card.model)).toEqual(['a', 'unqueued']);
+  });
+
+  it('knows since when a model is served, which its body tells where its card does not', async () => {
+    await catalogue.start();
+    const model = await catalogue.find('a');
+    expect(modelBody(model).created).toBe(1_700_000_000);
+    expect(modelBody({ ...model, card: { ...model.card, createdAt: 5 } }).created).toBe(5);
   });
 
   it('reads a card once, however often models are refreshed', async () => {

@@ -8,12 +8,16 @@ import type { CataloguedModel } from './catalogued-model.ts';
 
 /** What the catalogue reads, `WorkerDirectory` and `CardStore` of libs/queue, and the queues of what it found. */
 export interface CatalogueSources {
-  readonly directory: { snapshot(): Promise<ServedModel[]>; watch(listener: () => void): Disposable };
+  readonly directory: {
+    snapshot(): Promise<ServedModel[]>;
+    servedSince(model: string): Promise<number>;
+    watch(listener: () => void): Disposable;
+  };
   readonly cards: { get(hash: string): Promise<ModelCard | null> };
   readonly queues: { open(model: string): Promise<void> };
 }
 
-type KnownCard = Pick<CataloguedModel, 'card' | 'traits'>;
+type KnownCard = Pick<CataloguedModel, 'card' | 'traits' | 'servedSince'>;
 
 /** A worker that died without a word shows after this time plus its heartbeat's. */
 const REFRESH_MS = 2_000;
@@ -150,6 +154,7 @@ export class ModelCatalogue {
       this.#logger.warn({ model, cardHash: hash }, 'the card of a served model is not in Redis (yet)');
       return null;
     }
+    const servedSince = await this.#sources.directory.servedSince(model);
     let traits: PromptTraits;
     try {
       // A queue that can not be opened now is opened at its first request.
@@ -159,7 +164,7 @@ export class ModelCatalogue {
       this.#logger.error({ model, cardHash: hash, err: error }, 'the model is left out: its card can not be used');
       return null;
     }
-    const usable = { card, traits };
+    const usable = { card, traits, servedSince };
     this.#cards.set(hash, usable);
     this.#logger.info({ model, cardHash: hash, contextLength: card.contextLength }, 'model ready');
     return usable;
