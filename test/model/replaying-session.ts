@@ -34,6 +34,7 @@ export class ReplayingSession implements SessionBinding {
   readonly interruptAddress = null;
   readonly ownProducts = 0;
   readonly ownCache = null;
+  readonly plainAttention = false;
   readonly runtimeVersion: string;
   readonly device: DeviceAccess;
   readonly #session: CApiSession;

@@ -6,6 +6,7 @@ import { DEFAULT_SPIN_US } from './binding/session-config.ts';
 import { changedModel } from './edits/changed-model.ts';
 import { gatherInHugePages } from './gather-in-huge-pages.ts';
 import { largeAllocationsApart } from './large-allocations-apart.ts';
+import { modelForProvider } from './model-for-provider.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import { openCaptured } from './open-captured.ts';
 import { type OpenSessionOptions, openOnFirst, openSession } from './open-session.ts';
@@ -134,8 +135,11 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   /** Where tokens may be verified: with the cache in the CPU's memory. A device's graph stays as it is. */
   const hostSignature =
     mayVerify && options.kvMemory !== 'device' ? signatureFor(counting, options.slotTokens) : signature;
-  const sessionOf = async (form: ModelSignature): Promise<OpenModelOptions> => ({
-    model: await changedModel(options.modelFile, form.edits),
+  const sessionOf = async (form: ModelSignature): Promise<OpenModelOptions> => {
+    const model = await changedModel(options.modelFile, form.edits);
+    return { ...sessionOptions(form), model, modelFor: (provider) => modelForProvider(model, form, provider) };
+  };
+  const sessionOptions = (form: ModelSignature) => ({
     binding: options.binding,
     providers,
     inputNames: [

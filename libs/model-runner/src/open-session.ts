@@ -10,6 +10,13 @@ export interface OpenSessionOptions extends Omit<SessionOptions, 'provider'> {
   /** In the order in which they are tried; at least one. */
   readonly providers: readonly ExecutionProvider[];
   readonly onFallback: (reason: string) => void;
+  /** The model as a provider needs it, and what is not as it should be there; as it is where there is none. */
+  readonly modelFor?: (provider: ExecutionProvider) => ModelForm;
+}
+
+export interface ModelForm {
+  readonly model: SessionOptions['model'];
+  readonly problem: string | null;
 }
 
 /**
@@ -44,14 +51,17 @@ async function openOn(
   provider: ExecutionProvider,
   options: Omit<OpenSessionOptions, 'providers'>,
 ): Promise<SessionBinding> {
-  const session: SessionOptions = { ...options, provider };
+  const { model, problem } = options.modelFor?.(provider) ?? { model: options.model, problem: null };
+  const session: SessionOptions = { ...options, model, provider };
   if (options.binding === 'js-api') {
     if (provider === 'cpu') return JsApiSession.open(session);
     // onnxruntime-node's own API would carry the whole cache between device and host in every step.
     throw new ProviderUnavailableError(provider, 'the binding js-api runs on the CPU only; choose auto or c-api.');
   }
   try {
-    return new CApiSession(session);
+    const opened = new CApiSession(session);
+    if (problem !== null) options.onFallback(problem);
+    return opened;
   } catch (error) {
     if (options.binding === 'c-api' || provider !== 'cpu' || !(error instanceof OrtLibraryError)) throw error;
     options.onFallback(`the JS API is used: ${error.message}`);

@@ -98,7 +98,9 @@ export async function provenRunner(
     return await runsAgree(binding, signature, cache).catch(firstPassFailed);
   };
   try {
-    const problem = await onCacheOf(SHARING_TEST_SIZE, (cache) => sharingProblem(binding, signature, cache));
+    const problem = binding.plainAttention
+      ? null
+      : await onCacheOf(SHARING_TEST_SIZE, (cache) => sharingProblem(binding, signature, cache));
     if (problem === null) {
       const maxRunTokens = binding.provider === 'cpu' ? Number.POSITIVE_INFINITY : await longestRun();
       const cache = cacheOf(size, device);

@@ -95,6 +95,10 @@ export class CApiSession implements SessionBinding, DeviceAccess {
     return changesOf(this.#options.model)?.ownCache ?? null;
   }
 
+  get plainAttention(): boolean {
+    return changesOf(this.#options.model)?.attention === 'plain';
+  }
+
   get device(): DeviceAccess {
     return this;
   }

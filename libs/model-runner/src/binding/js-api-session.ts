@@ -16,6 +16,7 @@ export class JsApiSession implements SessionBinding {
   readonly interruptAddress = null;
   readonly ownProducts = 0;
   readonly ownCache = null;
+  readonly plainAttention = false;
   readonly runtimeVersion: string;
   readonly #session: InferenceSession;
   readonly #options: SessionOptions;

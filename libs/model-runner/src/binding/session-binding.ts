@@ -41,6 +41,8 @@ export interface SessionBinding {
   readonly ownProducts: number;
   /** What caches are where our own library computes all layers' attention; null where ONNX Runtime does, over the graph's own. */
   readonly ownCache: KvType | null;
+  /** Attention is made of plain operators (`PlainAttention`), which write to a past of a slot's whole capacity and make it no longer. */
+  readonly plainAttention: boolean;
   tensor(data: TensorData, dims: readonly number[]): BoundTensor;
   /**
    * An empty run: every input and output must be set before it is run.
@@ -71,6 +73,8 @@ export interface ChangedModel {
   readonly products?: PackedProducts;
   /** What caches are where its graph leaves attention to our library. */
   readonly ownCache?: KvType | null;
+  /** Where attention is made of plain operators. */
+  readonly attention?: 'plain';
 }
 
 export interface SessionOptions {

@@ -55,6 +55,10 @@ export class PartedSession implements SessionBinding {
     return this.#first.ownCache;
   }
 
+  get plainAttention(): boolean {
+    return this.#first.plainAttention;
+  }
+
   tensor(data: TensorData, dims: readonly number[]): BoundTensor {
     return this.#first.tensor(data, dims);
   }

@@ -25,7 +25,8 @@ export interface CandidateGraphSize {
  * [rows, tokens] int32; where tokens are `masked`, `allowed` [rows, bytes] uint8, a bit for each token, lowest first. Outputs: `values` and `ids`
  * of the largest, `listed_logits`, and `figures` [rows, 5]; where masked, `top_values` and `top_ids`.
  *
- * Exponents are taken in float32 and summed in float64, so the sums' error does not depend on how a provider adds.
+ * Exponents are taken in float32 and summed in float64, so the sums' error does not depend on how a provider adds. A row's largest logit is TopK's first:
+ * CUDA's ReduceMax needs cuDNN, which nothing else of a decoder does.
  */
 export function candidateGraph(
   { vocabularySize, logitsType, count, topCount }: CandidateGraphSize,
@@ -56,8 +57,6 @@ export function candidateGraph(
   };
 
   const raw = logitsType === 'float32' ? 'logits' : node('Cast', ['logits'], 'raw', { to: ONNX_FLOAT32 });
-  node('ReduceMax', [raw], 'largest', { axes: [1], keepdims: 1 });
-  sum(node('Exp', [node('Sub', [raw, 'largest'], 'below')], 'weights'), 'sum');
   node('GatherElements', [raw, 'listed'], 'listed_logits', { axis: 1 });
 
   let values = raw;
@@ -68,9 +67,11 @@ export function candidateGraph(
     const bits = node('Reshape', [node('Gather', [table, bytes], 'bits.of', { axis: 0 }), shape], 'bits.flat');
     const slice = [integer('zero', 0), integer('vocabulary', vocabularySize), axis];
     values = node('Where', [node('Slice', [bits, ...slice], 'is_allowed'), raw, minusInfinity], 'masked');
-    largest(raw, topCount, 'top_');
   }
-  const first = node('Slice', [largest(values, count, ''), integer('from', 0), integer('to', 1), axis], 'first');
+  const begin = [integer('from', 0), integer('to', 1), axis];
+  const first = node('Slice', [largest(values, count, ''), ...begin], 'first');
+  const largestOfAll = isMasked ? node('Slice', [largest(raw, topCount, 'top_'), ...begin], 'largest') : first;
+  sum(node('Exp', [node('Sub', [raw, largestOfAll], 'below')], 'weights'), 'sum');
   const exponent = node('Mul', [node('Sub', [values, first], 'distance'), 'inverse_temperature'], 'exponent');
   const weights = node('Exp', [exponent], 'draw_weights');
   sum(weights, 'all');
@@ -79,7 +80,7 @@ export function candidateGraph(
     sum(node('Where', [isNear, weights, none], `${name}.weights`), name);
   }
   const wide = node('Concat', ['sum', 'all', 'nearLow', 'nearHigh'], 'sums', { axis: 1 });
-  node('Concat', ['largest', node('Cast', [wide], 'sums.narrow', { to: ONNX_FLOAT32 })], 'figures', { axis: 1 });
+  node('Concat', [largestOfAll, node('Cast', [wide], 'sums.narrow', { to: ONNX_FLOAT32 })], 'figures', { axis: 1 });
 
   const floats = (name: string, size: number | string) => ({ name, elemType: ONNX_FLOAT32, dims: ['rows', size] });
   const ids = (name: string, size: number | string) => ({ name, elemType: ONNX_INT32, dims: ['rows', size] });
