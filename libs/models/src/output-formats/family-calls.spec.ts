@@ -148,6 +148,14 @@ describe('calls of families', () => {
       ],
       ['minicpm', '<function name="look_up"><param name="a">1</param></function>'],
       ['json-list', '<function_call> {"name": "look_up", "arguments": {"a": 1}}'],
+      ['json-list', '<toolcall> {"name": "look_up", "arguments": {"a": 1}} </toolcall>'],
+      ['json-list', '<|tool_call|>[{"name": "look_up", "arguments": {"a": 1}}]<|/tool_call|>'],
+      ['json-list', '```\n[\n    {"name": "look_up", "arguments": {"a": 1}}\n]\n```'],
+      [
+        'k2-horizon',
+        '<ifm|tool_calls><ifm|tool_call>{"name": "look_up", "arguments": {"a": 1}}</ifm|tool_call></ifm|tool_calls>',
+      ],
+      ['llama3-json', '<|python_start|>{"name": "look_up", "parameters": {"a": 1}}<|python_end|>'],
       [
         'gpt-oss',
         '<|channel|>analysis<|message|>hm<|end|><|start|>assistant to=functions.look_up<|channel|>commentary<|message|>{"a": 1}',

@@ -21,21 +21,24 @@ const gemmaSpelling = (quote: string): Spelling => ({
   forbidden: [quote],
 });
 
+const MISTRAL: CallStyle = {
+  spelling: JSON_SPELLING,
+  lists: [
+    jsonList('[TOOL_CALLS]', ''),
+    {
+      mark: '[TOOL_CALLS]',
+      open: '',
+      call: { kind: 'named', head: (name) => `${name}[ARGS]`, tail: '' },
+      separator: '[TOOL_CALLS]',
+      close: '',
+    },
+  ],
+};
+
 /** Families that write a call as a head with its name, and its arguments as an object. `gpt-oss` and `functionary-v3.2` have messages around. */
 export const NAMED_STYLES: Readonly<Record<string, CallStyle>> = {
-  mistral: {
-    spelling: JSON_SPELLING,
-    lists: [
-      jsonList('[TOOL_CALLS]', ''),
-      {
-        mark: '[TOOL_CALLS]',
-        open: '',
-        call: { kind: 'named', head: (name) => `${name}[ARGS]`, tail: '' },
-        separator: '[TOOL_CALLS]',
-        close: '',
-      },
-    ],
-  },
+  mistral: MISTRAL,
+  magistral: MISTRAL,
   deepseek: {
     spelling: JSON_SPELLING,
     lists: [

@@ -38,6 +38,8 @@ const GRANITE: CallStyle = {
 export const OBJECT_STYLES: Readonly<Record<string, CallStyle>> = {
   hermes: HERMES,
   generic: HERMES,
+  ernie: HERMES,
+  'exaone-deep': HERMES,
   'llama3-json': { spelling: JSON_SPELLING, lists: [{ ...llamaList(''), bare: true }, llamaList('<|python_tag|>')] },
   cohere: {
     spelling: JSON_SPELLING,
@@ -62,6 +64,7 @@ export const OBJECT_STYLES: Readonly<Record<string, CallStyle>> = {
       jsonList('<tool_call>', '␤</tool_call>'),
       jsonList('functools[', ''),
       jsonList('<|tool_call|>', ''),
+      { mark: '<toolcall>', open: '␠', call: OBJECT, separator: '␠</toolcall>␤<toolcall>␠', close: '␠</toolcall>' },
       { mark: '<|function_call|>', open: '', call: OBJECT, separator: '␤', close: '' },
       { mark: '<function_call>', open: '␠', call: OBJECT, separator: '\n<function_call>␠', close: '' },
       { mark: '<|message_sep|>\n\nfunction call<|role_sep|>\n', open: '', call: OBJECT, separator: '␤', close: '' },

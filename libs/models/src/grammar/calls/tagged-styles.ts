@@ -21,23 +21,73 @@ const coderList = (open: string, close: string): CallList => ({
   close: `␤${close}`,
 });
 
-const dsmlList = (name: string): CallList => ({
-  mark: `<｜DSML｜${name}>`,
+/** `prefix` begins the names of all marks. */
+const markupList = (prefix: string, name: string): CallList => ({
+  mark: `<${prefix}${name}>`,
   open: '␤',
   call: {
     kind: 'tagged',
-    head: (called) => `<｜DSML｜invoke name="${called}">␤`,
-    tail: '</｜DSML｜invoke>',
+    head: (called) => `<${prefix}invoke name="${called}">␤`,
+    tail: `</${prefix}invoke>`,
     tags: {
-      open: '<｜DSML｜parameter name="',
+      open: `<${prefix}parameter name="`,
       rawNameEnd: '" string="true">',
       jsonNameEnd: '" string="false">',
-      close: '</｜DSML｜parameter>',
+      close: `</${prefix}parameter>`,
       lines: false,
     },
   },
   separator: '␤',
-  close: `␤</｜DSML｜${name}>`,
+  close: `␤</${prefix}${name}>`,
+});
+
+interface PairMarks {
+  readonly open?: string;
+  readonly nameEnd?: string;
+  /** Names the marks of an argument's key and value. */
+  readonly argument?: (name: string) => string;
+  readonly close?: string;
+}
+
+/** Keys and values in marks of their own. */
+const pairsList = ({
+  open = '<tool_call>',
+  nameEnd = '',
+  argument = (name) => name,
+  close = '</tool_call>',
+}: PairMarks): CallList => {
+  const [key, value] = [argument('arg_key'), argument('arg_value')];
+  return {
+    mark: '',
+    open: '',
+    call: {
+      kind: 'tagged',
+      head: (name) => `${open}${name}${nameEnd}␤`,
+      tail: close,
+      tags: {
+        open: `<${key}>`,
+        rawNameEnd: `</${key}>␤<${value}>`,
+        jsonNameEnd: `</${key}>␤<${value}>`,
+        close: `</${value}>`,
+        lines: false,
+      },
+    },
+    separator: '␤',
+    close: '',
+  };
+};
+
+const invokeList = (name: string): CallList => ({
+  mark: `<${name}>`,
+  open: '␤',
+  call: {
+    kind: 'tagged',
+    head: (called) => `<invoke name="${called}">␤`,
+    tail: '</invoke>',
+    tags: { open: '<parameter name="', rawNameEnd: '">', jsonNameEnd: '">', close: '</parameter>', lines: false },
+  },
+  separator: '␤',
+  close: `␤</${name}>`,
 });
 
 const MINIMAX_NAMESPACE = ']<]minimax[>[';
@@ -48,69 +98,43 @@ const forbidding = (...forbidden: string[]): Spelling => ({ ...JSON_SPELLING, fo
 export const TAGGED_STYLES: Readonly<Record<string, CallStyle>> = {
   'qwen3-coder': { spelling: forbidding('</parameter>'), lists: [coderList('<tool_call>', '</tool_call>')] },
   'seed-oss': { spelling: forbidding('</parameter>'), lists: [coderList('<seed:tool_call>', '</seed:tool_call>')] },
-  glm: {
+  glm: { spelling: forbidding('</arg_value>'), lists: [pairsList({})] },
+  iquest: {
     spelling: forbidding('</arg_value>'),
-    lists: [
-      {
-        mark: '',
-        open: '',
-        call: {
-          kind: 'tagged',
-          head: (name) => `<tool_call>${name}␤`,
-          tail: '</tool_call>',
-          tags: {
-            open: '<arg_key>',
-            rawNameEnd: '</arg_key>␤<arg_value>',
-            jsonNameEnd: '</arg_key>␤<arg_value>',
-            close: '</arg_value>',
-            lines: false,
-          },
-        },
-        separator: '␤',
-        close: '',
-      },
-    ],
+    lists: [pairsList({ open: '<iquest_tool_call>', close: '</iquest_tool_call>' })],
   },
   'hunyuan-v3': {
     spelling: forbidding('</arg_value:opensource>'),
     lists: [
       {
+        ...pairsList({
+          open: '<tool_call:opensource>',
+          nameEnd: '<tool_sep:opensource>',
+          argument: (name) => `${name}:opensource`,
+          close: '</tool_call:opensource>',
+        }),
         mark: '<tool_calls:opensource>',
         open: '␤',
-        call: {
-          kind: 'tagged',
-          head: (name) => `<tool_call:opensource>${name}<tool_sep:opensource>␤`,
-          tail: '</tool_call:opensource>',
-          tags: {
-            open: '<arg_key:opensource>',
-            rawNameEnd: '</arg_key:opensource>␤<arg_value:opensource>',
-            jsonNameEnd: '</arg_key:opensource>␤<arg_value:opensource>',
-            close: '</arg_value:opensource>',
-            lines: false,
-          },
-        },
-        separator: '␤',
         close: '␤</tool_calls:opensource>',
       },
     ],
   },
-  minimax: {
-    spelling: forbidding('</parameter>'),
+  'k2-horizon': {
+    spelling: forbidding('</ifm|arg_value>'),
     lists: [
       {
-        mark: '<minimax:tool_call>',
-        open: '␤',
-        call: {
-          kind: 'tagged',
-          head: (name) => `<invoke name="${name}">␤`,
-          tail: '</invoke>',
-          tags: { open: '<parameter name="', rawNameEnd: '">', jsonNameEnd: '">', close: '</parameter>', lines: false },
-        },
-        separator: '␤',
-        close: '␤</minimax:tool_call>',
+        ...pairsList({
+          open: '<ifm|tool_call>',
+          argument: (name) => `ifm|${name}`,
+          close: '</ifm|tool_call>',
+        }),
+        mark: '<ifm|tool_calls>',
+        close: '␤</ifm|tool_calls>',
       },
     ],
   },
+  minimax: { spelling: forbidding('</parameter>'), lists: [invokeList('minimax:tool_call')] },
+  dots: { spelling: forbidding('</parameter>'), lists: [invokeList('dots_function_call')] },
   'minimax-m3': {
     spelling: forbidding(MINIMAX_NAMESPACE),
     lists: [
@@ -137,7 +161,11 @@ export const TAGGED_STYLES: Readonly<Record<string, CallStyle>> = {
   },
   'deepseek-dsml': {
     spelling: forbidding('</｜DSML｜parameter>'),
-    lists: [dsmlList('function_calls'), dsmlList('tool_calls')],
+    lists: [markupList('｜DSML｜', 'function_calls'), markupList('｜DSML｜', 'tool_calls')],
+  },
+  'gigachat-3.5': {
+    spelling: forbidding('</｜GCML｜parameter>'),
+    lists: [markupList('｜GCML｜', 'tool_calls')],
   },
   minicpm: {
     spelling: forbidding('</param>'),

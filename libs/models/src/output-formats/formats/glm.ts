@@ -24,3 +24,14 @@ export const glm: OutputFormat = {
   reasoning: THINK,
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };
+
+const IQUEST_TAGS: CallTags = { ...TAGS, close: '</iquest_tool_call>' };
+
+/** IQuest: the calls of GLM between marks of its own. */
+export const iquest: OutputFormat = {
+  ...glm,
+  name: 'iquest',
+  openings: ['<iquest_tool_call>'],
+  surroundings: [],
+  readCalls: (reading) => readTaggedCall(reading, IQUEST_TAGS),
+};

@@ -1,4 +1,4 @@
-import type { CallReading, OutputFormat } from '../output-format.ts';
+import { type CallReading, type OutputFormat, THINK } from '../output-format.ts';
 import { NAME_AND_ARGUMENTS, readJsonCalls } from '../readers/json-calls.ts';
 import { matchedName, readNamedJsonCall } from '../readers/named-json-call.ts';
 import type { Reading } from '../text-source.ts';
@@ -14,6 +14,9 @@ export const mistral: OutputFormat = {
   reasoning: { open: '[THINK]', close: '[/THINK]' },
   readCalls: readMistralCalls,
 };
+
+/** The first Magistral: taught in its system message to reason between the marks of other families. */
+export const magistral: OutputFormat = { ...mistral, name: 'magistral', reasoning: THINK };
 
 function* readMistralCalls(reading: CallReading): Reading {
   yield* reading.source.skipSpace();

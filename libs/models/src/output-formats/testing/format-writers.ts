@@ -13,6 +13,10 @@ export const WRITERS: Record<string, Writer> = {
   hermes: ({ content, calls }) =>
     content + calls.map((call) => `\n<tool_call>\n${object(call)}\n</tool_call>`).join(''),
   generic: ({ content, calls }) => content + calls.map((call) => `\n<tool_call>${object(call)}</tool_call>`).join(''),
+  ernie: ({ content, calls }) =>
+    content + calls.map((call) => `\n<tool_call>\n${object(call)}\n</tool_call>\n`).join(''),
+  'exaone-deep': ({ content, calls }) =>
+    content + calls.map((call) => `\n<tool_call>${object(call)}</tool_call>`).join(''),
   apertus: ({ content, calls }) =>
     `${content}\n<|tools_prefix|>[${calls.map(({ name, args }) => JSON.stringify({ [name]: args })).join(', ')}]<|tools_suffix|>`,
   apriel: ({ content, calls }) => `${content}\n<tool_calls>${list(calls)}</tool_calls>`,
@@ -29,6 +33,8 @@ export const WRITERS: Record<string, Writer> = {
       .map((call, i) => JSON.stringify({ tool_call_id: `${i}`, tool_name: call.name, parameters: call.args }))
       .join(',\n')}\n]<|END_ACTION|>`,
   mistral: ({ content, calls }) => `${content}[TOOL_CALLS]${list(calls)}`,
+  magistral: ({ content, calls }) =>
+    content + calls.map(({ name, args }) => `[TOOL_CALLS]${name}[ARGS]${JSON.stringify(args)}`).join(''),
   'llama3-json': ({ calls }) =>
     calls.map((call) => JSON.stringify({ name: call.name, parameters: call.args }, null, 1)).join('; '),
   deepseek: ({ content, calls }) =>
@@ -87,6 +93,28 @@ export const WRITERS: Record<string, Writer> = {
             .join('')}</tool_call>`,
       )
       .join(''),
+  iquest: ({ content, calls }) =>
+    content +
+    calls
+      .map(
+        (call) =>
+          `\n<iquest_tool_call>${call.name}\n${entries(call)
+            .map(([key, value]) => `<arg_key>${key}</arg_key>\n<arg_value>\n${tagged(key, value)}\n</arg_value>\n`)
+            .join('')}</iquest_tool_call>`,
+      )
+      .join(''),
+  'k2-horizon': ({ content, calls }) =>
+    `${content}\n<ifm|tool_calls>${calls
+      .map(
+        (call) =>
+          `<ifm|tool_call>${call.name}${entries(call)
+            .map(
+              ([key, value]) =>
+                `<ifm|arg_key>${key}</ifm|arg_key><ifm|arg_type>${jsonType(key, value)}</ifm|arg_type><ifm|arg_value>\n${typeof value === 'string' ? value : JSON.stringify(value)}\n</ifm|arg_value>`,
+            )
+            .join('')}</ifm|tool_call>`,
+      )
+      .join('\n')}</ifm|tool_calls>`,
   minimax: ({ content, calls }) =>
     `${content}\n<minimax:tool_call>\n${calls
       .map(
@@ -96,6 +124,15 @@ export const WRITERS: Record<string, Writer> = {
             .join('')}</invoke>\n`,
       )
       .join('')}</minimax:tool_call>`,
+  dots: ({ content, calls }) =>
+    `${content}\n<dots_function_call>\n${calls
+      .map(
+        (call) =>
+          `<invoke name="${call.name}">\n${entries(call)
+            .map(([key, value]) => `<parameter name="${key}">\n${tagged(key, value)}\n</parameter>\n`)
+            .join('')}</invoke>\n`,
+      )
+      .join('')}</dots_function_call>`,
   'deepseek-dsml': ({ content, calls }) =>
     `${content}\n<｜DSML｜function_calls>\n${calls
       .map(
@@ -108,6 +145,18 @@ export const WRITERS: Record<string, Writer> = {
             .join('')}</｜DSML｜invoke>\n`,
       )
       .join('')}</｜DSML｜function_calls>`,
+  'gigachat-3.5': ({ content, calls }) =>
+    `${content}\n<｜GCML｜tool_calls>\n${calls
+      .map(
+        (call) =>
+          `<｜GCML｜invoke name="${call.name}">\n${entries(call)
+            .map(
+              ([key, value]) =>
+                `<｜GCML｜parameter name="${key}" string="${key !== 'value'}">\n${tagged(key, value)}\n</｜GCML｜parameter>\n`,
+            )
+            .join('')}</｜GCML｜invoke>\n`,
+      )
+      .join('')}</｜GCML｜tool_calls>`,
   minicpm: ({ content, calls }) =>
     content +
     calls
