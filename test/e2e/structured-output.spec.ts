@@ -73,6 +73,31 @@ describe('structured output through the whole path', () => {
     if (choices[0]?.finish_reason === 'stop') expect(JSON.parse(choices[0].message.content ?? '')).toBeTypeOf('object');
   });
 
+  it('holds answers to a pattern, or to one of several texts, whole and streamed', async () => {
+    const ask = (extra: object) => client.chat.completions.create({ ...question, temperature: 1, n: 4, ...extra });
+    const dates = await ask({ guided_regex: '(19|20)\\d{2}-(0[1-9]|1[0-2])' });
+    for (const { message, finish_reason } of dates.choices) {
+      expect([message.content, finish_reason]).toEqual([
+        expect.stringMatching(/^(19|20)\d{2}-(0[1-9]|1[0-2])$/),
+        'stop',
+      ]);
+    }
+    const texts = ['yes', 'no', '"maybe"\nnot'];
+    const chosen = await ask({ structured_outputs: { choice: texts } });
+    for (const { message, finish_reason } of chosen.choices) {
+      expect([texts, finish_reason]).toEqual([expect.arrayContaining([message.content]), 'stop']);
+    }
+    const one = { ...question, seed: 3, guided_choice: ['Paris', 'Rome'] };
+    const streamed = await client.chat.completions.stream(one).finalChatCompletion();
+    const whole = await client.chat.completions.create(one);
+    expect(streamed.choices[0]?.message.content).toBe(whole.choices[0]?.message.content);
+    expect(one.guided_choice).toContain(whole.choices[0]?.message.content);
+    const wrong = await ask({ structured_outputs: { regex: '(a)\\1' } }).catch((error: unknown) => error);
+    expect(wrong).toMatchObject({ status: 400, code: 'unsupported_parameter', param: 'structured_outputs.regex' });
+    const unknown = await ask({ guided_json: { type: 'array', contains: {} } }).catch((error: unknown) => error);
+    expect(unknown).toMatchObject({ status: 400, param: 'guided_json.contains' });
+  });
+
   it('leaves free answers in the same batch as they are alone', async () => {
     const free = { ...question, temperature: 1, seed: 5, max_tokens: 24 };
     const alone = await client.chat.completions.create(free);

@@ -30,6 +30,14 @@ export const OutputConstraint = z.discriminatedUnion('type', [
     strict: z.boolean(),
     reasoning: Reasoning.optional(),
   }),
+  /** Text that an ECMAScript pattern (flag `u`) matches from its first character to its last. */
+  z.strictObject({ type: z.literal('pattern'), pattern: z.string(), reasoning: Reasoning.optional() }),
+  /** One of these texts. */
+  z.strictObject({
+    type: z.literal('choice'),
+    texts: z.array(z.string().min(1)).min(1),
+    reasoning: Reasoning.optional(),
+  }),
   /** Tool calls as the output format `format` of libs/models writes them. */
   z.strictObject({
     type: z.literal('tool_calls'),

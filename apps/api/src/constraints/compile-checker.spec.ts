@@ -20,7 +20,7 @@ afterEach(() => Promise.all(opened.splice(0).map((checker) => checker.close())))
 
 /** What was found out, in the order in which it was. */
 function asked(mostWaiting?: number) {
-  const checker = new CompileChecker({ schemaField: 'schema', limitMs: 5_000, ...(mostWaiting && { mostWaiting }) });
+  const checker = new CompileChecker({ limitMs: 5_000, ...(mostWaiting && { mostWaiting }) });
   opened.push(checker);
   const found: string[] = [];
   const ask = (name: string, { ended = new AbortController().signal, schema = schemaOf(name) } = {}) =>

@@ -3,7 +3,7 @@ import { MillraceError, type OutputConstraint } from '#contracts';
 import { NoPlaceError, TaskLateError, TaskThread, ThreadLostError, WorkLine } from '#threads';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { CheckMessage, CheckRefusal, CheckReply } from './check-message.ts';
-import type { ConstraintChecker } from './constraint-checker.ts';
+import { type ConstraintChecker, FORM_PLACE } from './constraint-checker.ts';
 
 /** Verdicts that are remembered, for whole caches of clients' schemas. */
 const MAX_VERDICTS = 4_096;
@@ -19,8 +19,6 @@ interface WaitingCheck {
 }
 
 export interface CompileCheckerOptions {
-  /** The request's field that holds a schema, for the `param` of errors. */
-  readonly schemaField: string;
   /** Longest compiling, in ms; a worker's engine stands still as long. */
   readonly limitMs: number;
   /** Schemas that wait at a time; 256 by default. */
@@ -114,9 +112,9 @@ export class CompileChecker implements ConstraintChecker {
   }
 
   async #compile(model: CataloguedModel, constraint: OutputConstraint): Promise<Verdict> {
-    const { limitMs, schemaField } = this.#options;
+    const { limitMs } = this.#options;
     // What is wrong with a tool says itself where that stands.
-    const field = constraint.type === 'tool_calls' ? '' : schemaField;
+    const field = constraint.type === 'tool_calls' ? '' : FORM_PLACE;
     try {
       const reply = await this.#askThread(model, constraint);
       return reply.type === 'refused' ? refusedError(reply, field) : null;

@@ -3,8 +3,8 @@ import type { KeptAnswers, KeptEnding } from '#requests';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { requireServed } from '../catalogue/require-served.ts';
+import { withCallersField } from '../constraints/caller-field.ts';
 import type { ConstraintChecker } from '../constraints/constraint-checker.ts';
-import { withToolPlace } from '../constraints/tool-field.ts';
 import type { PromptSource } from '../rendering/prompt-source.ts';
 import type { Admission, AdmissionTicket } from './admission.ts';
 import { Answer } from './answer.ts';
@@ -175,14 +175,14 @@ export class Generation {
   async #check(
     model: CataloguedModel,
     constraint: OutputConstraint,
-    { toolUse }: ValidGenerateRequest,
+    request: ValidGenerateRequest,
     { tenant }: RequestContext,
     ended: AbortSignal,
   ): Promise<void> {
     try {
       await this.#parts.constraints.check(model, constraint, tenant.tenantId, ended);
     } catch (error) {
-      throw error instanceof MillraceError ? withToolPlace(error, toolUse) : error;
+      throw error instanceof MillraceError ? withCallersField(error, request) : error;
     }
   }
 

@@ -1,7 +1,6 @@
 import { CardStore, WorkerDirectory } from '#queue';
 import { ModelCatalogue } from '../catalogue/model-catalogue.ts';
 import { CompileChecker } from '../constraints/compile-checker.ts';
-import { SCHEMA_FIELD } from '../dialects/chat-request/response-format.ts';
 import { ModelQueues } from '../generate/model-queues.ts';
 import { exposeCluster } from '../observation/expose-cluster.ts';
 import { RenderPool } from '../rendering/render-pool.ts';
@@ -26,7 +25,7 @@ export async function openModels(base: ApiBase, opened: AsyncDisposableStack): P
   const prompts = new RenderPool();
   prompts.start();
   opened.defer(() => prompts.close());
-  const constraints = new CompileChecker({ schemaField: SCHEMA_FIELD, limitMs: COMPILE_LIMIT_MS });
+  const constraints = new CompileChecker({ limitMs: COMPILE_LIMIT_MS });
   opened.defer(() => constraints.close());
   const directory = new WorkerDirectory(redis);
   const catalogue = new ModelCatalogue({ directory, cards: new CardStore(redis), queues }, prompts, logger);

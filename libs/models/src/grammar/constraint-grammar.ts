@@ -3,8 +3,10 @@ import type { OutputConstraint } from '#contracts';
 import { behindReasoning, callGrammar } from './calls/call-grammar.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { GrammarParts } from './grammar-parts.ts';
+import type { Expression } from './grammar-rules.ts';
 import { SchemaGrammar } from './schema-grammar.ts';
 import { JSON_SPELLING } from './spelling.ts';
+import { textDocument } from './text-grammar.ts';
 
 /** A constraint that has a grammar. */
 export type HeldConstraint = Exclude<OutputConstraint, { type: 'text' }>;
@@ -16,11 +18,15 @@ export function constraintKey({ reasoning, ...held }: HeldConstraint): string {
   return createHash('sha256').update(JSON.stringify(constraint)).digest('base64');
 }
 
-/** The grammar of the answers that a constraint allows. @throws SchemaRefusedError */
+/** The grammar of the answers that a constraint allows. @throws MillraceError, for a schema a SchemaRefusedError */
 export function constraintGrammar(constraint: HeldConstraint): GrammarNode {
   if (constraint.type === 'tool_calls') return callGrammar(constraint);
   const parts = new GrammarParts(JSON_SPELLING);
+  return parts.rules.compile(behindReasoning(parts, constraint.reasoning, documentOf(parts, constraint)));
+}
+
+function documentOf(parts: GrammarParts, constraint: Exclude<HeldConstraint, { type: 'tool_calls' }>): Expression {
+  if (constraint.type === 'pattern' || constraint.type === 'choice') return textDocument(parts, constraint);
   const schema = constraint.type === 'json_object' ? { type: 'object' } : constraint.schema;
-  const document = new SchemaGrammar(parts, schema).document();
-  return parts.rules.compile(behindReasoning(parts, constraint.reasoning, document));
+  return new SchemaGrammar(parts, schema).document();
 }

@@ -9,8 +9,8 @@ import type { SchemaPath } from './schema-refused-error.ts';
 import { type Spelling, spellCharacters } from './spelling.ts';
 import { type StringTexts, WRITABLE } from './string-schema.ts';
 
-/** Most states of one string or number; each costs up to 1 ms. */
-const MAX_STATES = 2_048;
+/** Most states of one string, number or text; each costs up to 1 ms. */
+export const MAX_STATES = 2_048;
 
 export const SPACE = optional(text(' '));
 /** What stands between items and members. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { REASONING_EFFORTS } from '../../generate/reasoning-effort.ts';
+import { ANSWER_FORM_FIELDS } from './answer-form.ts';
 import { ChatMessageBody } from './chat-message-body.ts';
 import { harmlessOnly } from './harmless-only.ts';
 import { OTHER_SERVERS_FIELDS } from './other-servers.ts';
@@ -124,6 +125,7 @@ export const CHAT_FIELDS = {
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),
+  ...ANSWER_FORM_FIELDS,
   ...TOOL_FIELDS,
   functions: harmlessOnly(z.array(z.unknown()).max(0), 'Send functions as "tools".'),
   function_call: harmlessOnly(z.enum(['none', 'auto']), 'Send it as "tool_choice".'),

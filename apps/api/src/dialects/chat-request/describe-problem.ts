@@ -117,7 +117,9 @@ function expectation(issue: z.core.$ZodIssue): string {
       return `It must ${sized(issue.origin)} ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${unit(issue.origin)}.`;
     case 'invalid_union': {
       const types = issue.errors.flatMap((branch) =>
-        branch.flatMap((inner) => (inner.code === 'invalid_type' ? [inner.expected] : [])),
+        branch.flatMap((inner) =>
+          inner.code === 'invalid_type' ? [TYPE_NAMES[inner.expected] ?? inner.expected] : [],
+        ),
       );
       return `It must be ${types.length > 0 ? `one of the types: ${types.join(', ')}` : 'another value'}.`;
     }

@@ -1,9 +1,9 @@
 import { MillraceError } from '#contracts';
 import type { ChatToolCall } from '#models';
 import type { RequestMessage, ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
+import { answerFormOf } from './answer-form.ts';
 import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
-import { constraintOf } from './response-format.ts';
 import { toolUseOf } from './tools.ts';
 
 type AssistantBody = Extract<ChatMessageBody, { role: 'assistant' }>;
@@ -44,14 +44,27 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     ignoreEos: body.ignore_eos ?? false,
     priorityClass: body.priority ?? 'normal',
     topLogprobs: toTopLogprobs(body),
-    constraint: constraintOf(body.response_format),
-    toolUse: toolUseOf(body),
+    ...toFormAndTools(body),
     reasoningEffort: body.reasoning_effort ?? null,
     templateVariables: body.chat_template_kwargs ?? {},
     cacheSalt: body.cache_salt || null,
     user: toUser(body),
     metadata: body.metadata ?? {},
   };
+}
+
+/** @throws MillraceError invalid_request where free calls stand beside a form that is no JSON */
+function toFormAndTools(body: ChatBody): Pick<ValidGenerateRequest, 'constraint' | 'constraintField' | 'toolUse'> {
+  const form = answerFormOf(body);
+  const toolUse = toolUseOf(body);
+  const { constraint, constraintField } = form;
+  const isText = constraint?.type === 'pattern' || constraint?.type === 'choice';
+  if (!isText || toolUse === null) return { ...form, toolUse };
+  throw new MillraceError(
+    'invalid_request',
+    `${constraintField} stands beside tools that may be called. Set tool_choice to "none", or remove it.`,
+    { param: constraintField ?? 'tools' },
+  );
 }
 
 function atLeast(least: number, value: number | null): number | null {

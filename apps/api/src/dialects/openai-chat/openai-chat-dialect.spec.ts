@@ -48,6 +48,7 @@ describe('the openai-chat dialect', () => {
         ignoreEos: false,
         priorityClass: 'normal',
         constraint: null,
+        constraintField: null,
         toolUse: null,
         reasoningEffort: null,
         templateVariables: {},

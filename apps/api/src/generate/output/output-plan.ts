@@ -66,9 +66,11 @@ function heldCalls({ constraint, toolUse }: ValidGenerateRequest): ToolUse | nul
   return choice !== 'auto' || parallel === false || hasStrict || constraint !== null ? toolUse : null;
 }
 
-/** The schema of the document that an answer is. */
+/** The schema of the document that an answer is. Texts of another form have none, and stand beside no calls. */
 function schemaOf(constraint: NonNullable<ValidGenerateRequest['constraint']>): Record<string, unknown> {
-  return constraint.type === 'json_object' ? { type: 'object' } : constraint.schema;
+  if (constraint.type === 'json_schema') return constraint.schema;
+  if (constraint.type === 'json_object') return { type: 'object' };
+  throw new TypeError(`A constraint of the type "${constraint.type}" stands beside tools.`);
 }
 
 /**

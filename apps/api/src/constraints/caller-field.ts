@@ -1,0 +1,25 @@
+import { MillraceError } from '#contracts';
+import type { ValidGenerateRequest } from '../generate/valid-generate-request.ts';
+import { FORM_PLACE } from './constraint-checker.ts';
+
+type Asked = Pick<ValidGenerateRequest, 'constraintField' | 'toolUse'>;
+
+/**
+ * The refusal of a constraint in the caller's own spelling. Verdicts know a form of the answer by one name, whichever field
+ * says it; grammars know a tool by its name, callers by its place: `tools.weather.function` becomes `tools[0].function`. The
+ * message goes on naming the tool.
+ */
+export function withCallersField(error: MillraceError, { constraintField, toolUse }: Asked): MillraceError {
+  const { param } = error;
+  if (param === null) return error;
+  if (constraintField !== null && param.startsWith(FORM_PLACE)) {
+    return withParam(error, constraintField + param.slice(FORM_PLACE.length));
+  }
+  const [, name = ''] = /^tools\.([\w-]+)/.exec(param) ?? [];
+  const place = (toolUse?.tools ?? []).findIndex((tool) => tool.name === name);
+  return place < 0 ? error : withParam(error, param.replace(/^tools\.[\w-]+/, `tools[${place}]`));
+}
+
+function withParam(error: MillraceError, param: string): MillraceError {
+  return new MillraceError(error.code, error.message, { param, cause: error });
+}
