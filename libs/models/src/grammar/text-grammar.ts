@@ -1,4 +1,5 @@
-import { type ErrorCode, MillraceError, type OutputConstraint } from '#contracts';
+import type { OutputConstraint } from '#contracts';
+import { type ErrorCode, MillraceError } from '#contracts/ports';
 import { type GrammarParts, MAX_STATES } from './grammar-parts.ts';
 import type { Expression } from './grammar-rules.ts';
 import { type Automaton, automatonOf, automatonOfTexts } from './regular/automaton.ts';
