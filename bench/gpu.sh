@@ -16,15 +16,19 @@
 # Each part ends within MILLRACE_BENCH_LIMIT_S (540) seconds, so where a machine is lent for ten minutes a command, name one or two parts:
 #   bench/gpu.sh models; bench/gpu.sh tests agreement; bench/gpu.sh decode; bench/gpu.sh graphs; bench/gpu.sh path; bench/gpu.sh shape-0.5b; bench/gpu.sh shape-1.5b; bench/gpu.sh shape-8b
 # MILLRACE_BENCH_PROVIDERS  "cuda webgpu" unless set. "cpu" tries the script without a GPU; it writes no figures.
+# MILLRACE_BENCH_CUDA_PROVIDER
+#                           where ONNX Runtime's CUDA provider is when it is not beside libonnxruntime: bench/cuda-libraries.sh
 # MILLRACE_BENCH_MODEL      model folder of the part decode; the shipped model unless set
 # MILLRACE_BENCH_PATH_MODEL, MILLRACE_BENCH_PATH_SHAPE
 #                           model folder of the part path, or a shape; random weights of 0.5b unless set
 # MILLRACE_BENCH_PYTHON     a Python with torch and transformers; bench/peers/.venv or python3 unless set
+# MILLRACE_BENCH_COMMIT     what results say of the sources where there is no git
 # MILLRACE_BENCH_TORCH_COMPILE=0, MILLRACE_BENCH_BANDWIDTH_GBPS
 #                           PyTorch without torch.compile; the memory's speed, told in the place of measured
 set -eu
 cd "$(dirname "$0")/.."
-PATH="$PWD/node_modules/.bin:$PATH"
+root="$PWD"
+PATH="$root/node_modules/.bin:$PATH"
 [ -d node_modules/onnxruntime-node ] || { echo "packages are missing: run npm ci; nothing was measured"; exit 1; }
 parts="${*:-models tests decode graphs agreement path shape-0.5b shape-1.5b shape-8b}"
 for part in $parts; do
@@ -34,18 +38,21 @@ for part in $parts; do
   esac
 done
 
+# Not by npm, which a machine with the packages alone may not have.
+run_source="node --conditions=millrace-source --disable-warning=ExperimentalWarning"
+
 limited() {
   if command -v timeout >/dev/null; then timeout -k 10 "${MILLRACE_BENCH_LIMIT_S:-540}" "$@"; else "$@"; fi
 }
 
 # In the place of figures that a CPU can not give, the suites' short forms, which write none.
 suite() {
-  if [ "$MILLRACE_BENCH_PROVIDER" = cpu ]; then limited npm run bench -- "$1" --quick; else limited npm run bench -- "$1" --write; fi
+  if [ "$MILLRACE_BENCH_PROVIDER" = cpu ]; then limited $run_source bench/main.ts "$1" --quick; else limited $run_source bench/main.ts "$1" --write; fi
 }
 
 run_part() {
   case "$1" in
-    models) limited node --conditions=millrace-source --disable-warning=ExperimentalWarning bench/models/make-random-model.ts 0.5b 1.5b 8b ;;
+    models) limited $run_source bench/models/make-random-model.ts 0.5b 1.5b 8b ;;
     tests)
       MILLRACE_TEST_PROVIDER="$MILLRACE_BENCH_PROVIDER" limited vitest run --project model --testTimeout 600000 \
         test/model/device-providers.spec.ts test/model/half-precision.spec.ts test/model/random-model.spec.ts \
@@ -59,13 +66,14 @@ run_part() {
 
 if command -v nvidia-smi >/dev/null; then nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv || true; fi
 node --version
+. bench/cuda-libraries.sh
 answer="$(mktemp)"
 trap 'rm -f "$answer"' EXIT
 found=0
 missing=""
 for provider in ${MILLRACE_BENCH_PROVIDERS:-cuda webgpu}; do
   export MILLRACE_BENCH_PROVIDER="$provider"
-  if ! node --conditions=millrace-source --disable-warning=ExperimentalWarning --input-type=module \
+  if ! $run_source --input-type=module \
       -e "const { probeProvider } = await import('#model-runner'); probeProvider('$provider')" 2>"$answer"; then
     reason="$(grep -o 'execution provider.*' "$answer" | head -1)"
     [ -n "$reason" ] || reason="$(grep -m 1 Error "$answer" || tail -1 "$answer")"

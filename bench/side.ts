@@ -18,7 +18,12 @@ export class Side implements AsyncDisposable {
       serialization: 'advanced',
     });
     const side = new Side(child);
-    await side.#ask({ start: settings });
+    try {
+      await side.#ask({ start: settings });
+    } catch (error) {
+      await side[Symbol.asyncDispose]();
+      throw error;
+    }
     return side;
   }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 
@@ -7,6 +8,8 @@ export interface Machine {
   /** Instruction sets that decide how fast the kernels are. */
   features: string[];
   memoryGiB: number;
+  /** NVIDIA's: name, memory and driver; null where there is none, or nobody tells. */
+  gpu: string | null;
   os: string;
   node: string;
   onnxruntime: string;
@@ -34,6 +37,21 @@ function cpuFlags(): Set<string> {
   }
 }
 
+function gpuOf(): string | null {
+  try {
+    const query = ['--query-gpu=name,memory.total,driver_version', '--format=csv,noheader'];
+    const [first = ''] = execFileSync('nvidia-smi', query, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 10_000,
+    }).split('\n');
+    const [name, memory, driver] = first.split(', ');
+    return driver === undefined ? null : `${name} (${memory}, driver ${driver.trim()})`;
+  } catch {
+    return null;
+  }
+}
+
 export function describeMachine(): Machine {
   const flags = cpuFlags();
   const { version } = JSON.parse(
@@ -44,6 +62,7 @@ export function describeMachine(): Machine {
     cores: availableParallelism(),
     features: TELLING.filter((flag) => flags.has(flag)),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    gpu: gpuOf(),
     os: `${platform()} ${arch()} ${release()}`,
     node: process.version,
     onnxruntime: version,

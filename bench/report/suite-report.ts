@@ -93,8 +93,19 @@ export function limitRow(name: string, value: number, unit: string, atMost: numb
 }
 
 export function suiteReport(suite: string, rows: Row[]): SuiteReport {
-  const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
-  return { suite, date: new Date().toISOString(), commit, machine: describeMachine(), rows };
+  return { suite, date: new Date().toISOString(), commit: commitOfSources(), machine: describeMachine(), rows };
+}
+
+/** A machine that figures were brought to may have the files alone: then what `MILLRACE_BENCH_COMMIT` tells. */
+function commitOfSources(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return process.env.MILLRACE_BENCH_COMMIT ?? 'unknown';
+  }
 }
 
 /** A value with three digits or so; nothing where there is none. */
@@ -109,7 +120,7 @@ export function markdownTable(report: SuiteReport): string {
   const lines = [
     `# ${report.suite}`,
     '',
-    `${machine.cpu}, ${machine.cores} cores (${machine.features.join(', ')}), ${machine.memoryGiB} GiB, ${machine.os}, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}; ${report.date}, commit ${report.commit}.`,
+    `${machine.cpu}, ${machine.cores} cores (${machine.features.join(', ')}), ${machine.memoryGiB} GiB, ${machine.gpu === null ? '' : `${machine.gpu}, `}${machine.os}, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime}; ${report.date}, commit ${report.commit}.`,
     'Both sides of each row were measured in the same run, in turns.',
     '',
     '| figure | value | peer | peer value | ratio | target | holds |',
@@ -127,6 +138,14 @@ export function markdownTable(report: SuiteReport): string {
 /** A figure that stands alone. */
 export function figureRow(name: string, value: number, unit: string): Row {
   return { name, value, unit, peer: null, peerValue: null, ratio: null, target: null, holds: null };
+}
+
+/** The row, told at once: a suite that is ended before its end has shown what it had. */
+export function told(row: Row): Row {
+  console.error(
+    `${row.name}: ${shownValue(row.value)} ${row.unit}${row.peer === null ? '' : `; ${row.peer}: ${shownValue(row.peerValue)}`}`,
+  );
+  return row;
 }
 
 /** Writes `<suite>.json`, `<suite>.md` and `<suite>.svg` into `folder`. @param plot bars of the rows with a peer when left out */

@@ -5,7 +5,7 @@ import { randomModel } from '../models/make-random-model.ts';
 import { decodeStepBytes, type RandomShape, randomShape } from '../models/random-shapes.ts';
 import { TorchSides } from '../peers/torch-sides.ts';
 import { median, relativeSpread } from '../report/statistics.ts';
-import { figureRow, pairedRatioRow, type Row } from '../report/suite-report.ts';
+import { figureRow, pairedRatioRow, type Row, told } from '../report/suite-report.ts';
 import { Side } from '../side.ts';
 
 const SHAPE = '0.5b';
@@ -73,9 +73,11 @@ async function shapeRows(
     const quickest = torch.quickest(theirs);
     const atLeast = provider === 'cuda' && batch === TARGET.batch ? TARGET.atLeast : undefined;
     rows.push(
-      quickest === null
-        ? { ...figureRow(name, median(own), 'tokens/s'), peer: `PyTorch: not run (${torch.reason})` }
-        : pairedRatioRow(name, own, 'tokens/s', quickest.name, quickest.rates, atLeast),
+      told(
+        quickest === null
+          ? { ...figureRow(name, median(own), 'tokens/s'), peer: `PyTorch: not run (${torch.reason})` }
+          : pairedRatioRow(name, own, 'tokens/s', quickest.name, quickest.rates, atLeast),
+      ),
     );
     // Rows have up to `batch` tokens more than the shortest context, and the median step half of all steps.
     const bytes = decodeStepBytes(shape, batch, PAST_TOKENS + (batch + steps) / 2);

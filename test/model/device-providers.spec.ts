@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { openModelRunner, ProviderUnavailableError } from '#model-runner';
 import { fixtureModel } from './fixture-models.ts';
 import { describeModelRunner } from './model-runner-conformance.ts';
-import { differingValues, generateAlone, logitsRow, prefillInChunks } from './runner-driver.ts';
+import { generateAlone, largestDifference, logitsRow, prefillInChunks } from './runner-driver.ts';
 
 const PROVIDERS = ['cuda', 'webgpu'] as const;
+/** cuBLAS takes another kernel for another number of rows: what logits may differ by in float32. A row of another slot differs by whole units. */
+const RUN_ROUNDING = { cuda: 1e-3, webgpu: 0 } as const;
 /** Names a provider whose whole conformance is wanted: minutes where a GPU is emulated in software. */
 const WHOLE_SUITE = process.env.MILLRACE_TEST_PROVIDER;
 
@@ -16,7 +18,7 @@ function open(provider: 'cuda' | 'webgpu' | 'cpu', modelFile = fixture.modelFile
 }
 
 describe.each(PROVIDERS)('%s', (provider) => {
-  it('gives the CPU’s tokens and the same bits in any batch, or says what is missing and what helps', async () => {
+  it('gives the CPU’s tokens and a row’s logits in any batch, or says what is missing and what helps', async () => {
     let runner: Awaited<ReturnType<typeof open>>;
     try {
       runner = await open(provider);
@@ -36,7 +38,8 @@ describe.each(PROVIDERS)('%s', (provider) => {
     runner.copySlot(1, 2, first!.promptIds.length);
     const past = Int32Array.of(second!.promptIds.length, first!.promptIds.length, first!.promptIds.length);
     await runner.decode(3, new Int32Array(3).fill(alone.tokens[0]!), past);
-    for (const row of [1, 2]) expect(differingValues(logitsRow(runner, row), alone.logits[1]!)).toBe(0);
+    for (const row of [1, 2])
+      expect(largestDifference(logitsRow(runner, row), alone.logits[1]!)).toBeLessThanOrEqual(RUN_ROUNDING[provider]);
     await runner.close();
   });
 
@@ -47,6 +50,7 @@ describe.each(PROVIDERS)('%s', (provider) => {
       describeModelRunner(
         {
           name: provider,
+          runRounding: RUN_ROUNDING[provider],
           open: (slots, slotTokens, maxChunkTokens, parkingSlots) =>
             openModelRunner({ ...options, slots, slotTokens, maxChunkTokens, parkingSlots, prefixCacheBytes: 1 << 20 }),
         },

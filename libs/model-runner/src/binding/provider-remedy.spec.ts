@@ -18,7 +18,9 @@ it('says which of CUDA’s libraries the package lacks, and how they are install
 
 it.each([
   ['libcudnn.so.9', /cuDNN 9/],
-  ['libcublasLt.so.12', /CUDA 12 runtime/],
+  ['libcublasLt.so.12', /runtime libraries of CUDA 12 and name their folder in LD_LIBRARY_PATH/],
+  ['libcudart.so.13', /runtime libraries of CUDA 13/],
+  ['libcurand.so.10', /runtime libraries of its version of CUDA/],
   ['libcuda.so.1', /NVIDIA's driver on the host/],
 ])('names %s, which the loader misses, and what brings it', (library, remedy) => {
   const text = providerRemedy('cuda', 'Failed to load shared library', without(library));

@@ -4,17 +4,23 @@ import koffi from 'koffi';
 import type { ExecutionProvider } from '#contracts';
 import { ortLibraryPath } from '../ort/library-path.ts';
 
+/** The number at a library's end is CUDA's version, but for libcurand (10 in CUDA 12 and 13) and libcufft (11 and 12). */
+const CUDA_VERSION = /lib(?:cublas|cublasLt|cudart|nvrtc|nvJitLink)\.so\.(\d+)/;
+
 const CUDA_LIBRARIES = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'];
 
 /** By what the loader or the CUDA runtime says; the first that fits counts. */
 const CUDA_REMEDIES: readonly (readonly [RegExp, string])[] = [
-  [/libcudnn/, 'install cuDNN 9 for CUDA 12 (Debian and Ubuntu: libcudnn9-cuda-12), or run the worker-gpu image.'],
+  [
+    /libcudnn/,
+    'install cuDNN 9 for this version of CUDA (Debian and Ubuntu: libcudnn9-cuda-12), or run the worker-gpu image.',
+  ],
   [/libcuda\.so/, "install NVIDIA's driver on the host, and start the container with --gpus or nvidia.com/gpu."],
   [
     /lib(cublas|cublasLt|cudart|cufft|curand|nvrtc|nvJitLink)/,
-    'install the CUDA 12 runtime libraries, or run the worker-gpu image.',
+    'install the runtime libraries of this version of CUDA and name their folder in LD_LIBRARY_PATH, or run the worker-gpu image.',
   ],
-  [/insufficient|driver version/i, "NVIDIA's driver is too old for CUDA 12; install 525 or newer."],
+  [/insufficient|driver version/i, "NVIDIA's driver is too old; CUDA 12 needs 525 or newer, CUDA 13 580."],
   [
     /no CUDA-capable device|no CUDA device|invalid device ordinal/i,
     'no GPU is visible; check nvidia-smi, CUDA_VISIBLE_DEVICES, and --gpus or nvidia.com/gpu of the container.',
@@ -42,10 +48,15 @@ function cudaRemedy(message: string, probe: LibraryProbe): string {
   if (missing.length > 0)
     return (
       `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing beside libonnxruntime. Run ` +
-      '"node node_modules/onnxruntime-node/script/install.js" where NuGet can be reached (Linux x64 only), or run the worker-gpu image.'
+      '"node node_modules/onnxruntime-node/script/install.js" where NuGet can be reached (Linux x64 only), or copy both from the onnxruntime-gpu of the same ' +
+      'version for Python, or run the worker-gpu image.'
     );
   const said = [loaderError(probe), message].filter((text) => text !== null).join('; ');
-  const remedy = CUDA_REMEDIES.find(([pattern]) => pattern.test(said))?.[1];
+  const version = CUDA_VERSION.exec(said)?.[1];
+  const remedy = CUDA_REMEDIES.find(([pattern]) => pattern.test(said))?.[1].replace(
+    'this version of CUDA',
+    version === undefined ? 'its version of CUDA' : `CUDA ${version}`,
+  );
   return remedy === undefined ? said : `${firstLine(said)}: ${remedy}`;
 }
 

@@ -2,6 +2,7 @@ import type { SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { InPlaceRunner } from './in-place-runner.ts';
+import { roundingScale } from './rounding-scale.ts';
 
 /** Longer than the tiles of every attention kernel that is known to pick its way by the length of a run. */
 export const TEST_PROMPT_TOKENS = 150;
@@ -29,10 +30,10 @@ export async function longestExactRun(
     return runner.logits;
   };
   const reference = await logitsInRunsOf(SHORT_RUN_TOKENS);
+  const tolerance = TOLERANCE[signature.cacheType] * roundingScale(reference);
   for (const maxRunTokens of CANDIDATES) {
     const logits = await logitsInRunsOf(maxRunTokens);
-    if (logits.every((logit, i) => Math.abs(logit - (reference[i] ?? 0)) <= TOLERANCE[signature.cacheType]))
-      return maxRunTokens;
+    if (logits.every((logit, i) => Math.abs(logit - (reference[i] ?? 0)) <= tolerance)) return maxRunTokens;
   }
   return SHORT_RUN_TOKENS;
 }

@@ -6,6 +6,7 @@ import { CopyingRunner } from './copying-runner.ts';
 import { HostKvCache } from './host-kv-cache.ts';
 import type { InPlaceCache } from './in-place-cache.ts';
 import { InPlaceRunner } from './in-place-runner.ts';
+import { roundingScale } from './rounding-scale.ts';
 
 const TEST_SLOTS = 2;
 /** Of the cache that the test needs. */
@@ -52,7 +53,8 @@ export async function sharingProblem(
     await step(sharing);
     await step(separate);
     const difference = largestDifference(sharing.logits, separate.logits);
-    if (!(difference <= tolerance)) return `logits of step ${index} differ by ${difference}`;
+    if (!(difference <= tolerance * roundingScale(separate.logits)))
+      return `logits of step ${index} differ by ${difference}`;
     const separateStates = separate.states.kept();
     for (const [i, kept] of sharing.states.kept().entries()) {
       const stateDifference = largestDifference(kept, separateStates[i] ?? new Float32Array());
