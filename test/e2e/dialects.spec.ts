@@ -422,6 +422,8 @@ describe.each(STREAMING_CASES)('$path as a stream', (dialect) => {
     const client = new OpenAI({ baseURL: `${api.url}${dialect.prefix}`, apiKey: TEST_KEY, maxRetries: 0 });
     const body = { model: card.model, messages: [{ role: 'user' as const, content: 'Hello' }] };
     expect((await client.chat.completions.create(body)).choices[0]!.message.content).toBe('Hello you');
+    expect((await client.models.list()).data.map(({ id }) => id)).toContain(card.model);
+    expect((await client.models.retrieve(card.model)).created).toBeGreaterThan(1_600_000_000);
     const stream = client.chat.completions.stream({ ...body, stream_options: { include_usage: true } });
     const completion = await stream.finalChatCompletion();
     expect(completion.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: 'Hello you' } });

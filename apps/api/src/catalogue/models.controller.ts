@@ -5,10 +5,11 @@ import { callerOf } from '../auth/caller-of.ts';
 import { MODEL_ACCESS, type ModelAccess } from './model-access.ts';
 import { type ModelBody, type ModelListBody, modelBody } from './model-body.ts';
 import { ModelCatalogue } from './model-catalogue.ts';
+import { MODEL_ROUTES } from './model-routes.ts';
 import { requireServed } from './require-served.ts';
 
 /** The models that are served now, as far as the caller's tenant may use them. */
-@Controller('v1/models')
+@Controller(MODEL_ROUTES)
 export class ModelsController {
   readonly #catalogue: ModelCatalogue;
   readonly #access: ModelAccess;

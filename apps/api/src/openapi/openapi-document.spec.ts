@@ -16,6 +16,7 @@ describe('openapiDocument', () => {
     expect(additionalProperties).toBe(false);
     expect(required).toEqual(['model', 'messages']);
     expect(JSON.stringify(properties.temperature)).toContain('"maximum":2');
+    expect(JSON.stringify(properties.seed)).toContain('"type":"integer"');
   });
 
   it('refers only to schemas that it has', () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ADMIN_SCHEMAS, adminPaths } from '../admin/admin-paths.ts';
 import { ModelBody, ModelListBody } from '../catalogue/model-body.ts';
+import { MODEL_ROUTES } from '../catalogue/model-routes.ts';
 import type { Dialect, NamedSchema } from '../dialects/dialect.ts';
 import { DIALECTS } from '../dialects/dialects.ts';
 import { OPENAI_CHAT } from '../dialects/openai-chat/openai-chat-dialect.ts';
@@ -63,32 +64,7 @@ export function openapiDocument() {
     },
     paths: {
       ...Object.fromEntries(DIALECTS.map((dialect) => [dialect.path, { post: operation(dialect) }])),
-      '/v1/models': {
-        get: {
-          operationId: 'listModels',
-          summary: 'The models that live workers serve',
-          tags: ['models'],
-          security: BEARER,
-          responses: {
-            200: { description: 'The models.', content: json(MODEL_LIST) },
-            401: failure('No valid key.'),
-          },
-        },
-      },
-      '/v1/models/{id}': {
-        get: {
-          operationId: 'getModel',
-          summary: 'One model',
-          tags: ['models'],
-          security: BEARER,
-          parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
-          responses: {
-            200: { description: 'The model.', content: json(MODEL) },
-            401: failure('No valid key.'),
-            ...modelNotFound,
-          },
-        },
-      },
+      ...Object.assign({}, ...MODEL_ROUTES.map(modelPaths)),
       '/v1/requests/{id}': {
         get: aboutRequest('getRequest', 'What a request of your tenant has come to', {}),
         delete: aboutRequest(
@@ -109,6 +85,40 @@ export function openapiDocument() {
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
       schemas: Object.fromEntries(SCHEMAS.map(({ name, schema }) => [name, jsonSchema(schema)])),
+    },
+  };
+}
+
+/** The first route's operations have the plain names. */
+function modelPaths(route: string, index: number) {
+  const names = index === 0 ? '' : `At${route.replaceAll(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`;
+  return {
+    [`/${route}`]: {
+      get: {
+        operationId: `listModels${names}`,
+        summary: 'The models that live workers serve',
+        tags: ['models'],
+        security: BEARER,
+        responses: {
+          200: { description: 'The models.', content: json(MODEL_LIST) },
+          401: failure('No valid key.'),
+        },
+      },
+    },
+    [`/${route}/{id}`]: {
+      get: {
+        operationId: `getModel${names}`,
+        summary: 'One model',
+        tags: ['models'],
+        security: BEARER,
+        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
+        responses: {
+          200: { description: 'The model.', content: json(MODEL) },
+          401: failure('No valid key.'),
+          403: failure('The tenant may not use this model.'),
+          ...modelNotFound,
+        },
+      },
     },
   };
 }

@@ -81,6 +81,7 @@ export const CHAT_FIELDS = {
     .refine(Number.isInteger, 'must be a whole number')
     .min(-SEED_LIMIT)
     .max(SEED_LIMIT)
+    .meta({ type: 'integer' })
     .nullish()
     .describe('The same seed and request give the same answer; drawn at random when left out.'),
   user: z.string().max(MAX_IDENTIFIER_CHARACTERS).nullish().describe('Your name for the end user.'),
