@@ -3,8 +3,7 @@ import { MillraceError } from '#contracts';
 import { BodyStructureError } from './body-structure-error.ts';
 import { unsupportedRemedy } from './harmless-only.ts';
 import { nearestName } from './nearest-name.ts';
-
-type Path = readonly PropertyKey[];
+import { isWholeAt, type Path, schemaAt, shapesAt, valueAt, wordsAt } from './schema-at.ts';
 
 /** Most characters of a wrong value that a message repeats. */
 const MAX_SHOWN_CHARACTERS = 80;
@@ -83,7 +82,7 @@ export function describeProblem(schema: z.ZodType, error: z.ZodError, body: unkn
     issue.code === 'invalid_value' && issue.values.every((allowed) => typeof allowed !== typeof value);
   return new (classOf(path, ofAnotherType ? 'invalid_type' : issue.code))(
     'invalid_request',
-    `${shown}. ${expectation(issue)}`,
+    `${shown}. ${expectation(issue, isWholeAt(schema, path, body))}`,
     { param: field },
   );
 }
@@ -106,11 +105,14 @@ function mostTelling(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue {
   return deeper === undefined ? first : { ...deeper, path: [...first.path, ...deeper.path] };
 }
 
-/** What the field should be instead, as a sentence. */
-function expectation(issue: z.core.$ZodIssue): string {
+/**
+ * What the field should be instead, as a sentence.
+ * @param isWhole whether it is a number without fraction, of which the issue says no more than that it is a number
+ */
+function expectation(issue: z.core.$ZodIssue, isWhole: boolean): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `It must be of the type ${TYPE_NAMES[issue.expected] ?? issue.expected}.`;
+      return `It must be of the type ${isWhole ? 'integer' : (TYPE_NAMES[issue.expected] ?? issue.expected)}.`;
     case 'too_small':
       return `It must ${sized(issue.origin)} ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unit(issue.origin)}.`;
     case 'too_big':
@@ -143,79 +145,19 @@ function unit(origin: string): string {
 
 /** The remedy of the field that is not honoured, when the path leads to or into one. */
 function remedyFor(root: z.ZodType, path: Path, body: unknown): { readonly text: string; readonly path: Path } | null {
-  let schema: z.ZodType | undefined = root;
-  for (const [depth, key] of path.entries()) {
-    schema = schemaBelow(schema, key, valueAt(body, path.slice(0, depth)));
-    const text = unsupportedRemedy(schema);
-    if (text !== null) return { text, path: path.slice(0, depth + 1) };
+  for (const depth of path.keys()) {
+    const leading = path.slice(0, depth + 1);
+    const text = unsupportedRemedy(schemaAt(root, leading, body));
+    if (text !== null) return { text, path: leading };
   }
   return null;
 }
 
-/** The schema of a member of `value`; where shapes are told apart by a member (a message's role), of the one it has. */
-function schemaBelow(schema: z.ZodType | undefined, key: PropertyKey, value: unknown): z.ZodType | undefined {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
-    return schemaBelow(schema.unwrap() as z.ZodType, key, value);
-  }
-  if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
-  if (schema instanceof z.ZodUnion) {
-    return (schema.options as z.ZodType[])
-      .filter((option) => mayBe(schema, option, value))
-      .map((option) => schemaBelow(option, key, value))
-      .find((found) => found !== undefined);
-  }
-  return schema instanceof z.ZodObject ? (schema.shape[String(key)] as z.ZodType | undefined) : undefined;
-}
-
 /** The fields that the object at a path may have, but for those that are not honoured. */
 function honouredAt(root: z.ZodType, path: Path, body: unknown): string[] {
-  let schema: z.ZodType | undefined = root;
-  for (const [depth, key] of path.entries()) schema = schemaBelow(schema, key, valueAt(body, path.slice(0, depth)));
-  return shapesOf(schema, valueAt(body, path)).flatMap((shape) =>
+  return shapesAt(root, path, body).flatMap((shape) =>
     Object.entries(shape).flatMap(([name, field]) => (unsupportedRemedy(field as z.ZodType) === null ? [name] : [])),
   );
-}
-
-function shapesOf(schema: z.ZodType | undefined, value: unknown): z.ZodObject['shape'][] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
-    return shapesOf(schema.unwrap() as z.ZodType, value);
-  }
-  if (schema instanceof z.ZodUnion) {
-    return (schema.options as z.ZodType[])
-      .filter((option) => mayBe(schema, option, value))
-      .flatMap((option) => shapesOf(option, value));
-  }
-  return schema instanceof z.ZodObject ? [schema.shape] : [];
-}
-
-/** The words that tell the shapes of a union apart, where the path leads to one of them; none elsewhere. */
-function wordsAt(root: z.ZodType, path: Path, body: unknown): string[] {
-  const last = path.at(-1);
-  let schema: z.ZodType | undefined = root;
-  for (const [depth, key] of path.slice(0, -1).entries()) {
-    schema = schemaBelow(schema, key, valueAt(body, path.slice(0, depth)));
-  }
-  while (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) schema = schema.unwrap() as z.ZodType;
-  if (!(schema instanceof z.ZodDiscriminatedUnion) || schema.def.discriminator !== last) return [];
-  return (schema.options as z.ZodObject[]).flatMap((option) => {
-    const word = option.shape[schema.def.discriminator];
-    return word instanceof z.ZodLiteral ? [...word.values].map(String) : [];
-  });
-}
-
-function mayBe(union: z.ZodUnion, option: z.ZodType, value: unknown): boolean {
-  if (!(union instanceof z.ZodDiscriminatedUnion) || !(option instanceof z.ZodObject)) return true;
-  const { discriminator } = union.def;
-  return (option.shape[discriminator] as z.ZodType).safeParse(valueAt(value, [discriminator])).success;
-}
-
-function valueAt(body: unknown, path: Path): unknown {
-  let value = body;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null) return undefined;
-    value = (value as Record<PropertyKey, unknown>)[key];
-  }
-  return value;
 }
 
 /** `messages[2].content`, the spelling of OpenAI's `param`. */

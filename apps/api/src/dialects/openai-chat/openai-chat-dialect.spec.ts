@@ -242,6 +242,7 @@ describe('the openai-chat dialect', () => {
     [{ top_p: -0.1 }, 'top_p', /at least 0/],
     [{ n: 0 }, 'n', /at least 1/],
     [{ n: 1.5 }, 'n', /1\.5. It must be of the type integer/],
+    [{ max_tokens: '5' }, 'max_tokens', /"5". It must be of the type integer/],
     [{ max_tokens: 0 }, 'max_tokens', /0. It must be at least 1/],
     [{ max_tokens: 5, max_completion_tokens: 6 }, 'max_tokens', /Send one of them/],
     [{ stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop', /at most 4 items/],
