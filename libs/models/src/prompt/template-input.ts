@@ -43,7 +43,7 @@ export function scanValue(value: unknown, field: string, privateUse: Set<string>
         scanValue(item, `${field}.${key}`, privateUse, depth + 1);
       }
     }
-  } else if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint') {
+  } else if (typeof value === 'function' || typeof value === 'symbol') {
     throw new TemplateError(`${field}: a ${typeof value} is not a JSON value`, { param: field });
   }
 }

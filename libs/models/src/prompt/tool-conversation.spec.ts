@@ -57,6 +57,20 @@ const hostile = fc
   .map((parts) => parts.join(''));
 
 describe('a conversation with tools', () => {
+  it('shows numbers of earlier calls as they were written, as Python reads them', () => {
+    const written =
+      '{"amount": 1.0, "id": 12345678901234567890, "n": -9007199254740993, "few": 3, "e": 1e5, "list": [2.50]}';
+    const calls = [{ id: 'a', type: 'function' as const, function: { name: 'pay', arguments: written } }];
+    const messages: ChatMessage[] = [
+      { role: 'user', content: 'Pay.' },
+      { role: 'assistant', content: '', tool_calls: calls },
+    ];
+    const { text } = renderers.objects.renderParts(messages, { tools: conversation('pay').tools });
+    expect(text).toContain(
+      '{"amount": 1.0, "id": 12345678901234567890, "n": -9007199254740993, "few": 3, "e": 100000.0, "list": [2.5]}',
+    );
+  });
+
   it('is told apart by what the template does with tools and calls', () => {
     expect(renderers.none.toolSupport).toBe('none');
     expect(renderers.objects.toolSupport).toBe('objects');

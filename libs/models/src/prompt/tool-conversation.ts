@@ -1,5 +1,6 @@
 import { genericCallText, genericResultText, genericToolPrompt } from '../output-formats/generic-tool-prompt.ts';
 import type { ChatMessage, ChatTool } from './chat-message.ts';
+import { dataOfJson } from './jinja/json-data.ts';
 import { TemplateError } from './template-error.ts';
 
 /**
@@ -126,7 +127,7 @@ function argumentsOf(given: string | Readonly<Record<string, unknown>>, field: s
   if (typeof given !== 'string') return given;
   let value: unknown;
   try {
-    value = JSON.parse(given);
+    value = dataOfJson(given);
   } catch {
     value = null;
   }

@@ -34,7 +34,7 @@ export const JINJA_TESTS: ReadonlyMap<string, JinjaTest> = new Map<string, Jinja
   ['false', (value) => value === false],
   ['true', (value) => value === true],
   ['float', (value) => value instanceof JinjaFloat],
-  ['integer', (value) => typeof value === 'number'],
+  ['integer', (value) => typeof value === 'number' || typeof value === 'bigint'],
   ['number', (value) => numberOf(value) !== null],
   ['none', (value) => value === null],
   ['string', (value) => typeof value === 'string'],

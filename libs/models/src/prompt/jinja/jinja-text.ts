@@ -24,6 +24,7 @@ export function representation(value: JinjaValue): string {
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'number') return integerText(value);
+  if (typeof value === 'bigint') return String(value);
   if (typeof value === 'string') return quoted(value);
   if (value instanceof JinjaFloat) return floatText(value.value);
   if (isList(value)) return `[${value.map(representation).join(', ')}]`;
@@ -110,7 +111,8 @@ export function jsonText(value: JinjaValue, { positional, named }: JinjaArgument
 function write(value: JinjaValue, layout: JsonLayout, lineBreak: string): string {
   if (value === undefined || value === null) return 'null';
   if (typeof value === 'boolean') return String(value);
-  if (typeof value === 'number' || value instanceof JinjaFloat) return representation(value);
+  if (typeof value === 'number' || typeof value === 'bigint' || value instanceof JinjaFloat)
+    return representation(value);
   if (typeof value === 'string') return jsonString(value, layout);
   const [separator, colon] = layout.separators;
   const inner = layout.indent === null ? '' : lineBreak + layout.indent;

@@ -1,12 +1,13 @@
 /**
- * A value as a template sees it, with Python's types. Numbers of JavaScript are Python's ints; `undefined` is Jinja's
- * Undefined, null is None.
+ * A value as a template sees it, with Python's types. Numbers of JavaScript are Python's ints, those beyond 2^53 bigints, which
+ * are only written; `undefined` is Jinja's Undefined, null is None.
  */
 export type JinjaValue =
   | undefined
   | null
   | boolean
   | number
+  | bigint
   | string
   | JinjaFloat
   | readonly JinjaValue[]
@@ -73,7 +74,7 @@ export class JinjaFunction {
 export function jinjaValueOf(value: unknown): JinjaValue {
   if (value === undefined || value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'number') return Number.isInteger(value) ? value : new JinjaFloat(value);
-  if (value instanceof JinjaFunction) return value;
+  if (typeof value === 'bigint' || value instanceof JinjaFloat || value instanceof JinjaFunction) return value;
   if (Array.isArray(value)) return value.map(jinjaValueOf);
   return new Map(Object.entries(value as object).map(([key, item]) => [key, jinjaValueOf(item)]));
 }
@@ -90,6 +91,7 @@ export function isDict(value: JinjaValue): value is JinjaDict {
 export function numberOf(value: JinjaValue): number | null {
   if (typeof value === 'number') return value;
   if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'bigint') return Number(value);
   return value instanceof JinjaFloat ? value.value : null;
 }
 
@@ -156,7 +158,7 @@ export function typeName(value: JinjaValue): string {
   if (value === undefined) return 'Undefined';
   if (value === null) return 'NoneType';
   if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'number') return 'int';
+  if (typeof value === 'number' || typeof value === 'bigint') return 'int';
   if (typeof value === 'string') return 'str';
   if (isList(value)) return 'list';
   if (isDict(value)) return 'dict';
