@@ -4,10 +4,12 @@ import { TemplateError } from '../template-error.ts';
 import { NO_ARGUMENTS } from './jinja-arguments.ts';
 import { JINJA_FILTERS, type JinjaFilter } from './jinja-filters.ts';
 import { mapped } from './jinja-list-filters.ts';
+import { added, isMarkup, JinjaMarkup, plainOf } from './jinja-markup.ts';
 import { attributeOf, memberOf, sliceOf } from './jinja-members.ts';
 import { operate } from './jinja-operators.ts';
 import type { JinjaScope } from './jinja-scope.ts';
 import { JINJA_TESTS } from './jinja-tests.ts';
+import { textOf } from './jinja-text.ts';
 import {
   isDict,
   isTrue,
@@ -161,11 +163,22 @@ export abstract class JinjaExpressions {
   }
 
   #binary(node: TemplateNode, scope: JinjaScope): JinjaValue {
-    const left = this.evaluate(node.left as TemplateNode, scope);
     const operator = operatorOf(node);
+    if (operator === '+') return plainOf(this.#sum(node, scope));
+    const left = this.evaluate(node.left as TemplateNode, scope);
     if (operator === 'and') return isTrue(left) ? this.evaluate(node.right as TemplateNode, scope) : left;
     if (operator === 'or') return isTrue(left) ? left : this.evaluate(node.right as TemplateNode, scope);
     return operate(operator, left, this.evaluate(node.right as TemplateNode, scope));
+  }
+
+  /** Texts beside one that `safe` or `escape` gave are escaped, as Python's markup does it. */
+  #sum(node: TemplateNode, scope: JinjaScope): JinjaValue | JinjaMarkup {
+    if (node.type === 'BinaryExpression' && operatorOf(node) === '+') {
+      const left = this.#sum(node.left as TemplateNode, scope);
+      return added(left, this.#sum(node.right as TemplateNode, scope));
+    }
+    const value = this.evaluate(node, scope);
+    return isMarkup(node) ? new JinjaMarkup(textOf(value)) : value;
   }
 
   /** Every value is evaluated once, and none behind the first comparison that does not hold. */

@@ -1,6 +1,7 @@
 import { argumentOf, countArgument, textArgument } from './jinja-arguments.ts';
 import { formatted, rounded } from './jinja-format.ts';
 import { LIST_FILTERS } from './jinja-list-filters.ts';
+import { escapeHtml } from './jinja-markup.ts';
 import { methodOf, replaced, stripped } from './jinja-methods.ts';
 import { jsonText, textOf } from './jinja-text.ts';
 import {
@@ -14,13 +15,11 @@ import {
   lengthOf,
   numberOf,
 } from './jinja-value.ts';
+import { dataOfJson } from './json-data.ts';
 
 export type JinjaFilter = (value: JinjaValue, given: JinjaArguments) => JinjaValue;
 
-const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
-
-const fromJson: JinjaFilter = (value) => jinjaValueOf(JSON.parse(textOf(value)));
-const escapeHtml: JinjaFilter = (value) => textOf(value).replace(/[&<>"']/g, (unit) => HTML[unit] ?? unit);
+const fromJson: JinjaFilter = (value) => jinjaValueOf(dataOfJson(textOf(value)));
 const length: JinjaFilter = (value) => lengthOf(value);
 const orDefault: JinjaFilter = (value, given) => {
   const missing = value === undefined || (argumentOf(given, 1, 'boolean') === true && !isTrue(value));
