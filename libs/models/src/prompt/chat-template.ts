@@ -6,6 +6,7 @@ import { jinjaContext } from './jinja/jinja-globals.ts';
 import type { JinjaScope } from './jinja/jinja-scope.ts';
 import { JINJA_TESTS } from './jinja/jinja-tests.ts';
 import { filterName, markTemplate, templateNodes } from './mark-template.ts';
+import { withMarkedTexts } from './own-text.ts';
 import { parseTemplate } from './syntax/parse-template.ts';
 import type { TemplateNode } from './syntax/template-node.ts';
 import { TemplateError } from './template-error.ts';
@@ -66,7 +67,8 @@ export class ChatTemplate {
     const clash = this.#marked.markers.clashesWith(privateUse);
     const marked = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
     const { program, markers, tokens } = marked;
-    const context = jinjaContext({ ...variables, ...tokens }, now);
+    const messages = withMarkedTexts(variables.messages, (text) => markers.mark(text));
+    const context = jinjaContext({ ...variables, messages, ...tokens }, now);
     const written = runTemplate(program, context);
     const parts = splitAddedTokens(written, markers.marked).map((part) =>
       'token' in part ? part : { text: markers.unmark(part.text), atStart: part.start === 0 },

@@ -1,3 +1,5 @@
+import { OwnText } from './own-text.ts';
+
 /**
  * What a chat template takes for a message's content, from what most take: its text; a list of parts, as those of models that see mostly do, which
  * would leave a text out; or such a list in users' messages alone.
@@ -14,12 +16,12 @@ export function withContents(messages: readonly unknown[], form: ContentForm): r
   });
 }
 
-function isMessage(value: unknown): value is { readonly role: unknown; readonly content: string } {
+function isMessage(value: unknown): value is { readonly role: unknown; readonly content: string | OwnText } {
   return (
     typeof value === 'object' &&
     value !== null &&
     'role' in value &&
     'content' in value &&
-    typeof value.content === 'string'
+    (typeof value.content === 'string' || value.content instanceof OwnText)
   );
 }

@@ -1,4 +1,5 @@
 import type { ModelCard, TokenTable } from '#contracts';
+import { chooseOutputFormat } from '../output-formats/choose-format.ts';
 import { TextTokenizer } from '../tokenizer/text-tokenizer.ts';
 import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
 import { type CallIdForm, probeCallIds, withCallIds } from './call-id-form.ts';
@@ -6,14 +7,17 @@ import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
 import { CONTENT_FORMS, type ContentForm, withContents } from './content-form.ts';
+import { type CallWriter, callWriter, withWrittenCalls } from './earlier-calls.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
 import {
   probeCallSupport,
+  probeShownCalls,
   probeToolSupport,
   type ToolSupport,
   withArguments,
   withGenericTools,
+  withSystemTools,
 } from './tool-conversation.ts';
 
 export interface RenderOptions {
@@ -52,6 +56,7 @@ export class PromptRenderer {
   #noTools: readonly unknown[] | null = null;
   #contentForm: ContentForm = 'text';
   #idForm: CallIdForm | null = null;
+  #writer: CallWriter | null | undefined;
 
   /**
    * Reads the tokenizer (0.1 to 0.5 s for 150,000 tokens) and tries the template on small conversations.
@@ -121,13 +126,15 @@ export class PromptRenderer {
     if (tools.length === 0 && this.toolSupport === 'none' && this.#callSupport !== 'none') {
       return this.#renderValues(withArguments(messages, this.#callSupport), null, options);
     }
-    return this.toolSupport === 'none'
-      ? this.#renderValues(withGenericTools(messages, tools), null, options)
-      : this.#renderValues(
-          withArguments(withCallIds(messages, this.#callIdForm), this.toolSupport),
-          tools.length > 0 ? tools : null,
-          options,
-        );
+    if (this.toolSupport === 'none') return this.#renderValues(withGenericTools(messages, tools), null, options);
+    const write = this.#callWriter;
+    const shaped =
+      write === null
+        ? withArguments(withCallIds(messages, this.#callIdForm), this.toolSupport)
+        : withWrittenCalls(messages, write);
+    return this.toolSupport === 'system-message'
+      ? this.#renderValues(withSystemTools(shaped, tools), null, options)
+      : this.#renderValues(shaped, tools.length > 0 ? tools : null, options);
   }
 
   /** Names that the template reads and `templateVariables` may set. */
@@ -139,6 +146,18 @@ export class PromptRenderer {
   get toolSupport(): ToolSupport {
     this.#toolSupport ??= probeToolSupport((messages, tools) => this.#renderValues(messages, tools, {}).text);
     return this.#toolSupport;
+  }
+
+  /** Writes the calls of earlier turns where the template leaves them out. */
+  get #callWriter(): CallWriter | null {
+    if (this.#writer === undefined) {
+      const render = (messages: readonly unknown[], tools: readonly unknown[]): string =>
+        this.#renderValues(messages, tools, {}).text;
+      const { chatTemplate } = this.#options;
+      const isShown = probeShownCalls(render, this.toolSupport);
+      this.#writer = isShown ? null : callWriter(chooseOutputFormat(chatTemplate), chatTemplate);
+    }
+    return this.#writer;
   }
 
   get #callSupport(): ToolSupport {

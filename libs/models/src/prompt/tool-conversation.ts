@@ -5,9 +5,10 @@ import { TemplateError } from './template-error.ts';
 
 /**
  * What a chat template knows of tools. `none`: neither tools nor calls reach the prompt; `objects` and `texts`: they do,
- * and it takes a call's arguments as an object (as Hugging Face's templates mostly do) or as JSON text.
+ * and it takes a call's arguments as an object (as Hugging Face's templates mostly do) or as JSON text; `system-message`: it takes
+ * tools as a text that a system message has (Phi 4 mini).
  */
-export type ToolSupport = 'none' | 'objects' | 'texts';
+export type ToolSupport = 'none' | 'objects' | 'texts' | 'system-message';
 
 const PROBE_TOOL: ChatTool = {
   type: 'function',
@@ -34,6 +35,9 @@ export const PROBE_MESSAGES: readonly ChatMessage[] = [
   { role: 'tool', name: 'probe_tool_name', tool_call_id: 'probe0001', content: 'A result.' },
 ];
 
+/** What tools are given beside where a conversation has no system message: Phi 4 mini was taught with it. */
+const SYSTEM_CONTENT = 'You are a helpful assistant with some tools.';
+
 /** How a template writes arguments that it takes for JSON text, when it is given an object. */
 const PYTHON_OBJECT = "{'probe_argument': 'probe text'}";
 
@@ -50,10 +54,40 @@ export function probeToolSupport(
       throw error;
     }
   };
-  if (!tried(PROBE_MESSAGES.slice(0, 1), /probe_tool_name/)) return 'none';
+  if (!tried(PROBE_MESSAGES.slice(0, 1), /probe_tool_name/)) {
+    const messages = withSystemTools(PROBE_MESSAGES.slice(0, 1), [PROBE_TOOL]);
+    return tried(messages, /"probe_tool_name".*"probe_argument"/s) ? 'system-message' : 'none';
+  }
   // Between a name and its value there may be marks with words of their own.
   if (tried(withArguments(PROBE_MESSAGES, 'objects'), /probe_argument.{1,80}probe text/s)) return 'objects';
   return tried(withArguments(PROBE_MESSAGES, 'texts'), /probe_argument\\?['"]?\W*probe text/) ? 'texts' : 'objects';
+}
+
+/** Whether a template that shows tools shows the calls of earlier turns, too; true where it refuses them. */
+export function probeShownCalls(
+  render: (messages: readonly unknown[], tools: readonly unknown[]) => string,
+  support: ToolSupport,
+): boolean {
+  try {
+    return render(withArguments(PROBE_MESSAGES, support), [PROBE_TOOL]).includes('probe text');
+  } catch (error) {
+    if (error instanceof TemplateError) return true;
+    throw error;
+  }
+}
+
+/** The conversation with its tools in the system message, as a list of functions in JSON. */
+export function withSystemTools(messages: readonly unknown[], tools: readonly ChatTool[]): readonly unknown[] {
+  if (tools.length === 0) return messages;
+  const text = JSON.stringify(tools.map((tool) => tool.function));
+  const [first, ...others] = messages;
+  return isSystemMessage(first)
+    ? [{ ...first, tools: text }, ...others]
+    : [{ role: 'system', content: SYSTEM_CONTENT, tools: text }, ...messages];
+}
+
+function isSystemMessage(message: unknown): message is object {
+  return typeof message === 'object' && message !== null && 'role' in message && message.role === 'system';
 }
 
 /**
