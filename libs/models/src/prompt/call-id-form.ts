@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ChatMessage } from './chat-message.ts';
+import { PROBE_MESSAGES } from './probe-tools.ts';
 import { TemplateError } from './template-error.ts';
-import { PROBE_MESSAGES, type ToolSupport, withArguments } from './tool-conversation.ts';
+import { type ToolSupport, withArguments } from './tool-conversation.ts';
 
 /**
  * The ids of calls that a template takes. `short`: nine letters and digits, as Mistral's do. `numbered`: what Kimi K2 was trained on,

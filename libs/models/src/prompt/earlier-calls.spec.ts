@@ -53,6 +53,14 @@ describe('calls of earlier turns that a template leaves out', () => {
   });
 });
 
+describe('results', () => {
+  it('have the role that the template shows', () => {
+    const shown = "{% if m['role'] != 'tool' %}{{ m['content'] }}{% endif %}";
+    const renderer = PromptRenderer.fromCard({ ...card, chatTemplate: leavingOut('<|tool_call|>', shown) });
+    expect(renderer.renderParts(conversation(''), { tools }).text).toContain('<|im_start|>tool_response\nr<|im_end|>');
+  });
+});
+
 describe('a template that takes tools in the system message', () => {
   const chatTemplate =
     "{% for m in messages %}{% if m['role'] == 'system' and 'tools' in m and m['tools'] is not none %}{{ '<|system|>' + m['content'] + '<|tool|>' + m['tools'] + '<|/tool|>' }}{% else %}{{ '<|' + m['role'] + '|>' + m['content'] }}{% endif %}{{ '<|end|>' }}{% endfor %}";

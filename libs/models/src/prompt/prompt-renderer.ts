@@ -1,24 +1,15 @@
 import type { ModelCard, TokenTable } from '#contracts';
-import { chooseOutputFormat } from '../output-formats/choose-format.ts';
 import { TextTokenizer } from '../tokenizer/text-tokenizer.ts';
 import { tokenTableFromTokenizerJson } from '../tokenizer/token-table.ts';
-import { type CallIdForm, probeCallIds, withCallIds } from './call-id-form.ts';
 import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
 import { CONTENT_FORMS, type ContentForm, withContents } from './content-form.ts';
-import { type CallWriter, callWriter, withWrittenCalls } from './earlier-calls.ts';
+import type { ProbeRender } from './probe-tools.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
-import {
-  probeCallSupport,
-  probeShownCalls,
-  probeToolSupport,
-  type ToolSupport,
-  withArguments,
-  withGenericTools,
-  withSystemTools,
-} from './tool-conversation.ts';
+import type { ToolSupport } from './tool-conversation.ts';
+import { ToolInput } from './tool-input.ts';
 
 export interface RenderOptions {
   /** Ends the prompt with the opening of an assistant turn. Default true. */
@@ -50,13 +41,10 @@ export class PromptRenderer {
   readonly #tokenizer: TextTokenizer;
   readonly #template: ChatTemplate;
   #tokenTable: TokenTable | null = null;
-  #toolSupport: ToolSupport | null = null;
-  #calls: ToolSupport | null = null;
+  readonly #toolInput: ToolInput;
   /** What a template is given for the tools of a request without any. */
   #noTools: readonly unknown[] | null = null;
   #contentForm: ContentForm = 'text';
-  #idForm: CallIdForm | null = null;
-  #writer: CallWriter | null | undefined;
 
   /**
    * Reads the tokenizer (0.1 to 0.5 s for 150,000 tokens) and tries the template on small conversations.
@@ -74,6 +62,8 @@ export class PromptRenderer {
       templateTokens: options.templateTokens,
       controlTokens: this.#tokenizer.controlTokens,
     });
+    const render: ProbeRender = (messages, tools) => this.#renderValues(messages, tools, {}).text;
+    this.#toolInput = new ToolInput(render, options.chatTemplate);
     this.#findInput();
   }
 
@@ -123,18 +113,8 @@ export class PromptRenderer {
     // Checked before anything is made of them, so that errors name the fields that the caller sent.
     scanValue(messages, 'messages', new Set());
     scanValue(tools, 'tools', new Set());
-    if (tools.length === 0 && this.toolSupport === 'none' && this.#callSupport !== 'none') {
-      return this.#renderValues(withArguments(messages, this.#callSupport), null, options);
-    }
-    if (this.toolSupport === 'none') return this.#renderValues(withGenericTools(messages, tools), null, options);
-    const write = this.#callWriter;
-    const shaped =
-      write === null
-        ? withArguments(withCallIds(messages, this.#callIdForm), this.toolSupport)
-        : withWrittenCalls(messages, write);
-    return this.toolSupport === 'system-message'
-      ? this.#renderValues(withSystemTools(shaped, tools), null, options)
-      : this.#renderValues(shaped, tools.length > 0 ? tools : null, options);
+    const shaped = this.#toolInput.of(messages, tools);
+    return this.#renderValues(shaped.messages, shaped.tools, options);
   }
 
   /** Names that the template reads and `templateVariables` may set. */
@@ -144,30 +124,7 @@ export class PromptRenderer {
 
   /** What the template knows of tools; found out when first asked. */
   get toolSupport(): ToolSupport {
-    this.#toolSupport ??= probeToolSupport((messages, tools) => this.#renderValues(messages, tools, {}).text);
-    return this.#toolSupport;
-  }
-
-  /** Writes the calls of earlier turns where the template leaves them out. */
-  get #callWriter(): CallWriter | null {
-    if (this.#writer === undefined) {
-      const render = (messages: readonly unknown[], tools: readonly unknown[]): string =>
-        this.#renderValues(messages, tools, {}).text;
-      const { chatTemplate } = this.#options;
-      const isShown = probeShownCalls(render, this.toolSupport);
-      this.#writer = isShown ? null : callWriter(chooseOutputFormat(chatTemplate), chatTemplate);
-    }
-    return this.#writer;
-  }
-
-  get #callSupport(): ToolSupport {
-    this.#calls ??= probeCallSupport((messages) => this.#renderValues(messages, null, {}).text);
-    return this.#calls;
-  }
-
-  get #callIdForm(): CallIdForm {
-    this.#idForm ??= probeCallIds((messages) => this.#renderValues(messages, null, {}).text, this.toolSupport);
-    return this.#idForm;
+    return this.#toolInput.support;
   }
 
   #renderValues(
