@@ -119,6 +119,10 @@ describe('a refusal', () => {
     expect([missing.status, ErrorBody.parse(await missing.json()).error.code]).toEqual([404, 'not_found']);
     const method = await fetch(`${cluster.url}/v1/chat/completions`);
     expect([method.status, ErrorBody.parse(await method.json()).error.code]).toEqual([405, 'method_not_allowed']);
+    const named = await fetch(`${cluster.url}/v1/models/tiny%2Fllama`, { method: 'DELETE' });
+    expect([named.status, named.headers.get('allow')]).toEqual([405, 'GET']);
+    const request = await fetch(`${cluster.url}/v1/requests/x`, { method: 'PUT', body: '{' });
+    expect([request.status, request.headers.get('allow')]).toEqual([405, 'GET, DELETE']);
   });
 });
 

@@ -7,6 +7,7 @@ import { parseJsonBody } from './body/parse-json-body.ts';
 import { addCrossOrigin } from './cross-origin/cross-origin.ts';
 import type { OpenRequests } from './delivery/open-requests.ts';
 import { dialectAt } from './dialects/dialects.ts';
+import { RoutedMethods } from './errors/routed-methods.ts';
 import type { RequestObservers } from './observation/observe-requests.ts';
 import { OPEN_ROUTES } from './open-routes.ts';
 
@@ -45,6 +46,7 @@ export function addApiHooks(
   logger: Logger,
   origins: readonly string[] | null,
 ): void {
+  server.decorate('routedMethods', RoutedMethods.of(server));
   server.decorateRequest('observer', null);
   server.decorateRequest('tenant', null);
   server.decorateRequest('generateId', '');

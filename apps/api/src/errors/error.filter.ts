@@ -9,8 +9,6 @@ import { errorHeaders } from './error-headers.ts';
 import { missingRouteMessage } from './missing-route.ts';
 import { toMillraceError } from './to-millrace-error.ts';
 
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
-
 /** Turns whatever was thrown into the status and error body of the route's dialect; OpenAI's on routes without one. */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
@@ -65,5 +63,5 @@ function pathOf(request: FastifyRequest): string {
 }
 
 function methodsOf(request: FastifyRequest): readonly string[] {
-  return METHODS.filter((method) => request.server.hasRoute({ method, url: pathOf(request) }));
+  return request.server.routedMethods.at(pathOf(request));
 }
