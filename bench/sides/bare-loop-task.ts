@@ -1,7 +1,14 @@
 /** What a side of the suite `engine` is asked to do. */
 export type BareLoopTask =
   /** One time for each step of `rows` rows behind `pastTokens` tokens and more. */
-  | { readonly kind: 'decode'; readonly rows: number; readonly pastTokens: number; readonly steps: number }
+  | {
+      readonly kind: 'decode';
+      readonly rows: number;
+      readonly pastTokens: number;
+      readonly steps: number;
+      /** The engine draws tokens, each row with a seed of its own; greedy without it. The bare loop takes the largest logit always. */
+      readonly drawn?: { readonly temperature: number; readonly topP: number };
+    }
   /** One time for all prompts together, until the last one's logits. */
   | { readonly kind: 'prefill'; readonly prompts: number; readonly promptTokens: number };
 

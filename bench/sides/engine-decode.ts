@@ -23,6 +23,8 @@ export interface BothTimes {
   readonly bareMs: readonly number[];
 }
 
+type DecodeTask = Extract<BareLoopTask, { readonly kind: 'decode' }>;
+
 /** Steps of the engine, and then as many bare ones: a machine whose speed drifts does so for both. */
 const STEPS_IN_TURN = 4;
 
@@ -46,15 +48,16 @@ serveSide<Settings, BareLoopTask, BothTimes>(async ({ modelFolder, slots, slotTo
   engine.onStep((output) => {
     deltasInStep = output.deltas.length;
   });
-  const submit = (promptTokenIds: Int32Array, maxTokens: number, cacheScope: string): void => {
+  const submit = (promptTokenIds: Int32Array, maxTokens: number, cacheScope: string, drawn = {}): void => {
     const stop = { tokenIds: [], strings: [], maxTokens };
-    const parts = { requestId: `bench-${serial++}`, epoch: 1, promptTokenIds, choices: 1, sampling: GREEDY, stop };
+    const sampling = { ...GREEDY, ...drawn, seed: serial };
+    const parts = { requestId: `bench-${serial++}`, epoch: 1, promptTokenIds, choices: 1, sampling, stop };
     engine.submit({ ...parts, cacheScope, topLogprobs: null });
   };
 
-  const decode = async (rows: number, pastTokens: number, steps: number): Promise<BothTimes> => {
+  const decode = async ({ rows, pastTokens, steps, drawn }: DecodeTask): Promise<BothTimes> => {
     // Rows join one after another while earlier ones decode already: enough tokens that all rows overlap for `steps`.
-    for (let row = 0; row < rows; row++) submit(benchPrompt(pastTokens, 0), steps + 2 * rows + 2, 'decode');
+    for (let row = 0; row < rows; row++) submit(benchPrompt(pastTokens, 0), steps + 2 * rows + 2, 'decode', drawn);
     const engineMs: number[] = [];
     const bareMs: number[] = [];
     while (true) {
@@ -83,7 +86,7 @@ serveSide<Settings, BareLoopTask, BothTimes>(async ({ modelFolder, slots, slotTo
 
   let bareComesFirst = false;
   return async (task) => {
-    if (task.kind === 'decode') return decode(task.rows, task.pastTokens, task.steps);
+    if (task.kind === 'decode') return decode(task);
     const { prompts, promptTokens } = task;
     bareComesFirst = !bareComesFirst;
     const early = bareComesFirst ? await barePrefill(runner, prompts, promptTokens) : null;

@@ -24,6 +24,13 @@ const decode = (rows: number, pastTokens: number, rounds: number, steps = rows =
   const task = { kind: 'decode', rows, pastTokens, steps } as const;
   return held ? { task, rounds, session: true, atLeast: AT_LEAST } : { task, rounds };
 };
+/** As clients ask that say nothing of it, and with the cut that many set. */
+const DRAWN = [
+  { temperature: 1, topP: 1 },
+  { temperature: 0.7, topP: 0.95 },
+] as const;
+const drawn = (rows: number, rounds: number): Point[] =>
+  DRAWN.map((how) => ({ task: { kind: 'decode', rows, pastTokens: SHORT, steps: 24, drawn: how }, rounds }));
 const prefill = (prompts: number, promptTokens: number, rounds: number): Point => ({
   task: { kind: 'prefill', prompts, promptTokens },
   rounds,
@@ -33,6 +40,7 @@ const prefill = (prompts: number, promptTokens: number, rounds: number): Point =
 const POINTS: readonly Point[] = [
   ...HELD.map((rows) => decode(rows, SHORT, 9)),
   ...[2, 4, 16].map((rows) => decode(rows, SHORT, 5)),
+  ...[1, 8, 32].flatMap((rows) => drawn(rows, 5)),
   ...HELD.map((rows) => decode(rows, 1_024, 4, 12)),
   ...[1, 8].map((rows) => decode(rows, 4_096, 3, 12)),
   ...[1, 4].map((rows) => decode(rows, 8_064, 3, 12)),
@@ -44,9 +52,14 @@ const POINTS: readonly Point[] = [
 const QUICK_POINTS: readonly Point[] = [
   ...HELD.map((rows) => decode(rows, SHORT, 4)),
   decode(8, 1_024, 2, 12),
+  ...drawn(8, 2),
   ...[1, 8].map((prompts) => prefill(prompts, SHORT, 2)),
 ];
-const LARGER_POINTS: readonly Point[] = [...HELD.map((rows) => decode(rows, SHORT, 3, 12)), prefill(1, 512, 2)];
+const LARGER_POINTS: readonly Point[] = [
+  ...HELD.map((rows) => decode(rows, SHORT, 5, 12)),
+  ...drawn(8, 3),
+  prefill(1, 512, 2),
+];
 
 /** Tokens/s of the whole engine against the bare run loop on its runner and onnxruntime-node's `session.run`, by batch and by context. */
 export async function engineSuite({ quick }: { quick: boolean }): Promise<Row[]> {
@@ -102,6 +115,11 @@ async function compare(model: string, modelFolder: string, points: readonly Poin
 type Rates = Record<'engine' | 'bare' | 'session', number[]>;
 
 function titleOf(task: BareLoopTask): string {
-  if (task.kind === 'decode') return `decode, batch ${task.rows}, context ${task.pastTokens}`;
+  if (task.kind === 'decode') {
+    const title = `decode, batch ${task.rows}, context ${task.pastTokens}`;
+    return task.drawn === undefined
+      ? title
+      : `${title}, temperature ${task.drawn.temperature}, top-p ${task.drawn.topP}`;
+  }
   return `prefill, ${task.prompts} ${task.prompts === 1 ? 'prompt' : 'prompts'} of ${task.promptTokens}`;
 }

@@ -1,4 +1,5 @@
 import type { DeviceLogits } from './device-logits.ts';
+import type { LogitsKernels } from './logits-kernels.ts';
 
 /** Sizes of a decoder, read from the model itself. */
 export interface DecoderShape {
@@ -162,6 +163,9 @@ export interface ModelRunner {
 
   /** Null or left out where logits are in host memory. */
   readonly deviceLogits?: DeviceLogits | null;
+
+  /** Loops over rows of `logits` that are quicker than what JavaScript can do; null or left out where there are none. */
+  readonly logitsKernels?: LogitsKernels | null;
 
   /** Bytes that calls took between host and device memory so far; null or left out where the cache is in host memory. */
   readonly transferredBytes?: number | null;

@@ -63,7 +63,7 @@ export function engineParts(options: EngineOptions): EngineParts {
   return {
     ...{ runner, scheduler, prefixes, budget, memory, intake, masks, proposer },
     runs: new ModelRuns(runner, masks),
-    chooser: new TokenChooser(runner.shape.vocabularySize),
+    chooser: new TokenChooser(runner.shape.vocabularySize, runner.logitsKernels ?? undefined),
     outbox: new StepOutbox(options.publishIntervalMs),
   };
 }

@@ -65,3 +65,13 @@ OPERATION Ints four_of(const int8_t* x) {
   memcpy(&four, x, 4);
   return _mm256_set1_epi32(four);
 }
+
+// Of a group of logits, the places, counted from `first`, of those that are at least `lowest`.
+OPERATION int32_t places_at_least(const float* group, float lowest, int32_t first, int32_t* to) {
+  int32_t many = 0;
+  for (int i = 0; i < GROUP; i += LANES) {
+    const __m256 found = _mm256_cmp_ps(_mm256_loadu_ps(group + i), _mm256_set1_ps(lowest), _CMP_GE_OQ);
+    for (uint32_t lanes = (uint32_t)_mm256_movemask_ps(found); lanes != 0; lanes &= lanes - 1) to[many++] = first + i + __builtin_ctz(lanes);
+  }
+  return many;
+}

@@ -88,14 +88,30 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
   }
 }
 
+// Of a group of logits, the places, counted from `first`, of those that are at least `lowest`. Writes up to LANES values more than it returns.
+OPERATION int32_t places_at_least(const float* group, float lowest, int32_t first, int32_t* to) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  int32_t many = 0;
+#pragma GCC unroll 4
+  for (int i = 0; i < GROUP; i += LANES) {
+    const __mmask16 found = _mm512_cmp_ps_mask(_mm512_loadu_ps(group + i), _mm512_set1_ps(lowest), _CMP_GE_OQ);
+    _mm512_storeu_si512(to + many, _mm512_maskz_compress_epi32(found, _mm512_add_epi32(lanes, _mm512_set1_epi32(first + i))));
+    many += __builtin_popcount(found);
+  }
+  return many;
+}
+
 #include "block-product-kernel.h"
 #include "amx-product.h"
 
 #define TILE_VECTORS 4
 #include "attention-kernel.h"
+#include "rows-of-logits-kernel.h"
 
-const Kernels amx_kernels = {"AMX", amx_runs_here, amx_pays, quantize_row, multiply_panel_amx, append_to_cache, attend, attend_span, join_spans};
-const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
+const Kernels amx_kernels = {"AMX", amx_runs_here, amx_pays, quantize_row, multiply_panel_amx, append_to_cache, attend, attend_span, join_spans,
+                               largest_logit, mask_logits, weigh_logits, tokens_of_bucket};
+const Kernels avx512_kernels = {"AVX-512 VNNI", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans,
+                               largest_logit, mask_logits, weigh_logits, tokens_of_bucket};
 #else
 typedef int None;
 #endif

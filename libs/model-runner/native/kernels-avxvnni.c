@@ -38,8 +38,10 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
 
 #define TILE_VECTORS 2
 #include "attention-kernel.h"
+#include "rows-of-logits-kernel.h"
 
-const Kernels avxvnni_kernels = {"AVX-VNNI", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
+const Kernels avxvnni_kernels = {"AVX-VNNI", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans,
+                               largest_logit, mask_logits, weigh_logits, tokens_of_bucket};
 #else
 typedef int None;
 #endif

@@ -111,12 +111,24 @@ OPERATION void add_products(int bits, int spread, int rows, int vectors, const u
     for (int v = 0; v < vectors; v++) dot[r][v] = spread ? vmlaq_n_s32(dot[r][v], sum[r][v], 17) : sum[r][v];
 }
 
+// Of a group of logits, the places, counted from `first`, of those that are at least `lowest`. Writes one value more than it returns.
+OPERATION int32_t places_at_least(const float* group, float lowest, int32_t first, int32_t* to) {
+  int32_t many = 0;
+  for (int i = 0; i < GROUP; i++) {
+    to[many] = first + i;
+    many += group[i] >= lowest;
+  }
+  return many;
+}
+
 #include "block-product-kernel.h"
 
 #define TILE_VECTORS 4
 #include "attention-kernel.h"
+#include "rows-of-logits-kernel.h"
 
-const Kernels neon_kernels = {"Neon dot products", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans};
+const Kernels neon_kernels = {"Neon dot products", runs_here, NULL, quantize_row, multiply_panel, append_to_cache, attend, attend_span, join_spans,
+                               largest_logit, mask_logits, weigh_logits, tokens_of_bucket};
 #else
 typedef int None;
 #endif

@@ -4,6 +4,7 @@
 
 #include "attention.h"
 #include "block-product.h"
+#include "rows-of-logits.h"
 
 typedef struct {
   const char* name;
@@ -22,6 +23,11 @@ typedef struct {
   // The same in pieces: what each span comes to [span_floats], in any order, and then the outputs out of all spans.
   void (*attend_span)(const AttentionForm* form, const AttentionRun* run, int64_t task, int64_t span, float* to);
   void (*join_spans)(const AttentionForm* form, const AttentionRun* run, int64_t task, const float* spans);
+  // What rows-of-logits-kernel.h says of them.
+  int32_t (*largest_logit)(const float* logits, int32_t count);
+  void (*mask_logits)(float* to, const float* logits, const uint32_t* allowed, int32_t count);
+  int32_t (*weigh_logits)(const float* logits, int32_t count, const Nearness* near, const NearTokens* to);
+  void (*tokens_of_bucket)(const NearTokens* near, int32_t count, int32_t bucket, int32_t wanted, int32_t* to);
 } Kernels;
 
 extern const Kernels amx_kernels, avx512_kernels, avxvnni_kernels, avx2_kernels, neon_kernels;

@@ -5,6 +5,7 @@ import type { DeviceAccess, SessionBinding } from './binding/session-binding.ts'
 import { DeviceMemoryError } from './device-memory-error.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import type { OpenModelRunnerOptions } from './open-model-runner.ts';
+import { nativeLogitsKernels } from './products/native-logits-kernels.ts';
 import { bytesOfBlock } from './runners/bytes-of-block.ts';
 import type { CacheSize } from './runners/cache-size.ts';
 import { CopyingRunner } from './runners/copying-runner.ts';
@@ -59,7 +60,9 @@ export async function provenRunner(
       modelFile,
       'it is in half precision, which the binding js-api can not carry; choose c-api.',
     );
-  const copying = options.verifyInvariantly === true ? { ...options, verifyTokens: 0 } : options;
+  const logitsKernels = options.products === 'onnxruntime' ? null : nativeLogitsKernels();
+  const verifiable = options.verifyInvariantly === true ? { ...options, verifyTokens: 0 } : options;
+  const copying = { ...verifiable, logitsKernels };
   if (!signature.sharesCache || hasStates) {
     const growingProblem = await growingCacheProblem(binding, signature);
     if (growingProblem === null && !signature.sharesCache) return new CopyingRunner(binding, signature, size, copying);
@@ -107,7 +110,8 @@ export async function provenRunner(
       const keepsLogits = cache.memory === 'device' && KEEPS_LOGITS[binding.provider] && !signature.rowsRunAlone;
       const runInvariant = await isRunInvariant();
       const verifyTokens = options.verifyInvariantly === true && !runInvariant ? 0 : options.verifyTokens;
-      const runnerSize = { ...options, ...size, verifyTokens, maxRunTokens, runInvariant, capturedRows: 0 };
+      const limits = { verifyTokens, maxRunTokens, runInvariant, capturedRows: 0 };
+      const runnerSize = { ...options, ...size, ...limits, logitsKernels };
       const runner = new InPlaceRunner(binding, signature, cache, {
         ...runnerSize,
         keepsLogits,

@@ -16,6 +16,7 @@ export {
   type RowWish,
 } from '../device-logits.ts';
 export { ERROR_CODES, type ErrorCode, isErrorCode } from '../error-codes.ts';
+export { BUCKETS_PER_NAT, type LogitsKernels, type Nearness, type NearTokens } from '../logits-kernels.ts';
 export { MillraceError, type MillraceErrorOptions } from '../millrace-error.ts';
 export {
   blocksHaveStates,

@@ -7,7 +7,6 @@ import { HistoryModelRunner } from '../testing/history-model-runner.ts';
 import { requestOf } from '../testing/requests.ts';
 import { ScriptedConstraints } from '../testing/scripted-constraints.ts';
 import { numberedTokenTable } from '../testing/token-tables.ts';
-import { allowsNothing, maskLogits } from './allowed-tokens.ts';
 
 const VOCABULARY = 70;
 const constraint = { type: 'json_object' } as const;
@@ -160,23 +159,5 @@ describe('an engine with constraints', () => {
     engine.submit(requestOf('a', [1, 2, 3], { constraint }));
     await engine.runUntilIdle();
     expect(answers.failures.get('a')).toMatchObject({ code: 'invalid_request' });
-  });
-});
-
-describe('maskLogits', () => {
-  it('keeps the logits of allowed tokens and no others', () => {
-    fc.assert(
-      fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer()), { minLength: 1, maxLength: 200 }), (tokens) => {
-        const allowed = new Int32Array(Math.ceil(tokens.length / 32));
-        for (const [token, [isAllowed]] of tokens.entries()) if (isAllowed) allowed[token >>> 5] |= 1 << (token & 31);
-        const logits = Float32Array.from(tokens, ([, logit]) => logit);
-        maskLogits(logits, allowed);
-        const expected = tokens.map(([isAllowed, logit]) =>
-          isAllowed ? Math.fround(logit) : Number.NEGATIVE_INFINITY,
-        );
-        expect([...logits]).toEqual(expected);
-        expect(allowsNothing(allowed)).toBe(tokens.every(([isAllowed]) => !isAllowed));
-      }),
-    );
   });
 });

@@ -7,7 +7,6 @@ import { KnownTokens } from './known-tokens.ts';
 import { listedTokens } from './listed-tokens.ts';
 import { UNDECIDED } from './probability-buckets.ts';
 import { Sampler } from './sampler.ts';
-import { tokenLogprob } from './token-logprob.ts';
 import { TokenPenalties, usesPenalties } from './token-penalties.ts';
 
 interface Choice {
@@ -172,7 +171,7 @@ describe('candidateLogprob', () => {
         const { part, selected } = choose({ row, sampling: GREEDY, allowed }, { count: 60, topCount: 32 });
         const { candidates, known } = selected!;
         const logprob = candidateLogprob(candidates, part, known.rawLogit(part), topCount);
-        const expected = tokenLogprob(row, part, topCount);
+        const expected = new Sampler(row.length).logprob(row, part, topCount);
         expect(logprob?.top.map(({ tokenId }) => tokenId)).toEqual(expected.top.map(({ tokenId }) => tokenId));
         expect(logprob?.logprob).toBeCloseTo(expected.logprob, 4);
         expected.top.forEach(({ logprob: value }, i) => {

@@ -1,8 +1,8 @@
 import type { RowCandidates } from '#contracts';
-import { MASS_TOLERANCE, NEAR_NATS } from '#contracts/ports';
-import { NO_TOKEN } from './argmax.ts';
-import { BUCKETS_PER_NAT, expOfNegative, RANGE_NATS } from './exp-table.ts';
+import { BUCKETS_PER_NAT, MASS_TOLERANCE, NEAR_NATS } from '#contracts/ports';
+import { expOfNegative, RANGE_NATS } from './exp-table.ts';
 import type { ListedTokens } from './listed-tokens.ts';
+import { NO_TOKEN } from './plain-kernels.ts';
 import type { HiddenTokens } from './probability-buckets.ts';
 
 /** What a device told of a row for one choice. */

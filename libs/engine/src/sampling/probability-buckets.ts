@@ -1,5 +1,6 @@
-import { NEAR_NATS } from '#contracts/ports';
-import { BUCKETS, BUCKETS_PER_NAT, EXP_OF_BUCKET, expOfNegative, NEAR_BUCKETS } from './exp-table.ts';
+import { BUCKETS_PER_NAT, NEAR_NATS } from '#contracts/ports';
+import { BUCKETS, EXP_OF_BUCKET, expOfNegative, NEAR_BUCKETS } from './exp-table.ts';
+import type { WeighedRow } from './weighed-row.ts';
 
 /** What a draw answers when far or hidden tokens must be loaded first. */
 export const UNDECIDED = -2;
@@ -34,11 +35,7 @@ export interface HiddenTokens {
  * is one.
  */
 export class ProbabilityBuckets {
-  /** [vocabularySize] the loaded tokens in ascending order, the first `#candidateCount` are valid */
-  readonly #candidates: Int32Array;
-  /** [vocabularySize] bucket of each candidate */
-  readonly #bucketOfCandidate: Uint16Array;
-  #candidateCount = 0;
+  readonly #row: WeighedRow;
   /** Most that the tokens not loaded can weigh; 0 when they are filtered out or all are loaded. */
   #farBound = 0;
   /** The first bucket that hidden tokens may be in; BUCKETS where there are none before the far ones. */
@@ -46,14 +43,6 @@ export class ProbabilityBuckets {
   #hiddenAllLow = 0;
   #hiddenLow = 0;
   #hiddenHigh = 0;
-  /** [BUCKETS] */
-  readonly #mass = new Float64Array(BUCKETS);
-  /** [BUCKETS] */
-  readonly #count = new Int32Array(BUCKETS);
-  /** [vocabularySize] tokens of the bucket in hand, the first `#memberCount` are valid */
-  readonly #members: Int32Array;
-  #memberCount = 0;
-
   #logits: Float32Array = new Float32Array(0);
   #maxLogit = 0;
   #inverseTemperature = 1;
@@ -63,10 +52,9 @@ export class ProbabilityBuckets {
   #boundaryMass = 0;
   #headMass = 0;
 
-  constructor(vocabularySize: number) {
-    this.#candidates = new Int32Array(vocabularySize);
-    this.#bucketOfCandidate = new Uint16Array(vocabularySize);
-    this.#members = new Int32Array(vocabularySize);
+  /** @param row loaded by `load` */
+  constructor(row: WeighedRow) {
+    this.#row = row;
   }
 
   /**
@@ -79,42 +67,18 @@ export class ProbabilityBuckets {
     this.#logits = logits;
     this.#maxLogit = maxLogit;
     this.#inverseTemperature = 1 / temperature;
-    const candidates = this.#candidates;
-    const bucketOfCandidate = this.#bucketOfCandidate;
-    const mass = this.#mass.fill(0);
-    const count = this.#count.fill(0);
-    const inverseTemperature = this.#inverseTemperature;
-    // A little lower than the range, so that rounding loses no token to this quick look.
-    const lowestLogit = maxLogit - rangeNats * temperature * 1.000001;
-    let total = 0;
-    let loaded = 0;
-    for (let token = 0; token < logits.length; token++) {
-      if (logits[token] < lowestLogit) continue;
-      const x = (logits[token] - maxLogit) * inverseTemperature;
-      if (x > -rangeNats) {
-        const bucket = (-x * BUCKETS_PER_NAT) | 0;
-        const rest = x + bucket / BUCKETS_PER_NAT;
-        const weight = EXP_OF_BUCKET[bucket] * (1 + rest * (1 + rest * (1 / 2 + rest * (1 / 6))));
-        candidates[loaded] = token;
-        bucketOfCandidate[loaded] = bucket;
-        loaded++;
-        mass[bucket] += weight;
-        count[bucket]++;
-        total += weight;
-      }
-    }
-    this.#candidateCount = loaded;
-    this.#farBound = rangeNats === NEAR_NATS ? (logits.length - loaded) * EXP_OF_BUCKET[NEAR_BUCKETS] : 0;
+    this.#row.load(logits, maxLogit, temperature, rangeNats);
+    this.#farBound = rangeNats === NEAR_NATS ? (logits.length - this.#row.count) * EXP_OF_BUCKET[NEAR_BUCKETS] : 0;
     this.#hiddenBucket = BUCKETS;
     this.#hiddenLow = 0;
     this.#hiddenHigh = 0;
-    this.#uncut(total);
+    this.#uncut(this.#row.total());
   }
 
   /** Tells of tokens that others were loaded without. Call it after `load`, with its range. */
   hide({ count, bucket, nearLow, nearHigh, allLow, allHigh }: HiddenTokens, rangeNats: number): void {
     const isNear = rangeNats === NEAR_NATS;
-    const unloaded = this.#logits.length - this.#candidateCount;
+    const unloaded = this.#logits.length - this.#row.count;
     if (isNear) this.#farBound = (unloaded + count) * EXP_OF_BUCKET[NEAR_BUCKETS];
     if (bucket >= rangeNats * BUCKETS_PER_NAT) return;
     // Of all tokens together, near and far ones, only what needs no sums is decided without the hidden ones.
@@ -133,18 +97,18 @@ export class ProbabilityBuckets {
 
   /** Keeps the `k` likeliest tokens. False when that depends on far tokens. */
   keepTopK(k: number): boolean {
-    if (k > this.#candidateCount) return this.#farBound === 0;
+    if (k > this.#row.count) return this.#farBound === 0;
     let seen = 0;
     let headMass = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const count = this.#count[bucket];
+      const count = this.#row.counts[bucket];
       if (seen + count >= k) {
         if (bucket >= this.#hiddenBucket) return false;
         this.#setBoundary(bucket, k - seen, headMass);
         break;
       }
       seen += count;
-      headMass += this.#mass[bucket];
+      headMass += this.#row.mass[bucket];
     }
     this.#forgetOthers();
     return true;
@@ -207,9 +171,9 @@ export class ProbabilityBuckets {
   #cutAtMass(target: number): void {
     let headMass = 0;
     for (let bucket = 0; bucket < this.#boundary; bucket++) {
-      const mass = this.#mass[bucket];
+      const mass = this.#row.mass[bucket];
       if (mass > 0 && headMass + mass >= target) {
-        this.#setBoundary(bucket, this.#countUntilMass(bucket, this.#count[bucket], target - headMass), headMass);
+        this.#setBoundary(bucket, this.#countUntilMass(bucket, this.#row.counts[bucket], target - headMass), headMass);
         return;
       }
       headMass += mass;
@@ -228,13 +192,11 @@ export class ProbabilityBuckets {
     if (bucket >= this.#hiddenBucket && this.#hiddenBucket < BUCKETS) return false;
     this.#forgetOthers();
     if (bucket >= BUCKETS || bucket > this.#boundary) return true;
-    this.#sortMembers(bucket);
-    const most = bucket === this.#boundary ? this.#boundaryKept : this.#memberCount;
+    const members = this.#row.sorted(bucket);
+    const most = bucket === this.#boundary ? this.#boundaryKept : this.#row.counts[bucket];
     let kept = 0;
-    while (kept < most && this.#distance(this.#members[kept]) >= lowest) kept++;
-    let headMass = 0;
-    for (let earlier = 0; earlier < bucket; earlier++) headMass += this.#mass[earlier];
-    this.#setBoundary(bucket, kept, headMass);
+    while (kept < most && this.#distance(members[kept]) >= lowest) kept++;
+    this.#setBoundary(bucket, kept, this.#row.total(bucket));
     return true;
   }
 
@@ -255,7 +217,7 @@ export class ProbabilityBuckets {
     let nearMass = mass;
     if (this.#boundary >= NEAR_BUCKETS) {
       nearMass = 0;
-      for (let bucket = 0; bucket < NEAR_BUCKETS; bucket++) nearMass += this.#mass[bucket];
+      for (let bucket = 0; bucket < NEAR_BUCKETS; bucket++) nearMass += this.#row.mass[bucket];
     }
     const isNear = side * mass < nearMass;
     return this.#tokenAt(isNear ? uniform * nearMass : nearMass + uniform * (mass - nearMass));
@@ -270,71 +232,52 @@ export class ProbabilityBuckets {
     let lastBucket = 0;
     const complete = Math.min(this.#boundary, this.#hiddenBucket);
     for (let bucket = 0; bucket < complete; bucket++) {
-      if (this.#count[bucket] === 0) continue;
+      if (this.#row.counts[bucket] === 0) continue;
       lastBucket = bucket;
-      if (reached + this.#mass[bucket] > target) {
-        this.#gatherMembers(bucket);
-        return this.#walkMembers(this.#memberCount, target - reached);
+      if (reached + this.#row.mass[bucket] > target) {
+        return this.#walk(this.#row.members(bucket), this.#row.counts[bucket], target - reached);
       }
-      reached += this.#mass[bucket];
+      reached += this.#row.mass[bucket];
     }
     if (this.#hiddenBucket < BUCKETS) return UNDECIDED;
     if (this.#boundaryKept > 0) {
-      this.#sortMembers(this.#boundary);
-      return this.#walkMembers(this.#boundaryKept, target - reached);
+      return this.#walk(this.#row.sorted(this.#boundary), this.#boundaryKept, target - reached);
     }
     // The sums were rounded so that the target lies a hair behind the last token.
-    this.#gatherMembers(lastBucket);
-    return this.#members[this.#memberCount - 1];
+    return this.#row.members(lastBucket)[this.#row.counts[lastBucket] - 1];
   }
 
   #setBoundary(bucket: number, kept: number, headMass: number): void {
     this.#boundary = bucket;
     this.#boundaryKept = kept;
     this.#headMass = headMass;
-    if (kept === this.#count[bucket]) {
-      this.#boundaryMass = this.#mass[bucket];
+    if (kept === this.#row.counts[bucket]) {
+      this.#boundaryMass = this.#row.mass[bucket];
       return;
     }
-    this.#sortMembers(bucket);
+    const members = this.#row.sorted(bucket);
     this.#boundaryMass = 0;
-    for (let member = 0; member < kept; member++) this.#boundaryMass += this.#weight(this.#members[member]);
+    for (let member = 0; member < kept; member++) this.#boundaryMass += this.#weight(members[member]);
   }
 
   /** How many of the bucket's likeliest tokens, of `most`, it takes to weigh `mass`. At least one. */
   #countUntilMass(bucket: number, most: number, mass: number): number {
-    this.#sortMembers(bucket);
+    const members = this.#row.sorted(bucket);
     let sum = 0;
     for (let member = 0; member < most; member++) {
-      sum += this.#weight(this.#members[member]);
+      sum += this.#weight(members[member]);
       if (sum >= mass) return member + 1;
     }
     return most;
   }
 
-  #walkMembers(count: number, mass: number): number {
+  #walk(tokens: Int32Array, count: number, mass: number): number {
     let sum = 0;
-    for (let member = 0; member < count - 1; member++) {
-      sum += this.#weight(this.#members[member]);
-      if (sum > mass) return this.#members[member];
+    for (let place = 0; place < count - 1; place++) {
+      sum += this.#weight(tokens[place]);
+      if (sum > mass) return tokens[place];
     }
-    return this.#members[count - 1];
-  }
-
-  #gatherMembers(bucket: number): void {
-    const bucketOfCandidate = this.#bucketOfCandidate;
-    const wanted = this.#count[bucket];
-    let found = 0;
-    for (let candidate = 0; found < wanted; candidate++) {
-      if (bucketOfCandidate[candidate] === bucket) this.#members[found++] = this.#candidates[candidate];
-    }
-    this.#memberCount = found;
-  }
-
-  #sortMembers(bucket: number): void {
-    this.#gatherMembers(bucket);
-    const logits = this.#logits;
-    this.#members.subarray(0, this.#memberCount).sort((a, b) => logits[b] - logits[a] || a - b);
+    return tokens[count - 1];
   }
 
   #distance(token: number): number {

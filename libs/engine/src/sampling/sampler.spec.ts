@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GREEDY, type SamplingParameters } from '#contracts';
-import { NO_TOKEN } from './argmax.ts';
 import { expOfNegative } from './exp-table.ts';
+import { NO_TOKEN } from './plain-kernels.ts';
 import { Sampler } from './sampler.ts';
-import { tokenLogprob } from './token-logprob.ts';
 import { TokenPenalties, usesPenalties } from './token-penalties.ts';
 
 /** The documented order on plain arrays with Math.exp and a full sort: probability of each token, 0 where filtered. */
@@ -165,15 +164,27 @@ describe('expOfNegative', () => {
   });
 });
 
-describe('tokenLogprob', () => {
+describe('Sampler.logprob', () => {
   it('gives the log-softmax of the token and of the likeliest tokens, lower id first among equals', () => {
     const row = Float32Array.of(0.5, 2, -1, 2, 0);
     const normalizer = Math.log([...row].reduce((sum, logit) => sum + Math.exp(logit), 0));
-    const { tokenId, logprob, top } = tokenLogprob(row, 0, 3);
+    const { tokenId, logprob, top } = new Sampler(5).logprob(row, 0, 3);
     expect(tokenId).toBe(0);
     expect(logprob).toBeCloseTo(0.5 - normalizer, 7);
     expect(top.map((alternative) => alternative.tokenId)).toEqual([1, 3, 0]);
     expect(top[0]?.logprob).toBeCloseTo(2 - normalizer, 7);
-    expect(tokenLogprob(row, 2, 0).top).toEqual([]);
+    expect(new Sampler(5).logprob(row, 2, 0).top).toEqual([]);
+  });
+
+  it('finds the likeliest tokens among those that have no weight, too', () => {
+    const row = Float32Array.of(-90, 40, -Infinity, -80, -80);
+    const { logprob, top } = new Sampler(5).logprob(row, 1, 4);
+    expect(logprob).toBeCloseTo(0, 7);
+    expect(top).toEqual([
+      { tokenId: 1, logprob },
+      { tokenId: 3, logprob: -120 },
+      { tokenId: 4, logprob: -120 },
+      { tokenId: 0, logprob: -130 },
+    ]);
   });
 });

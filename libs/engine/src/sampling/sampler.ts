@@ -1,12 +1,14 @@
 import type { SamplingParameters } from '#contracts';
-import { NEAR_NATS } from '#contracts/ports';
-import { maskLogits } from '../constraints/allowed-tokens.ts';
-import { argmax, NO_TOKEN } from './argmax.ts';
+import { type LogitsKernels, NEAR_NATS } from '#contracts/ports';
+import type { TokenLogprob } from '../step-output.ts';
 import { RANGE_NATS } from './exp-table.ts';
 import type { KnownTokens } from './known-tokens.ts';
+import { NO_TOKEN, PLAIN_KERNELS } from './plain-kernels.ts';
 import { type HiddenTokens, ProbabilityBuckets, UNDECIDED } from './probability-buckets.ts';
+import { tokenLogprob } from './token-logprob.ts';
 import type { TokenPenalties } from './token-penalties.ts';
 import { uniformNoise } from './uniform-noise.ts';
+import { WeighedRow } from './weighed-row.ts';
 
 /** Below this a temperature can only pick the likeliest token, and dividing by it would overflow. */
 export const GREEDY_TEMPERATURE = 1e-5;
@@ -16,13 +18,17 @@ export const GREEDY_TEMPERATURE = 1e-5;
  * engine: its arrays of the vocabulary's size are made once.
  */
 export class Sampler {
+  readonly #kernels: LogitsKernels;
   /** [vocabularySize] logits after constraint, bias and penalties */
   readonly #adjusted: Float32Array;
+  readonly #row: WeighedRow;
   readonly #buckets: ProbabilityBuckets;
 
-  constructor(vocabularySize: number) {
+  constructor(vocabularySize: number, kernels = PLAIN_KERNELS) {
+    this.#kernels = kernels;
     this.#adjusted = new Float32Array(vocabularySize);
-    this.#buckets = new ProbabilityBuckets(vocabularySize);
+    this.#row = new WeighedRow(vocabularySize, kernels);
+    this.#buckets = new ProbabilityBuckets(this.#row);
   }
 
   /**
@@ -42,7 +48,7 @@ export class Sampler {
     allowed: Int32Array | null = null,
   ): number {
     const adjusted = this.#adjust(logits, sampling, penalties, allowed);
-    const likeliest = argmax(adjusted);
+    const likeliest = this.#kernels.argmax(adjusted);
     if (likeliest === NO_TOKEN || sampling.temperature < GREEDY_TEMPERATURE) return likeliest;
 
     const maxLogit = adjusted[likeliest];
@@ -79,6 +85,15 @@ export class Sampler {
     return place === UNDECIDED ? UNDECIDED : tokenIds[place];
   }
 
+  /**
+   * How likely the model itself found a token and the `topCount` likeliest ones.
+   * @param logits [vocabularySize] as the model gave them, at least one finite
+   */
+  logprob(logits: Float32Array, tokenId: number, topCount: number): TokenLogprob {
+    this.#row.load(logits, logits[this.#kernels.argmax(logits)], 1, RANGE_NATS);
+    return tokenLogprob(logits, this.#row, tokenId, topCount);
+  }
+
   #draw(
     logits: Float32Array,
     maxLogit: number,
@@ -106,8 +121,8 @@ export class Sampler {
   ): Float32Array {
     if (penalties === null && sampling.logitBias.length === 0 && allowed === null) return logits;
     const adjusted = this.#adjusted;
-    adjusted.set(logits);
-    if (allowed !== null) maskLogits(adjusted, allowed);
+    if (allowed === null) adjusted.set(logits);
+    else this.#kernels.mask(adjusted, logits, allowed);
     for (const [token, bias] of sampling.logitBias) adjusted[token] += bias;
     penalties?.apply(adjusted);
     return adjusted;

@@ -3,12 +3,11 @@ import { messageOf } from '../engine-failures.ts';
 import type { RowLogits } from '../row-logits.ts';
 import type { Sequence } from '../sequences/sequence.ts';
 import type { RequestFailure, TokenLogprob } from '../step-output.ts';
-import { NO_TOKEN } from './argmax.ts';
 import { candidateLogprob } from './candidate-logprob.ts';
 import { KnownTokens, type SelectedRow } from './known-tokens.ts';
+import { NO_TOKEN, PLAIN_KERNELS } from './plain-kernels.ts';
 import { UNDECIDED } from './probability-buckets.ts';
 import { Sampler } from './sampler.ts';
-import { tokenLogprob } from './token-logprob.ts';
 
 /** Why a sequence can not go on. */
 export interface ChoiceFailure {
@@ -32,8 +31,8 @@ export class TokenChooser {
   readonly #sampler: Sampler;
   readonly #known: KnownTokens;
 
-  constructor(vocabularySize: number) {
-    this.#sampler = new Sampler(vocabularySize);
+  constructor(vocabularySize: number, kernels = PLAIN_KERNELS) {
+    this.#sampler = new Sampler(vocabularySize, kernels);
     this.#known = new KnownTokens(vocabularySize);
   }
 
@@ -65,7 +64,7 @@ export class TokenChooser {
   ): Drawn {
     const { sampling } = request.input;
     const tokenId = this.#sampler.sample(logits, sampling, penalties, choice, position, allowed);
-    return { tokenId, logprobs: (topCount) => [tokenLogprob(logits, tokenId, topCount)] };
+    return { tokenId, logprobs: (topCount) => [this.#sampler.logprob(logits, tokenId, topCount)] };
   }
 
   /** Null where the whole row is needed, for the token or for its log probabilities. */

@@ -13,6 +13,7 @@ void millrace_pack(const Matrix*, int, int64_t, int64_t, int64_t, const uint8_t*
 const char* millrace_kernel_name(int);
 int millrace_use_kernel(const char*);
 int check_attention(const char* name, int cases);
+int check_rows_of_logits(const char* name, int cases);
 
 static uint32_t state;
 static uint32_t below(uint32_t limit) { return state = state * 1664525u + 1013904223u, (uint32_t)(((uint64_t)state * limit) >> 32); }
@@ -167,7 +168,7 @@ int main(int count, char** arguments) {
     }
     ran += 1;
     if (count > 1 && strcmp(arguments[1], "speed") == 0) speed(name);
-    else failures += check(name, 1200) + check_attention(name, 300);
+    else failures += check(name, 1200) + check_attention(name, 300) + check_rows_of_logits(name, 600);
   }
   return failures > 0 || ran == 0;
 }

@@ -41,6 +41,31 @@ export interface ProductLibrary {
     zeros: Uint8Array | null,
     packed: Handle,
   ) => Promise<void>;
+  /** What `LogitsKernels` of #contracts say, on rows of `count` logits. */
+  readonly largestLogit: (logits: Float32Array, count: number) => number;
+  readonly maskLogits: (to: Float32Array, logits: Float32Array, allowed: Int32Array, count: number) => void;
+  readonly weighLogits: (
+    logits: Float32Array,
+    count: number,
+    largest: number,
+    inverseTemperature: number,
+    lowest: number,
+    rangeBuckets: number,
+    exps: Float64Array,
+    tokens: Int32Array,
+    buckets: Uint16Array,
+    mass: Float64Array,
+    counts: Int32Array,
+  ) => number;
+  readonly tokensOfBucket: (
+    tokens: Int32Array,
+    buckets: Uint16Array,
+    count: number,
+    bucket: number,
+    wanted: number,
+    to: Int32Array,
+  ) => void;
+  readonly sortTokens: (tokens: Int32Array, count: number, logits: Float32Array) => void;
   readonly allocate: (bytes: bigint) => Handle | null;
   readonly free: (memory: Handle, bytes: bigint) => void;
 }
@@ -95,6 +120,17 @@ function open(): ProductLibrary | string {
           'void millrace_pack(const void *form, int halves, int64_t first, int64_t count, int64_t scaleEvery, const void *quanta, const void *scales, const void *zeros, void *packed)',
         ).async,
       ) as ProductLibrary['pack'],
+      largestLogit: library.func('int millrace_largest_logit(const void *logits, int count)'),
+      maskLogits: library.func(
+        'void millrace_mask_logits(void *to, const void *logits, const void *allowed, int count)',
+      ),
+      weighLogits: library.func(
+        'int millrace_weigh_logits(const void *logits, int count, double largest, double inverse, double lowest, int rangeBuckets, const void *exps, void *tokens, void *buckets, void *mass, void *counts)',
+      ),
+      tokensOfBucket: library.func(
+        'void millrace_tokens_of_bucket(const void *tokens, const void *buckets, int count, int bucket, int wanted, void *to)',
+      ),
+      sortTokens: library.func('void millrace_sort_tokens(void *tokens, int count, const void *logits)'),
       allocate: library.func('void *millrace_allocate(size_t bytes)'),
       free: library.func('void millrace_free(void *memory, size_t bytes)'),
     };

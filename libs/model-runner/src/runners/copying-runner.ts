@@ -1,4 +1,4 @@
-import type { KvType } from '#contracts';
+import type { KvType, LogitsKernels } from '#contracts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { SessionBinding } from '../binding/session-binding.ts';
 import { type FloatArray, floatArray, type KvArray, kvArray } from '../element-type.ts';
@@ -29,9 +29,15 @@ export class CopyingRunner extends SlotRunner<HostKvCache> {
     {
       fallbacks = [],
       verifyTokens = 0,
-    }: { readonly fallbacks?: readonly string[]; readonly verifyTokens?: number } = {},
+      logitsKernels = null,
+    }: {
+      readonly fallbacks?: readonly string[];
+      readonly verifyTokens?: number;
+      readonly logitsKernels?: LogitsKernels | null;
+    } = {},
   ) {
-    const kind = { kvCache: 'copying', fallbacks, verifyTokens, capturedRows: 0, runInvariant: false } as const;
+    const plain = { capturedRows: 0, runInvariant: false };
+    const kind = { kvCache: 'copying', fallbacks, verifyTokens, ...plain, logitsKernels } as const;
     super(binding, signature, new HostKvCache(binding, signature, size), size, kind);
     this.#past = signature.cache.map(() => kvArray(this.cache.kvType, 0));
     this.#present = signature.cache.map(() => kvArray(this.cache.kvType, 0));

@@ -1,4 +1,4 @@
-import type { PrefillParts } from '#contracts';
+import type { LogitsKernels, PrefillParts } from '#contracts';
 import { DeviceScope } from '../binding/device-scope.ts';
 import { finallyAfter, forEachInTurn } from '../binding/in-turn.ts';
 import type { BoundRun, BoundTensor, SessionBinding } from '../binding/session-binding.ts';
@@ -30,6 +30,8 @@ export interface InPlaceSize extends CacheSize {
   readonly capturedRows?: number;
   /** What `runsAgree` says. False by default. */
   readonly runInvariant?: boolean;
+  /** None by default. */
+  readonly logitsKernels?: LogitsKernels | null;
   readonly fallbacks?: readonly string[];
 }
 
@@ -81,6 +83,7 @@ export class InPlaceRunner extends SlotRunner<InPlaceCache> {
     super(binding, signature, cache, size, {
       ...{ kvCache: 'in-place', fallbacks, verifyTokens, capturedRows: captured },
       runInvariant: size.runInvariant === true,
+      logitsKernels: size.logitsKernels ?? null,
     });
     const { vocabularySize, logits } = signature;
     const device = keepsLogits && binding.device !== null ? new DeviceScope(binding.device) : null;

@@ -1,4 +1,4 @@
-import type { DecoderShape, ModelRunner, RunnerDescription, Verification } from '#contracts';
+import type { DecoderShape, LogitsKernels, ModelRunner, RunnerDescription, Verification } from '#contracts';
 import type { SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import type { CacheSize } from './cache-size.ts';
@@ -17,6 +17,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
   readonly slotTokens: number;
   readonly blocks: number;
   readonly logits: Float32Array;
+  readonly logitsKernels: LogitsKernels | null;
   readonly verification: Verification | null;
   protected readonly binding: SessionBinding;
   protected readonly signature: ModelSignature;
@@ -37,6 +38,7 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
       /** Most rows of a decode run that is captured; 0 for none. */
       readonly capturedRows: number;
       readonly runInvariant: boolean;
+      readonly logitsKernels: LogitsKernels | null;
     },
   ) {
     const { vocabularySize } = signature;
@@ -51,7 +53,8 @@ export abstract class SlotRunner<Cache extends InPlaceCache> implements ModelRun
     this.blocks = blocks?.count ?? 0;
     this.limits = { slots, parkingSlots, slotTokens, blocks: this.blocks, vocabularySize };
     this.shape = decoderShape(signature, slotTokens);
-    const { kvCache, verifyTokens } = kind;
+    const { kvCache, verifyTokens, logitsKernels } = kind;
+    this.logitsKernels = logitsKernels;
     this.logits = new Float32Array(Math.max(slots, verifyTokens) * vocabularySize);
     this.verification = verifyTokens === 0 ? null : this.#verification(verifyTokens);
     this.description = runnerDescription(
