@@ -1,5 +1,5 @@
 import type { ExecutionProvider } from '#contracts';
-import type { ChangedModel } from './binding/session-binding.ts';
+import type { SessionOptions } from './binding/session-binding.ts';
 import { withPlainAttention } from './edits/with-plain-attention.ts';
 import type { ModelForm } from './open-session.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
@@ -9,11 +9,12 @@ import type { ModelSignature } from './signature/model-signature.ts';
  * step, so there it is made of operators that CUDA has.
  */
 export function modelForProvider(
-  model: ChangedModel,
+  model: SessionOptions['model'],
   signature: Pick<ModelSignature, 'layers' | 'headSize' | 'cacheType' | 'sharesCache'>,
   provider: ExecutionProvider,
 ): ModelForm {
-  if (provider !== 'cuda' || signature.cacheType !== 'float32' || !signature.sharesCache)
+  const isChanged = typeof model === 'object' && 'bytes' in model;
+  if (provider !== 'cuda' || signature.cacheType !== 'float32' || !signature.sharesCache || !isChanged)
     return { model, problem: null };
   const plain = withPlainAttention(model, signature);
   if (typeof plain !== 'string') return { model: plain, problem: null };

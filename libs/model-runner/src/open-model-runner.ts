@@ -135,11 +135,9 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
   /** Where tokens may be verified: with the cache in the CPU's memory. A device's graph stays as it is. */
   const hostSignature =
     mayVerify && options.kvMemory !== 'device' ? signatureFor(counting, options.slotTokens) : signature;
-  const sessionOf = async (form: ModelSignature): Promise<OpenModelOptions> => {
-    const model = await changedModel(options.modelFile, form.edits);
-    return { ...sessionOptions(form), model, modelFor: (provider) => modelForProvider(model, form, provider) };
-  };
-  const sessionOptions = (form: ModelSignature) => ({
+  const sessionOf = async (form: ModelSignature): Promise<OpenModelOptions> => ({
+    model: await changedModel(options.modelFile, form.edits),
+    modelFor: (model, provider) => modelForProvider(model, form, provider),
     binding: options.binding,
     providers,
     inputNames: [

@@ -11,7 +11,7 @@ export interface OpenSessionOptions extends Omit<SessionOptions, 'provider'> {
   readonly providers: readonly ExecutionProvider[];
   readonly onFallback: (reason: string) => void;
   /** The model as a provider needs it, and what is not as it should be there; as it is where there is none. */
-  readonly modelFor?: (provider: ExecutionProvider) => ModelForm;
+  readonly modelFor?: (model: SessionOptions['model'], provider: ExecutionProvider) => ModelForm;
 }
 
 export interface ModelForm {
@@ -51,7 +51,7 @@ async function openOn(
   provider: ExecutionProvider,
   options: Omit<OpenSessionOptions, 'providers'>,
 ): Promise<SessionBinding> {
-  const { model, problem } = options.modelFor?.(provider) ?? { model: options.model, problem: null };
+  const { model, problem } = options.modelFor?.(options.model, provider) ?? { model: options.model, problem: null };
   const session: SessionOptions = { ...options, model, provider };
   if (options.binding === 'js-api') {
     if (provider === 'cpu') return JsApiSession.open(session);
