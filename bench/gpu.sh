@@ -28,7 +28,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 root="$PWD"
-PATH="$root/node_modules/.bin:$PATH"
+PATH="$root/node_modules/.bin:$root/.millrace/gpu-tools:$PATH"
 [ -d node_modules/onnxruntime-node ] || { echo "packages are missing: run npm ci; nothing was measured"; exit 1; }
 parts="${*:-models tests decode graphs agreement path shape-0.5b shape-1.5b shape-8b}"
 for part in $parts; do

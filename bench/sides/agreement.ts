@@ -39,6 +39,7 @@ serveSide<Settings, AgreementTask, Agreement>(async ({ provider }) => {
       return openModelRunner({ modelFile, ...size, binding: 'c-api', providers: [on] });
     };
     const tried = await open(type === 'float16' ? halfFile : fixture.modelFile, provider);
+    for (const reason of tried.description.fallbacks) console.error(`${provider}, ${name} in ${type}: ${reason}`);
     const reference = await open(fixture.modelFile, 'cpu');
     try {
       return await agreement(tried, reference, fixture.prompts, answerTokens);

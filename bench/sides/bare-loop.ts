@@ -56,7 +56,11 @@ async function runnerLoop(settings: Settings): Promise<(task: Task) => Promise<A
   const { modelFile, slots, slotTokens, providers, kvMemory, capturedRows } = settings;
   const size = { slots, slotTokens, threads: 0, maxChunkTokens: BENCH_CHUNK_TOKENS };
   const where = { providers, kvMemory, capturedRows, binding: 'c-api' } as const;
-  const runner = await openModelRunner({ modelFile, ...size, ...where, prefillParts: 0 });
+  // Who measures a device wants to know what it does not do.
+  const onFallback = (reason: string): void => {
+    if (providers !== undefined) console.error(`${providers.join(', ')}: ${reason}`);
+  };
+  const runner = await openModelRunner({ modelFile, ...size, ...where, prefillParts: 0, onFallback });
   const filled = new FilledSlots(runner);
   return async (task) => {
     if (task.kind === 'prefill') return [await barePrefill(runner, task.prompts, task.promptTokens)];
