@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OUTPUT_FORMATS } from './choose-format.ts';
 import { reasoningStart } from './output-parser.ts';
+import { WRITERS } from './testing/format-writers.ts';
 import { parse } from './testing/parse-answer.ts';
 
 describe('blocks of reasoning', () => {
@@ -69,4 +70,24 @@ describe('blocks of reasoning', () => {
       calls,
     });
   });
+
+  it.each(['hermes', 'glm', 'iquest', 'hunyuan', 'minimax', 'dots', 'deepseek', 'kimi', 'seed-oss', 'deepseek-dsml'])(
+    'goes on with the call that breaks the reasoning of %s off, and keeps one that it quotes',
+    (name) => {
+      const called = WRITERS[name]!({ content: '', calls: [{ name: 'look_up', args: { text: 'a' } }] }).trimStart();
+      const format = OUTPUT_FORMATS.get(name)!;
+      const read = (said: string) => parse(name, said.split(''), { reasoning: 'opened' });
+      expect(read(`So I look.\n${called}`)).toMatchObject({
+        reasoning: 'So I look.',
+        content: '',
+        calls: [{ name: 'look_up', arguments: '{"text":"a"}' }],
+      });
+      if (format.reasoning!.endedBy !== undefined) return;
+      expect(read(`I could ${called}\n${format.reasoning!.close}Yes.`)).toEqual({
+        reasoning: `I could ${called}`,
+        content: 'Yes.',
+        calls: [],
+      });
+    },
+  );
 });

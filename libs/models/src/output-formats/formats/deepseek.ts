@@ -12,7 +12,7 @@ export const deepseek: OutputFormat = {
   openings: ['<｜tool▁call▁begin｜>'],
   innerMarks: [SEPARATOR],
   surroundings: ['<｜tool▁calls▁begin｜>', '<｜tool▁calls▁end｜>', '<｜tool▁call▁end｜>'],
-  reasoning: THINK,
+  reasoning: { ...THINK, brokenBy: ['<｜tool▁calls▁begin｜>'] },
   readCalls: (reading) => readNamedJsonCall(reading, nameOf),
 };
 

@@ -21,7 +21,7 @@ export const glm: OutputFormat = {
   surroundings: ['<tool_calls>', '</tool_calls>'],
   dropped: ['<|role_end|>'],
   dropsSpace: true,
-  reasoning: THINK,
+  reasoning: { ...THINK, brokenBy: ['<tool_call>'] },
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };
 
@@ -33,5 +33,6 @@ export const iquest: OutputFormat = {
   name: 'iquest',
   openings: ['<iquest_tool_call>'],
   surroundings: [],
+  reasoning: { ...THINK, brokenBy: ['<iquest_tool_call>'] },
   readCalls: (reading) => readTaggedCall(reading, IQUEST_TAGS),
 };

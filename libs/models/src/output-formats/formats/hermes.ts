@@ -6,6 +6,7 @@ export const hermes: OutputFormat = {
   name: 'hermes',
   openings: ['<tool_call>'],
   surroundings: ['</tool_call>'],
-  reasoning: THINK,
+  // Qwen 3 now and then calls a tool without an end of its reasoning.
+  reasoning: { ...THINK, brokenBy: ['<tool_call>\n{', '<tool_call>{'] },
   readCalls: (reading) => readJsonCalls(reading, [NAME_AND_ARGUMENTS]),
 };

@@ -6,6 +6,6 @@ export const hunyuan: OutputFormat = {
   name: 'hunyuan',
   openings: ['<tool_calls>', '<tool_call>'],
   surroundings: ['</tool_calls>', '</tool_call>'],
-  reasoning: { ...THINK, wrapper: { open: '<answer>', close: '</answer>' } },
+  reasoning: { ...THINK, brokenBy: ['<tool_calls>'], wrapper: { open: '<answer>', close: '</answer>' } },
   readCalls: (reading) => readJsonCalls(reading, [NAME_AND_ARGUMENTS]),
 };

@@ -15,6 +15,6 @@ export const minimax: OutputFormat = {
   name: 'minimax',
   openings: ['<invoke name="'],
   surroundings: ['<minimax:tool_call>', '</minimax:tool_call>'],
-  reasoning: THINK,
+  reasoning: { ...THINK, brokenBy: ['<minimax:tool_call>'] },
   readCalls: (reading) => readTaggedCall(reading, TAGS),
 };

@@ -6,5 +6,5 @@ export const seedOss: OutputFormat = {
   ...qwen3Coder,
   name: 'seed-oss',
   surroundings: ['<seed:tool_call>', '</seed:tool_call>'],
-  reasoning: { open: '<seed:think>', close: '</seed:think>' },
+  reasoning: { open: '<seed:think>', close: '</seed:think>', brokenBy: ['<seed:tool_call>'] },
 };
