@@ -1,6 +1,7 @@
 import type { ModelCard } from '#contracts';
 import { chooseOutputFormat, OUTPUT_FORMATS } from '../output-formats/choose-format.ts';
 import { generic } from '../output-formats/formats/generic.ts';
+import { withLooseCalls } from '../output-formats/loose-hermes.ts';
 import type { OutputFormat } from '../output-formats/output-format.ts';
 import { PROBE_QUESTION } from './check-template.ts';
 import type { PromptRenderer } from './prompt-renderer.ts';
@@ -53,14 +54,14 @@ export function answerFormatOf(
 }
 
 /**
- * The format by which answers are read that nothing holds to a form: a model whose family has a form of calls may fall back
- * to it, though the generic prompt taught it another.
+ * The format by which answers are read that nothing holds to a form: calls may be loosely written, and a model whose family has a
+ * form of calls may fall back to it, though the generic prompt taught it another.
  */
 export function freeAnswerFormatOf(
   card: Pick<ModelCard, 'chatTemplate' | 'outputFormat'>,
   traits: Pick<PromptTraits, 'tools'>,
 ): OutputFormat {
-  const [family, taught] = [outputFormatOf(card), answerFormatOf(card, traits)];
+  const [family, taught] = [outputFormatOf(card), withLooseCalls(answerFormatOf(card, traits))];
   if (taught.name === family.name) return taught;
   return {
     ...taught,
