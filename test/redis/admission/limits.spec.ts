@@ -147,7 +147,7 @@ describe('refusals', () => {
     expect(refusal(await gate.decide(admissionRequest({ models: ['other'] }))).error.code).toBe('model_not_allowed');
     expect(refusal(await gate.decide(admissionRequest({}, { workers: 0 }))).error.code).toBe('no_workers');
     const neverFits = refusal(await gate.decide(admissionRequest({ tokensPerMinute: 499 }))).error;
-    expect([neverFits.code, neverFits.retryable]).toEqual(['invalid_request', false]);
+    expect(neverFits).toMatchObject({ code: 'invalid_request', param: 'max_tokens', retryable: false });
   });
 
   it('refuses a wait that is longer than the client accepts, and says how long it would be', async () => {

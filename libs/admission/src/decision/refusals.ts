@@ -38,7 +38,7 @@ export function refusalBefore(request: AdmissionRequest): MillraceError | null {
       `The request is ${tokens} tokens (${request.promptTokens} in the messages, up to ${request.completionTokensLimit} in ` +
         `the answer), more than the ${tenant.tokensPerMinute} tokens per minute of your tenant, so it can never be ` +
         'admitted. Ask for fewer tokens.',
-      { param: 'max_completion_tokens' },
+      { param: 'max_tokens' },
     );
   }
   return null;

@@ -1,5 +1,5 @@
 import type { MillraceError } from '#contracts';
-import { BodyStructureError } from '../chat-request/body-structure-error.ts';
+import { BodyStructureError } from '../../body/body-structure-error.ts';
 
 const OF_THE_REQUEST: ReadonlySet<string> = new Set(['invalid_request', 'unsupported_parameter']);
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MillraceError } from '#contracts';
+import { harmlessOnly } from '../../body/harmless-only.ts';
 import type { ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
-import { harmlessOnly } from './harmless-only.ts';
 import { type ResponseFormat, responseConstraint, SCHEMA_FIELD } from './response-format.ts';
 
 const MAX_PATTERN_CHARACTERS = 512;

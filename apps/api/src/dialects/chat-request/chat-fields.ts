@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { harmlessOnly } from '../../body/harmless-only.ts';
 import { REASONING_EFFORTS } from '../../generate/reasoning-effort.ts';
 import { ANSWER_FORM_FIELDS } from './answer-form.ts';
 import { ChatMessageBody } from './chat-message-body.ts';
-import { harmlessOnly } from './harmless-only.ts';
 import { OTHER_SERVERS_FIELDS } from './other-servers.ts';
 import { RequestMetadata } from './request-metadata.ts';
 import { ResponseFormat } from './response-format.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { harmlessOnly } from '../../body/harmless-only.ts';
 import { cacheControl } from './cache-control.ts';
-import { harmlessOnly } from './harmless-only.ts';
 
 const TextPart = z.strictObject({
   type: z.literal('text'),

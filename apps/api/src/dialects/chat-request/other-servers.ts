@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { harmlessOnly } from './harmless-only.ts';
+import { harmlessOnly } from '../../body/harmless-only.ts';
 
 const NO_BEAMS = 'Tokens are sampled one by one, without beams.';
 const NO_SAMPLER = 'There is no such sampler here; temperature, top_k, top_p and min_p choose what is kept.';

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { MillraceError } from '#contracts';
+import { describeProblem } from '../../body/describe-problem.ts';
 import type { DeliveryWishes, ParsedBody } from '../dialect.ts';
 import type { ChatBody } from './chat-fields.ts';
-import { describeProblem } from './describe-problem.ts';
 import { type ChatDefaults, generateRequestOf } from './generate-request-of.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { harmlessOnly } from '../../body/harmless-only.ts';
 import type { ValidGenerateRequest } from '../../generate/valid-generate-request.ts';
-import { harmlessOnly } from './harmless-only.ts';
 
 /** Where a caller finds the schema of an answer in its request. */
 export const SCHEMA_FIELD = 'response_format.json_schema.schema';

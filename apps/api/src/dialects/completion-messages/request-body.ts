@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { harmlessOnly } from '../../body/harmless-only.ts';
 import { CHAT_FIELDS } from '../chat-request/chat-fields.ts';
-import { harmlessOnly } from '../chat-request/harmless-only.ts';
 
 const NO_STREAM = 'This route answers whole; /v1/chat/completions streams.';
 const NO_LOGPROBS = 'The answer has no place for them; use /v1/chat/completions.';

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+const WRAPPERS = [z.ZodOptional, z.ZodNullable, z.ZodDefault, z.ZodReadonly];
+
 /** From a body to one of its members. */
 export type Path = readonly PropertyKey[];
 
@@ -65,7 +67,7 @@ function shapesOf(given: z.ZodType | undefined, value: unknown): z.ZodObject['sh
 
 function unwrapped(schema: z.ZodType | undefined): z.ZodType | undefined {
   let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable) inner = inner.unwrap() as z.ZodType;
+  while (WRAPPERS.some((wrapper) => inner instanceof wrapper)) inner = (inner as z.ZodOptional).unwrap() as z.ZodType;
   return inner;
 }
 
