@@ -96,3 +96,58 @@ describe('candidateGraph', () => {
     expect(largest + Math.log(sum)).not.toSatisfy(Number.isFinite);
   });
 });
+
+describe('candidateGraph of a large vocabulary, in parts', () => {
+  const vocabularySize = 9_001;
+  const [rows, count, bytes] = [2, 512, Math.ceil(vocabularySize / 8)];
+  const logits = Float32Array.from(
+    { length: rows * vocabularySize },
+    (_, i) => ((i * 7_919) % 20_011) / 700 - (i % 5) * 1e-3,
+  );
+  const select = (allowed: Uint8Array | null) => {
+    const size = { vocabularySize, logitsType: 'float32', count, topCount: 5 } as const;
+    const session = open(candidateGraph(size, allowed !== null));
+    const call = session.newRun();
+    const [values, ids] = [new Float32Array(rows * count), new Int32Array(rows * count)];
+    call.setInput(0, session.tensor(logits, [rows, vocabularySize]));
+    call.setInput(1, session.tensor(new Float32Array(rows).fill(1), [rows, 1]));
+    call.setInput(2, session.tensor(new Int32Array(rows), [rows, 1]));
+    if (allowed !== null) call.setInput(3, session.tensor(allowed, [rows, bytes]));
+    call.setOutput(0, session.tensor(values, [rows, count]));
+    call.setOutput(1, session.tensor(ids, [rows, count]));
+    call.setOutput(2, session.tensor(new Float32Array(rows), [rows, 1]));
+    call.setOutput(3, session.tensor(new Float32Array(rows * FIGURES.length), [rows, FIGURES.length]));
+    if (allowed !== null) {
+      call.setOutput(4, session.tensor(new Float32Array(rows * 5), [rows, 5]));
+      call.setOutput(5, session.tensor(new Int32Array(rows * 5), [rows, 5]));
+    }
+    call.run();
+    session.close();
+    return Array.from({ length: rows }, (_, row) => ({
+      values: [...values.subarray(row * count, (row + 1) * count)],
+      ids: [...ids.subarray(row * count, (row + 1) * count)],
+    }));
+  };
+  const rowOf = (row: number) => logits.subarray(row * vocabularySize, (row + 1) * vocabularySize);
+
+  it('finds the largest of each row, and each by its token', () => {
+    for (const [row, { values, ids }] of select(null).entries()) {
+      expect(values).toEqual([...rowOf(row)].sort((a, b) => b - a).slice(0, count));
+      expect(new Set(ids).size).toBe(count);
+      expect(ids.map((token) => rowOf(row)[token])).toEqual(values);
+    }
+  });
+
+  it('gives −∞ and token 0 where fewer are allowed', () => {
+    const tokens = [3, 2_250, 2_251, 8_999, 9_000];
+    const allowed = new Uint8Array(rows * bytes);
+    for (let row = 0; row < rows; row++)
+      for (const token of tokens) allowed[row * bytes + (token >> 3)]! |= 1 << (token & 7);
+    for (const [row, { values, ids }] of select(allowed).entries()) {
+      expect(ids.slice(0, 5).sort((a, b) => a - b)).toEqual(tokens);
+      expect(values.slice(0, 5)).toEqual(tokens.map((token) => rowOf(row)[token]!).sort((a, b) => b - a));
+      expect(values.slice(5).every((value) => value === Number.NEGATIVE_INFINITY)).toBe(true);
+      expect(ids.slice(5).every((token) => token === 0)).toBe(true);
+    }
+  });
+});
