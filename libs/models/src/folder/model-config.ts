@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type TextConfigName, textConfig } from '#contracts';
+import { TOOL_TEMPLATE, withToolTemplate } from './named-templates.ts';
 import { SAMPLING_FIELDS } from './sampling-config.ts';
 
 const TokenIds = z
@@ -93,10 +94,12 @@ export function modelConfig(config: ConfigJson | null, genai: GenaiConfigJson | 
   };
 }
 
-/** Of several named templates the one called `default`, else the first. */
+/** Of several named templates the one called `default`, else the first, with that for tools. */
 function chooseTemplate(template: string | z.infer<typeof NamedTemplates> | null): string | null {
   if (typeof template === 'string' || template === null) {
     return template;
   }
-  return (template.find(({ name }) => name === 'default') ?? template[0])?.template ?? null;
+  const named = (wanted: string) => template.find(({ name }) => name === wanted)?.template;
+  const plain = named('default') ?? template[0]?.template;
+  return plain === undefined ? null : withToolTemplate(plain, named(TOOL_TEMPLATE));
 }

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import onnx from 'onnx-proto';
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ModelCard, packCard } from '#contracts';
 import { openModelFolder } from './model-folder.ts';
 import { ModelFolderError } from './model-folder-error.ts';
+import { withToolTemplate } from './named-templates.ts';
 import { resolveModelFolder } from './resolve-model-folder.ts';
 
 const TINY = new URL('../../../../test/fixtures/models/tiny-llama', import.meta.url).pathname;
@@ -118,7 +119,7 @@ describe('openModelFolder', () => {
     for (const chat_template of [
       template,
       [
-        { name: 'tool_use', template: 'x' },
+        { name: 'rag', template: 'x' },
         { name: 'default', template },
       ],
     ]) {
@@ -130,6 +131,27 @@ describe('openModelFolder', () => {
       expect(card.chatTemplate).toBe(template);
       expect(card.templateTokens).toEqual({ eos_token: '<|im_end|>' });
     }
+  });
+
+  it('gives requests with tools the template that a folder has for them', async () => {
+    const [plain, forTools] = [
+      '{% for m in messages %}{{ m.content }}{% endfor %}',
+      '{{ tools | tojson }}{{ messages }}',
+    ];
+    const both = withToolTemplate(plain, forTools);
+    const chatTemplate = async () =>
+      (await openModelFolder(path)).card({ model: 'tiny', contextLength: 512 }).chatTemplate;
+    await writeFile(join(path, 'chat_template.jinja'), plain);
+    await mkdir(join(path, 'additional_chat_templates'));
+    await writeFile(join(path, 'additional_chat_templates/tool_use.jinja'), forTools);
+    expect(await chatTemplate()).toBe(both);
+    await rm(join(path, 'chat_template.jinja'));
+    const chat_template = Object.entries({ default: plain, tool_use: forTools }).map(([name, template]) => ({
+      name,
+      template,
+    }));
+    await writeFile(join(path, 'tokenizer_config.json'), JSON.stringify({ chat_template }));
+    expect(await chatTemplate()).toBe(both);
   });
 
   it('takes null as nothing said, as exporters write it', async () => {

@@ -18,6 +18,7 @@ import {
 } from './model-config.ts';
 import { modelPlace } from './model-files.ts';
 import { ModelFolderError } from './model-folder-error.ts';
+import { TOOL_TEMPLATE, withToolTemplate } from './named-templates.ts';
 import { samplingDefaultsOf } from './sampling-config.ts';
 
 type CardFromFolder = Pick<
@@ -119,8 +120,10 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const generationConfig = await reader.json('generation_config.json', GenerationConfigJson, false);
   const tokenizerConfig = await reader.json('tokenizer_config.json', TokenizerConfigJson, true);
   const tokenizerJson = await reader.text('tokenizer.json', true);
+  const ownTemplate = await reader.text('chat_template.jinja', false);
+  const toolTemplate = await reader.text(`additional_chat_templates/${TOOL_TEMPLATE}.jinja`, false);
   const chatTemplate =
-    (await reader.text('chat_template.jinja', false)) ??
+    (ownTemplate === null ? null : withToolTemplate(ownTemplate, toolTemplate)) ??
     tokenizerConfig?.chatTemplate ??
     (await reader.json('chat_template.json', ProcessorJson, false)) ??
     (await reader.json('processor_config.json', ProcessorJson, false));

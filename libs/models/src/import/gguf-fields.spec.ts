@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openModelFolder } from '../folder/model-folder.ts';
@@ -52,6 +53,17 @@ describe('metadata of a GGUF', () => {
     });
     const { decoder } = await importGguf({ file, folder: trial.path('alike') });
     expect(decoder).toMatchObject({ kvHeads: 2, feedForward: 128, ropeScaling: { type: 'none', factor: 1 } });
+  });
+
+  it('keeps the template for tools beside the other, and neither beside one that is given', async () => {
+    const file = await trial.edited(({ metadata }) => metadata.set('tokenizer.chat_template.tool_use', '{{ tools }}'));
+    const template = async (folder: string) => readFile(join(folder, 'chat_template.jinja'), 'utf8');
+    const { folder } = await importGguf({ file, folder: trial.path('tools') });
+    expect(await template(folder)).toContain('{{ tools }}');
+    const given = trial.path('given.jinja');
+    await writeFile(given, '{{ messages[0].content }}');
+    const other = await importGguf({ file, folder: trial.path('given'), chatTemplateFile: given });
+    expect(await template(other.folder)).toBe('{{ messages[0].content }}');
   });
 
   it('names the architecture, the pre-tokenizer and the tokenizer that it does not know, with what to do', async () => {

@@ -11,7 +11,7 @@ import { GgufFile } from './gguf/gguf-file.ts';
 import { ModelImportError } from './model-import-error.ts';
 import { saveOnnx } from './onnx/save-onnx.ts';
 import { samplingFields } from './sampling-fields.ts';
-import { type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizer-files.ts';
+import { TOOL_TEMPLATE_FIELD, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizer-files.ts';
 import type { Layout } from './weights/choose-product.ts';
 
 const DEFAULT_PIECE_BYTES = 1 << 30;
@@ -125,8 +125,10 @@ async function tokenizerOf(
   options: ImportOptions,
 ): Promise<TokenizerFiles> {
   const metadata = new Map(file.metadata);
-  if (options.chatTemplateFile !== undefined)
+  if (options.chatTemplateFile !== undefined) {
     metadata.set('tokenizer.chat_template', await givenText(file.path, options.chatTemplateFile, '--chat-template'));
+    metadata.delete(TOOL_TEMPLATE_FIELD);
+  }
   if (options.tokenizerFolder !== undefined) {
     for (const name of ['tokenizer.json', 'tokenizer_config.json'])
       await givenText(file.path, join(options.tokenizerFolder, name), '--tokenizer');

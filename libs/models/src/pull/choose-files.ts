@@ -16,6 +16,7 @@ const SMALL_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
   'chat_template.jinja',
+  'additional_chat_templates/tool_use.jinja',
   'chat_template.json',
   'processor_config.json',
   'LICENSE',

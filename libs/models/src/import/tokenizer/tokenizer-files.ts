@@ -1,3 +1,4 @@
+import { TOOL_TEMPLATE, withToolTemplate } from '../../folder/named-templates.ts';
 import type { GgufFile } from '../gguf/gguf-file.ts';
 import { MetadataFields } from '../gguf/metadata-fields.ts';
 import { ModelImportError } from '../model-import-error.ts';
@@ -17,6 +18,9 @@ export interface TokenizerFiles {
   /** Every token that ends an answer. */
   readonly eosTokenIds: readonly number[];
 }
+
+/** Where llama.cpp keeps the template of conversations with tools. */
+export const TOOL_TEMPLATE_FIELD = `tokenizer.chat_template.${TOOL_TEMPLATE}`;
 
 const FROM_ELSEWHERE =
   'give --tokenizer with a folder that holds tokenizer.json and tokenizer_config.json of this model';
@@ -70,7 +74,7 @@ export function tokenizerFiles(file: Pick<GgufFile, 'path' | 'metadata'>, positi
       model_max_length: positions,
     },
     tokenCount: tokens.length,
-    chatTemplate,
+    chatTemplate: withToolTemplate(chatTemplate, fields.text(TOOL_TEMPLATE_FIELD, '')),
     bosTokenId: bos,
     padTokenId: pad,
     eosTokenIds: [...new Set([eos, id('eot'), id('eom')].filter((token) => token !== null))],
