@@ -148,7 +148,7 @@ describe('the same seed and parameters', () => {
     expect(new Set(texts).size).toBe(1);
   });
 
-  it('stop where the stop string is, which is not shown', async () => {
+  it('stop where the stop string is, which is shown only where that is asked for', async () => {
     const dialect = DIALECT_CASES[2]!;
     const body = { seed: 3, temperature: 0, max_tokens: 40 };
     const whole = (await (await ask(dialect.path, body)).json()) as { choices: WholeChoice[] };
@@ -156,6 +156,11 @@ describe('the same seed and parameters', () => {
     const stop = [...text].slice(5, 7).join('');
     const stopped = (await (await ask(dialect.path, { ...body, stop })).json()) as { choices: WholeChoice[] };
     expect(stopped.choices[0]).toMatchObject({ finish_reason: 'stop', stop_reason: stop });
-    expect(stopped.choices[0]!.message.content).toBe(text.slice(0, text.indexOf(stop)));
+    const end = text.indexOf(stop);
+    expect(stopped.choices[0]!.message.content).toBe(text.slice(0, end));
+    const wish = { ...body, stop, include_stop_str_in_output: true };
+    const shown = (await (await ask(dialect.path, wish)).json()) as { choices: WholeChoice[] };
+    expect(shown.choices[0]).toMatchObject({ finish_reason: 'stop', stop_reason: stop });
+    expect(shown.choices[0]!.message.content).toBe(text.slice(0, end + stop.length));
   });
 });

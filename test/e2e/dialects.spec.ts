@@ -163,6 +163,9 @@ describe.each(DIALECT_CASES)('$path', (dialect) => {
     const own = card.eosTokenIds[0] === 7 ? 8 : 7;
     await answered(dialect, await ask(dialect, { stop_token_ids: [own, ...card.eosTokenIds] }));
     expect(lastJob().stop.tokenIds).toEqual([...card.eosTokenIds, own]);
+    expect(lastJob().stop.showsString).toBeUndefined();
+    await answered(dialect, await ask(dialect, { stop: 'END', include_stop_str_in_output: true }));
+    expect(lastJob().stop).toMatchObject({ strings: ['END'], showsString: true });
     await answered(dialect, await ask(dialect, { stop_token_ids: [own], ignore_eos: true }));
     expect(lastJob().stop.tokenIds).toEqual([own]);
   });

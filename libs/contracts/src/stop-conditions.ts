@@ -6,6 +6,8 @@ export const StopConditions = z.strictObject({
   tokenIds: z.array(z.int().min(0)),
   /** Ends the sequence where one first appears in the text; neither it nor what follows is shown. */
   strings: z.array(z.string().min(1)).max(16),
+  /** The string that ended the sequence is shown. Left out where it is not. */
+  showsString: z.literal(true).optional(),
   /** Most tokens to generate for one choice. */
   maxTokens: z.int().min(1),
 });

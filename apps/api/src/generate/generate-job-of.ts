@@ -66,6 +66,7 @@ export function generateJobOf(
     stop: {
       tokenIds: [...new Set([...(request.ignoreEos ? [] : card.eosTokenIds), ...request.stopTokenIds])],
       strings: [...request.stopStrings],
+      ...(request.showsStopString && { showsString: true as const }),
       maxTokens,
     },
     ...(request.constraint === null ? {} : { constraint: request.constraint }),

@@ -16,6 +16,8 @@ export interface ValidGenerateRequest {
   readonly choices: number;
   readonly sampling: RequestedSampling;
   readonly stopStrings: readonly string[];
+  /** Whether the stop string that ended an answer is a part of it. */
+  readonly showsStopString: boolean;
   /** Tokens that end a choice beside those that end a turn. */
   readonly stopTokenIds: readonly number[];
   /** Most tokens per choice; null for what is left of the context. */

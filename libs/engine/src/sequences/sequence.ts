@@ -81,7 +81,7 @@ export class Sequence implements SlotOccupant {
     const { sampling, promptTokenIds, stop } = request.input;
     this.penalties = usesPenalties(sampling) ? new TokenPenalties(sampling, promptTokenIds) : null;
     this.#detokenizer = new Detokenizer(texts);
-    this.#stopStrings = new StopStrings(stop.strings);
+    this.#stopStrings = new StopStrings(stop.strings, stop.showsString);
     this.prefillTokenIds = prefillTokenIds;
   }
 
@@ -172,7 +172,8 @@ export class Sequence implements SlotOccupant {
 
   /**
    * Takes the next token of the answer and decides whether it is the last. Text held back is released by a stop token
-   * and at the length limit; a stop string takes it along. A constrained answer also ends when nothing may follow.
+   * and at the length limit; a stop string takes it along, and itself
+   * unless it is to be shown. A constrained answer also ends when nothing may follow.
    */
   accept(tokenId: number): void {
     this.#take(tokenId);

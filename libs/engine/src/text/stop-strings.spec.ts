@@ -2,8 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StopStrings } from './stop-strings.ts';
 
-function run(stops: readonly string[], pieces: readonly string[]): { shown: string; matched: string | null } {
-  const stopStrings = new StopStrings(stops);
+function run(
+  stops: readonly string[],
+  pieces: readonly string[],
+  showsMatch = false,
+): { shown: string; matched: string | null } {
+  const stopStrings = new StopStrings(stops, showsMatch);
   let shown = pieces.map((piece) => stopStrings.push(piece)).join('');
   if (stopStrings.matched === null) shown += stopStrings.flush();
   return { shown, matched: stopStrings.matched };
@@ -21,12 +25,14 @@ function expected(stops: readonly string[], text: string): { shown: string; matc
 }
 
 describe('StopStrings', () => {
-  it('ends at the first complete stop string however the text is cut, and shows all before it', () => {
+  it('ends at the first complete stop string however the text is cut, and shows all before it, and itself where it may', () => {
     const unit = fc.constantFrom('a', 'b', 'é', '😀');
     const stops = fc.array(fc.string({ unit, minLength: 1, maxLength: 4 }), { maxLength: 3 });
     fc.assert(
       fc.property(stops, fc.array(fc.string({ unit, maxLength: 4 }), { maxLength: 8 }), (strings, pieces) => {
-        expect(run(strings, pieces)).toEqual(expected(strings, pieces.join('')));
+        const { shown, matched } = expected(strings, pieces.join(''));
+        expect(run(strings, pieces)).toEqual({ shown, matched });
+        expect(run(strings, pieces, true)).toEqual({ shown: shown + (matched ?? ''), matched });
       }),
       { numRuns: 3_000 },
     );

@@ -5,12 +5,15 @@
  */
 export class StopStrings {
   readonly #strings: readonly string[];
+  readonly #showsMatch: boolean;
   #held = '';
   #matched: string | null = null;
 
-  constructor(strings: readonly string[]) {
+  /** @param showsMatch whether the stop string that is found may be shown, too */
+  constructor(strings: readonly string[], showsMatch = false) {
     // A lone surrogate can not occur in decoded text; unchanged it could match half of a character.
     this.#strings = strings.map((string) => string.toWellFormed());
+    this.#showsMatch = showsMatch;
   }
 
   /** The stop string that was found, as the text has it. */
@@ -23,9 +26,9 @@ export class StopStrings {
     if (this.#strings.length === 0) return piece;
     if (this.#matched !== null || piece.length === 0) return '';
     const text = this.#held + piece;
-    const start = this.#findFirst(text);
-    const shown = start >= 0 ? start : text.length - this.#heldLength(text);
-    this.#held = start >= 0 ? '' : text.slice(shown);
+    const match = this.#findFirst(text);
+    const shown = match === null ? text.length - this.#heldLength(text) : this.#showsMatch ? match.end : match.start;
+    this.#held = match === null ? text.slice(shown) : '';
     return text.slice(0, shown);
   }
 
@@ -36,8 +39,8 @@ export class StopStrings {
     return held;
   }
 
-  /** Where the match starts, or −1. */
-  #findFirst(text: string): number {
+  /** Where the match starts, and where the text goes on behind it. */
+  #findFirst(text: string): { readonly start: number; readonly end: number } | null {
     let firstStart = -1;
     let firstEnd = Number.POSITIVE_INFINITY;
     for (const string of this.#strings) {
@@ -50,7 +53,7 @@ export class StopStrings {
         this.#matched = string;
       }
     }
-    return firstStart;
+    return firstStart < 0 ? null : { start: firstStart, end: firstEnd };
   }
 
   /** Length of the longest end of `text` that begins a stop string. */

@@ -64,7 +64,9 @@ export const CHAT_FIELDS = {
   stop: z
     .union([stopString, z.array(stopString).max(4)])
     .nullish()
-    .describe('Up to 4 strings that end the answer; they are not part of it.'),
+    .describe(
+      'Up to 4 strings that end the answer; they are not part of it, unless include_stop_str_in_output says so.',
+    ),
   max_tokens: tokenLimit.nullish().describe('Most tokens per choice; default: what the messages leave of the context.'),
   max_completion_tokens: tokenLimit.nullish().describe('The same as max_tokens.'),
   presence_penalty: z.number().min(-2).max(2).nullish().describe('Default 0.'),
@@ -123,6 +125,10 @@ export const CHAT_FIELDS = {
     .max(MAX_STOP_TOKENS)
     .nullish()
     .describe('Extension. Tokens that end the answer; they are not part of it.'),
+  include_stop_str_in_output: z
+    .boolean()
+    .nullish()
+    .describe('Extension. Default false. The string of `stop` that ended an answer is part of it.'),
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),

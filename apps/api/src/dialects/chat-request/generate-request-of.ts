@@ -39,6 +39,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
       seed: toSeed(body.seed ?? null),
     },
     stopStrings: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
+    showsStopString: body.include_stop_str_in_output ?? false,
     stopTokenIds: body.stop_token_ids ?? [],
     ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,

@@ -31,7 +31,6 @@ export const OTHER_SERVERS_FIELDS = {
   num_predict: harmlessOnly(z.never(), AS_MAX_TOKENS),
   min_tokens: harmlessOnly(z.literal(0), 'With "ignore_eos" the answer goes on to "max_tokens".'),
   stop_sequences: harmlessOnly(z.array(z.never()).max(0), 'Send it as "stop".'),
-  include_stop_str_in_output: harmlessOnly(z.literal(false), 'Stop strings are not part of the answer.'),
   truncate_prompt_tokens: harmlessOnly(z.never(), 'Nothing is cut off a conversation; send fewer messages.'),
   t_max_predict_ms: harmlessOnly(z.number().max(0), 'Send the header x-request-timeout-ms.'),
   n_keep: changesNothing(z.int(), 'nothing is cut off a conversation'),

@@ -42,6 +42,7 @@ describe('the openai-chat dialect', () => {
           seed: null,
         },
         stopStrings: [],
+        showsStopString: false,
         stopTokenIds: [],
         maxTokens: null,
         maxTokensField: null,
@@ -83,6 +84,7 @@ describe('the openai-chat dialect', () => {
       user: 'someone',
       metadata: { run: '7' },
       stop_token_ids: [5, 6],
+      include_stop_str_in_output: true,
       stream: true,
       stream_options: { include_usage: true, continuous_usage_stats: true },
     });
@@ -109,6 +111,7 @@ describe('the openai-chat dialect', () => {
       user: 'someone',
       metadata: { run: '7' },
       stopTokenIds: [5, 6],
+      showsStopString: true,
     });
     expect(delivery).toEqual({ stream: true, includeUsage: true, continuousUsage: true });
   });
