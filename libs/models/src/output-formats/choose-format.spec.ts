@@ -64,6 +64,7 @@ describe('chooseOutputFormat', () => {
     ["{{ '<extra_id_1>User' }}{{ '<tool> ' + tool | tojson }}", 'json-list'],
     ["{{ '<|tool|>' + message['tools'] + '<|/tool|>' }}", 'json-list'],
     ['```\n[\n    {"name": "func_name1", "arguments": {}}', 'json-list'],
+    ["{{ 'Available Tools:' }}{{ '[' }}{% set out = tool_call.function|tojson %}", 'json-list'],
     ["{{ '</thought>' }}{{ '<thought>' }}", 'exaone-deep'],
   ])('tells it by its marks: %s', (template, name) => expect(chooseOutputFormat(template).name).toBe(name));
 });

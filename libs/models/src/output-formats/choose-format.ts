@@ -94,6 +94,8 @@ const TELLING: readonly (readonly [RegExp, OutputFormat])[] = [
     /\[\s*\{"name": ?"(?:tool_call_name|func_name1|tool_name1)"|<extra_id_1>[\s\S]*<tool>|<tool>[\s\S]*<extra_id_1>|<\|\/tool\|>/,
     jsonList,
   ],
+  // Cogito on Llama writes the list that its template makes of earlier calls.
+  [/Available Tools:[\s\S]*tool_call\.function\s*\|\s*tojson/, jsonList],
   [/<thought>/, exaoneDeep],
 ];
 

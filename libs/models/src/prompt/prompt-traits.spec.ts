@@ -68,6 +68,12 @@ describe('the traits of a chat template', () => {
     });
   });
 
+  it('say that a model reasons whose template has a switch for it, and no mark', () => {
+    const template = `{% if enable_thinking %}Think.{% endif %}${TURNS}`;
+    expect(traitsOf(template).reasoning).toEqual({ switch: 'enable_thinking', efforts: [], block: THINK });
+    expect(traitsOf(template.replace('Think.', '')).reasoning).toBeNull();
+  });
+
   it('take the format that was configured', () => {
     const shown = `{% for t in tools or [] %}{{ t.function.name }}{% endfor %}${TURNS}`;
     expect(traitsOf(shown).format.name).toBe('generic');

@@ -86,10 +86,6 @@ function reasoningTraits(
 ): ReasoningTraits | null {
   const format = outputFormatOf(card);
   const { reasoning } = format;
-  const marked =
-    reasoning &&
-    (reasoning.isBuilt || [reasoning.open, reasoning.close].some((mark) => card.chatTemplate.includes(mark)));
-  if (!marked && format.name !== 'gpt-oss') return null;
   const rendered = (variables: Record<string, unknown>): string | null => {
     try {
       const options = { templateVariables: variables };
@@ -101,6 +97,13 @@ function reasoningTraits(
   };
   const known = SWITCHES.filter((name) => renderer.variables.includes(name));
   const found = known.find((name) => rendered({ [name]: true }) !== rendered({ [name]: false }));
+  // Cogito's template has a switch, and none of the marks that its model writes.
+  const marked =
+    reasoning &&
+    (reasoning.isBuilt ||
+      found !== undefined ||
+      [reasoning.open, reasoning.close].some((mark) => card.chatTemplate.includes(mark)));
+  if (!marked && format.name !== 'gpt-oss') return null;
   const low = rendered({ [EFFORT_VARIABLE]: 'low' });
   const takesEffort = low !== null && low !== rendered({ [EFFORT_VARIABLE]: 'high' });
   const neutral = rendered({});
