@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionProvider, ModelRunner } from '#contracts';
 import { openModelRunner } from '#model-runner';
+import { exportedModel } from '../../test/model/exported-model.ts';
 import { fixtureModel } from '../../test/model/fixture-models.ts';
 import { writeHalfPrecision } from '../../test/model/half-precision.ts';
 import { bestToken, logitsRow, prefillInChunks } from '../../test/model/runner-driver.ts';
@@ -13,7 +14,8 @@ interface Settings {
 }
 interface AgreementTask {
   fixture: string;
-  type: 'float32' | 'float16';
+  /** `as-exported`: an export, on both sides as it is. */
+  type: 'float32' | 'float16' | 'as-exported';
   /** Of each prompt's reference answer, at most. */
   answerTokens: number;
 }
@@ -30,7 +32,7 @@ const CHUNK_TOKENS = 64;
 /** At how many positions a fixture on the provider has the same best token as in float32 on the CPU, given the same text. */
 serveSide<Settings, AgreementTask, Agreement>(async ({ provider }) => {
   return async ({ fixture: name, type, answerTokens }) => {
-    const fixture = fixtureModel(name);
+    const fixture = type === 'as-exported' ? exportOf(name) : fixtureModel(name);
     const folder = await mkdtemp(join(tmpdir(), 'agreement-'));
     const halfFile = join(folder, 'model.onnx');
     if (type === 'float16') writeHalfPrecision(fixture.modelFile, halfFile);
@@ -50,6 +52,14 @@ serveSide<Settings, AgreementTask, Agreement>(async ({ provider }) => {
     }
   };
 });
+
+/** With the prompts of a fixture whose tokens it knows. */
+function exportOf(name: string): {
+  modelFile: string;
+  prompts: readonly { promptIds: number[]; generatedIds: number[] }[];
+} {
+  return { modelFile: exportedModel(`${name}/model.onnx`), prompts: fixtureModel('tiny-llama').prompts };
+}
 
 async function agreement(
   tried: ModelRunner,
