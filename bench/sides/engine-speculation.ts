@@ -1,7 +1,8 @@
-import { GREEDY } from '#contracts';
-import { Engine, PromptLookupProposer } from '#engine';
+import { GREEDY, type OutputConstraint } from '#contracts';
+import { Engine, LikelyTokens } from '#engine';
 import { openModelRunner } from '#model-runner';
 import { openModelFolder, PromptRenderer } from '#models';
+import { GrammarConstraints } from '#models/grammar';
 import { serveSide } from '../side.ts';
 
 /** The whole engine, in-thread, with proposals and without, on one runner. */
@@ -16,6 +17,8 @@ interface Task {
   message: string;
   maxTokens: number;
   temperature: number;
+  /** What the answer is held to; null for free text. */
+  constraint: OutputConstraint | null;
   /** False to decode all of it. */
   speculating: boolean;
 }
@@ -46,9 +49,11 @@ serveSide<Settings, Task, SpokenAnswer>(async ({ modelFolder, slotTokens, specul
     verifyTokens: 1 + speculationTokens,
   });
   if (runner.verification == null) throw new Error(`nothing is verified: ${runner.description.fallbacks.join('; ')}`);
-  const options = { runner, tokenTable: folder.tokenTable(), prefillChunkTokens: maxChunkTokens };
+  const tokenTable = folder.tokenTable();
+  const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySize);
+  const options = { runner, tokenTable, prefillChunkTokens: maxChunkTokens, constraints };
   const plain = new Engine(options);
-  const speculating = new Engine({ ...options, proposer: new PromptLookupProposer(speculationTokens) });
+  const speculating = new Engine({ ...options, proposer: new LikelyTokens(speculationTokens) });
   let serial = 0;
   let answer = { text: '', tokens: 0, firstMs: 0, lastMs: 0 };
   for (const engine of [plain, speculating]) {
@@ -62,7 +67,7 @@ serveSide<Settings, Task, SpokenAnswer>(async ({ modelFolder, slotTokens, specul
       }
     });
   }
-  return async ({ message, maxTokens, temperature, speculating: speculates }) => {
+  return async ({ message, maxTokens, temperature, constraint, speculating: speculates }) => {
     const engine = speculates ? speculating : plain;
     answer = { text: '', tokens: 0, firstMs: 0, lastMs: 0 };
     const before = engine.stats();
@@ -74,6 +79,7 @@ serveSide<Settings, Task, SpokenAnswer>(async ({ modelFolder, slotTokens, specul
       choices: 1,
       sampling: { ...GREEDY, temperature, seed: 1 },
       stop: { tokenIds: [...folder.eosTokenIds], strings: [], maxTokens },
+      constraint,
       topLogprobs: null,
     });
     await engine.runUntilIdle();

@@ -1,3 +1,5 @@
+import type { OutputConstraint } from '#contracts';
+
 /** @param place and `year` tell several such texts apart */
 const lighthouse = (
   place: string,
@@ -48,12 +50,43 @@ function records(count: number): string {
 
 const LISTED = 'List the name and the email of each person in this JSON, one per line:';
 
+const text = { type: 'string', maxLength: 40 };
+/** An object as strict mode has them: all properties required, no others. */
+const closed = (properties: Record<string, unknown>) => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+  additionalProperties: false,
+});
+const TICKET = closed({
+  customer: text,
+  subject: text,
+  category: { enum: ['billing', 'delivery', 'account', 'other'] },
+  priority: { enum: ['low', 'normal', 'high', 'urgent'] },
+  invoice_number: { type: 'integer', minimum: 0, maximum: 9_999 },
+  sentiment: { enum: ['positive', 'neutral', 'negative'] },
+  requires_callback: { type: 'boolean' },
+  next_step: text,
+});
+const FORECAST = {
+  name: 'get_weather_forecast',
+  parameters: closed({
+    location: text,
+    temperature_unit: { enum: ['celsius', 'fahrenheit'] },
+    days: { type: 'integer', minimum: 1, maximum: 9 },
+    include_hourly: { type: 'boolean' },
+  }),
+  strict: true,
+};
+
 export interface SpeculationTask {
   readonly name: string;
   readonly message: string;
   readonly grounded: boolean;
   /** 0 by default. */
   readonly temperature?: number;
+  /** What the answer is held to; nothing by default. */
+  readonly constraint?: OutputConstraint;
 }
 
 /** Answers that quote or edit what they are given, and some that have nothing to quote. */
@@ -82,5 +115,18 @@ export const SPECULATION_TASKS: readonly SpeculationTask[] = [
     message: 'Write a long story about a fox who wants to learn how to sail.',
     grounded: false,
     temperature: 1,
+  },
+  {
+    name: 'a ticket, held to a schema of eight properties',
+    message:
+      'A customer, Ingrid Lindqvist, writes that her invoice 4183 of March was charged twice and that she is angry. Write a ticket about it.',
+    grounded: true,
+    constraint: { type: 'json_schema', schema: TICKET, strict: true },
+  },
+  {
+    name: 'two calls of a tool',
+    message: 'What is the weather like in Dunmore and in Port Oriel, in degrees Celsius, today and tomorrow?',
+    grounded: true,
+    constraint: { type: 'tool_calls', format: 'hermes', tools: [FORECAST], choice: 'required', parallel: true },
   },
 ];

@@ -7,19 +7,20 @@ import { SPECULATION_TASKS } from './speculation-tasks.ts';
 const SPECULATION_TOKENS = 10;
 const MAX_TOKENS = 256;
 
-/** Tokens a second of one answer at a time, with proposals from its prompt and itself and without. */
+/** Tokens a second of one answer at a time, with proposals from its prompt, itself and what it is held to, and without. */
 export async function speculationSuite({ quick }: { quick: boolean }): Promise<Row[]> {
   const modelFolder = fileURLToPath(new URL('../../models/smollm2-135m-instruct', import.meta.url));
   const rounds = quick ? 2 : 7;
   const settings = { modelFolder, slotTokens: 4_096, speculationTokens: SPECULATION_TOKENS };
   await using side = await Side.start('engine-speculation.ts', settings);
   const rows: Row[] = [];
-  for (const { name, message, grounded, temperature = 0 } of SPECULATION_TASKS) {
+  for (const { name, message, grounded, temperature = 0, constraint = null } of SPECULATION_TASKS) {
+    const task = { message, maxTokens: MAX_TOKENS, temperature, constraint };
     const [verified, decoded]: [SpokenAnswer[], SpokenAnswer[]] = [[], []];
     for (let round = 0; round <= rounds; round++) {
       // In turns, and each first as often as second.
       for (const speculating of round % 2 === 0 ? [true, false] : [false, true]) {
-        const answer = await side.measure<SpokenAnswer>({ message, maxTokens: MAX_TOKENS, temperature, speculating });
+        const answer = await side.measure<SpokenAnswer>({ ...task, speculating });
         // Round 0 warms caches and pages up.
         if (round > 0) (speculating ? verified : decoded).push(answer);
       }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { GREEDY } from '#contracts';
-import { Engine, type EngineRequest, PromptLookupProposer, type TokenProposer } from '#engine';
+import { Engine, type EngineRequest, LikelyTokens, type TokenProposer } from '#engine';
 import { openModelRunner } from '#model-runner';
 import { openModelFolder, PromptRenderer } from '#models';
 import { CollectedAnswers } from '../../libs/engine/src/testing/collected-answers.ts';
@@ -15,7 +15,7 @@ const TEXT =
   'eleven masons and a mule named Harriet. The tower is thirty-one metres high and stands on a ledge of red granite.';
 
 /** Prompt lookup on a machine whose runs always take the same. */
-class EvenlyTimedProposer extends PromptLookupProposer {
+class EvenlyTimedProposer extends LikelyTokens {
   override decoded(): void {
     super.decoded(8);
   }

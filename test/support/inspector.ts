@@ -14,10 +14,11 @@ export async function evaluate(member: ProductProcess, expression: string): Prom
 }
 
 /**
- * The same in the thread of a worker's engine, without waiting for it: `process.exit(1)` is a crash of the thread,
- * `for (;;);` a hang.
+ * Statements in the thread of a worker's engine, without waiting for them: `process.exit(1)` is a crash of the thread, `for (;;);` a hang. They
+ * come in their turn: the inspector would put them into whatever runs, where that is a native function of an addon that calls JavaScript, too,
+ * and a thread that is ended there takes the process along.
  */
-export async function inEngineThread(worker: ProductProcess, expression: string): Promise<void> {
+export async function inEngineThread(worker: ProductProcess, statements: string): Promise<void> {
   await using session = await Session.open(worker);
   const attached = new Promise<string>((resolve) => {
     session.onEvent = (method, params) => {
@@ -26,6 +27,7 @@ export async function inEngineThread(worker: ProductProcess, expression: string)
     };
   });
   await session.call('NodeWorker.enable', { waitForDebuggerOnStart: false });
+  const expression = `setTimeout(() => { ${statements} });`;
   const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } });
   await session.call('NodeWorker.sendMessageToWorker', { sessionId: await attached, message });
 }

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Engine, PromptLookupProposer, serveEngine, warmUpEngine } from '#engine';
+import { Engine, LikelyTokens, serveEngine, warmUpEngine } from '#engine';
 import { openModelRunner } from '#model-runner';
 import { returnFilePages, returnFreeMemory, runOnProcessors } from '#model-runner/process';
 import { GrammarConstraints } from '#models/grammar';
@@ -72,7 +72,7 @@ const constraints = new GrammarConstraints(tokenTable, runner.shape.vocabularySi
 /** Of one token in all layers. */
 const tokenBytes = runner.description.kvBytes / ((slots + parkingSlots) * slotTokens);
 const kvTokens = kvBytes === 0 ? undefined : Math.floor(kvBytes / tokenBytes);
-const proposer = runner.verification == null ? undefined : new PromptLookupProposer(mostProposals);
+const proposer = runner.verification == null ? undefined : new LikelyTokens(mostProposals);
 /** Tokens of small models come by tens in a millisecond, and each message wakes this process, an API replica and a client. */
 const publishIntervalMs = 1;
 const sizes = { kvTokens, decodeStretch, prefillChunkTokens, replayLimitTokens, publishIntervalMs };

@@ -14,7 +14,7 @@ export { Engine } from './engine.ts';
 export type { EngineOptions } from './engine-options.ts';
 export type { EnginePort } from './engine-port.ts';
 export type { EngineRequest, ResumedChoice } from './engine-request.ts';
-export { PromptLookupProposer } from './speculation/prompt-lookup-proposer.ts';
+export { LikelyTokens } from './speculation/likely-tokens.ts';
 export type { TokenProposer } from './speculation/token-proposer.ts';
 export type {
   EngineStats,

@@ -15,6 +15,12 @@ export interface TokenConstraint extends Disposable {
   allowedTokens(): Int32Array;
   /** Takes a token that was allowed and is no stop token. False when it does not fit after all. */
   accept(tokenId: number): boolean;
+  /**
+   * What the answer goes on with as far as it has no choice, spelt in tokens as it is likely to spell it. A guess: what may come is what `allowedTokens` says.
+   * @param most of them
+   * @returns none where there is a choice, or the answer may end
+   */
+  expectedTokens(most: number): readonly number[];
   /** The answer is complete, and there is no stop token that could say so. */
   readonly ended: boolean;
 }

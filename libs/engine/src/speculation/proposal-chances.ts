@@ -1,5 +1,7 @@
 /** Certainties from here on count as one. */
 const LEVELS = 8;
+/** Of what a constraint leaves no choice in. */
+export const MOST_CERTAIN = LEVELS - 1;
 /** How likely the expected token is until its sequence has shown it, by certainty; and for how many readings that counts. */
 const FIRST_CHANCES = [0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9] as const;
 const FIRST_WEIGHT = 2;

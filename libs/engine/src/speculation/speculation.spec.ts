@@ -10,7 +10,7 @@ import { requestOf } from '../testing/requests.ts';
 import { ScriptedConstraints } from '../testing/scripted-constraints.ts';
 import { ScriptedProposer } from '../testing/scripted-proposer.ts';
 import { numberedTokenTable } from '../testing/token-tables.ts';
-import { PromptLookupProposer } from './prompt-lookup-proposer.ts';
+import { LikelyTokens } from './likely-tokens.ts';
 
 const VOCABULARY = 32;
 const PROMPT = [3, 1, 4, 1, 5];
@@ -98,6 +98,22 @@ describe('an engine that verifies proposals', () => {
     two.engine.submit(requestOf('r', PROMPT, { choices: 2 }));
     await two.engine.runUntilIdle();
     expect(two.runner.log.filter((line) => line.startsWith('verify'))).toEqual([]);
+  });
+
+  it('proposes what the constraint leaves no choice in', async () => {
+    const forced = [[7], [8], [9], [10], [1, 2, 3], [11], [12], [13]];
+    const constraints = () => new ScriptedConstraints(VOCABULARY, forced);
+    const request = requestOf('r', PROMPT, { constraint: { type: 'json_object' }, stop: { ...long, tokenIds: [30] } });
+    const plain = (await plainAnswer(request, { constraints: constraints() })).answer('r');
+    const { runner, engine, collected } = setUp({ constraints: constraints(), proposer: new LikelyTokens(4) });
+    engine.submit(request);
+    await engine.runUntilIdle();
+    expect(collected.answer('r')).toEqual(plain);
+    // The first by the prompt; one is decoded, which shows what that takes; two are left without a choice. More hangs on times.
+    expect(runner.log.slice(1, 3)).toEqual(['decode rows=1', 'verify slot=0 past=6 tokens=3']);
+    const { proposedTokensTotal, acceptedTokensTotal } = engine.stats();
+    expect(proposedTokensTotal).toBeGreaterThanOrEqual(2);
+    expect(acceptedTokensTotal).toBe(proposedTokensTotal);
   });
 
   it('needs a runner that can', async () => {
@@ -224,9 +240,9 @@ describe('an engine that verifies proposals', () => {
   });
 });
 
-describe('PromptLookupProposer', () => {
+describe('LikelyTokens', () => {
   it('finds an answer that repeats its prompt, and learns at no cost that another does not', async () => {
-    const proposer = new PromptLookupProposer(8);
+    const proposer = new LikelyTokens(8);
     const told: number[] = [];
     /** A model that repeats what it was given, or says something else. */
     const { runner, engine } = setUp(

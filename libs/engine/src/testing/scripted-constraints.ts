@@ -55,6 +55,13 @@ export class ScriptedConstraints implements TokenConstraints {
         preparedMs = 0;
         return fits;
       },
+      expectedTokens: (most) => {
+        const chosen = script.findIndex((tokens, at) => at >= position && tokens.length !== 1);
+        return script
+          .slice(position, chosen < 0 ? undefined : chosen)
+          .flat()
+          .slice(0, most);
+      },
       get ended() {
         return position >= script.length && stopTokenIds.length === 0;
       },

@@ -58,8 +58,30 @@ function bitsOf(mask: Int32Array): number[] {
   return TOKENS.flatMap((_, token) => ((mask[token >>> 5] >>> (token & 31)) & 1 ? [token] : []));
 }
 
+/** What a text goes on with as far as it has no choice, found by trying every byte. */
+function onlyText(states: GrammarStates, from: GrammarState): string {
+  let text = '';
+  for (let state: GrammarState = from; !state.accepting && text.length < 64; ) {
+    const next = BYTES.flatMap((byte, code) => {
+      const behind = states.step(state, code);
+      return behind === null ? [] : [{ byte, behind }];
+    });
+    if (next.length !== 1) break;
+    text += next[0]!.byte;
+    state = next[0]!.behind;
+  }
+  return text;
+}
+
+/** Of tokens that fit those that may be taken: all, or the longest where what has to come ends no longer token. */
+function taken(fitting: readonly number[], text: string): readonly number[] {
+  if (text === '' || TOKENS.some((token) => token.length > text.length && token.startsWith(text))) return fitting;
+  const longest = Math.max(...fitting.map((id) => TOKENS[id]!.length));
+  return fitting.filter((id) => TOKENS[id]!.length === longest);
+}
+
 describe('a grammar that meets a vocabulary', () => {
-  it('allows exactly the tokens whose bytes may come next, one after another', () => {
+  it('allows exactly the tokens whose bytes may come next, of a text without a choice the longest, one after another', () => {
     fc.assert(
       fc.property(fc.constantFrom(...SCHEMAS), fc.array(fc.nat(), { maxLength: 60 }), (schema, choices) => {
         const node = SchemaGrammar.compile(schema);
@@ -73,7 +95,8 @@ describe('a grammar that meets a vocabulary', () => {
             token !== '' &&
             Buffer.from(token, 'latin1').reduce<GrammarState | null>((s, byte) => s && states.step(s, byte), from) !==
               null;
-          expect(allowed).toEqual(TOKENS.flatMap((token, id) => (fits(token) ? [id] : [])));
+          const fitting = TOKENS.flatMap((token, id) => (fits(token) ? [id] : []));
+          expect(allowed).toEqual(from === null ? fitting : taken(fitting, onlyText(states, from)));
           if (allowed.length === 0) return;
           const token = allowed[pick % allowed.length];
           expect(match.accept(token)).toBe(true);
@@ -82,6 +105,55 @@ describe('a grammar that meets a vocabulary', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  const closed = (properties: Record<string, object>) => ({
+    type: 'object',
+    properties,
+    required: Object.keys(properties),
+    additionalProperties: false,
+  });
+
+  it('leaves how a text is spelt to the model where a token may reach beyond what it has no choice in, or a byte has none', () => {
+    const held = (schema: object, tokens: readonly string[], written: string) => {
+      const trie = new TokenTrie(tableOf(tokens), tokens.length);
+      const match = new GrammarMatch(new CompiledGrammar(SchemaGrammar.compile(schema), trie), []);
+      for (const id of trie.spell(Buffer.from(written))) expect(match.accept(id)).toBe(true);
+      const mask = match.allowedTokens();
+      return tokens.filter((_, id) => (mask[id >>> 5] >>> (id & 31)) & 1);
+    };
+    const schema = closed({ name: { enum: ['north', 'south'] } });
+    const words = [...BYTES, '"na', 'name', 'name"', '":', '":"', '": "s', 'orth', 'ort'];
+    expect(held(schema, words, '{"')).toEqual(['name"']);
+    // Behind the colon the model has a choice, and tokens that cross it.
+    expect(held(schema, words, '{"name')).toEqual(['"', '":', '":"', '": "s']);
+    expect(held(schema, words, '{"name":"n')).toEqual(['orth']);
+    // Nothing but "or" has an r: "orth" could not be told to its end, were it the only way to write it.
+    const withoutR = words.filter((word) => word !== 'r');
+    expect(held(schema, withoutR, '{"name":"n')).toEqual(['o', 'orth', 'ort']);
+  });
+
+  it('expects what has to come, and spaces as they were written before', () => {
+    const words = [...BYTES, 'first', 'second', '":', ' "', ',"', ', "', 'true'];
+    const trie = new TokenTrie(tableOf(words), words.length);
+    const schema = closed({ first: { type: 'string' }, second: { const: true } });
+    const match = new GrammarMatch(new CompiledGrammar(SchemaGrammar.compile(schema), trie), []);
+    const write = (text: string) => {
+      for (const id of trie.spell(Buffer.from(text))) expect(match.accept(id)).toBe(true);
+    };
+    const expected = (most = 20) => match.expectedTokens(most).map((id) => words[id]);
+    expect(expected()).toEqual(['{', '"', 'first', '":', ' "']);
+    expect(expected(2)).toEqual(['{', '"']);
+    write('{"first":');
+    expect(expected()).toEqual([' "']);
+    write('"a');
+    expect(expected()).toEqual([]);
+    write('"');
+    expect(expected()).toEqual([',"', 'second', '":', 'true', '}']);
+    write(', ');
+    expect(expected()).toEqual(['"', 'second', '":', ' ', 'true', '}']);
+    write('"second": true}');
+    expect(expected()).toEqual([]);
   });
 
   it('goes on where it was after its states were forgotten', () => {

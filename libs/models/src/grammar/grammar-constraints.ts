@@ -40,7 +40,11 @@ export class GrammarConstraints {
       constraint.type === 'text' ? null : new GrammarMatch(this.#grammarOf(constraint, translated), stopTokenIds);
     const { reasoning } = constraint;
     if (held !== null && reasoning?.budgetTokens === undefined) return held;
-    return new ReasoningBudget(held, { ...this.#vocabulary, ...blockOf(reasoning) });
+    return new ReasoningBudget(held, {
+      ...this.#vocabulary,
+      spell: (text) => this.#trie.spell(text),
+      ...blockOf(reasoning),
+    });
   }
 
   #grammarOf(constraint: HeldConstraint, translated: Int32Array | null): CompiledGrammar {

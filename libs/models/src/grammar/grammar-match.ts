@@ -2,6 +2,8 @@ import type { CompiledGrammar } from './compiled-grammar.ts';
 import type { GrammarState } from './grammar-states.ts';
 import { GrammarWorkError } from './grammar-work-error.ts';
 
+const SPACE = 0x20;
+
 /** How far one sequence has come in a grammar: what #engine calls a `TokenConstraint`. */
 export class GrammarMatch implements Disposable {
   readonly #grammar: CompiledGrammar;
@@ -10,6 +12,8 @@ export class GrammarMatch implements Disposable {
   readonly #allowed: Int32Array;
   #state: GrammarState;
   #isFresh = false;
+  /** Whether it wrote a space where it last had the choice; most models do. */
+  #spaced = true;
 
   constructor(grammar: CompiledGrammar, stopTokenIds: readonly number[]) {
     this.#grammar = grammar;
@@ -55,9 +59,20 @@ export class GrammarMatch implements Disposable {
       next = null;
     }
     if (next === null) return false;
+    if (this.#grammar.maySpace(this.#state)) this.#spaced = this.#grammar.trie.bytesOf(tokenId)[0] === SPACE;
     this.#state = next;
     this.#isFresh = false;
     return true;
+  }
+
+  /** What it goes on with as far as it has no choice but that of a space, which it is taken to make as the last time. */
+  expectedTokens(most: number): readonly number[] {
+    try {
+      return this.#grammar.expectedTokens(this.#state, this.#spaced, most);
+    } catch (error) {
+      if (!(error instanceof GrammarWorkError)) throw error;
+      return [];
+    }
   }
 
   /** Nothing may follow, and no stop token can say so. */

@@ -163,6 +163,22 @@ export class GrammarStates {
     return next;
   }
 
+  /** The bytes that may come next where they are no more than `most`, in any order; null where they are more, or the text may end. */
+  nextBytes(state: GrammarState, most: number): readonly number[] | null {
+    if (state.accepting) return null;
+    const found: number[] = [];
+    for (const { node } of state.places) {
+      if (node.kind !== 'bytes') continue;
+      for (const {
+        range: [first, last],
+      } of node.edges) {
+        if (last - first >= most) return null;
+        for (let byte = first; byte <= last; byte++) if (!found.includes(byte) && found.push(byte) > most) return null;
+      }
+    }
+    return found;
+  }
+
   #begin(): GrammarState {
     const state = this.#close([this.#placeOf(this.#grammar, this.#root)]);
     if (state === null) throw new Error('a grammar without any text');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TokenTable } from '#contracts';
 import { type AnswerConstraint, ReasoningBudget, type ReasoningBudgetOptions } from './reasoning-budget.ts';
+import { TokenTrie } from './token-trie.ts';
 
 const TEXTS = ['a', 'b', '\n', '<think>', '</think>', '</', 'think>', '<th', 'ink>', ''];
 const token = (text: string) => TEXTS.indexOf(text);
@@ -11,16 +12,20 @@ function tableOf(texts: readonly string[]): TokenTable {
   return { bytes: Buffer.concat(pieces), offsets, special: new Uint8Array(texts.length), stripLeadingSpace: false };
 }
 
-const budgetOf = (more: Partial<ReasoningBudgetOptions>, inner: AnswerConstraint | null = null) =>
-  new ReasoningBudget(inner, {
-    tokenTable: tableOf(TEXTS),
-    vocabularySize: TEXTS.length,
+const budgetOf = (more: Partial<ReasoningBudgetOptions>, inner: AnswerConstraint | null = null) => {
+  const { tokenTable = tableOf(TEXTS), vocabularySize = TEXTS.length } = more;
+  const trie = new TokenTrie(tokenTable, vocabularySize);
+  return new ReasoningBudget(inner, {
+    tokenTable,
+    vocabularySize,
+    spell: (text) => trie.spell(text),
     open: '<think>',
     close: '</think>',
     start: 'opened',
     budgetTokens: 2,
     ...more,
   });
+};
 
 const allowed = (constraint: AnswerConstraint) => {
   const [mask = 0] = constraint.allowedTokens();
@@ -89,12 +94,24 @@ describe('ReasoningBudget', () => {
       prepare: () => true,
       allowedTokens: () => Int32Array.of(0b1),
       accept: (id) => accepted.push(id) > 0,
+      expectedTokens: (most) => [0, 1].slice(0, most),
       ended: true,
       [Symbol.dispose]: () => {},
     };
     const budget = budgetOf({ budgetTokens: 1 }, inner);
     expect(trace(budget, ['a', '</think>', 'a'])).toEqual(['a', '</think>', 'a', 'a']);
     expect(accepted).toEqual([token('a'), token('</think>'), token('a')]);
+    expect(budget.expectedTokens(1)).toEqual([0]);
     expect(budget.ended).toBe(true);
+  });
+
+  it('expects its closing mark once the budget is used up, and nothing before', () => {
+    const texts = ['a', '<', '</', 'think', '>'];
+    const budget = budgetOf({ tokenTable: tableOf(texts), vocabularySize: texts.length, budgetTokens: 1 });
+    expect(budget.expectedTokens(8)).toEqual([]);
+    budget.accept(0);
+    expect(budget.expectedTokens(8)).toEqual([2, 3, 4]);
+    budget.accept(2);
+    expect(budget.expectedTokens(1)).toEqual([3]);
   });
 });

@@ -5,12 +5,15 @@ export interface AnswerConstraint extends Disposable {
   prepare(untilMs: number): boolean;
   allowedTokens(): Int32Array;
   accept(tokenId: number): boolean;
+  expectedTokens(most: number): readonly number[];
   readonly ended: boolean;
 }
 
 export interface ReasoningBudgetOptions {
   readonly tokenTable: TokenTable;
   readonly vocabularySize: number;
+  /** A text as tokens; none where a byte of it has no token. */
+  readonly spell: (text: Uint8Array) => number[];
   readonly open: string;
   readonly close: string;
   /** Whether the prompt ends inside the block, or the model may open one as the first thing that it says. */
@@ -71,6 +74,11 @@ export class ReasoningBudget implements AnswerConstraint {
     return true;
   }
 
+  expectedTokens(most: number): readonly number[] {
+    if (this.#state === 'closing') return this.#closing.slice(0, most);
+    return this.#state === 'reasoning' ? [] : (this.#inner?.expectedTokens(most) ?? []);
+  }
+
   get ended(): boolean {
     return this.#inner?.ended ?? false;
   }
@@ -119,29 +127,8 @@ export class ReasoningBudget implements AnswerConstraint {
 
   #closeWhenUsedUp(): void {
     if (this.#state !== 'reasoning' || this.#used < this.#options.budgetTokens) return;
-    this.#closing = tokensOf(this.#close, this.#options.tokenTable, this.#options.vocabularySize);
+    this.#closing = this.#options.spell(this.#close);
     // Without tokens to write it with the block can only be left to the model.
     this.#state = this.#closing.length === 0 ? 'over' : 'closing';
   }
-}
-
-/** A text as tokens, each the longest that fits; none where a byte of it has no token. */
-function tokensOf(text: Buffer, { bytes, offsets }: TokenTable, vocabularySize: number): number[] {
-  const tokens: number[] = [];
-  for (let from = 0; from < text.length; ) {
-    let best = -1;
-    let length = 0;
-    for (let token = 0; token < Math.min(vocabularySize, offsets.length - 1); token++) {
-      const start = offsets[token] ?? 0;
-      const end = offsets[token + 1] ?? 0;
-      if (end - start <= length || end - start > text.length - from) continue;
-      if (text.compare(bytes, start, end, from, from + end - start) !== 0) continue;
-      best = token;
-      length = end - start;
-    }
-    if (best < 0) return [];
-    tokens.push(best);
-    from += length;
-  }
-  return tokens;
 }

@@ -3,6 +3,14 @@ import type { GrammarState, GrammarStates } from './grammar-states.ts';
 import { MaskWalk } from './mask-walk.ts';
 import { NO_TOKEN, type TrieNodes } from './trie-nodes.ts';
 
+export interface LongestToken {
+  /** Of several with the same bytes the one with the highest number. */
+  readonly token: number;
+  readonly bytes: number;
+  /** The text ends inside longer tokens. */
+  readonly mayBeLonger: boolean;
+}
+
 /**
  * The tokens of a vocabulary as a tree of their bytes, in the order of a depth-first walk: a walk that follows a grammar
  * finds all tokens that fit, and where a byte does not fit it leaves out every token behind it.
@@ -71,6 +79,46 @@ export class TokenTrie {
   /** What makes the bits of the tokens all of whose bytes may come next, a piece at a time. */
   walk(start: GrammarState): MaskWalk {
     return new MaskWalk(this.#nodes, start, this.maskWords);
+  }
+
+  /** A token's bytes; none beyond the table. */
+  bytesOf(token: number): Uint8Array {
+    const { bytes, offsets } = this.#table;
+    return bytes.subarray(offsets[token], offsets[token + 1]);
+  }
+
+  /** The bits of a token, and of all with the same bytes. */
+  maskOf(token: number): Int32Array {
+    const mask = new Int32Array(this.maskWords);
+    for (let each = token; each !== NO_TOKEN; each = this.#nodes.twins[each]) mask[each >>> 5] |= 1 << (each & 31);
+    return mask;
+  }
+
+  /** A text as tokens, each the longest that fits; none where a byte of it has no token. */
+  spell(text: Uint8Array): number[] {
+    const spelt: number[] = [];
+    for (let from = 0; from < text.length; ) {
+      const { token, bytes } = this.longestAt(text, from);
+      if (token === NO_TOKEN) return [];
+      spelt.push(token);
+      from += bytes;
+    }
+    return spelt;
+  }
+
+  /** The longest token that a text has from a byte on; NO_TOKEN, of 0 bytes, where it has none. */
+  longestAt(text: Uint8Array, from: number): LongestToken {
+    const { bytes, ends, tokens } = this.#nodes;
+    let longest = { token: NO_TOKEN, bytes: 0 };
+    let [node, end] = [0, bytes.length];
+    for (let at = from; at < text.length; at++) {
+      while (node < end && bytes[node] !== text[at]) node = ends[node];
+      if (node >= end) return { ...longest, mayBeLonger: false };
+      if (tokens[node] !== NO_TOKEN) longest = { token: tokens[node], bytes: at + 1 - from };
+      end = ends[node];
+      node += 1;
+    }
+    return { ...longest, mayBeLonger: node < end };
   }
 
   /** The state behind a token's bytes; null where they do not fit, or where it has none. */
