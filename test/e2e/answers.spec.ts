@@ -187,6 +187,18 @@ describe('an answer', () => {
     await cluster.ask({ ignore_eos: true });
     expect(cluster.lastJob.stop.tokenIds).toEqual([]);
   });
+
+  it('asks for a least number of tokens, which is no more than there may be', async () => {
+    await cluster.ask({ min_tokens: 7, max_tokens: 7 });
+    expect(cluster.lastJob.stop.minTokens).toBe(7);
+    await cluster.ask({ min_tokens: 0 });
+    expect(cluster.lastJob.stop.minTokens).toBeUndefined();
+    const refused = await cluster.ask({ min_tokens: 8, max_tokens: 7 });
+    expect([refused.status, await refused.json()]).toEqual([
+      400,
+      { error: expect.objectContaining({ param: 'min_tokens', message: expect.stringContaining('is 8, but') }) },
+    ]);
+  });
 });
 
 describe('a client that leaves', () => {

@@ -8,6 +8,8 @@ export const StopConditions = z.strictObject({
   strings: z.array(z.string().min(1)).max(16),
   /** The string that ended the sequence is shown. Left out where it is not. */
   showsString: z.literal(true).optional(),
+  /** Nothing but `maxTokens` ends a choice before it has so many tokens. Left out for none. */
+  minTokens: z.int().min(1).optional(),
   /** Most tokens to generate for one choice. */
   maxTokens: z.int().min(1),
 });

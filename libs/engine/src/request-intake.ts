@@ -1,4 +1,5 @@
 import type { ModelRunner } from '#contracts';
+import { MinimumTokens } from './constraints/minimum-tokens.ts';
 import type { TokenConstraint, TokenConstraints } from './constraints/token-constraint.ts';
 import { failureOf, messageOf } from './engine-failures.ts';
 import type { EngineRequest } from './engine-request.ts';
@@ -41,16 +42,24 @@ export class RequestIntake {
 
   /** One constraint per choice, null for free text, or why there can be none: never an answer without its constraint. */
   #constraintsOf(input: EngineRequest): readonly TokenConstraint[] | RequestFailure | null {
-    const { requestId, epoch, constraint, translated = null, choices, stop } = input;
-    if (constraint === undefined || constraint === null) return null;
+    const { requestId, epoch, constraint = null, translated = null, choices, stop } = input;
+    const { constraints, runner } = this.#parts;
+    const { minTokens = 0, tokenIds } = stop;
+    if (constraint === null && minTokens === 0) return null;
     const made: TokenConstraint[] = [];
     try {
-      if (this.#parts.constraints === null) throw new Error('this worker enforces none');
-      while (made.length < choices) made.push(this.#parts.constraints.create(constraint, stop.tokenIds, translated));
+      if (constraint !== null && constraints === null) throw new Error('this worker enforces none');
+      while (made.length < choices) {
+        const held = constraint === null ? null : (constraints?.create(constraint, tokenIds, translated) ?? null);
+        const least =
+          minTokens === 0 ? null : new MinimumTokens(held, minTokens, tokenIds, runner.shape.vocabularySize);
+        const either = least ?? held;
+        if (either !== null) made.push(either);
+      }
       return made;
     } catch (error) {
       for (const each of made) each[Symbol.dispose]();
-      const message = `the ${constraint.type} constraint can not be enforced: ${messageOf(error)}`;
+      const message = `the ${constraint?.type} constraint can not be enforced: ${messageOf(error)}`;
       return { requestId, epoch, code: 'invalid_request', message };
     }
   }

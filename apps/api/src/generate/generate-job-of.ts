@@ -44,6 +44,13 @@ export function generateJobOf(
   const biased = request.sampling.logitBias.map(([tokenId]) => tokenId);
   requireTokens('logit_bias', biased, card);
   requireTokens('stop_token_ids', request.stopTokenIds, card);
+  if (request.minTokens > maxTokens) {
+    throw new MillraceError(
+      'invalid_request',
+      `min_tokens is ${request.minTokens}, but the answer may have ${maxTokens} tokens at most. Ask for fewer.`,
+      { param: 'min_tokens' },
+    );
+  }
   if (request.choices > model.fewestSlots) {
     throw new MillraceError(
       'invalid_request',
@@ -67,6 +74,7 @@ export function generateJobOf(
       tokenIds: [...new Set([...(request.ignoreEos ? [] : card.eosTokenIds), ...request.stopTokenIds])],
       strings: [...request.stopStrings],
       ...(request.showsStopString && { showsString: true as const }),
+      ...(request.minTokens > 0 && { minTokens: request.minTokens }),
       maxTokens,
     },
     ...(request.constraint === null ? {} : { constraint: request.constraint }),

@@ -26,6 +26,8 @@ export interface ValidGenerateRequest {
   readonly maxTokensField: string | null;
   /** Goes on after the model ended its turn, until a stop string or `maxTokens`. */
   readonly ignoreEos: boolean;
+  /** Nothing but the limit ends a choice before it has so many tokens; 0 for none. */
+  readonly minTokens: number;
   /** Order among the tenant's own waiting requests. */
   readonly priorityClass: 'high' | 'normal' | 'low';
   /** What the answer must be; null for free text. Whether it can be enforced is not checked yet. */

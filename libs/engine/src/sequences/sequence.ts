@@ -190,7 +190,9 @@ export class Sequence implements SlotOccupant {
       this.finishReason = 'stop';
       return;
     }
-    this.newText = this.#stopStrings.push(this.#detokenizer.push(tokenId));
+    const text = this.#detokenizer.push(tokenId);
+    const { minTokens = 0 } = this.request.input.stop;
+    this.newText = this.completionTokens <= minTokens ? text : this.#stopStrings.push(text);
     if (this.#stopStrings.matched !== null) {
       this.finishReason = 'stop';
     } else if (this.constraint?.ended === true) {

@@ -1,14 +1,15 @@
 import { expectedBytes, maySpace } from './expected-bytes.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { type GrammarState, GrammarStates } from './grammar-states.ts';
+import { GrammarWorkError } from './grammar-work-error.ts';
 import type { TokenTrie } from './token-trie.ts';
 import { NO_TOKEN } from './trie-nodes.ts';
 
 /** What the states and masks of one grammar may take; beyond it they are made anew. */
 const MAX_BYTES = 64 * 2 ** 20;
 
-/** What a text has to go on with is looked at no further. */
-const FORCED_BYTES = 64;
+/** What a text has to go on with is looked at no further: few tokens are longer. */
+const FORCED_BYTES = 32;
 /** Of an expected token, at most: what is expected is looked for no further. */
 const BYTES_OF_EXPECTED = 8;
 
@@ -86,10 +87,20 @@ export class CompiledGrammar {
 
   /** NO_TOKEN where the text has a choice, or a byte that has no token of its own: then it might not be spelt to the end. */
   #forcedToken(state: GrammarState): number {
-    const text = expectedBytes(this.#states, state, FORCED_BYTES);
+    const text = this.#forcedText(state);
     if (text.some((_, at) => this.trie.longestAt(text.subarray(at, at + 1), 0).token === NO_TOKEN)) return NO_TOKEN;
     const { token, mayBeLonger } = this.trie.longestAt(text, 0);
     // What is behind the text may be a part of a longer token, which the model may take.
     return mayBeLonger ? NO_TOKEN : token;
+  }
+
+  /** Empty where that is too much work to find out: a mask of shorter tokens may be less. */
+  #forcedText(state: GrammarState): Uint8Array {
+    try {
+      return expectedBytes(this.#states, state, FORCED_BYTES);
+    } catch (error) {
+      if (error instanceof GrammarWorkError) return new Uint8Array(0);
+      throw error;
+    }
   }
 }

@@ -129,6 +129,13 @@ export const CHAT_FIELDS = {
     .boolean()
     .nullish()
     .describe('Extension. Default false. The string of `stop` that ended an answer is part of it.'),
+  min_tokens: z
+    .int()
+    .min(0)
+    .nullish()
+    .describe(
+      'Extension. Default 0. Only "max_tokens", or a form that is complete, ends an answer before it has so many tokens.',
+    ),
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),

@@ -43,6 +43,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     stopTokenIds: body.stop_token_ids ?? [],
     ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,
+    minTokens: body.min_tokens ?? 0,
     priorityClass: body.priority ?? 'normal',
     topLogprobs: toTopLogprobs(body),
     ...toFormAndTools(body),

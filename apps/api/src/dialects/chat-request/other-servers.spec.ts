@@ -20,7 +20,7 @@ describe('fields of other servers', () => {
   it.each([
     // As clients of vLLM write out its defaults.
     {
-      ...{ best_of: 1, use_beam_search: false, length_penalty: 1, early_stopping: false, min_tokens: 0, echo: false },
+      ...{ best_of: 1, use_beam_search: false, length_penalty: 1, early_stopping: false, echo: false },
       ...{ skip_special_tokens: true, spaces_between_special_tokens: true, include_stop_str_in_output: false },
       ...{ add_generation_prompt: true, continue_final_message: false, add_special_tokens: false, documents: null },
       ...{
@@ -50,7 +50,6 @@ describe('fields of other servers', () => {
   });
 
   it.each([
-    [{ min_tokens: 5 }, /"ignore_eos"/],
     [{ best_of: 3 }, /"n"/],
     [{ use_beam_search: true }, /without beams/],
     [{ n_predict: 5 }, /"max_tokens"/],

@@ -29,7 +29,6 @@ export const OTHER_SERVERS_FIELDS = {
   max_new_tokens: harmlessOnly(z.never(), AS_MAX_TOKENS),
   max_output_tokens: harmlessOnly(z.never(), AS_MAX_TOKENS),
   num_predict: harmlessOnly(z.never(), AS_MAX_TOKENS),
-  min_tokens: harmlessOnly(z.literal(0), 'With "ignore_eos" the answer goes on to "max_tokens".'),
   stop_sequences: harmlessOnly(z.array(z.never()).max(0), 'Send it as "stop".'),
   truncate_prompt_tokens: harmlessOnly(z.never(), 'Nothing is cut off a conversation; send fewer messages.'),
   t_max_predict_ms: harmlessOnly(z.number().max(0), 'Send the header x-request-timeout-ms.'),
