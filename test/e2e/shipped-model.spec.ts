@@ -64,6 +64,19 @@ describe('the shipped model through the whole path', () => {
     expect(await helper.finalContent()).toBe(whole.choices[0]?.message.content);
   });
 
+  it('goes on with an answer that the client has begun, in the words of its own', async () => {
+    const own = (await client.chat.completions.create(question)).choices[0]!.message.content!;
+    for (const begun of ['The', 'The capital of', 'The capital of France is Paris']) {
+      expect(own.startsWith(begun)).toBe(true);
+      const messages = [...question.messages, { role: 'assistant' as const, content: begun }];
+      const body = { ...question, messages, continue_final_message: true, add_generation_prompt: false };
+      const whole = await client.chat.completions.create(body);
+      expect(begun + whole.choices[0]!.message.content).toBe(own);
+      const helper = client.chat.completions.stream({ ...body, stream: true });
+      expect(begun + (await helper.finalContent())).toBe(own);
+    }
+  });
+
   it('stops a prefill when its client leaves', async () => {
     const before = (await cluster.workers[0]!.stats()).engine;
     const abort = new AbortController();

@@ -1,4 +1,5 @@
-"""Writes test/fixtures/chat-templates/*.json: conversations as transformers renders them with the templates in chat_templates/.
+"""Writes test/fixtures/chat-templates/*.json: conversations as transformers renders them with the templates in chat_templates/,
+and conversations whose last message is continued.
 
 The templates are our own, each in the style of a family (its marks, its way to write tools, calls and results), because many
 models' templates are under licences that do not allow copies here. Pass --template NAME=FILE to render a real model's template
@@ -58,6 +59,42 @@ CONVERSATIONS = [
 ]
 
 
+def _begun(content: str, **more: str) -> dict:
+    return {"role": "assistant", "content": content, **more}
+
+
+BEGUN = _begun("The sky is <b>grey</b>, it's \U0001f642")
+BROKEN_OFF = _begun("", reasoning_content="Let me\n see")
+# The conversation, its tools, and the field of the last message that is continued.
+CONTINUED = [
+    ([QUESTION, BEGUN], None, "content"),
+    ([SYSTEM, QUESTION, _begun(" \n The sky is \n ")], None, "content"),
+    ([QUESTION, ANSWER, FOLLOW_UP, _begun("Snow,")], None, "content"),
+    ([QUESTION, _begun("<think>\nEasy.\n</think>\n\nRain")], None, "content"),
+    ([QUESTION, _begun("<think>\nLet me")], None, "content"),
+    ([QUESTION, _begun("Rain", reasoning_content="Easy.")], None, "content"),
+    ([QUESTION, BROKEN_OFF], None, "reasoning_content"),
+    ([QUESTION, BEGUN], TOOLS, "content"),
+    ([SYSTEM, QUESTION, CALL, RESULT, _begun("Grey and ")], TOOLS, "content"),
+    ([QUESTION, CALL, RESULT, BROKEN_OFF], TOOLS, "reasoning_content"),
+]
+
+
+def render_continued(template: str) -> list[dict]:
+    renderings = []
+    for messages, tools, field in CONTINUED:
+        case = {"messages": messages, "tools": tools, "field": field}
+        try:
+            [text], _ = render_jinja_template(
+                conversations=[messages], tools=tools, chat_template=template, continue_final_message=field, **TOKENS
+            )
+        except Exception as refusal:  # a template that leaves the text out can not be continued
+            renderings.append({**case, "refusal": type(refusal).__name__})
+        else:
+            renderings.append({**case, "text": text})
+    return renderings
+
+
 def render_all(template: str) -> list[dict]:
     renderings = []
     for messages, tools in CONVERSATIONS:
@@ -91,7 +128,12 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         template = file.read_text(encoding="utf-8")
-        fixture = {"template": template, "templateTokens": TOKENS, "renderings": render_all(template)}
+        fixture = {
+            "template": template,
+            "templateTokens": TOKENS,
+            "renderings": render_all(template),
+            "continued": render_continued(template),
+        }
         target = options.output / f"{name}.json"
         target.write_text(json.dumps(fixture, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

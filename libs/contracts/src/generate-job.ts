@@ -32,6 +32,11 @@ export const GenerateJob = z.object({
   /** Only requests with the same one share computed prompts; left out where there is none. Readers that do not know it share none. */
   cacheSalt: z.string().min(1).optional(),
   promptTokenIds: z.array(z.int().min(0)).min(1),
+  /**
+   * The prompt ends in a text that the answer goes on with: the blank before its first word is part of it. Left out where it
+   * begins one. Readers that do not know it leave that blank out, with the tokenizers that leave it out of texts' beginnings.
+   */
+  continuesText: z.literal(true).optional(),
   choices: z.int().min(1),
   sampling: SamplingParameters,
   stop: StopConditions,

@@ -19,6 +19,8 @@ export interface EngineRequest {
   /** Only requests of the same scope share what the prefix cache keeps of their prompts; all that name none are one scope. */
   readonly cacheScope?: string;
   readonly promptTokenIds: Int32Array;
+  /** The answer goes on with a text that the prompt ends in: the blank before its first word is part of it. */
+  readonly continuesText?: boolean;
   /** Number of sequences to generate from the one prompt. */
   readonly choices: number;
   readonly sampling: SamplingParameters;

@@ -19,6 +19,7 @@ export { LAYOUTS, type Layout } from './import/weights/choose-product.ts';
 export { answerTokenTable } from './output-formats/answer-token-table.ts';
 export { callIds } from './output-formats/call-ids.ts';
 export { chooseOutputFormat, OUTPUT_FORMATS } from './output-formats/choose-format.ts';
+export { ContinuedOutput, type OutputStanding, standingBehind } from './output-formats/continued-output.ts';
 export { genericToolPrompt } from './output-formats/generic-tool-prompt.ts';
 export { markerTokens } from './output-formats/marker-tokens.ts';
 export { joinEvents, type OutputEvent, type ParsedCall, type ParsedOutput } from './output-formats/output-event.ts';
@@ -26,6 +27,7 @@ export type { OutputFormat } from './output-formats/output-format.ts';
 export { OutputParser, type OutputParserOptions, reasoningStart } from './output-formats/output-parser.ts';
 export { ANY_TOOL, type ToolDefinition, type ToolSet, toolSetOf } from './output-formats/tool-set.ts';
 
+export { type BegunAnswer, begunAnswer } from './prompt/begun-answer.ts';
 export { CHAT_ROLES, type ChatMessage, type ChatTool, type ChatToolCall } from './prompt/chat-message.ts';
 export {
   PromptRenderer,

@@ -126,12 +126,12 @@ export class Completions {
     reply: FastifyReply,
   ): Promise<void> {
     const id = { tenantId: context.tenant.tenantId, requestId };
-    const { path, body, job, reasoning } = await this.#desk.find(id);
+    const { path, body, job, reasoning, begun } = await this.#desk.find(id);
     const dialect = dialectAt(path);
     if (dialect === null)
       throw new MillraceError('internal_error', `A kept request is of ${path}, which is not served.`);
     const parsed = dialect.parse(body);
-    const reading = await this.#generation.readingOf(job, parsed.request, reasoning);
+    const reading = await this.#generation.readingOf(job, parsed.request, { reasoning, begun });
     const work: Work = async (target) => {
       const answer = new Answer(job.promptTokenIds.length, job.choices, new OutputReader(reading, target.listener));
       const leave = () => answer.abandon();

@@ -9,6 +9,7 @@ import {
 } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
+import type { RenderedTokens } from '../rendering/prompt-source.ts';
 import { samplingOf } from './requested-sampling.ts';
 import type { ValidGenerateRequest } from './valid-generate-request.ts';
 
@@ -36,7 +37,7 @@ export interface JobOrigin {
 export function generateJobOf(
   request: Omit<ValidGenerateRequest, 'constraint'> & { readonly constraint: OutputConstraint | null },
   model: CataloguedModel,
-  promptTokenIds: Int32Array,
+  prompt: Pick<RenderedTokens, 'tokenIds' | 'begun'>,
   maxTokens: number,
   origin: JobOrigin,
 ): GenerateJob {
@@ -67,7 +68,8 @@ export function generateJobOf(
     cardHash: model.cardHash,
     tenantId: origin.tenant.tenantId,
     ...(request.cacheSalt === null ? {} : { cacheSalt: request.cacheSalt }),
-    promptTokenIds: Array.from(promptTokenIds),
+    promptTokenIds: Array.from(prompt.tokenIds),
+    ...(prompt.begun.trim() === '' ? {} : { continuesText: true as const }),
     choices: request.choices,
     sampling: samplingOf(request.sampling, card.samplingDefaults, () => randomInt(SEED_LIMIT)),
     stop: {

@@ -59,10 +59,10 @@ export class Generation {
   async readingOf(
     job: GenerateJob,
     request: ValidGenerateRequest,
-    reasoning: OutputReading['reasoning'],
+    start: Pick<OutputReading, 'reasoning' | 'begun'>,
   ): Promise<OutputReading> {
     const model = await this.#parts.catalogue.find(job.model);
-    return { ...plannedReading(job.requestId, request, model, { reasoning: 'marked' }), reasoning };
+    return { ...plannedReading(job.requestId, request, model, { reasoning: 'marked', begun: '' }), ...start };
   }
 
   /**
@@ -127,13 +127,14 @@ export class Generation {
       messages: adapted.messages,
       tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
       templateVariables: templateVariablesOf(adapted, model),
+      end: adapted.promptEnd,
     };
     const prompt = await prompts.render(model.cardHash, conversation, context.tenant.tenantId, ended);
     const constraint = plannedConstraint(adapted, model, prompt);
     if (constraint !== null) await this.#check(model, constraint, adapted, context, ended);
     const reading = plannedReading(context.requestId, adapted, model, prompt);
     const maxTokens = tokenBudget(adapted, prompt.tokenIds.length, model.card);
-    const job = generateJobOf({ ...adapted, constraint }, model, prompt.tokenIds, maxTokens, {
+    const job = generateJobOf({ ...adapted, constraint }, model, prompt, maxTokens, {
       requestId: context.requestId,
       tenant: context.tenant,
       relayAddress: relay.address,
@@ -188,10 +189,10 @@ export class Generation {
 
   async #keep(
     { keyHash, path, body }: KeepWish,
-    { job, reading: { reasoning } }: PreparedGeneration,
+    { job, reading: { reasoning, begun } }: PreparedGeneration,
     { terms }: AdmissionTicket,
   ): Promise<void> {
-    const request = await packKeptRequest({ path, body, job, terms, reasoning });
+    const request = await packKeptRequest({ path, body, job, terms, reasoning, begun });
     const { tenantId, requestId, epoch } = job;
     if (await this.#parts.kept.keep({ tenantId, requestId }, this.#parts.replicaId, epoch, request, keyHash)) return;
     throw new MillraceError(

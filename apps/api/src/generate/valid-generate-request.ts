@@ -1,5 +1,6 @@
 import type { OutputConstraint } from '#contracts';
 import type { ChatMessage } from '#models';
+import type { PromptEnd } from '../rendering/prompt-source.ts';
 import type { ReasoningEffort } from './reasoning-effort.ts';
 import type { RequestedSampling } from './requested-sampling.ts';
 import type { ToolUse } from './tool-use.ts';
@@ -13,6 +14,7 @@ export interface RequestMessage extends ChatMessage {
 export interface ValidGenerateRequest {
   readonly model: string;
   readonly messages: readonly RequestMessage[];
+  readonly promptEnd: PromptEnd;
   readonly choices: number;
   readonly sampling: RequestedSampling;
   readonly stopStrings: readonly string[];

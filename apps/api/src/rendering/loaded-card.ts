@@ -1,11 +1,12 @@
 import { MillraceError, type ModelCard } from '#contracts';
-import { type OutputFormat, outputFormatOf, PromptRenderer, reasoningStart } from '#models';
+import { begunAnswer, type OutputFormat, outputFormatOf, PromptRenderer, reasoningStart } from '#models';
 import type { Conversation, RenderedTokens } from './prompt-source.ts';
 
 const QUESTION: Conversation = {
   messages: [{ role: 'user', content: 'Is anybody there, or are all of you asleep?' }],
   tools: [],
   templateVariables: {},
+  end: 'new-turn',
 };
 
 /** A card whose tokenizer and template are ready, in the thread that made it. */
@@ -31,8 +32,11 @@ export class LoadedCard {
   }
 
   /** @throws MillraceError invalid_request from the template */
-  render({ messages, tools, templateVariables }: Conversation): RenderedTokens {
-    const { text, tokenIds } = this.renderer.render(messages, { tools, templateVariables });
-    return { tokenIds, reasoning: reasoningStart(text, this.#format) };
+  render({ messages, tools, templateVariables, end }: Conversation): RenderedTokens {
+    const options = { tools, templateVariables, addGenerationPrompt: end === 'new-turn' };
+    const continueFinalMessage = end === 'in-message';
+    const { text, tokenIds } = this.renderer.render(messages, { ...options, continueFinalMessage });
+    if (!continueFinalMessage) return { tokenIds, reasoning: reasoningStart(text, this.#format), begun: '' };
+    return { tokenIds, ...begunAnswer(this.renderer, messages, options, text, this.#format) };
   }
 }

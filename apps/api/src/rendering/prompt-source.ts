@@ -2,6 +2,12 @@ import type { ModelCard } from '#contracts';
 import type { ChatTool, PromptTraits } from '#models';
 import type { RequestMessage } from '../generate/valid-generate-request.ts';
 
+/**
+ * Where a prompt ends: behind the opening of the assistant's turn; behind the last message, with no turn opened; or in
+ * the last message, behind its text, so that the answer goes on with it.
+ */
+export type PromptEnd = 'new-turn' | 'after-message' | 'in-message';
+
 /** A conversation and what else its prompt is made of. */
 export interface Conversation {
   readonly messages: readonly RequestMessage[];
@@ -9,14 +15,17 @@ export interface Conversation {
   readonly tools: readonly ChatTool[];
   /** Further names that the template can read. */
   readonly templateVariables: Readonly<Record<string, unknown>>;
+  readonly end: PromptEnd;
 }
 
-/** A conversation's prompt, opened for the assistant's turn. */
+/** A conversation's prompt. */
 export interface RenderedTokens {
   /** [promptTokens] */
   readonly tokenIds: Int32Array;
-  /** Whether the prompt ends inside a reasoning block, so that the answer begins there. */
+  /** Whether the answer begins inside a reasoning block, which the prompt has opened. */
   readonly reasoning: 'marked' | 'opened';
+  /** What the prompt has of the answer's text; '' unless it ends in a message. */
+  readonly begun: string;
 }
 
 /** Turns conversations into prompts with the tokenizer and template of a card. */

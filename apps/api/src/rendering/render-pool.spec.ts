@@ -11,6 +11,7 @@ const user = (content: string): Conversation => ({
   messages: [{ role: 'user', content }],
   tools: [],
   templateVariables: {},
+  end: 'new-turn',
 });
 
 /** Too many for the event loop. */

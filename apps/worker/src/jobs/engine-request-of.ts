@@ -18,6 +18,7 @@ export function engineRequestOf(
     weight: weight ?? 1,
     cacheScope: JSON.stringify([sharing === 'tenant' ? tenantId : null, job.cacheSalt ?? null]),
     promptTokenIds: Int32Array.from(job.promptTokenIds),
+    continuesText: job.continuesText === true,
     choices,
     sampling,
     stop,

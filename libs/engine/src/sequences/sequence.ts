@@ -78,9 +78,9 @@ export class Sequence implements SlotOccupant {
     this.request = request;
     this.choice = choice;
     this.constraint = constraint;
-    const { sampling, promptTokenIds, stop } = request.input;
+    const { sampling, promptTokenIds, stop, continuesText } = request.input;
     this.penalties = usesPenalties(sampling) ? new TokenPenalties(sampling, promptTokenIds) : null;
-    this.#detokenizer = new Detokenizer(texts);
+    this.#detokenizer = new Detokenizer(texts, continuesText);
     this.#stopStrings = new StopStrings(stop.strings, stop.showsString);
     this.prefillTokenIds = prefillTokenIds;
   }

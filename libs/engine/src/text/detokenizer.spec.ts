@@ -39,6 +39,15 @@ describe('Detokenizer', () => {
     );
   });
 
+  it('leaves the blank before the first word out of a text’s beginning, and out of none that it goes on with', () => {
+    const texts = new TokenTexts(tokenTableOf([' is', ' grey'], true));
+    const shown = (continuesText: boolean) => {
+      const detokenizer = new Detokenizer(texts, continuesText);
+      return [0, 1].map((token) => detokenizer.push(token)).join('');
+    };
+    expect([shown(false), shown(true)]).toEqual(['is grey', ' is grey']);
+  });
+
   it('holds a character back until its last byte', () => {
     const [a, b, c] = new TextEncoder().encode('€');
     expect(pieces([Uint8Array.of(a!), Uint8Array.of(b!), Uint8Array.of(c!, 0x21)], [0, 1, 2])).toEqual([

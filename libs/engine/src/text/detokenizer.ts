@@ -11,10 +11,12 @@ export class Detokenizer {
   readonly #texts: TokenTexts;
   /** The unfinished character at the end, at most 3 bytes. */
   #pending: Uint8Array = NO_BYTES;
-  #atStart = true;
+  #atStart: boolean;
 
-  constructor(texts: TokenTexts) {
+  /** @param continuesText whether there is text before the first token already */
+  constructor(texts: TokenTexts, continuesText = false) {
     this.#texts = texts;
+    this.#atStart = !continuesText;
   }
 
   /** The text that `token` completes. */

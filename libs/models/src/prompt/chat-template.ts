@@ -61,15 +61,21 @@ export class ChatTemplate {
   /**
    * @param variables data as JSON has it, with well-formed strings
    * @param privateUse the private-use characters that occur in the variables
+   * @param cut takes what was written, and gives the part of it that is the prompt
    * @throws TemplateError when the template refuses the variables
    */
-  render(variables: Readonly<Record<string, unknown>>, privateUse: ReadonlySet<string>, now: Date): RenderedTemplate {
+  render(
+    variables: Readonly<Record<string, unknown>>,
+    privateUse: ReadonlySet<string>,
+    now: Date,
+    cut: (written: string) => string = (written) => written,
+  ): RenderedTemplate {
     const clash = this.#marked.markers.clashesWith(privateUse);
     const marked = clash ? this.#mark(new Set([...privateUse, ...this.#ownPrivateUse])) : this.#marked;
     const { program, markers, tokens } = marked;
     const messages = withMarkedTexts(variables.messages, (text) => markers.mark(text));
     const context = jinjaContext({ ...variables, messages, ...tokens }, now);
-    const written = runTemplate(program, context);
+    const written = cut(runTemplate(program, context));
     const parts = splitAddedTokens(written, markers.marked).map((part) =>
       'token' in part ? part : { text: markers.unmark(part.text), atStart: part.start === 0 },
     );

@@ -41,4 +41,20 @@ describe('chat templates', () => {
     }
     expect(compared).toBeGreaterThanOrEqual(renderer.toolSupport === 'none' ? 6 : 14);
   });
+
+  it.each([...REAL, ...OWN])('end in the last message as transformers ends them: %s', (file) => {
+    const { template, templateTokens, continued } = JSON.parse(readFileSync(new URL(file, FIXTURES), 'utf8'));
+    const renderer = PromptRenderer.fromCard({ ...card, chatTemplate: template, templateTokens, now });
+    let compared = 0;
+    for (const { messages, tools, text, refusal } of continued) {
+      if (tools !== null && renderer.toolSupport === 'none') continue;
+      const render = (): string => renderer.render(messages, { tools: tools ?? [], continueFinalMessage: true }).text;
+      if (refusal) expect(render).toThrow(TemplateError);
+      else if (messages.some((message: ChatMessage) => message.tool_calls) && !text.includes('<a>'))
+        expect(render()).toContain('"<a>"');
+      else expect(render()).toBe(text.replaceAll('## Return of call00001', '## Return of functions.weather:0'));
+      compared++;
+    }
+    expect(compared).toBeGreaterThanOrEqual(renderer.toolSupport === 'none' ? 7 : 10);
+  });
 });

@@ -5,15 +5,19 @@ import type { ChatMessage, ChatTool } from './chat-message.ts';
 import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
 import { CONTENT_FORMS, type ContentForm, withContents } from './content-form.ts';
+import { ContinuedMessage } from './continued-message.ts';
 import type { ProbeRender } from './probe-tools.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
+import { withThinking } from './thinking-field.ts';
 import type { ToolSupport } from './tool-conversation.ts';
 import { ToolInput } from './tool-input.ts';
 
 export interface RenderOptions {
   /** Ends the prompt with the opening of an assistant turn. Default true. */
   readonly addGenerationPrompt?: boolean;
+  /** Ends the prompt in the last message, behind its text, for an answer that goes on with it; no turn is opened then. */
+  readonly continueFinalMessage?: boolean;
   /** Further names that the template can read (`enable_thinking`); they cannot replace `messages` or the model's tokens. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
   /** What the model may call; a template that knows no tools gets them as a section of the system message. */
@@ -62,7 +66,7 @@ export class PromptRenderer {
       templateTokens: options.templateTokens,
       controlTokens: this.#tokenizer.controlTokens,
     });
-    const render: ProbeRender = (messages, tools) => this.#renderValues(messages, tools, {}).text;
+    const render: ProbeRender = (messages, tools) => this.#renderValues(messages, tools, {}, null).text;
     this.#toolInput = new ToolInput(render, options.chatTemplate);
     this.#findInput();
   }
@@ -107,14 +111,16 @@ export class PromptRenderer {
   renderParts(messages: readonly ChatMessage[], options: RenderOptions = {}): RenderedTemplate {
     const { tools = [] } = options;
     checkMessages(messages);
+    const continued = options.continueFinalMessage ? new ContinuedMessage(messages) : null;
+    const given = continued?.messages ?? messages;
     if (tools.length === 0 && !messages.some((message) => message.tool_calls || message.role === 'tool')) {
-      return this.#renderValues(messages, null, options);
+      return this.#renderValues(given, null, options, continued);
     }
     // Checked before anything is made of them, so that errors name the fields that the caller sent.
     scanValue(messages, 'messages', new Set());
     scanValue(tools, 'tools', new Set());
-    const shaped = this.#toolInput.of(messages, tools);
-    return this.#renderValues(shaped.messages, shaped.tools, options);
+    const shaped = this.#toolInput.of(given, tools);
+    return this.#renderValues(shaped.messages, shaped.tools, options, continued);
   }
 
   /** Names that the template reads and `templateVariables` may set. */
@@ -131,8 +137,9 @@ export class PromptRenderer {
     messages: readonly unknown[],
     tools: readonly unknown[] | null,
     options: RenderOptions,
+    continued: ContinuedMessage | null,
   ): RenderedTemplate {
-    const { addGenerationPrompt = true, templateVariables = {} } = options;
+    const { addGenerationPrompt = continued === null, templateVariables = {} } = options;
     const privateUse = new Set<string>();
     scanValue(messages, 'messages', privateUse);
     scanValue(tools, 'tools', privateUse);
@@ -141,10 +148,11 @@ export class PromptRenderer {
       documents: null, // Hugging Face always passes this and `tools`, and templates ask `tools is not none`.
       ...templateVariables,
       tools: tools ?? templateVariables.tools ?? this.#noTools,
-      messages: withContents(messages, this.#contentForm),
+      messages: withThinking(withContents(messages, this.#contentForm)),
       add_generation_prompt: addGenerationPrompt,
     };
-    return this.#template.render(variables, privateUse, this.#options.now?.() ?? new Date());
+    const now = this.#options.now?.() ?? new Date();
+    return this.#template.render(variables, privateUse, now, (written) => continued?.cut(written) ?? written);
   }
 
   /**

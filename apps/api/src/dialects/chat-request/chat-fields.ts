@@ -4,6 +4,7 @@ import { REASONING_EFFORTS } from '../../generate/reasoning-effort.ts';
 import { ANSWER_FORM_FIELDS } from './answer-form.ts';
 import { ChatMessageBody } from './chat-message-body.ts';
 import { OTHER_SERVERS_FIELDS } from './other-servers.ts';
+import { PROMPT_END_FIELDS } from './prompt-end.ts';
 import { RequestMetadata } from './request-metadata.ts';
 import { ResponseFormat } from './response-format.ts';
 import { TemplateVariables } from './template-variables.ts';
@@ -136,6 +137,7 @@ export const CHAT_FIELDS = {
     .describe(
       'Extension. Default 0. Only "max_tokens", or a form that is complete, ends an answer before it has so many tokens.',
     ),
+  ...PROMPT_END_FIELDS,
   ignore_eos: z.boolean().nullish().describe('Extension. Default false. Goes on when the model would end its turn.'),
 
   response_format: ResponseFormat.nullish().describe('Default text. JSON is enforced token by token.'),

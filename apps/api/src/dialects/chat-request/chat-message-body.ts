@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { harmlessOnly } from '../../body/harmless-only.ts';
 import { cacheControl } from './cache-control.ts';
+import { prefix } from './prompt-end.ts';
 
 const TextPart = z.strictObject({
   type: z.literal('text'),
@@ -38,6 +39,7 @@ const ToolCallBody = z.strictObject({
 const unused = {
   tool_calls: harmlessOnly(z.array(z.unknown()).max(0), 'Only messages of the role "assistant" have calls.'),
   tool_call_id: harmlessOnly(z.never(), 'Only messages of the role "tool" have one.'),
+  prefix: harmlessOnly(z.literal(false), 'Only a message of the role "assistant" begins an answer.'),
 };
 
 /** Fields that clients echo from an answer into the next request; empty, they say nothing. */
@@ -63,14 +65,17 @@ const AssistantMessage = z
     name,
     tool_calls: z.array(ToolCallBody).max(128).nullish(),
     tool_call_id: unused.tool_call_id,
+    prefix,
     cache_control: cacheControl,
     ...echoed,
   })
   .refine(
-    ({ content: said, refusal, tool_calls: calls }) => (said ?? refusal ?? null) !== null || (calls ?? []).length > 0,
+    ({ content: said, refusal, reasoning_content: reasoning, tool_calls: calls, ...message }) =>
+      (said ?? refusal ?? null) !== null || (calls ?? []).length > 0 || Boolean(reasoning ?? message.reasoning),
     {
       path: ['content'],
-      message: 'must be one of the types: string, array; it may be left out only beside tool_calls or refusal',
+      message:
+        'must be one of the types: string, array; it may be left out only beside tool_calls, refusal or reasoning_content',
     },
   );
 
@@ -85,6 +90,7 @@ export const ChatMessageBody = z.discriminatedUnion('role', [
     name,
     tool_calls: unused.tool_calls,
     tool_call_id: z.string().min(1).max(512),
+    prefix: unused.prefix,
     cache_control: cacheControl,
   }),
 ]);

@@ -4,6 +4,7 @@ import type { RequestMessage, ValidGenerateRequest } from '../../generate/valid-
 import { answerFormOf } from './answer-form.ts';
 import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
+import { promptEndOf } from './prompt-end.ts';
 import { toolUseOf } from './tools.ts';
 
 type AssistantBody = Extract<ChatMessageBody, { role: 'assistant' }>;
@@ -26,6 +27,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
   return {
     model: body.model,
     messages: body.messages.map(toMessage),
+    promptEnd: promptEndOf(body),
     choices: body.n ?? 1,
     sampling: {
       temperature: body.temperature ?? defaults.temperature,

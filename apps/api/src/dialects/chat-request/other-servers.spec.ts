@@ -58,7 +58,7 @@ describe('fields of other servers', () => {
     [{ guided_grammar: 'root ::= "a"' }, /"json_schema".*"regex"/],
     [{ json_schema: { type: 'object' } }, /"json_schema"/],
     [{ skip_special_tokens: false }, /never shown/],
-    [{ continue_final_message: true }, /own template/],
+    [{ chat_template: '{{ messages }}' }, /own template/],
     [{ enable_thinking: false }, /"chat_template_kwargs"/],
     [{ thinking: { type: 'enabled' } }, /"reasoning_effort"/],
     [{ prompt: 'Hi' }, /"messages"/],

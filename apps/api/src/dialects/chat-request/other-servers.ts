@@ -5,7 +5,7 @@ const NO_BEAMS = 'Tokens are sampled one by one, without beams.';
 const NO_SAMPLER = 'There is no such sampler here; temperature, top_k, top_p and min_p choose what is kept.';
 const NO_PROMPT_TOKENS = 'Answers tell nothing of the prompt’s tokens.';
 const NO_TOKEN_IDS = 'Token ids are not told; logprobs has the bytes of each token.';
-const OWN_TEMPLATE = 'Messages are rendered by the model’s own template, with the start of an answer behind them.';
+const OWN_TEMPLATE = 'Messages are rendered by the model’s own template.';
 const AS_SCHEMA = 'Send a JSON schema as "response_format" with the type "json_schema".';
 const NO_GRAMMAR = `${AS_SCHEMA} A pattern can be sent as "structured_outputs": {"regex": …}.`;
 const AS_MAX_TOKENS = 'Send it as "max_tokens".';
@@ -90,8 +90,6 @@ export const OTHER_SERVERS_FIELDS = {
   system: harmlessOnly(z.literal(''), 'Send it as a message of the role "system".'),
   instructions: harmlessOnly(z.literal(''), 'Send it as a message of the role "system".'),
   documents: harmlessOnly(z.array(z.never()).max(0), AS_MESSAGES),
-  add_generation_prompt: harmlessOnly(z.literal(true), OWN_TEMPLATE),
-  continue_final_message: harmlessOnly(z.literal(false), OWN_TEMPLATE),
   chat_template: harmlessOnly(z.never(), OWN_TEMPLATE),
   add_special_tokens: harmlessOnly(z.literal(false), OWN_TEMPLATE),
   mm_processor_kwargs: harmlessOnly(z.record(z.string(), z.never()), 'The models here read text only.'),

@@ -29,6 +29,7 @@ describe('the openai-chat dialect', () => {
       request: {
         model: 'tiny',
         messages,
+        promptEnd: 'new-turn',
         choices: 1,
         sampling: {
           temperature: null,

@@ -22,6 +22,8 @@ export interface KeptRequest {
   readonly terms: AdmissionTerms;
   /** Where its prompt left the model: in the middle of reasoning, or before it. */
   readonly reasoning: OutputReading['reasoning'];
+  /** What its prompt has of the answer. */
+  readonly begun: string;
 }
 
 export async function packKeptRequest(request: KeptRequest): Promise<Buffer> {
@@ -32,5 +34,7 @@ export async function packKeptRequest(request: KeptRequest): Promise<Buffer> {
 export async function unpackKeptRequest(packed: Buffer): Promise<KeptRequest> {
   const text = (await unpack(packed, { maxOutputLength: MAX_BYTES })).toString();
   const request = JSON.parse(text) as KeptRequest;
-  return { ...request, job: decodeJob(request.job.requestId, request.job) };
+  // Earlier releases kept none, and had no request that began its answer.
+  const { begun = '' } = request as Partial<KeptRequest>;
+  return { ...request, begun, job: decodeJob(request.job.requestId, request.job) };
 }

@@ -14,7 +14,14 @@ async function refusedAfter(losses: number, request?: Buffer) {
   const endings: (KeptEnding | null)[] = [];
   const refused: RefusedRequest[] = [];
   const adopted: string[] = [];
-  const packed = await packKeptRequest({ path: '/', body: {}, job: generateJob(), terms, reasoning: 'none' as never });
+  const packed = await packKeptRequest({
+    path: '/',
+    body: {},
+    job: generateJob(),
+    terms,
+    reasoning: 'none' as never,
+    begun: '',
+  });
   const found: KeptAnswer = { state: 'open', owner: 'api-dead', epoch: 1, request: request ?? packed, error: null };
   const takeover = new Takeover({
     kept: {

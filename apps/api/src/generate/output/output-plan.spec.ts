@@ -26,7 +26,10 @@ const modelOf = (traits: PromptTraits, chatTemplate = '') =>
 const requestOf = (change: object) =>
   OPENAI_CHAT.parse({ model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], ...change }).request;
 const constraintOf = (change: object, traits = PLAIN, chatTemplate = '') => {
-  const constraint = plannedConstraint(requestOf(change), modelOf(traits, chatTemplate), { reasoning: 'marked' });
+  const constraint = plannedConstraint(requestOf(change), modelOf(traits, chatTemplate), {
+    reasoning: 'marked',
+    begun: '',
+  });
   if (constraint !== null) OutputConstraint.parse(constraint);
   return constraint;
 };
@@ -99,7 +102,7 @@ describe('the constraint of a request with tools', () => {
 
 describe('the reading of a request', () => {
   const readingOf = (change: object, traits = PLAIN) =>
-    plannedReading('id', requestOf(change), modelOf(traits), { reasoning: 'opened' });
+    plannedReading('id', requestOf(change), modelOf(traits), { reasoning: 'opened', begun: '' });
 
   it('looks for the calls that are allowed, and waits for whole ones where nothing holds them to their form', () => {
     expect(readingOf({})).toMatchObject({ tools: null, reasoning: 'off', wholeCalls: false });
@@ -142,5 +145,77 @@ describe('reasoning_effort and chat_template_kwargs', () => {
     ],
   ])('refuse %j where the model can not keep to it', (change, traits, message) => {
     expect(() => variablesOf(change, traits)).toThrow(message);
+  });
+});
+
+describe('the plan of an answer whose beginning the prompt has', () => {
+  const HERMES = '<tool_call> <think>';
+  const planOf = (change: object, begun: string, reasoning: 'marked' | 'opened' = 'marked') => {
+    const messages = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: begun === '' ? 'x' : begun, prefix: true },
+    ];
+    const request = requestOf({ messages, ...change });
+    const model = modelOf(THINKING, HERMES);
+    const prompt = { reasoning, begun };
+    return {
+      constraint: () => plannedConstraint(request, model, prompt),
+      reading: plannedReading('id', request, model, prompt),
+    };
+  };
+
+  it('reads on from where that leaves it', () => {
+    expect(planOf({}, '<think>\nLet').reading).toMatchObject({ reasoning: 'marked', begun: '<think>\nLet' });
+    expect(planOf({ tools }, 'Let', 'opened').reading).toMatchObject({ reasoning: 'opened', begun: 'Let' });
+  });
+
+  it('holds what is new to the form: behind the reasoning that was begun, and without any where there is content', () => {
+    const block = { format: 'hermes' };
+    expect(planOf(JSON_FORMAT, '').constraint()).toMatchObject({ reasoning: { ...block, start: 'marked' } });
+    expect(planOf(JSON_FORMAT, '<think>\nLet').constraint()).toMatchObject({
+      reasoning: { ...block, start: 'opened' },
+    });
+    expect(planOf(JSON_FORMAT, 'Let', 'opened').constraint()).toMatchObject({
+      reasoning: { ...block, start: 'opened' },
+    });
+    expect(planOf(JSON_FORMAT, 'As JSON: ').constraint()).toEqual({ type: 'json_object' });
+    expect(planOf(JSON_FORMAT, '<think>\nLet\n</think>\n\n').constraint()).toEqual({ type: 'json_object' });
+  });
+
+  it('has no budget for reasoning that can not come any more', () => {
+    const effort = { reasoning_effort: 'low' };
+    expect(planOf(effort, 'Yes').constraint()).toBeNull();
+    expect(planOf(effort, '<think>\nLet').constraint()).toMatchObject({ type: 'text', reasoning: { start: 'opened' } });
+  });
+
+  it('begins calls that are held to their form with what is new', () => {
+    const required = { tools, tool_choice: 'required' };
+    const { constraint, reading } = planOf(required, 'I look it up.\n');
+    expect(constraint()).not.toHaveProperty('reasoning');
+    expect(reading).toMatchObject({ begun: '', reasoning: 'off', heldTo: 'calls' });
+    expect(planOf(required, '<think>\nLet').reading).toMatchObject({ begun: '', reasoning: 'opened' });
+  });
+
+  it.each([
+    [{ tools, tool_choice: 'required' }, 'So:\n<tool_call>\n{"name"', /tool_choice/],
+    [{ tools, ...JSON_FORMAT }, 'So: <tool_', /tool_choice/],
+    [JSON_FORMAT, '<think>\nLet </thi', /response_format/],
+    [{ reasoning_effort: 'low' }, '<think>\nLet </thi', /reasoning_effort/],
+  ])('is refused where %j would begin in the middle of what was begun', (change, begun, remedy) => {
+    const { constraint } = planOf(change, begun);
+    expect(constraint).toThrow(remedy);
+    expect(constraint).toThrow(expect.objectContaining({ code: 'invalid_request', param: 'messages[1].content' }));
+  });
+
+  it('lets a free call be finished', () => {
+    expect(planOf({ tools }, '<tool_call>\n{"name"').constraint()).toBeNull();
+  });
+
+  it('is refused where calls would begin within a message of the model’s own', () => {
+    const request = requestOf({ tools, tool_choice: 'required' });
+    const model = modelOf({ ...NAMED_EFFORTS }, '<|channel|> <|message|>');
+    const begun = '<|channel|>final<|message|>Yes';
+    expect(() => plannedConstraint(request, model, { reasoning: 'marked', begun })).toThrow(/own form/);
+    expect(plannedConstraint(request, model, { reasoning: 'marked', begun: '' })).toMatchObject({ format: 'gpt-oss' });
   });
 });

@@ -12,6 +12,7 @@ const READING: OutputReading = {
   format: hermes,
   tools: [{ name: 'f' }],
   reasoning: 'marked',
+  begun: '',
   wholeCalls: true,
 };
 
@@ -74,6 +75,25 @@ describe('OutputReader', () => {
     });
     expect(read({ wholeCalls: false }, [cut]).end).toMatchObject({ reason: 'stop' });
     expect(read({}, [CALL, CALL.slice(0, 20)], 'length').end).toMatchObject({ reason: 'length' });
+  });
+
+  it('tells what is new of an answer that the prompt has begun, in each choice', () => {
+    expect(read({ begun: '<think>\nLet me' }, [' see.', '</think>', ' Yes.'])).toMatchObject({
+      reasoning: ' see.',
+      content: 'Yes.',
+      usage: { completionTokens: 3, reasoningTokens: 2 },
+    });
+    expect(read({ begun: CALL.slice(0, 20) }, [CALL.slice(20)])).toMatchObject({
+      content: '',
+      calls: [{ name: 'f', arguments: '{"a": 1}', complete: true }],
+      end: { reason: 'tool_calls' },
+    });
+    expect(read({ begun: `${CALL}\n` }, ['Done.'])).toMatchObject({ content: 'Done.', end: { reason: 'stop' } });
+    const record = recorder();
+    const reader = new OutputReader({ ...READING, begun: 'The sky <' }, record.listener);
+    const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 0 };
+    for (const choice of [0, 1]) reader.text(choice, ` is ${choice}.`, [], usage);
+    expect(record.parts.map((parts) => joinEvents(parts).content)).toEqual([' is 0.', ' is 1.']);
   });
 
   it('keeps reasoning apart and counts its tokens, with those of its marks', () => {

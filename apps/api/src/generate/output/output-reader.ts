@@ -1,12 +1,12 @@
 import type { MillraceError } from '#contracts';
-import { callIds, type OutputEvent, OutputParser, toolSetOf } from '#models';
+import { ContinuedOutput, callIds, type OutputEvent, OutputParser, toolSetOf } from '#models';
 import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../answer-listener.ts';
 import type { OutputListener, OutputUsage } from './output-listener.ts';
 import type { OutputReading } from './output-reading.ts';
 
 interface ReadChoice {
   /** Null where the text is the content as it stands. */
-  readonly parser: OutputParser | null;
+  readonly parser: Pick<OutputParser, 'push' | 'finish' | 'inReasoning'> | null;
   /** Whether it ends with a whole call, in spite of what content came since. */
   called: boolean;
 }
@@ -81,9 +81,10 @@ export class OutputReader implements AnswerListener {
   }
 }
 
-function parserOf({ requestId, format, tools, reasoning, wholeCalls, heldTo }: OutputReading, choice: number) {
+function parserOf({ requestId, format, tools, reasoning, begun, wholeCalls, heldTo }: OutputReading, choice: number) {
   const readsWhole = format.readOutput !== undefined;
   if (tools === null && reasoning === 'off' && !readsWhole && !format.dropped) return null;
   const set = tools === null ? null : toolSetOf(tools);
-  return new OutputParser({ format, tools: set, reasoning, wholeCalls, heldTo, callId: callIds(requestId, choice) });
+  const options = { format, tools: set, reasoning, wholeCalls, heldTo, callId: callIds(requestId, choice) };
+  return begun === '' ? new OutputParser(options) : new ContinuedOutput(options, begun);
 }

@@ -8,6 +8,8 @@ export interface OutputReading {
   /** The tools that may be called; null when nothing in the text is a call. */
   readonly tools: readonly ToolDefinition[] | null;
   readonly reasoning: 'marked' | 'opened' | 'off';
+  /** What the prompt has of the answers, which is not told. */
+  readonly begun: string;
   /** Whether a call is told only when it is whole, because nothing keeps the model from breaking off in its middle. */
   readonly wholeCalls: boolean;
   /** What the worker's mask holds the answers to, where that is calls or may be. */
