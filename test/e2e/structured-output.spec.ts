@@ -98,6 +98,57 @@ describe('structured output through the whole path', () => {
     expect(unknown).toMatchObject({ status: 400, param: 'guided_json.contains' });
   });
 
+  it('holds answers to a grammar, whole and streamed', async () => {
+    const gbnf = 'root ::= place ("; " place){0,2} "."\nplace ::= ("Paris" | "Rome") " (" [1-9] [0-9]? ")"';
+    const lark =
+      '%import common.INT\n?start: sum "."\nsum: sum "+" term | term\nterm: INT | "(" sum ")"\n%ignore " "\n';
+    const places = /^(?:Paris|Rome) \([1-9][0-9]?\)(?:; (?:Paris|Rome) \([1-9][0-9]?\)){0,2}\.$/;
+    // Of which some are cut.
+    const sums = /^[\d+() ]+(?:\. *)?$/;
+    const ask = (extra: object) => client.chat.completions.create({ ...question, temperature: 1, n: 4, ...extra });
+    const forms: [object, RegExp][] = [
+      [{ guided_grammar: gbnf }, places],
+      [{ structured_outputs: { grammar: gbnf } }, places],
+      [{ grammar: gbnf, regex: '', max_tokens: 60 }, places],
+      [{ ebnf: lark, logit_bias: {} }, sums],
+    ];
+    for (const [form, expected] of forms) {
+      const { choices } = await ask(form);
+      expect(choices.length).toBe(4);
+      for (const { message, finish_reason } of choices) {
+        expect(message.content).toMatch(expected);
+        if (expected === places) expect(finish_reason).toBe('stop');
+      }
+    }
+    const one = { ...question, seed: 3, guided_grammar: gbnf };
+    const streamed = await client.chat.completions.stream(one).finalChatCompletion();
+    const whole = await client.chat.completions.create(one);
+    expect(streamed.choices[0]?.message.content).toBe(whole.choices[0]?.message.content);
+    expect(whole.choices[0]?.message.content).toMatch(places);
+    const refused = async (extra: object) => await ask(extra).catch((error: unknown) => error);
+    expect(await refused({ structured_outputs: { grammar: 'root ::= "a"\n  | b' } })).toMatchObject({
+      status: 400,
+      code: 'invalid_request',
+      param: 'structured_outputs.grammar',
+      message: expect.stringContaining('line 2: rule "b" is not defined'),
+    });
+    expect(await refused({ ebnf: 'start: /a(?=b)/' })).toMatchObject({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: 'ebnf',
+    });
+    const tools = [{ type: 'function', function: { name: 'f' } }];
+    expect(await refused({ grammar: gbnf, tools })).toMatchObject({ status: 400, param: 'grammar' });
+  });
+
+  it('honours patterns and schemas as SGLang and llama.cpp name them', async () => {
+    const ask = (extra: object) => client.chat.completions.create({ ...question, ...extra });
+    const matched = await ask({ regex: '[a-c]{3}' });
+    expect(matched.choices[0]?.message.content).toMatch(/^[a-c]{3}$/);
+    const valid = await ask({ json_schema: { type: 'object', properties: { a: { const: 1 } }, required: ['a'] } });
+    expect(JSON.parse(valid.choices[0]?.message.content ?? '')).toEqual({ a: 1 });
+  });
+
   it('leaves free answers in the same batch as they are alone', async () => {
     const free = { ...question, temperature: 1, seed: 5, max_tokens: 24 };
     const alone = await client.chat.completions.create(free);

@@ -12,6 +12,7 @@ import { openModelRunner } from '#model-runner';
 import { tokenTableFromTokenizerJson } from '#models';
 import { GrammarConstraints, SchemaGrammar, SchemaRefusedError } from '#models/grammar';
 import { CollectedAnswers } from '../../libs/engine/src/testing/collected-answers.ts';
+import { GRAMMAR_CASES } from './structured-grammars.ts';
 import { anySchema, KEYWORD_SCHEMAS } from './structured-schemas.ts';
 
 const FOLDER = new URL('../fixtures/models/tiny-llama/', import.meta.url);
@@ -118,6 +119,27 @@ describe('structured output of a random model at temperature 1.5', () => {
     for (const request of free) {
       const alone = await run([request]);
       expect(mixed.answer(request.requestId).tokenIds).toEqual(alone.answer(request.requestId).tokenIds);
+    }
+  });
+
+  it('is of the language of grammars as they are written for models', async () => {
+    const requests = GRAMMAR_CASES.map(({ name, grammar, push }, index): EngineRequest => {
+      const request = requestOf(name, undefined, 16, index);
+      const logitBias = [...push].map((character): [number, number] => [tokenOf(character), 5]);
+      return {
+        ...request,
+        sampling: { ...request.sampling, logitBias: [...logitBias, [STOP_TOKEN, 6]] },
+        constraint: { type: 'grammar', grammar },
+      };
+    });
+    const answers = await run(requests);
+    expect([...answers.failures.values()]).toEqual([]);
+    for (const { name, isValid } of GRAMMAR_CASES) {
+      const texts = Array.from({ length: 16 }, (_, choice) => answers.answer(name, choice))
+        .filter(({ finish }) => finish?.reason === 'stop')
+        .map(({ text }) => text);
+      expect(texts.length, name).toBeGreaterThan(0);
+      for (const text of texts) expect(isValid(text), `${name}: ${JSON.stringify(text)}`).toBe(true);
     }
   });
 

@@ -38,6 +38,8 @@ export const OutputConstraint = z.discriminatedUnion('type', [
     texts: z.array(z.string().min(1)).min(1),
     reasoning: Reasoning.optional(),
   }),
+  /** Text of a context-free grammar, in a notation that libs/models reads and has accepted. */
+  z.strictObject({ type: z.literal('grammar'), grammar: z.string().min(1), reasoning: Reasoning.optional() }),
   /** Tool calls as the output format `format` of libs/models writes them. */
   z.strictObject({
     type: z.literal('tool_calls'),

@@ -18,7 +18,7 @@ function answerTo(message: CheckMessage): CheckReply {
   if (constraints === undefined) return { type: 'unknown_card' };
   using match = constraints.create(message.constraint, []);
   const isUsable = match.allowedTokens().some((word) => word !== 0);
-  if (!isUsable) throw new MillraceError('invalid_request', 'No token of the model can begin an answer to the schema.');
+  if (!isUsable) throw new MillraceError('invalid_request', 'No token of the model can begin such an answer.');
   return { type: 'accepted' };
 }
 

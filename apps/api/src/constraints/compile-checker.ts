@@ -120,7 +120,8 @@ export class CompileChecker implements ConstraintChecker {
       return reply.type === 'refused' ? refusedError(reply, field) : null;
     } catch (error) {
       if (error instanceof TaskLateError) {
-        const message = `The schema takes longer than ${limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
+        const form = constraint.type === 'grammar' ? 'grammar' : 'schema';
+        const message = `The ${form} takes longer than ${limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
         return new MillraceError('invalid_request', message, { param: field === '' ? 'tools' : field });
       }
       if (!(error instanceof ThreadLostError)) throw error;

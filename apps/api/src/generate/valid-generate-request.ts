@@ -33,7 +33,7 @@ export interface ValidGenerateRequest {
   /** Order among the tenant's own waiting requests. */
   readonly priorityClass: 'high' | 'normal' | 'low';
   /** What the answer must be; null for free text. Whether it can be enforced is not checked yet. */
-  readonly constraint: Extract<OutputConstraint, { type: 'json_object' | 'json_schema' | 'pattern' | 'choice' }> | null;
+  readonly constraint: Exclude<OutputConstraint, { type: 'text' | 'tool_calls' }> | null;
   /** The caller's spelling of the field that says so; null where none does. */
   readonly constraintField: string | null;
   /** Null when the model is to call nothing. */

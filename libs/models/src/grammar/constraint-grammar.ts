@@ -4,6 +4,7 @@ import { behindReasoning, callGrammar } from './calls/call-grammar.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { GrammarParts } from './grammar-parts.ts';
 import type { Expression } from './grammar-rules.ts';
+import { grammarDocument } from './notation/grammar-document.ts';
 import { SchemaGrammar } from './schema-grammar.ts';
 import { JSON_SPELLING } from './spelling.ts';
 import { textDocument } from './text-grammar.ts';
@@ -27,6 +28,7 @@ export function constraintGrammar(constraint: HeldConstraint): GrammarNode {
 
 function documentOf(parts: GrammarParts, constraint: Exclude<HeldConstraint, { type: 'tool_calls' }>): Expression {
   if (constraint.type === 'pattern' || constraint.type === 'choice') return textDocument(parts, constraint);
+  if (constraint.type === 'grammar') return grammarDocument(parts, constraint.grammar);
   const schema = constraint.type === 'json_object' ? { type: 'object' } : constraint.schema;
   return new SchemaGrammar(parts, schema).document();
 }

@@ -28,6 +28,12 @@ const CASES: readonly [string, HeldConstraint, fits: string, not: string][] = [
     '{"next":{"next":null}}',
     '{"next":1}',
   ],
+  [
+    'rules that begin with themselves',
+    { type: 'grammar', grammar: 'start: sum\nsum: sum "+" N | N\nN: /[0-9]+/' },
+    '1+23+4',
+    '1+-',
+  ],
 ];
 
 function* nodesOf(start: GrammarNode): Generator<GrammarNode> {

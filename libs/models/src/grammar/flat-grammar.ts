@@ -1,7 +1,7 @@
 import { type ByteEdge, type GrammarNode, RETURN } from './grammar-node.ts';
 
 /** Numbers of kinds of nodes as they are written. */
-const KINDS = ['bytes', 'split', 'call', 'repeat', 'counted', 'tick', 'shallow', 'return'] as const;
+const KINDS = ['bytes', 'split', 'call', 'repeat', 'loop', 'counted', 'tick', 'shallow', 'return'] as const;
 /** No bound. */
 const ENDLESS = -1;
 
@@ -51,6 +51,8 @@ function valuesOf(node: GrammarNode, placeOf: (node: GrammarNode) => number): nu
       return [placeOf(node.rule), placeOf(node.next)];
     case 'repeat':
       return [placeOf(node.body), node.least, bound(node.most), placeOf(node.next)];
+    case 'loop':
+      return [placeOf(node.body), placeOf(node.next)];
     case 'counted':
       return [placeOf(node.body), node.most, bound(node.margin), placeOf(node.next)];
     case 'tick':
@@ -75,6 +77,8 @@ function emptyNode(kind: GrammarNode['kind']): GrammarNode {
       return { kind, rule: RETURN, next: RETURN };
     case 'repeat':
       return { kind, body: RETURN, least: 0, most: 0, next: RETURN };
+    case 'loop':
+      return { kind, body: RETURN, next: RETURN };
     case 'counted':
       return { kind, body: RETURN, most: 0, margin: 0, next: RETURN };
     case 'tick':
@@ -108,6 +112,10 @@ function fill(node: Unfilled<GrammarNode>, values: Int32Array, nodes: readonly G
       node.least = second;
       node.most = unbound(third);
       node.next = nodes[fourth];
+      break;
+    case 'loop':
+      node.body = nodes[first];
+      node.next = nodes[second];
       break;
     case 'counted':
       node.body = nodes[first];

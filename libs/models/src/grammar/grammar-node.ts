@@ -16,6 +16,8 @@ export type GrammarNode =
       readonly most: number;
       readonly next: GrammarNode;
     }
+  /** `body`, any number of times; then `next`. */
+  | { readonly kind: 'loop'; readonly body: GrammarNode; readonly next: GrammarNode }
   /** `body`, in which each `tick` counts a character, up to `most`; then `next`. */
   | {
       readonly kind: 'counted';

@@ -14,6 +14,7 @@ export type Expression =
   | { readonly kind: 'sequence'; readonly parts: readonly Expression[] }
   | { readonly kind: 'choice'; readonly parts: readonly Expression[] }
   | { readonly kind: 'repeat'; readonly part: Expression; readonly least: number; readonly most: number }
+  | { readonly kind: 'loop'; readonly part: Expression }
   | { readonly kind: 'shallow'; readonly part: Expression }
   | { readonly kind: 'rule'; readonly rule: GrammarRule };
 
@@ -37,6 +38,8 @@ export const repeat = (part: Expression, least: number, most: number): Expressio
   least,
   most,
 });
+/** The part any number of times, also none. */
+export const loop = (part: Expression): Expression => ({ kind: 'loop', part });
 /** The part, except where a document is nested very deep already. Something else has to be allowed beside it. */
 export const shallow = (part: Expression): Expression => ({ kind: 'shallow', part });
 
@@ -96,7 +99,7 @@ export class GrammarRules {
 
   /** The grammar's first node; alternatives that could never end are left out. */
   compile(root: Expression): GrammarNode {
-    return new NodeCompiler(this.#productive()).compile(root, RETURN);
+    return new NodeCompiler(this.#productive()).whole(root);
   }
 
   #productive(): Set<GrammarRule> {
@@ -130,6 +133,8 @@ function canEnd(expression: Expression, productive: ReadonlySet<GrammarRule>, op
       return expression.parts.some((part) => canEnd(part, productive));
     case 'repeat':
       return expression.least === 0 || canEnd(expression.part, productive);
+    case 'loop':
+      return true;
     case 'shallow':
       return canEnd(expression.part, productive);
     case 'rule': {
@@ -140,36 +145,55 @@ function canEnd(expression: Expression, productive: ReadonlySet<GrammarRule>, op
   }
 }
 
-/** Turns expressions into nodes, from their ends to their beginnings. */
+/**
+ * Turns expressions into nodes, from their ends to their beginnings. What is written alike and followed by the same is one node: a text
+ * is followed through it once.
+ */
 class NodeCompiler {
   readonly #productive: ReadonlySet<GrammarRule>;
   readonly #entries = new Map<GrammarRule, GrammarNode>();
+  /** Rules that were referred to: they refer to each other in chains that may be thousands long. */
+  readonly #open: { readonly expression: Expression; readonly targets: GrammarNode[] }[] = [];
+  readonly #numbers = new Map<GrammarNode, number>();
+  readonly #nodes = new Map<string, GrammarNode>();
+  /** By what follows them. */
+  readonly #automata = new Map<Automaton, Map<GrammarNode, GrammarNode>>();
 
   constructor(productive: ReadonlySet<GrammarRule>) {
     this.#productive = productive;
   }
 
+  whole(root: Expression): GrammarNode {
+    const start = this.compile(root, RETURN);
+    for (let rule = this.#open.pop(); rule !== undefined; rule = this.#open.pop())
+      rule.targets.push(this.compile(rule.expression, RETURN));
+    return start;
+  }
+
   compile(expression: Expression, next: GrammarNode): GrammarNode {
     switch (expression.kind) {
       case 'text':
-        return Buffer.from(expression.text).reduceRight<GrammarNode>((target, byte) => byteNode(byte, target), next);
+        return Buffer.from(expression.text).reduceRight<GrammarNode>((target, byte) => this.#byte(byte, target), next);
       case 'sequence':
         return expression.parts.reduceRight((target, part) => this.compile(part, target), next);
       case 'choice': {
         const usable = expression.parts.filter((part) => canEnd(part, this.#productive));
-        return { kind: 'split', targets: usable.map((part) => this.compile(part, next)) };
+        return this.#split([...new Set(usable.map((part) => this.compile(part, next)))]);
       }
       case 'repeat': {
         const { part, least, most } = expression;
         if (!canEnd(part, this.#productive)) return next;
         return { kind: 'repeat', body: this.compile(part, RETURN), least, most, next };
       }
+      case 'loop':
+        if (!canEnd(expression.part, this.#productive)) return next;
+        return this.#loop(this.compile(expression.part, RETURN), next);
       case 'shallow':
         return { kind: 'shallow', target: this.compile(expression.part, next) };
       case 'rule':
-        return { kind: 'call', rule: this.#entry(expression.rule), next };
+        return this.#call(this.#entry(expression.rule), next);
       case 'automaton':
-        return automatonNode(expression.automaton, expression.spell, expression.most, next);
+        return this.#automaton(expression, next);
     }
   }
 
@@ -179,13 +203,52 @@ class NodeCompiler {
     const targets: GrammarNode[] = [];
     const entry: GrammarNode = { kind: 'split', targets };
     this.#entries.set(rule, entry);
-    if (rule.expression !== null && this.#productive.has(rule)) targets.push(this.compile(rule.expression, RETURN));
+    if (rule.expression !== null && this.#productive.has(rule))
+      this.#open.push({ expression: rule.expression, targets });
     return entry;
   }
-}
 
-function byteNode(byte: number, target: GrammarNode): GrammarNode {
-  return { kind: 'bytes', edges: [{ range: [byte, byte], target }] };
+  #byte(byte: number, target: GrammarNode): GrammarNode {
+    return this.#once(`${byte}`, [target], () => ({ kind: 'bytes', edges: [{ range: [byte, byte], target }] }));
+  }
+
+  #split(targets: GrammarNode[]): GrammarNode {
+    const [only] = targets;
+    if (only !== undefined && targets.length === 1) return only;
+    return this.#once('split', targets, () => ({ kind: 'split', targets }));
+  }
+
+  #loop(body: GrammarNode, next: GrammarNode): GrammarNode {
+    return this.#once('loop', [body, next], () => ({ kind: 'loop', body, next }));
+  }
+
+  #call(rule: GrammarNode, next: GrammarNode): GrammarNode {
+    return this.#once('call', [rule, next], () => ({ kind: 'call', rule, next }));
+  }
+
+  #automaton({ automaton, spell, most }: Expression & { kind: 'automaton' }, next: GrammarNode): GrammarNode {
+    // With a limit, or in another spelling, an automaton stands in one place.
+    if (most !== null || spell !== utf8Ranges) return automatonNode(automaton, spell, most, next);
+    const byNext = this.#automata.get(automaton) ?? new Map<GrammarNode, GrammarNode>();
+    this.#automata.set(automaton, byNext);
+    const node = byNext.get(next) ?? automatonNode(automaton, spell, most, next);
+    byNext.set(next, node);
+    return node;
+  }
+
+  /** The node of this kind with these others behind it. */
+  #once(kind: string, others: readonly GrammarNode[], make: () => GrammarNode): GrammarNode {
+    const key = `${kind}:${others.map((node) => this.#numberOf(node)).join()}`;
+    const node = this.#nodes.get(key) ?? make();
+    this.#nodes.set(key, node);
+    return node;
+  }
+
+  #numberOf(node: GrammarNode): number {
+    const number = this.#numbers.get(node) ?? this.#numbers.size;
+    this.#numbers.set(node, number);
+    return number;
+  }
 }
 
 function automatonNode(automaton: Automaton, spell: Spell, most: number | null, next: GrammarNode): GrammarNode {

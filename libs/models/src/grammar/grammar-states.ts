@@ -196,6 +196,10 @@ export class GrammarStates {
       seen.add(place);
       open.push(place);
     };
+    const enter = (rule: GrammarNode, next: GrammarNode, frame: Frame): void => {
+      if (goesRound(frame, next)) reach(rule, frame);
+      else if (frame.depth < MAX_FRAMES) reach(rule, frameOf(next, frame, 0));
+    };
     const repeat = (node: RepeatNode, frame: Frame, count: number): void => {
       if (count >= node.least) reach(node.next, frame);
       if (count < node.most) reach(node.body, frameOf(node, frame, count + 1));
@@ -209,7 +213,14 @@ export class GrammarStates {
       } else if (node.kind === 'call') {
         // A rule that is called last returns to where this one does.
         if (node.next.kind === 'return') reach(node.rule, frame);
-        else if (frame.depth < MAX_FRAMES) reach(node.rule, frameOf(node.next, frame, 0));
+        else enter(node.rule, node.next, frame);
+      } else if (node.kind === 'loop') {
+        // A loop that ends inside of itself is that loop.
+        if (goesRound(frame, node)) reach(node, frame.parent ?? frame);
+        else {
+          reach(node.next, frame);
+          enter(node.body, node, frame);
+        }
       } else if (node.kind === 'shallow') {
         if (frame.depth < SHALLOW_FRAMES) reach(node.target, frame);
       } else if (node.kind === 'repeat') {
@@ -270,6 +281,15 @@ function frameOf(next: GrammarNode | null, parent: Frame | null, count: number):
   if (siblings !== undefined) siblings.set(count, frame);
   else if (next !== null) parent?.inner.set(next, new Map([[count, frame]]));
   return frame;
+}
+
+/**
+ * Whether going on at `next` and then where the frame says is what the frame says alone: it goes on at a loop behind which nothing
+ * else comes, and that loop again. Texts of rules that begin and end with themselves (`sum: sum "+" sum`) would be followed with a frame
+ * for each of their parts otherwise.
+ */
+function goesRound(frame: Frame, next: GrammarNode): boolean {
+  return next.kind === 'loop' && next.next.kind === 'return' && frame.next === next && frame.count === 0;
 }
 
 function isCounting(node: GrammarNode | null): node is CountingNode {

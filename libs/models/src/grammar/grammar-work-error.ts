@@ -3,8 +3,6 @@ export class GrammarWorkError extends Error {
   override readonly name = 'GrammarWorkError';
 
   constructor() {
-    super(
-      'too many alternatives of the schema begin alike; tell them apart by an earlier property, or make it smaller',
-    );
+    super('too many alternatives begin alike; let them differ earlier, or make the schema or grammar smaller');
   }
 }

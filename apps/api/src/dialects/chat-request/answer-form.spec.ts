@@ -5,6 +5,8 @@ import { OPENAI_CHAT } from '../openai-chat/openai-chat-dialect.ts';
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
 const schema = { type: 'object', properties: { a: { type: 'integer' } } };
 const json = { type: 'json_schema', schema, strict: false };
+const GBNF = 'root ::= "a" | "b"';
+const grammar = { type: 'grammar', grammar: GBNF };
 const tools = [{ type: 'function', function: { name: 'f' } }];
 
 const formOf = (change: object) => {
@@ -32,6 +34,14 @@ describe('what the answer must be, as vLLM’s clients say it', () => {
     [{ structured_outputs: { json_object: true } }, 'structured_outputs.json_object', { type: 'json_object' }],
     [{ structured_outputs: { regex: 'a' } }, 'structured_outputs.regex', { type: 'pattern', pattern: 'a' }],
     [{ structured_outputs: { choice: ['a'] } }, 'structured_outputs.choice', { type: 'choice', texts: ['a'] }],
+    [{ guided_grammar: GBNF }, 'guided_grammar', grammar],
+    [{ structured_outputs: { grammar: GBNF } }, 'structured_outputs.grammar', grammar],
+    [{ grammar: GBNF }, 'grammar', grammar],
+    [{ ebnf: GBNF, regex: '', json_schema: null }, 'ebnf', grammar],
+    [{ regex: '\\d+', ebnf: '' }, 'regex', { type: 'pattern', pattern: '\\d+' }],
+    [{ json_schema: schema, grammar: '' }, 'json_schema', json],
+    [{ json_schema: JSON.stringify(schema) }, 'json_schema', json],
+    [{ ebnf: GBNF, tools, tool_choice: 'none' }, 'ebnf', grammar],
     [{ guided_choice: ['a'], tools, tool_choice: 'none' }, 'guided_choice', { type: 'choice', texts: ['a'] }],
     [{ guided_choice: ['a'], response_format: { type: 'text' } }, 'guided_choice', { type: 'choice', texts: ['a'] }],
   ])('takes %j', (change, constraintField, constraint) => {
@@ -41,6 +51,7 @@ describe('what the answer must be, as vLLM’s clients say it', () => {
   it.each([
     [{ guided_json: null, structured_outputs: {} }],
     [{ structured_outputs: { json_object: false, disable_fallback: true, grammar: null } }],
+    [{ structured_outputs: { grammar: '' }, guided_grammar: '', grammar: '', ebnf: '', regex: '' }],
   ])('finds nothing in %j', (change) => {
     expect(formOf(change)).toEqual({ constraint: null, constraintField: null });
   });
@@ -54,11 +65,12 @@ describe('what the answer must be, as vLLM’s clients say it', () => {
     [{ guided_choice: [] }, 'guided_choice', /at least 1 items/],
     [{ guided_choice: [''] }, 'guided_choice[0]', /at least 1 characters/],
     [{ guided_choice: 'a' }, 'guided_choice', /of the type array/],
-    [
-      { structured_outputs: { grammar: 'root ::= "a"' } },
-      'structured_outputs.grammar',
-      /Send a JSON schema, a pattern/,
-    ],
+    [{ structured_outputs: { structural_tag: {} } }, 'structured_outputs.structural_tag', /or a grammar/],
+    [{ guided_grammar: 'a'.repeat(131_073) }, 'guided_grammar', /at most 131072 characters/],
+    [{ ebnf: ['root'] }, 'ebnf', /of the type string/],
+    [{ grammar: GBNF, ebnf: GBNF }, 'ebnf', /^grammar and ebnf both say/],
+    [{ grammar: GBNF, tools }, 'grammar', /Set tool_choice to "none"/],
+    [{ json_schema: '[]' }, 'json_schema', /is no JSON object/],
     [{ structured_outputs: { chioce: ['a'] } }, 'structured_outputs.chioce', /structured_outputs\.choice/],
     [{ guided_regex: 'a', guided_choice: ['a'] }, 'guided_choice', /guided_regex and guided_choice both say/],
     [

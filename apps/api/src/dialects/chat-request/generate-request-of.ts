@@ -62,8 +62,8 @@ function toFormAndTools(body: ChatBody): Pick<ValidGenerateRequest, 'constraint'
   const form = answerFormOf(body);
   const toolUse = toolUseOf(body);
   const { constraint, constraintField } = form;
-  const isText = constraint?.type === 'pattern' || constraint?.type === 'choice';
-  if (!isText || toolUse === null) return { ...form, toolUse };
+  const isJson = constraint === null || constraint.type === 'json_schema' || constraint.type === 'json_object';
+  if (isJson || toolUse === null) return { ...form, toolUse };
   throw new MillraceError(
     'invalid_request',
     `${constraintField} stands beside tools that may be called. Set tool_choice to "none", or remove it.`,

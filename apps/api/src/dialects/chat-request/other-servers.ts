@@ -7,7 +7,6 @@ const NO_PROMPT_TOKENS = 'Answers tell nothing of the prompt’s tokens.';
 const NO_TOKEN_IDS = 'Token ids are not told; logprobs has the bytes of each token.';
 const OWN_TEMPLATE = 'Messages are rendered by the model’s own template.';
 const AS_SCHEMA = 'Send a JSON schema as "response_format" with the type "json_schema".';
-const NO_GRAMMAR = `${AS_SCHEMA} A pattern can be sent as "structured_outputs": {"regex": …}.`;
 const AS_MAX_TOKENS = 'Send it as "max_tokens".';
 const AS_MESSAGES = 'Send it as a message in "messages".';
 const AS_EFFORT = 'Send "reasoning_effort", or what the model’s template reads as "chat_template_kwargs".';
@@ -69,13 +68,8 @@ export const OTHER_SERVERS_FIELDS = {
   logits_processors: harmlessOnly(z.array(z.never()).max(0), 'Code of a client’s is not run here.'),
 
   // What the answer must be
-  guided_grammar: harmlessOnly(z.literal(''), NO_GRAMMAR),
   guided_decoding_backend: changesNothing(z.string(), 'there is one way in which forms are enforced'),
   guided_whitespace_pattern: harmlessOnly(z.literal(''), 'JSON is written compactly.'),
-  json_schema: harmlessOnly(z.never(), AS_SCHEMA),
-  grammar: harmlessOnly(z.literal(''), NO_GRAMMAR),
-  regex: harmlessOnly(z.literal(''), 'Send it as "structured_outputs": {"regex": …}.'),
-  ebnf: harmlessOnly(z.literal(''), NO_GRAMMAR),
   format: harmlessOnly(z.literal(''), AS_SCHEMA),
   parse_tool_calls: harmlessOnly(
     z.literal(true),

@@ -8,26 +8,32 @@ import { unicodeProperty } from './unicode-property.ts';
 
 const MAX_REPEATS = 256;
 
+/** What a set of characters stands for where it is written. */
+type Fold = (set: CharacterSet) => CharacterSet;
+
 /**
  * The texts in which a JSON schema's `pattern` (ECMA-262, flag `u`) finds a match. Lookbehinds and back references are
  * not understood, nor anchors and lookaheads in groups that repeat without limit.
+ * @param fold what each set stands for, before it is negated; itself by default
  * @throws PatternError
  */
-export function parsePattern(languages: Languages, pattern: string): Language {
+export function parsePattern(languages: Languages, pattern: string, fold: Fold = (set) => set): Language {
   try {
     new RegExp(pattern, 'u');
   } catch (error) {
     throw new PatternError(error instanceof Error ? error.message : String(error));
   }
-  return patternLanguage(languages, new PatternParser(pattern).whole());
+  return patternLanguage(languages, new PatternParser(pattern, fold).whole());
 }
 
 class PatternParser {
   readonly #characters: readonly string[];
+  readonly #fold: Fold;
   #next = 0;
 
-  constructor(pattern: string) {
+  constructor(pattern: string, fold: Fold) {
     this.#characters = [...pattern];
+    this.#fold = fold;
   }
 
   whole(): PatternNode {
@@ -83,7 +89,7 @@ class PatternParser {
       this.#next += 1;
       return { kind: 'set', set: DOT };
     }
-    return { kind: 'set', set: next === '[' ? this.#class() : this.#character() };
+    return { kind: 'set', set: next === '[' ? this.#class() : this.#fold(this.#character()) };
   }
 
   #repeated(part: PatternNode): PatternNode {
@@ -117,7 +123,7 @@ class PatternParser {
       this.#next += 1;
       sets.push(characterSet([[first[0], this.#character()[1]]]));
     }
-    const set = union(...sets);
+    const set = this.#fold(union(...sets));
     return negated ? complement(set) : set;
   }
 

@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TokenTable } from '#contracts';
+import { GrammarConstraints } from '../grammar-constraints.ts';
+
+/** A token for each byte, and one that ends. */
+const END = 256;
+const table: TokenTable = {
+  bytes: Uint8Array.from({ length: 256 }, (_, byte) => byte),
+  offsets: Uint32Array.from({ length: 258 }, (_, token) => Math.min(token, 256)),
+  special: new Uint8Array(257),
+  stripLeadingSpace: false,
+};
+
+/** Whether an answer may be the text: each of its bytes is allowed where it stands, and then the end is. */
+function fits(grammar: string, text: string, constraints = new GrammarConstraints(table, 257)): boolean {
+  using match = constraints.create({ type: 'grammar', grammar }, [END]);
+  const isAllowed = (token: number) => ((match.allowedTokens()[token >>> 5] ?? 0) & (1 << (token & 31))) !== 0;
+  for (const byte of Buffer.from(text)) {
+    if (!isAllowed(byte) || !match.accept(byte)) return false;
+  }
+  return isAllowed(END);
+}
+
+type Part =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'rule'; readonly rule: number }
+  | { readonly kind: 'sequence' | 'choice'; readonly parts: readonly Part[] }
+  | { readonly kind: 'repeat'; readonly part: Part; readonly least: number; readonly most: number | null };
+
+/**
+ * Whether a grammar has a text, found out another way: by all places that each rule's texts may end at, from each place of the
+ * text on, until nothing is added any more.
+ */
+function derives(rules: readonly Part[], text: string): boolean {
+  const ends = rules.map(() => Array.from({ length: text.length + 1 }, () => new Set<number>()));
+  const after = (part: Part, from: ReadonlySet<number>): Set<number> => {
+    switch (part.kind) {
+      case 'text':
+        return new Set([...from].filter((at) => text.startsWith(part.text, at)).map((at) => at + part.text.length));
+      case 'rule':
+        return new Set([...from].flatMap((at) => [...(ends[part.rule]?.[at] ?? [])]));
+      case 'choice':
+        return new Set(part.parts.flatMap((each) => [...after(each, from)]));
+      case 'sequence':
+        return part.parts.reduce<Set<number>>((reached, each) => after(each, reached), new Set(from));
+      case 'repeat': {
+        let reached = new Set(from);
+        const found = new Set(part.least === 0 ? from : []);
+        // More than its length, and what is at least asked for, no text needs.
+        const most = Math.min(part.most ?? Number.POSITIVE_INFINITY, part.least + text.length + 1);
+        for (let count = 1; count <= most; count++) {
+          reached = after(part.part, reached);
+          if (count >= part.least) for (const at of reached) found.add(at);
+        }
+        return found;
+      }
+    }
+  };
+  for (let isChanged = true; isChanged; ) {
+    isChanged = false;
+    for (const [rule, part] of rules.entries()) {
+      for (let at = 0; at <= text.length; at++) {
+        const found = ends[rule]?.[at] ?? new Set();
+        const { size } = found;
+        for (const end of after(part, new Set([at]))) found.add(end);
+        isChanged ||= found.size > size;
+      }
+    }
+  }
+  return ends[0]?.[0]?.has(text.length) === true;
+}
+
+const written = {
+  gbnf: (rules: readonly Part[]) =>
+    rules.map((part, rule) => `${rule === 0 ? 'root' : `r${rule}`} ::= ${spelt(part, 'root', ',')}`).join('\n'),
+  lark: (rules: readonly Part[]) =>
+    rules.map((part, rule) => `${rule === 0 ? 'start' : `r${rule}`}: ${spelt(part, 'start', '..')}`).join('\n'),
+};
+
+function spelt(part: Part, start: string, bounds: ',' | '..'): string {
+  switch (part.kind) {
+    case 'text':
+      return JSON.stringify(part.text);
+    case 'rule':
+      return part.rule === 0 ? start : `r${part.rule}`;
+    case 'repeat': {
+      const { least, most } = part;
+      const inner = `(${spelt(part.part, start, bounds)})`;
+      if (most === null) return least === 0 ? `${inner}*` : least === 1 ? `${inner}+` : `${inner}{${least},}`;
+      return bounds === ',' ? `${inner}{${least},${most}}` : `${inner}~${least}..${most}`;
+    }
+    default:
+      return `(${part.parts.map((each) => spelt(each, start, bounds)).join(part.kind === 'choice' ? ' | ' : ' ')})`;
+  }
+}
+
+const RULES = 4;
+const { part: anyPart } = fc.letrec<{ part: Part }>((tie) => ({
+  part: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    { weight: 3, arbitrary: fc.constantFrom('a', 'b', 'ab', '').map((text): Part => ({ kind: 'text', text })) },
+    { weight: 4, arbitrary: fc.nat(RULES - 1).map((rule): Part => ({ kind: 'rule', rule })) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .array(tie('part'), { minLength: 1, maxLength: 3 })
+        .map((parts): Part => ({ kind: 'sequence', parts })),
+    },
+    {
+      weight: 4,
+      arbitrary: fc
+        .array(tie('part'), { minLength: 2, maxLength: 3 })
+        .map((parts): Part => ({ kind: 'choice', parts })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tie('part'), fc.nat(2), fc.option(fc.nat(2)))
+        .map(
+          ([part, least, more]): Part => ({ kind: 'repeat', part, least, most: more === null ? null : least + more }),
+        ),
+    },
+  ),
+}));
+const TEXTS = [
+  '',
+  ...['a', 'b'].flatMap((a) => [
+    a,
+    ...['a', 'b'].flatMap((b) => [a + b, ...['a', 'b'].flatMap((c) => [a + b + c, `${a + b + c}a`, `${a + b + c}b`])]),
+  ]),
+  'aaaaa',
+  'ababab',
+  'bbbabbba',
+];
+
+describe('a written grammar', () => {
+  it('has the texts that its rules derive, however they begin with each other', { timeout: 300_000 }, () => {
+    let accepted = 0;
+    let kept = 0;
+    fc.assert(
+      fc.property(fc.array(anyPart, { minLength: RULES, maxLength: RULES }), (rules) => {
+        for (const notation of ['gbnf', 'lark'] as const) {
+          const grammar = written[notation](rules);
+          const constraints = new GrammarConstraints(table, 257);
+          try {
+            constraints.create({ type: 'grammar', grammar }, [END]);
+          } catch (error) {
+            expect(String(error)).toMatch(/never ends/);
+            return;
+          }
+          kept += 1;
+          for (const text of TEXTS) {
+            const expected = derives(rules, text);
+            if (expected) accepted += 1;
+            expect(fits(grammar, text, constraints), `${grammar}\n takes ${JSON.stringify(text)}`).toBe(expected);
+          }
+        }
+      }),
+      { numRuns: Number(process.env.MILLRACE_TEST_GRAMMARS ?? 400), seed: 11 },
+    );
+    expect(accepted).toBeGreaterThan(kept);
+  });
+});
