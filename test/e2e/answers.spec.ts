@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PromptRenderer } from '#models';
 import { connectRedis, ModelQueue } from '#queue';
 import { OpenaiErrorBody as ErrorBody } from '../../apps/api/src/dialects/chat-answer/answer-fields.ts';
 import { ChunkBody, CompletionBody } from '../../apps/api/src/dialects/openai-chat/answer-body.ts';
@@ -186,6 +187,28 @@ describe('an answer', () => {
   it('runs past the end of the turn only with ignore_eos', async () => {
     await cluster.ask({ ignore_eos: true });
     expect(cluster.lastJob.stop.tokenIds).toEqual([]);
+  });
+
+  it('has the tokens that may come, and how the words that may not are spelt', async () => {
+    await cluster.ask({ allowed_token_ids: [7, 8, 7], bad_words: ['sky'] });
+    const { allowed, banned = [] } = cluster.lastJob.tokenLimits ?? {};
+    expect(allowed).toEqual([7, 8]);
+    const renderer = PromptRenderer.fromCard(cluster.card);
+    expect(banned).toEqual(renderer.spellingsOf('sky'));
+    expect(banned.length).toBeGreaterThan(0);
+    await cluster.ask({ allowed_token_ids: [], bad_words: [] });
+    expect(cluster.lastJob).not.toHaveProperty('tokenLimits');
+    const jobs = cluster.worker.jobs.length;
+    const [token] = renderer.encode('a');
+    for (const [more, param, message] of [
+      [{ allowed_token_ids: [999_999] }, 'allowed_token_ids', 'token 999999'],
+      [{ allowed_token_ids: [token], bad_words: ['a'] }, 'bad_words', 'Remove some'],
+    ] as const) {
+      const refused = await cluster.ask(more);
+      const error = expect.objectContaining({ param, message: expect.stringContaining(message) });
+      expect([refused.status, await refused.json()]).toEqual([400, { error }]);
+    }
+    expect(cluster.worker.jobs.length).toBe(jobs);
   });
 
   it('asks for a least number of tokens, which is no more than there may be', async () => {

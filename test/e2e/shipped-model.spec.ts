@@ -77,6 +77,17 @@ describe('the shipped model through the whole path', () => {
     }
   });
 
+  it('leaves out the words that it is told to, and says nothing but the tokens that it may', async () => {
+    const without = { ...question, bad_words: ['Paris'] };
+    const { choices } = await client.chat.completions.create(without);
+    expect(choices[0]!.message.content).not.toContain('Paris');
+    // " Paris" and " capital"
+    const only = { ...question, allowed_token_ids: [7042, 3575], max_tokens: 3 };
+    const limited = (await client.chat.completions.create(only)).choices[0]!;
+    expect(limited.message.content).toMatch(/^( ?(Paris|capital)){3}$/);
+    expect(limited.finish_reason).toBe('length');
+  });
+
   it('stops a prefill when its client leaves', async () => {
     const before = (await cluster.workers[0]!.stats()).engine;
     const abort = new AbortController();

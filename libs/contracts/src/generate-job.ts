@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { OutputConstraint } from './output-constraint.ts';
 import { SamplingParameters } from './sampling-parameters.ts';
 import { StopConditions } from './stop-conditions.ts';
+import { TokenLimits } from './token-limits.ts';
 
 /**
  * Raised when a reader of the previous version could misread a job. A worker reads this version and the one before, and
@@ -42,6 +43,8 @@ export const GenerateJob = z.object({
   stop: StopConditions,
   /** Absent for free text. A reader that does not know it must refuse the job: never an answer without its constraint. */
   constraint: OutputConstraint.optional(),
+  /** Left out where any token may come. A reader that does not know it must refuse the job. */
+  tokenLimits: TokenLimits.optional(),
   /** Number of alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   topLogprobs: z.int().min(0).max(20).nullable(),
   /** `fast`: another attempt prefills what was delivered: quicker, and not bit for bit the same. Left out for `exact`. */

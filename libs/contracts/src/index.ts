@@ -15,5 +15,6 @@ export * from './ports/index.ts';
 export { SamplingDefaults } from './sampling-defaults.ts';
 export { GREEDY, SamplingParameters } from './sampling-parameters.ts';
 export { StopConditions } from './stop-conditions.ts';
+export { TokenLimits } from './token-limits.ts';
 export { CommandAnswer, WorkerCommand } from './worker-command.ts';
 export { HostedModelRecord, WorkerHolding, WorkerRecord, WorkerState } from './worker-record.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * How tokens are chosen. Applied in this order: constraint (see `OutputConstraint`), logit bias, repetition penalty, presence and frequency penalty,
+ * How tokens are chosen. Applied in this order: constraint and limits (see `OutputConstraint`, `TokenLimits`), logit bias, repetition penalty, presence and frequency penalty,
  * temperature, top-k, top-p, min-p, draw. `temperature: 0` is greedy: the most likely token after bias and penalties.
  */
 export const SamplingParameters = z.strictObject({

@@ -1,4 +1,4 @@
-import type { OutputConstraint, SamplingParameters, StopConditions } from '#contracts';
+import type { OutputConstraint, SamplingParameters, StopConditions, TokenLimits } from '#contracts';
 
 /** What an earlier attempt of a request delivered of one choice. */
 export interface ResumedChoice {
@@ -29,6 +29,8 @@ export interface EngineRequest {
   readonly constraint?: OutputConstraint | null;
   /** What was made of the constraint elsewhere, so that the engine need not; passed on to `TokenConstraints` as it is. */
   readonly translated?: Int32Array | null;
+  /** Tokens that may not come; absent or null where all may. */
+  readonly tokenLimits?: TokenLimits | null;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
   /** One entry per choice to go on behind what was delivered; null or left out to begin at the beginning. */

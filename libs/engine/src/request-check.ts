@@ -49,6 +49,14 @@ export function checkRequest(request: EngineRequest, runner: ModelRunner): Reque
         'was the prompt made with the tokenizer of another model?',
     );
   }
+  const { allowed = [], banned = [] } = request.tokenLimits ?? {};
+  const strayLimit = [...allowed, ...banned.flat()].find((token) => token >= vocabularySize);
+  if (strayLimit !== undefined) {
+    return refuse(
+      'invalid_request',
+      `token id ${strayLimit} of the token limits is not in the model's vocabulary of ${vocabularySize}`,
+    );
+  }
   const strayBias = sampling.logitBias.find(([token]) => token >= vocabularySize);
   if (strayBias !== undefined) {
     return refuse(

@@ -1,4 +1,5 @@
 import type { ModelRunner } from '#contracts';
+import { LimitedTokens } from './constraints/limited-tokens.ts';
 import { MinimumTokens } from './constraints/minimum-tokens.ts';
 import type { TokenConstraint, TokenConstraints } from './constraints/token-constraint.ts';
 import { failureOf, messageOf } from './engine-failures.ts';
@@ -42,18 +43,18 @@ export class RequestIntake {
 
   /** One constraint per choice, null for free text, or why there can be none: never an answer without its constraint. */
   #constraintsOf(input: EngineRequest): readonly TokenConstraint[] | RequestFailure | null {
-    const { requestId, epoch, constraint = null, translated = null, choices, stop } = input;
+    const { requestId, epoch, constraint = null, tokenLimits = null, translated = null, choices, stop } = input;
     const { constraints, runner } = this.#parts;
     const { minTokens = 0, tokenIds } = stop;
-    if (constraint === null && minTokens === 0) return null;
+    if (constraint === null && tokenLimits === null && minTokens === 0) return null;
     const made: TokenConstraint[] = [];
     try {
       if (constraint !== null && constraints === null) throw new Error('this worker enforces none');
       while (made.length < choices) {
         const held = constraint === null ? null : (constraints?.create(constraint, tokenIds, translated) ?? null);
-        const least =
-          minTokens === 0 ? null : new MinimumTokens(held, minTokens, tokenIds, runner.shape.vocabularySize);
-        const either = least ?? held;
+        const { vocabularySize } = runner.shape;
+        const limited = tokenLimits === null ? held : new LimitedTokens(held, tokenLimits, vocabularySize);
+        const either = minTokens === 0 ? limited : new MinimumTokens(limited, minTokens, tokenIds, vocabularySize);
         if (either !== null) made.push(either);
       }
       return made;

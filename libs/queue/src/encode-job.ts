@@ -1,7 +1,7 @@
 import { type GenerateJob, JOB_VERSION, OLDEST_JOB_VERSION } from '#contracts';
 
 /** Fields that change the answer: a reader that does not know one of them must refuse a job that has it. */
-const MUST_KNOW = ['constraint'] as const;
+const MUST_KNOW = ['constraint', 'tokenLimits'] as const;
 
 /** What readers of version 1 know; they refuse a job with anything else in it. */
 const VERSION_1_FIELDS = [

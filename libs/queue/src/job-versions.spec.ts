@@ -41,6 +41,12 @@ describe('a job of the next release', () => {
     expect(decodeJob('id', overJson(next))).toEqual(job);
   });
 
+  it('requires what would change the answer if it were passed over', () => {
+    const limited = generateJob({ tokenLimits: { allowed: [1] } });
+    expect(encodeJob(limited, JOB_VERSION)).toMatchObject({ requires: ['tokenLimits'] });
+    expect(JobV1.safeParse(overJson(encodeJob(limited, 1))).success).toBe(false);
+  });
+
   it('is refused when it does, or when its version was raised twice', () => {
     expect(() => decodeJob('id', overJson({ ...next, requires: ['aFieldOfTomorrow'] }))).toThrow(
       /requires aFieldOfTomorrow/,

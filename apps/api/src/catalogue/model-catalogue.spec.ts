@@ -45,7 +45,7 @@ beforeEach(() => {
       return { tools: 'none', reasoning: null, variables: [] };
     },
     forget: (hash) => void reads.forgotten.push(hash),
-    render: async () => ({ tokenIds: new Int32Array([1]), reasoning: 'marked', begun: '' }),
+    render: async () => ({ tokenIds: new Int32Array([1]), reasoning: 'marked', begun: '', badWordTokenIds: [] }),
   };
   catalogue = new ModelCatalogue(
     {

@@ -6,6 +6,7 @@ import {
   MillraceError,
   type ModelCard,
   type OutputConstraint,
+  type TokenLimits,
 } from '#contracts';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
@@ -37,7 +38,7 @@ export interface JobOrigin {
 export function generateJobOf(
   request: Omit<ValidGenerateRequest, 'constraint'> & { readonly constraint: OutputConstraint | null },
   model: CataloguedModel,
-  prompt: Pick<RenderedTokens, 'tokenIds' | 'begun'>,
+  prompt: Pick<RenderedTokens, 'tokenIds' | 'begun' | 'badWordTokenIds'>,
   maxTokens: number,
   origin: JobOrigin,
 ): GenerateJob {
@@ -45,6 +46,7 @@ export function generateJobOf(
   const biased = request.sampling.logitBias.map(([tokenId]) => tokenId);
   requireTokens('logit_bias', biased, card);
   requireTokens('stop_token_ids', request.stopTokenIds, card);
+  const tokenLimits = tokenLimitsOf(request.allowedTokenIds, prompt.badWordTokenIds, card);
   if (request.minTokens > maxTokens) {
     throw new MillraceError(
       'invalid_request',
@@ -80,6 +82,7 @@ export function generateJobOf(
       maxTokens,
     },
     ...(request.constraint === null ? {} : { constraint: request.constraint }),
+    ...(tokenLimits === null ? {} : { tokenLimits }),
     topLogprobs: request.topLogprobs,
     ...(origin.resumeBy === 'fast' ? { resume: 'fast' as const } : {}),
     ...(origin.whole ? { whole: true as const } : {}),
@@ -88,6 +91,28 @@ export function generateJobOf(
     enqueuedAtMs,
     deadlineMs: origin.longestWaitMs === null ? null : enqueuedAtMs + Math.ceil(origin.longestWaitMs),
     traceparent: origin.traceparent,
+  };
+}
+
+/** @throws MillraceError invalid_request where no token is left */
+function tokenLimitsOf(
+  allowed: readonly number[] | null,
+  banned: RenderedTokens['badWordTokenIds'],
+  card: ModelCard,
+): TokenLimits | null {
+  if (allowed === null && banned.length === 0) return null;
+  requireTokens('allowed_token_ids', allowed ?? [], card);
+  const never = new Set(banned.filter((tokenIds) => tokenIds.length === 1).flat());
+  if (allowed?.every((tokenId) => never.has(tokenId))) {
+    throw new MillraceError(
+      'invalid_request',
+      'bad_words leave none of the tokens that allowed_token_ids allows. Remove some of them.',
+      { param: 'bad_words' },
+    );
+  }
+  return {
+    ...(allowed === null ? {} : { allowed: [...allowed] }),
+    ...(banned.length === 0 ? {} : { banned: banned.map((tokenIds) => [...tokenIds]) }),
   };
 }
 

@@ -128,6 +128,7 @@ export class Generation {
       tools: (adapted.toolUse?.tools ?? []).map(toChatTool),
       templateVariables: templateVariablesOf(adapted, model),
       end: adapted.promptEnd,
+      badWords: adapted.badWords,
     };
     const prompt = await prompts.render(model.cardHash, conversation, context.tenant.tenantId, ended);
     const constraint = plannedConstraint(adapted, model, prompt);

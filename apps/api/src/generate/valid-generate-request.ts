@@ -20,6 +20,10 @@ export interface ValidGenerateRequest {
   readonly stopStrings: readonly string[];
   /** Whether the stop string that ended an answer is a part of it. */
   readonly showsStopString: boolean;
+  /** The only tokens that may come; null for all. */
+  readonly allowedTokenIds: readonly number[] | null;
+  /** Words that do not come. */
+  readonly badWords: readonly string[];
   /** Tokens that end a choice beside those that end a turn. */
   readonly stopTokenIds: readonly number[];
   /** Most tokens per choice; null for what is left of the context. */

@@ -7,6 +7,7 @@ const QUESTION: Conversation = {
   tools: [],
   templateVariables: {},
   end: 'new-turn',
+  badWords: [],
 };
 
 /** A card whose tokenizer and template are ready, in the thread that made it. */
@@ -32,11 +33,13 @@ export class LoadedCard {
   }
 
   /** @throws MillraceError invalid_request from the template */
-  render({ messages, tools, templateVariables, end }: Conversation): RenderedTokens {
+  render({ messages, tools, templateVariables, end, badWords }: Conversation): RenderedTokens {
     const options = { tools, templateVariables, addGenerationPrompt: end === 'new-turn' };
     const continueFinalMessage = end === 'in-message';
     const { text, tokenIds } = this.renderer.render(messages, { ...options, continueFinalMessage });
-    if (!continueFinalMessage) return { tokenIds, reasoning: reasoningStart(text, this.#format), begun: '' };
-    return { tokenIds, ...begunAnswer(this.renderer, messages, options, text, this.#format) };
+    const start = continueFinalMessage
+      ? begunAnswer(this.renderer, messages, options, text, this.#format)
+      : { reasoning: reasoningStart(text, this.#format), begun: '' };
+    return { tokenIds, ...start, badWordTokenIds: badWords.flatMap((word) => this.renderer.spellingsOf(word)) };
   }
 }

@@ -16,6 +16,8 @@ export interface Conversation {
   /** Further names that the template can read. */
   readonly templateVariables: Readonly<Record<string, unknown>>;
   readonly end: PromptEnd;
+  /** Words that the answer is to be without, to be tokenized as it may spell them. */
+  readonly badWords: readonly string[];
 }
 
 /** A conversation's prompt. */
@@ -26,6 +28,8 @@ export interface RenderedTokens {
   readonly reasoning: 'marked' | 'opened';
   /** What the prompt has of the answer's text; '' unless it ends in a message. */
   readonly begun: string;
+  /** The spellings of all words that the answer is to be without. */
+  readonly badWordTokenIds: readonly (readonly number[])[];
 }
 
 /** Turns conversations into prompts with the tokenizer and template of a card. */

@@ -29,7 +29,7 @@ afterAll(() => shared.close());
 /** @param name the tenant's, and a number */
 function ask(name: string, { gone = new AbortController().signal, lane = shared } = {}): Promise<void> {
   const messages: Conversation['messages'] = [{ role: 'user', content: name }];
-  const conversation: Conversation = { messages, tools: [], templateVariables: {}, end: 'new-turn' };
+  const conversation: Conversation = { messages, tools: [], templateVariables: {}, end: 'new-turn', badWords: [] };
   return lane.render('tiny', conversation, name.charAt(0), gone).then(
     () => void found.push(name),
     (error) => {

@@ -12,6 +12,7 @@ const user = (content: string): Conversation => ({
   tools: [],
   templateVariables: {},
   end: 'new-turn',
+  badWords: [],
 });
 
 /** Too many for the event loop. */

@@ -61,12 +61,12 @@ export class RenderPool implements PromptSource {
 }
 
 /** About how much text the prompt will be. */
-function charactersOf({ messages, tools }: Conversation): number {
+function charactersOf({ messages, tools, badWords }: Conversation): number {
   const texts = messages.map(({ content, reasoning_content: reasoning = '', tool_calls: calls = [] }) => {
     return content.length + reasoning.length + (calls.length === 0 ? 0 : JSON.stringify(calls).length);
   });
   const shown = tools.length === 0 ? 0 : JSON.stringify(tools).length;
-  return texts.reduce((sum, characters) => sum + characters, shown);
+  return texts.reduce((sum, characters) => sum + characters, shown + badWords.join('').length);
 }
 
 /** Fails as a thread would. */

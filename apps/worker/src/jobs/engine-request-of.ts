@@ -23,6 +23,7 @@ export function engineRequestOf(
     sampling,
     stop,
     constraint: constraint ?? null,
+    tokenLimits: job.tokenLimits ?? null,
     topLogprobs,
     resume,
     resumeFast: job.resume === 'fast',

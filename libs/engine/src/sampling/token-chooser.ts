@@ -92,7 +92,7 @@ function allowedTokens({ constraint }: Sequence, reached: string): Int32Array | 
   try {
     const allowed = constraint.allowedTokens();
     if (!allowsNothing(allowed)) return allowed;
-    const problem = `no token of the vocabulary fits the constraint at ${reached}; simplify the schema`;
+    const problem = `no token of the vocabulary fits the constraint at ${reached}; simplify the form, or leave fewer tokens out`;
     return { problem, code: 'invalid_request' };
   } catch (error) {
     return {

@@ -150,6 +150,7 @@ describe('PromptRenderer', () => {
       /messages\[1\]\.content: .*unpaired surrogate/,
     );
     expect(() => renderer.encode('\udc00')).toThrow(/text: .*unpaired surrogate/);
+    expect(() => renderer.spellingsOf('\udc00')).toThrow(/text: .*unpaired surrogate/);
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) {
       deep = [deep];
@@ -201,5 +202,29 @@ describe('PromptRenderer', () => {
   ])('is refused at load when the template %s', (_, template, message) => {
     expect(() => withTemplate(template)).toThrow(UnsupportedTemplateError);
     expect(() => withTemplate(template)).toThrow(message);
+  });
+
+  it('spells a word behind a blank, and within a word, and at a beginning where that is another way', () => {
+    const texts = (spellings: readonly (readonly number[])[], of: PromptRenderer) =>
+      spellings.map((tokenIds) => decode(of, Int32Array.from(tokenIds)));
+    for (const model of MODELS) {
+      const file = (name: string) => readFileSync(new URL(`${model}/${name}`, FIXTURES), 'utf8');
+      const own = PromptRenderer.fromCard({ ...card, tokenizerJson: file('tokenizer.json') });
+      for (const word of ['sky', ' sky', 'é🙂', '<|im_end|>']) {
+        const bare = word.trimStart();
+        const spelt = texts(own.spellingsOf(word), own);
+        expect(
+          spelt.every((text) => text.trimStart() === bare),
+          `${model} ${word}`,
+        ).toBe(true);
+        expect(new Set(spelt)).toEqual(new Set([bare, ` ${bare}`]));
+        expect(
+          own
+            .spellingsOf(word)
+            .flat()
+            .some((id) => own.tokenTable.special[id]),
+        ).toBe(false);
+      }
+    }
   });
 });

@@ -6,6 +6,7 @@ import { ChatTemplate, type RenderedTemplate } from './chat-template.ts';
 import { checkTemplate } from './check-template.ts';
 import { CONTENT_FORMS, type ContentForm, withContents } from './content-form.ts';
 import { ContinuedMessage } from './continued-message.ts';
+import { stripped } from './jinja/jinja-methods.ts';
 import type { ProbeRender } from './probe-tools.ts';
 import { TemplateError } from './template-error.ts';
 import { checkMessages, scanValue } from './template-input.ts';
@@ -164,6 +165,22 @@ export class PromptRenderer {
     const tokenIds: number[] = [];
     this.#tokenizer.encodeInto(tokenIds, text, true);
     return this.#checkedIds(tokenIds);
+  }
+
+  /**
+   * The tokens of a word as it may stand in an answer: behind a blank, within a word, and as the answer's first; each way once.
+   * @throws TemplateError for text with unpaired surrogates
+   */
+  spellingsOf(word: string): readonly (readonly number[])[] {
+    scanValue(word, 'text', new Set());
+    const bare = stripped(word, null, true, false);
+    const spellings = new Map<string, readonly number[]>();
+    for (const [text, atStart] of [[` ${bare}`, false] as const, [bare, false] as const, [bare, true] as const]) {
+      const tokenIds: number[] = [];
+      this.#tokenizer.encodeInto(tokenIds, text, atStart);
+      if (tokenIds.length > 0) spellings.set(tokenIds.join(), Array.from(this.#checkedIds(tokenIds)));
+    }
+    return [...spellings.values()];
   }
 
   get tokenTable(): TokenTable {

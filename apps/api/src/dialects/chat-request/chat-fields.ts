@@ -16,6 +16,9 @@ const MAX_CHOICES = 128;
 const MAX_STOP_CHARACTERS = 1_024;
 const MAX_STOP_TOKENS = 128;
 const MAX_LOGIT_BIASES = 1_024;
+const MAX_ALLOWED_TOKENS = 4_096;
+const MAX_BAD_WORDS = 256;
+const MAX_WORD_CHARACTERS = 128;
 const MAX_IDENTIFIER_CHARACTERS = 512;
 
 /** Largest seed of OpenAI's schema, an int64. */
@@ -126,6 +129,18 @@ export const CHAT_FIELDS = {
     .max(MAX_STOP_TOKENS)
     .nullish()
     .describe('Extension. Tokens that end the answer; they are not part of it.'),
+  allowed_token_ids: z
+    .array(z.int().min(0))
+    .max(MAX_ALLOWED_TOKENS)
+    .nullish()
+    .describe(
+      'Extension. Default all. No other tokens come, not even those that end a turn; an empty list changes nothing.',
+    ),
+  bad_words: z
+    .array(z.string().max(MAX_WORD_CHARACTERS).regex(/\S/, 'must have a character that is no blank'))
+    .max(MAX_BAD_WORDS)
+    .nullish()
+    .describe('Extension. Words that do not come, as the tokens in which the model’s tokenizer spells them.'),
   include_stop_str_in_output: z
     .boolean()
     .nullish()

@@ -43,6 +43,8 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     stopStrings: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     showsStopString: body.include_stop_str_in_output ?? false,
     stopTokenIds: body.stop_token_ids ?? [],
+    allowedTokenIds: (body.allowed_token_ids ?? []).length === 0 ? null : [...new Set(body.allowed_token_ids)],
+    badWords: body.bad_words ?? [],
     ...toTokenLimit(body, defaults),
     ignoreEos: body.ignore_eos ?? false,
     minTokens: body.min_tokens ?? 0,

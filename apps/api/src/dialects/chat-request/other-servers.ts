@@ -63,8 +63,6 @@ export const OTHER_SERVERS_FIELDS = {
   xtc_threshold: partOf('xtc_probability'),
   samplers: harmlessOnly(z.never(), 'The order of samplers is fixed.'),
   no_repeat_ngram_size: harmlessOnly(z.literal(0), NO_SAMPLER),
-  allowed_token_ids: harmlessOnly(z.array(z.never()).max(0), 'Send "logit_bias".'),
-  bad_words: harmlessOnly(z.array(z.never()).max(0), 'Send "logit_bias" with −100 for their tokens.'),
   logits_processors: harmlessOnly(z.array(z.never()).max(0), 'Code of a client’s is not run here.'),
 
   // What the answer must be
