@@ -296,6 +296,8 @@ describe.each(STREAMING_CASES)('$path with tools', (dialect) => {
       [{ reasoning_effort: 'none' }, false],
       [{ reasoning_effort: 'medium' }, true],
       [{ chat_template_kwargs: { enable_thinking: false } }, false],
+      [{ think: false }, false],
+      [{ thinking: { type: 'enabled' } }, true],
     ] as const) {
       expect((await ask(dialect, { model: 'thinking', ...body })).status).toBe(200);
       const { tokenIds } = renderer.render(messages, { templateVariables: { enable_thinking } });
@@ -304,6 +306,7 @@ describe.each(STREAMING_CASES)('$path with tools', (dialect) => {
     for (const [body, param] of [
       [{ chat_template_kwargs: { colour: 'red' } }, 'chat_template_kwargs.colour'],
       [{ reasoning_effort: 'high', model: 'plain' }, 'reasoning_effort'],
+      [{ enable_thinking: true, model: 'plain' }, 'enable_thinking'],
     ] as const) {
       const response = await ask(dialect, { model: 'thinking', ...body });
       const { error } = (await response.json()) as { error: { param: string; code: string } };

@@ -10,6 +10,12 @@ export interface RequestMessage extends ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
 }
 
+/** That reasoning is to be on or off, and the caller's spelling of the field that says so. */
+export interface ReasoningSwitch {
+  readonly field: string;
+  readonly on: boolean;
+}
+
 /** A request after a dialect has checked it: its defaults are filled, nothing here can be wrong by itself. */
 export interface ValidGenerateRequest {
   readonly model: string;
@@ -44,6 +50,8 @@ export interface ValidGenerateRequest {
   readonly toolUse: ToolUse | null;
   /** Null for what the model does by itself. */
   readonly reasoningEffort: ReasoningEffort | null;
+  /** Whether the model reasons; null for what it does by itself. */
+  readonly reasoningSwitch: ReasoningSwitch | null;
   /** Further variables for the chat template; whether it reads them is not checked yet. */
   readonly templateVariables: Readonly<Record<string, unknown>>;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */

@@ -5,6 +5,7 @@ import { ANSWER_FORM_FIELDS } from './answer-form.ts';
 import { ChatMessageBody } from './chat-message-body.ts';
 import { OTHER_SERVERS_FIELDS } from './other-servers.ts';
 import { PROMPT_END_FIELDS } from './prompt-end.ts';
+import { REASONING_SWITCH_FIELDS } from './reasoning-switch.ts';
 import { RequestMetadata } from './request-metadata.ts';
 import { ResponseFormat } from './response-format.ts';
 import { TemplateVariables } from './template-variables.ts';
@@ -167,6 +168,7 @@ export const CHAT_FIELDS = {
     .enum(REASONING_EFFORTS)
     .nullish()
     .describe('How much the model thinks before it answers; refused where the model can not keep to it.'),
+  ...REASONING_SWITCH_FIELDS,
   chat_template_kwargs: TemplateVariables.nullish().describe(
     'Extension. Variables for the model’s chat template; names that it does not read are refused.',
   ),

@@ -5,6 +5,7 @@ import { answerFormOf } from './answer-form.ts';
 import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
 import { promptEndOf } from './prompt-end.ts';
+import { reasoningSwitchOf } from './reasoning-switch.ts';
 import { toolUseOf } from './tools.ts';
 
 type AssistantBody = Extract<ChatMessageBody, { role: 'assistant' }>;
@@ -52,6 +53,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     topLogprobs: toTopLogprobs(body),
     ...toFormAndTools(body),
     reasoningEffort: body.reasoning_effort ?? null,
+    reasoningSwitch: reasoningSwitchOf(body),
     templateVariables: body.chat_template_kwargs ?? {},
     cacheSalt: body.cache_salt || null,
     user: toUser(body),

@@ -58,8 +58,8 @@ describe('fields of other servers', () => {
     [{ format: 'json' }, /"json_schema"/],
     [{ skip_special_tokens: false }, /never shown/],
     [{ chat_template: '{{ messages }}' }, /own template/],
-    [{ enable_thinking: false }, /"chat_template_kwargs"/],
-    [{ thinking: { type: 'enabled' } }, /"reasoning_effort"/],
+    [{ thinking_budget: 5 }, /"chat_template_kwargs"/],
+    [{ reasoning: { effort: 'low' } }, /"reasoning_effort"/],
     [{ prompt: 'Hi' }, /"messages"/],
     [{ echo: true }, /prompt’s tokens/],
   ])('are refused with %j, naming what to send instead', (change, remedy) => {

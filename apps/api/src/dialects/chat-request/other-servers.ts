@@ -105,9 +105,6 @@ export const OTHER_SERVERS_FIELDS = {
 
   // Reasoning
   reasoning: harmlessOnly(z.never(), AS_EFFORT),
-  thinking: harmlessOnly(z.never(), AS_EFFORT),
-  enable_thinking: harmlessOnly(z.never(), AS_EFFORT),
-  think: harmlessOnly(z.never(), AS_EFFORT),
   thinking_budget: harmlessOnly(z.never(), AS_EFFORT),
   reasoning_budget: harmlessOnly(z.literal(-1), AS_EFFORT),
 

@@ -56,6 +56,7 @@ describe('the openai-chat dialect', () => {
         constraintField: null,
         toolUse: null,
         reasoningEffort: null,
+        reasoningSwitch: null,
         templateVariables: {},
         topLogprobs: null,
         cacheSalt: null,

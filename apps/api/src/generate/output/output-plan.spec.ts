@@ -133,6 +133,21 @@ describe('reasoning_effort and chat_template_kwargs', () => {
     for (const reasoning_effort of ['none', 'minimal']) expect(variablesOf({ reasoning_effort }, PLAIN)).toEqual({});
   });
 
+  it('turn reasoning on and off by the template’s own name for it, whatever the request calls that', () => {
+    for (const on of [true, false]) {
+      const type = on ? 'enabled' : 'disabled';
+      for (const said of [{ enable_thinking: on }, { think: on }, { thinking: on }, { thinking: { type } }]) {
+        expect(variablesOf(said, THINKING)).toEqual({ enable_thinking: on });
+        const named = { ...THINKING, reasoning: { ...THINKING.reasoning!, switch: 'thinking' } };
+        expect(variablesOf(said, named)).toEqual({ thinking: on });
+      }
+    }
+    expect(variablesOf({ enable_thinking: false, think: false, thinking: null }, PLAIN)).toEqual({});
+    expect(() => requestOf({ enable_thinking: true, thinking: { type: 'disabled' } })).toThrow(
+      /enable_thinking turns reasoning on, and thinking off. Send one/,
+    );
+  });
+
   it.each([
     [{ reasoning_effort: 'high' }, PLAIN, /"high" is not supported: "tiny" does not reason.*"none", "minimal"/],
     [{ reasoning_effort: 'none' }, NAMED_EFFORTS, /"none" is not supported.*"low", "medium", "high"/],
@@ -143,6 +158,14 @@ describe('reasoning_effort and chat_template_kwargs', () => {
       THINKING,
       /reasoning_effort and chat_template_kwargs.enable_thinking set the same/,
     ],
+    [{ think: true }, PLAIN, /^think is not supported: "tiny" does not reason/],
+    [{ enable_thinking: false }, NAMED_EFFORTS, /^enable_thinking is not supported.*no boolean.*"reasoning_effort"/],
+    [
+      { thinking: true, chat_template_kwargs: { enable_thinking: true } },
+      THINKING,
+      /thinking and chat_template_kwargs.enable_thinking set the same/,
+    ],
+    [{ think: true, reasoning_effort: 'low' }, THINKING, /think and reasoning_effort set the same/],
   ])('refuse %j where the model can not keep to it', (change, traits, message) => {
     expect(() => variablesOf(change, traits)).toThrow(message);
   });

@@ -2,15 +2,15 @@ import { MillraceError } from '#contracts';
 import type { PromptTraits } from '#models';
 import type { CataloguedModel } from '../../catalogue/catalogued-model.ts';
 import { effortsOf, type ReasoningEffort } from '../reasoning-effort.ts';
-import type { ValidGenerateRequest } from '../valid-generate-request.ts';
+import type { ReasoningSwitch, ValidGenerateRequest } from '../valid-generate-request.ts';
 
 /**
- * The variables that a request sets in the chat template: its own, and that by which the template knows the effort.
+ * The variables that a request sets in the chat template: its own, and those by which the template knows the effort, and whether to reason.
  * @throws MillraceError unsupported_parameter for a name that the template does not read, or an effort that the model can
  *   not keep to; invalid_request where both set the same
  */
 export function templateVariablesOf(
-  { templateVariables, reasoningEffort }: ValidGenerateRequest,
+  { templateVariables, reasoningEffort, reasoningSwitch }: ValidGenerateRequest,
   { card, traits }: Pick<CataloguedModel, 'card' | 'traits'>,
 ): Readonly<Record<string, unknown>> {
   const { variables } = traits;
@@ -24,17 +24,41 @@ export function templateVariablesOf(
       { param },
     );
   }
-  if (reasoningEffort === null) return templateVariables;
-  const ofEffort = effortVariables(reasoningEffort, card.model, traits.reasoning);
-  const twice = Object.keys(ofEffort).find((name) => Object.hasOwn(templateVariables, name));
-  if (twice !== undefined) {
-    throw new MillraceError(
-      'invalid_request',
-      `reasoning_effort and chat_template_kwargs.${twice} set the same for "${card.model}". Send one of them.`,
-      { param: 'reasoning_effort' },
-    );
+  const setBy = new Map(Object.keys(templateVariables).map((name) => [name, `chat_template_kwargs.${name}`]));
+  const all: Record<string, unknown> = { ...templateVariables };
+  const add = (field: string, more: Readonly<Record<string, unknown>>): void => {
+    for (const [name, value] of Object.entries(more)) {
+      const earlier = setBy.get(name);
+      if (earlier !== undefined) {
+        const message = `${field} and ${earlier} set the same for "${card.model}". Send one of them.`;
+        throw new MillraceError('invalid_request', message, { param: field });
+      }
+      setBy.set(name, field);
+      all[name] = value;
+    }
+  };
+  if (reasoningEffort !== null) {
+    add('reasoning_effort', effortVariables(reasoningEffort, card.model, traits.reasoning));
   }
-  return { ...templateVariables, ...ofEffort };
+  if (reasoningSwitch !== null) {
+    add(reasoningSwitch.field, switchVariables(reasoningSwitch, card.model, traits.reasoning));
+  }
+  return all;
+}
+
+/** Off is what a model does that does not reason. */
+function switchVariables(
+  { field, on }: ReasoningSwitch,
+  model: string,
+  reasoning: PromptTraits['reasoning'],
+): Readonly<Record<string, unknown>> {
+  if (reasoning?.switch) return { [reasoning.switch]: on };
+  if (reasoning === null && !on) return {};
+  throw new MillraceError(
+    'unsupported_parameter',
+    `${field} is not supported: ${reasoning === null ? `"${model}" does not reason` : `the chat template of "${model}" has no boolean for it`}. Remove it, or send "reasoning_effort".`,
+    { param: field },
+  );
 }
 
 function effortVariables(
