@@ -105,6 +105,32 @@ describe('an answer that the client has begun', () => {
     }
   });
 
+  it('goes on as it would have when its worker is lost, in reasoning and in a call', async () => {
+    const call = '<tool_call>\n{"name": "look_up", "arguments": {}}\n</tool_call>';
+    for (const [begun, rest] of [
+      ['<think>\nLet me', ' see.</think>\n\nYes, I do.'],
+      [call.slice(0, 30), `${call.slice(30)}\n${call}`],
+    ] as const) {
+      const spoken =
+        (cut: number) =>
+        async (job: ScriptedJob): Promise<void> => {
+          const from = job.resume[0]?.tokenIds.length ?? 0;
+          for (const character of rest.slice(from, job.job.epoch === 1 ? cut : rest.length)) job.say(character);
+          if (job.job.epoch === 1 && cut < rest.length) job.fail('engine_failed', 'The engine stopped.');
+          else job.finish();
+        };
+      cluster.script = spoken(rest.length);
+      const ask = { tools, continue_final_message: true };
+      const undisturbed = await create(assistant(begun), ask);
+      const told = ({ choices }: OpenAI.ChatCompletion) => JSON.stringify(choices).replaceAll(/call_\w{24}/g, 'call');
+      for (const cut of [3, 12]) {
+        cluster.script = spoken(cut);
+        expect(told(await create(assistant(begun), ask))).toBe(told(undisturbed));
+        expect(cluster.lastJob.epoch).toBe(2);
+      }
+    }
+  });
+
   it('finishes a call that it ends in, and may be followed by one that is held to its form', async () => {
     cluster.script = says(' "look_up", "argu', 'ments": {}}\n</tool_call>');
     const begun = assistant('So:\n<tool_call>\n{"name":');

@@ -93,7 +93,14 @@ describe('begunAnswer', () => {
   it('is the text itself where the template writes the turns before it otherwise', () => {
     const template = `{% for m in messages %}{% if loop.last %}LAST {% endif %}<|{{ m.role }}|>{{ m.content }}{% endfor %}`;
     expect(begunIn(template, { content: 'Hello' })).toEqual({ reasoning: 'marked', begun: 'Hello' });
-    const refusing = `{% if messages | length < 2 %}{{ raise_exception('more') }}{% endif %}${template}`;
-    expect(() => begunIn(refusing, { content: 'Hello' })).toThrow(/more/);
+  });
+
+  it('is the text itself where there is nothing before it, which templates may refuse', () => {
+    const template = `{{ messages[0].role }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}`;
+    const { renderer, format } = loaded(template);
+    const alone: ChatMessage[] = [{ role: 'assistant', content: 'Hello' }];
+    expect(() => renderer.render([])).toThrow(TemplateError);
+    const { text } = renderer.render(alone, { continueFinalMessage: true });
+    expect(begunAnswer(renderer, alone, {}, text, format)).toEqual({ reasoning: 'marked', begun: 'Hello' });
   });
 });
