@@ -9,11 +9,12 @@ import { largeAllocationsApart } from './large-allocations-apart.ts';
 import { modelForProvider } from './model-for-provider.ts';
 import { ModelLoadError } from './model-load-error.ts';
 import { openCaptured } from './open-captured.ts';
-import { type OpenSessionOptions, openOnFirst, openSession } from './open-session.ts';
+import { type OpenSessionOptions, openSession } from './open-session.ts';
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { openParts } from './parts/open-parts.ts';
 import { withProducts } from './products/with-products.ts';
 import { provenRunner } from './proven-runner.ts';
+import { ProviderUnavailableError } from './provider-unavailable-error.ts';
 import { RunnerArgumentError } from './runner-argument-error.ts';
 import { inspectModel } from './signature/inspect-model.ts';
 import type { ModelSignature } from './signature/model-signature.ts';
@@ -195,15 +196,26 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
       }
     return open(await openSession(cpuSession), hostSignature);
   };
+  /** On the first device that works here and has what the model needs; null where none has. */
+  const openOnDevice = async (devices: readonly ExecutionProvider[], noneBehind: boolean) => {
+    for (const [i, provider] of devices.entries()) {
+      try {
+        return await open(await openSession({ ...(await sessionOf(signature)), providers: [provider] }), signature);
+      } catch (error) {
+        if (!(error instanceof ProviderUnavailableError) || (noneBehind && i === devices.length - 1)) throw error;
+        onFallback(error.message);
+      }
+    }
+    return null;
+  };
   const onlyOnCpu = stateProviderProblem(signature);
   const beforeCpu = providers.indexOf('cpu');
   if (beforeCpu !== 0 && onlyOnCpu !== null) {
     if (beforeCpu < 0) throw new ModelLoadError(options.modelFile, `${onlyOnCpu}; add the provider cpu.`);
     onFallback(`the CPU is used: ${onlyOnCpu}`);
-  } else if (beforeCpu < 0) return open(await openSession(await sessionOf(signature)), signature);
-  else if (beforeCpu > 0) {
-    const onDevice = await openOnFirst(providers.slice(0, beforeCpu), await sessionOf(signature));
-    if (onDevice !== null) return open(onDevice, signature);
+  } else {
+    const onDevice = await openOnDevice(beforeCpu < 0 ? providers : providers.slice(0, beforeCpu), beforeCpu < 0);
+    if (onDevice !== null) return onDevice;
   }
   const onCpu = { ...(await sessionOf(hostSignature)), providers: providers.slice(beforeCpu) };
   const mayOwn = options.products !== 'onnxruntime' && options.binding !== 'js-api';

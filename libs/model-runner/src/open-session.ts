@@ -25,18 +25,7 @@ export interface ModelForm {
  */
 export async function openSession(options: OpenSessionOptions): Promise<SessionBinding> {
   const { providers } = options;
-  return (await openOnFirst(providers.slice(0, -1), options)) ?? openOn(providers.at(-1) ?? 'cpu', options);
-}
-
-/**
- * Opens the model on the first of some providers that works here; null where none does.
- * @throws OrtLibraryError, ModelLoadError
- */
-export async function openOnFirst(
-  providers: readonly ExecutionProvider[],
-  options: Omit<OpenSessionOptions, 'providers'>,
-): Promise<SessionBinding | null> {
-  for (const provider of providers) {
+  for (const provider of providers.slice(0, -1)) {
     try {
       return await openOn(provider, options);
     } catch (error) {
@@ -44,7 +33,7 @@ export async function openOnFirst(
       options.onFallback(error.message);
     }
   }
-  return null;
+  return openOn(providers.at(-1) ?? 'cpu', options);
 }
 
 async function openOn(

@@ -1,5 +1,6 @@
 import type { CpuChoices, ExecutionProvider, KvType, ModelRunner } from '#contracts';
 import { blocksHaveStates, KV_BLOCK_TOKENS, kvBytesOfToken } from '#contracts/ports';
+import { deviceLack } from './binding/device-lack.ts';
 import { DeviceScope } from './binding/device-scope.ts';
 import type { DeviceAccess, SessionBinding } from './binding/session-binding.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
@@ -29,7 +30,8 @@ const KEEPS_LOGITS: Readonly<Record<ExecutionProvider, boolean>> = { cuda: true,
 
 /**
  * The runner that a model on its device is right for, by self-tests on the model itself.
- * @throws ModelLoadError when there is none, the device has no memory for it, or it can not keep keys and values as it is asked to
+ * @throws ModelLoadError when there is none, the device has no memory for it, or it can not keep keys and values as it is asked to;
+ * ProviderUnavailableError where the device lacks what the model needs
  */
 export async function provenRunner(
   binding: SessionBinding,
@@ -73,6 +75,8 @@ export async function provenRunner(
       );
   }
   const firstPassFailed = (cause: Error): never => {
+    const lack = deviceLack(binding.provider, cause);
+    if (lack !== null) throw lack;
     throw new ModelLoadError(modelFile, `its first forward pass failed: ${cause.message}`, { cause });
   };
   const device = onDevice ? binding.device : null;
