@@ -29,29 +29,34 @@ describe.runIf(hasSoftwareVulkan())('on a software Vulkan device', () => {
     fixture,
   );
 
-  it('takes the next provider for a model in float16, which the device does not know, or says so', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'half-'));
-    try {
-      const modelFile = join(folder, 'half.onnx');
-      writeHalfPrecision(fixture.modelFile, modelFile);
-      const reasons: string[] = [];
-      const open = (...providers: ExecutionProvider[]) =>
-        openModelRunner({
-          ...{ modelFile, providers, slots: 1, slotTokens: 64, maxChunkTokens: 16, threads: 1 },
-          ...{ binding: 'auto', onFallback: (reason) => reasons.push(reason) },
-        });
-      const lack = /^execution provider "webgpu": the model is in float16, .* Take an export in float32/;
-      const opening = open('webgpu');
-      await expect(opening).rejects.toThrow(ProviderUnavailableError);
-      await expect(opening).rejects.toThrow(lack);
-      const runner = await open('webgpu', 'cpu');
-      expect(runner.description).toMatchObject({ provider: 'cpu', kvType: 'float16' });
-      expect(reasons).toEqual([expect.stringMatching(lack)]);
-      const { promptIds, generatedIds } = fixture.prompts.find((prompt) => prompt.promptIds.length < 40)!;
-      expect((await generateAlone(runner, promptIds, 1, 16)).tokens).toEqual(generatedIds.slice(0, 1));
-      await runner.close();
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
+  // With GroupQueryAttention, and with attention of plain operators over a cache that is copied.
+  it.each(['tiny-llama', 'tiny-mha'])(
+    'takes the next provider for %s in float16, which the device does not know, or says so',
+    async (name) => {
+      const whole = fixtureModel(name);
+      const folder = mkdtempSync(join(tmpdir(), 'half-'));
+      try {
+        const modelFile = join(folder, 'half.onnx');
+        writeHalfPrecision(whole.modelFile, modelFile);
+        const reasons: string[] = [];
+        const open = (...providers: ExecutionProvider[]) =>
+          openModelRunner({
+            ...{ modelFile, providers, slots: 1, slotTokens: 64, maxChunkTokens: 16, threads: 1 },
+            ...{ binding: 'auto', onFallback: (reason) => reasons.push(reason) },
+          });
+        const lack = /^execution provider "webgpu": the model is in float16, .* Take an export in float32/;
+        const opening = open('webgpu');
+        await expect(opening).rejects.toThrow(ProviderUnavailableError);
+        await expect(opening).rejects.toThrow(lack);
+        const runner = await open('webgpu', 'cpu');
+        expect(runner.description).toMatchObject({ provider: 'cpu', kvType: 'float16' });
+        expect(reasons).toEqual([expect.stringMatching(lack)]);
+        const { promptIds, generatedIds } = whole.prompts.find((prompt) => prompt.promptIds.length < 40)!;
+        expect((await generateAlone(runner, promptIds, 1, 16)).tokens).toEqual(generatedIds.slice(0, 1));
+        await runner.close();
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { deviceLack } from '../binding/device-lack.ts';
 import type { SessionBinding } from '../binding/session-binding.ts';
 import type { ModelSignature } from '../signature/model-signature.ts';
 import { CopyingRunner } from './copying-runner.ts';
@@ -10,6 +11,7 @@ const TOLERANCE = { float32: 1e-2, float16: 0.5 } as const;
  * Runs a prompt whole and in two parts with a decode step after it, because some exports fail or go wrong as soon as several
  * tokens meet a past.
  * @returns what is wrong, or null when the model goes on from its own cache
+ * @throws ProviderUnavailableError where the device lacks what the model needs
  */
 export async function growingCacheProblem(binding: SessionBinding, signature: ModelSignature): Promise<string | null> {
   const runner = new CopyingRunner(binding, signature, { slots: 2, parkingSlots: 0, slotTokens: TOKENS.length });
@@ -28,6 +30,8 @@ export async function growingCacheProblem(binding: SessionBinding, signature: Mo
     if (rowsShareScales || difference <= TOLERANCE[cacheType]) return null;
     return `the same prompt in parts gives logits that differ by ${difference}`;
   } catch (error) {
+    const lack = error instanceof Error ? deviceLack(binding.provider, error) : null;
+    if (lack !== null) throw lack;
     return `${doing} fails: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
