@@ -1,6 +1,8 @@
 import type { GrammarNode } from './grammar-node.ts';
 import { GrammarWorkError } from './grammar-work-error.ts';
 import type { MaskWalk } from './mask-walk.ts';
+import { type Frame, type Stack, Stacks } from './stacks.ts';
+import { Ways } from './ways.ts';
 
 /** Most places that a text can be in at the same time; further ones are given up, which only narrows the grammar. */
 const MAX_PLACES = 1_024;
@@ -8,9 +10,10 @@ const MAX_PLACES = 1_024;
 const MAX_FRAMES = 1_024;
 /** Open rules beyond which a document of any shape is nested no deeper. */
 const SHALLOW_FRAMES = 64;
-/** What a state takes in memory, about: by itself, and from when something behind it is known. */
+/** What a state takes in memory, about: by itself, and from when something behind it is known; and a stack. */
 const STATE_BYTES = 256;
 const TRANSITIONS_BYTES = 2_048;
+const STACK_BYTES = 384;
 /** Places looked at for one mask, at most: some 50 ms of work. */
 const MAX_WORK = 400_000;
 
@@ -20,22 +23,11 @@ const UNKNOWN: (GrammarState | null | undefined)[] = new Array(256).fill(undefin
 type RepeatNode = Extract<GrammarNode, { kind: 'repeat' }>;
 type CountingNode = Extract<GrammarNode, { kind: 'repeat' | 'counted' }>;
 
-/** A rule or repeat that is open: where the grammar goes on when it returns. */
-interface Frame {
-  readonly next: GrammarNode | null;
-  /** Of a repeat: how many there are with the one that is open; of what is counted: its characters. Otherwise 0. */
-  readonly count: number;
-  readonly parent: Frame | null;
-  readonly depth: number;
-  readonly inner: Map<GrammarNode, Map<number, Frame>>;
-  readonly places: Map<GrammarNode, Place>;
-}
-
 /** A node and the rules that are open there. */
 interface Place {
   readonly id: number;
   readonly node: GrammarNode;
-  readonly frame: Frame;
+  readonly stack: Stack;
 }
 
 /** Everything that a text, as far as it is written, may be a beginning of. */
@@ -54,7 +46,7 @@ export interface GrammarState {
 }
 
 /**
- * The states of a grammar, found as texts reach them. A state is a set of places, each with its own stack of open rules,
+ * The states of a grammar, found as texts reach them. A state is a set of places, each with its stack of open rules,
  * so alternatives that begin alike are followed together; states and stacks are interned, so what one text has found
  * others find again. This is the subset construction of a pushdown automaton, made lazily.
  */
@@ -62,7 +54,8 @@ export class GrammarStates {
   readonly #grammar: GrammarNode;
   readonly #states = new Map<string, GrammarState>();
   #start: GrammarState;
-  #root = frameOf(null, null, 0);
+  #stacks = new Stacks();
+  #places = new Map<Stack, Map<GrammarNode, Place>>();
   #generation = 0;
   #placeCount = 0;
   #transitionCount = 0;
@@ -79,14 +72,16 @@ export class GrammarStates {
 
   /** Memory that the states take, about; masks not counted. */
   get bytes(): number {
-    return this.#states.size * STATE_BYTES + this.#transitionCount * TRANSITIONS_BYTES;
+    const { count } = this.#stacks;
+    return this.#states.size * STATE_BYTES + this.#transitionCount * TRANSITIONS_BYTES + count * STACK_BYTES;
   }
 
   /** Forgets all states. Those that are still in use have to be taken over with `adopt`. */
   forget(): void {
     this.#states.clear();
     this.#transitionCount = 0;
-    this.#root = frameOf(null, null, 0);
+    this.#stacks = new Stacks();
+    this.#places = new Map();
     this.#generation += 1;
     this.#start = this.#begin();
   }
@@ -101,11 +96,7 @@ export class GrammarStates {
    * away than that, how many there have been makes no difference.
    */
   representative(state: GrammarState, length: number): GrammarState {
-    const isCounted = state.places.some(({ frame }) => {
-      for (let each: Frame | null = frame; each !== null; each = each.parent) if (each.count > 0) return true;
-      return false;
-    });
-    if (!isCounted) return state;
+    if (!state.places.some(({ stack }) => stack.isCounted)) return state;
     return this.#rebuild(state, (node, count) => {
       if (node.kind === 'counted') return count + length + node.margin < node.most ? 1 : count;
       const { least, most } = node;
@@ -114,17 +105,24 @@ export class GrammarStates {
     });
   }
 
+  /** The state with other counts, its stacks made anew. */
   #rebuild(state: GrammarState, countOf: (node: CountingNode, count: number) => number): GrammarState {
-    const places = state.places.map(({ node, frame }) => {
-      const open: Frame[] = [];
-      for (let each = frame; each.parent !== null; each = each.parent) open.push(each);
-      const rebuilt = open.reduceRight(
-        (parent, { next, count }) =>
-          frameOf(next, parent, isCounting(next) && count > 0 ? countOf(next, count) : count),
-        this.#root,
+    const stacks = this.#stacks;
+    const made = new Map<Stack, Stack>();
+    const again = (stack: Stack): Stack => {
+      const known = made.get(stack);
+      if (known !== undefined) return known;
+      const each = stack.frames.map(({ next, count, below }) =>
+        stacks.pushed(next, again(below), isCounting(next) && count > 0 ? countOf(next, count) : count),
       );
-      return this.#placeOf(node, rebuilt);
-    });
+      const [first = stacks.bottom, ...others] = stack.isBottom ? [stacks.bottom, ...each] : each;
+      const ways = new Ways(stacks, first);
+      for (const other of others) ways.add(other);
+      const rebuilt = ways.all;
+      made.set(stack, rebuilt);
+      return rebuilt;
+    };
+    const places = state.places.map(({ node, stack }) => this.#placeOf(node, again(stack)));
     return this.#intern(places, state.accepting);
   }
 
@@ -145,12 +143,12 @@ export class GrammarStates {
   step(state: GrammarState, byte: number): GrammarState | null {
     const known = state.transitions[byte];
     if (known !== undefined) return known;
-    const targets: Place[] = [];
-    for (const { node, frame } of state.places) {
+    const targets: [GrammarNode, Stack][] = [];
+    for (const { node, stack } of state.places) {
       if (node.kind !== 'bytes') continue;
       this.#work += node.edges.length;
       for (const { range, target } of node.edges) {
-        if (range[0] <= byte && byte <= range[1]) targets.push(this.#placeOf(target, frame));
+        if (range[0] <= byte && byte <= range[1]) targets.push([target, stack]);
       }
     }
     const next = targets.length === 0 ? null : this.#close(targets);
@@ -180,69 +178,93 @@ export class GrammarStates {
   }
 
   #begin(): GrammarState {
-    const state = this.#close([this.#placeOf(this.#grammar, this.#root)]);
+    const state = this.#close([[this.#grammar, this.#stacks.bottom]]);
     if (state === null) throw new Error('a grammar without any text');
     return state;
   }
 
-  /** The state of everything that can be reached from the places without writing. */
-  #close(open: Place[]): GrammarState | null {
-    const seen = new Set(open);
-    const places: Place[] = [];
+  /**
+   * The state of everything that can be reached from the nodes without writing. Where a node is reached again, what is new of its stack is
+   * gone on with: the texts behind several ways are those behind each of them.
+   */
+  #close(targets: readonly (readonly [GrammarNode, Stack])[]): GrammarState | null {
+    const stacks = this.#stacks;
+    const before = stacks.work;
+    const reached = new Map<GrammarNode, Ways>();
+    /** Nodes to go on from, in the order in which they were reached. */
+    const open: { readonly node: GrammarNode; readonly ways: Ways }[] = [];
     let accepting = false;
-    const reach = (node: GrammarNode, frame: Frame): void => {
-      const place = this.#placeOf(node, frame);
-      if (seen.has(place) || seen.size > 16 * MAX_PLACES) return;
-      seen.add(place);
-      open.push(place);
+    let steps = 0;
+    const reach = (node: GrammarNode, stack: Stack): void => {
+      if (steps > 16 * MAX_PLACES) return;
+      let ways = reached.get(node);
+      if (ways === undefined) {
+        ways = new Ways(stacks, stack);
+        reached.set(node, ways);
+      } else if (!ways.add(stack)) return;
+      steps += 1;
+      // Where a byte has to be written, nothing is gone on from.
+      if (node.kind === 'bytes' || ways.isWaiting) return;
+      ways.isWaiting = true;
+      open.push({ node, ways });
     };
-    const enter = (rule: GrammarNode, next: GrammarNode, frame: Frame): void => {
-      if (goesRound(frame, next)) reach(rule, frame);
-      else if (frame.depth < MAX_FRAMES) reach(rule, frameOf(next, frame, 0));
+    const repeat = (node: RepeatNode, stack: Stack, count: number): void => {
+      if (count >= node.least) reach(node.next, stack);
+      if (count < node.most) reach(node.body, stacks.pushed(node, stack, count + 1));
     };
-    const repeat = (node: RepeatNode, frame: Frame, count: number): void => {
-      if (count >= node.least) reach(node.next, frame);
-      if (count < node.most) reach(node.body, frameOf(node, frame, count + 1));
+    const goOn = ({ next, count, below }: Frame): void => {
+      if (next.kind === 'repeat' && count > 0) repeat(next, below, count);
+      else if (next.kind === 'counted') reach(next.next, below);
+      else reach(next, below);
     };
-    for (let place = open.pop(); place !== undefined; place = open.pop()) {
-      const { node, frame } = place;
-      if (node.kind === 'bytes') {
-        if (places.length < MAX_PLACES) places.push(place);
-      } else if (node.kind === 'split') {
-        for (const target of node.targets) reach(target, frame);
-      } else if (node.kind === 'call') {
-        // A rule that is called last returns to where this one does.
-        if (node.next.kind === 'return') reach(node.rule, frame);
-        else enter(node.rule, node.next, frame);
-      } else if (node.kind === 'loop') {
-        // A loop that ends inside of itself is that loop.
-        if (goesRound(frame, node)) reach(node, frame.parent ?? frame);
-        else {
-          reach(node.next, frame);
-          enter(node.body, node, frame);
+    stacks.forgetUnions();
+    for (const [node, stack] of targets) reach(node, stack);
+    // Those that are added meanwhile come last.
+    for (const { node, ways } of open) {
+      const stack = ways.take();
+      ways.isWaiting = false;
+      switch (node.kind) {
+        case 'split':
+          for (const target of node.targets) reach(target, stack);
+          break;
+        case 'call':
+          // A rule that is called last returns to where this one does.
+          if (node.next.kind === 'return') reach(node.rule, stack);
+          else if (stack.depth < MAX_FRAMES)
+            reach(node.rule, stacks.pushed(node.next, stacks.behind(node.next, stack)));
+          break;
+        case 'loop': {
+          const around = stacks.behind(node, stack);
+          reach(node.next, around);
+          if (around.depth < MAX_FRAMES) reach(node.body, stacks.pushed(node, around));
+          break;
         }
-      } else if (node.kind === 'shallow') {
-        if (frame.depth < SHALLOW_FRAMES) reach(node.target, frame);
-      } else if (node.kind === 'repeat') {
-        repeat(node, frame, 0);
-      } else if (node.kind === 'counted') {
-        reach(node.body, frameOf(node, frame, 0));
-      } else if (node.kind === 'tick') {
-        const { next, parent, count } = frame;
-        if (next?.kind === 'counted' && count + 1 + node.needed <= next.most) {
-          reach(node.target, frameOf(next, parent, count + 1));
-        }
-      } else if (frame.parent === null || frame.next === null) {
-        accepting = true;
-      } else if (frame.next.kind === 'repeat' && frame.count > 0) {
-        repeat(frame.next, frame.parent, frame.count);
-      } else if (frame.next.kind === 'counted') {
-        reach(frame.next.next, frame.parent);
-      } else {
-        reach(frame.next, frame.parent);
+        case 'shallow':
+          if (stack.depth < SHALLOW_FRAMES) reach(node.target, stack);
+          break;
+        case 'repeat':
+          repeat(node, stack, 0);
+          break;
+        case 'counted':
+          reach(node.body, stacks.pushed(node, stack));
+          break;
+        case 'tick':
+          for (const { next, count, below } of stack.frames) {
+            if (next.kind === 'counted' && count + 1 + node.needed <= next.most)
+              reach(node.target, stacks.pushed(next, below, count + 1));
+          }
+          break;
+        case 'return':
+          accepting ||= stack.isBottom;
+          for (const frame of stack.frames) goOn(frame);
+          break;
       }
     }
-    this.#work += seen.size;
+    this.#work += steps + stacks.work - before;
+    const places: Place[] = [];
+    for (const [node, ways] of reached) {
+      if (node.kind === 'bytes' && places.length < MAX_PLACES) places.push(this.#placeOf(node, ways.all));
+    }
     return places.length === 0 && !accepting ? null : this.#intern(places, accepting);
   }
 
@@ -263,35 +285,21 @@ export class GrammarStates {
     return state;
   }
 
-  #placeOf(node: GrammarNode, frame: Frame): Place {
-    let place = frame.places.get(node);
+  #placeOf(node: GrammarNode, stack: Stack): Place {
+    let byNode = this.#places.get(stack);
+    if (byNode === undefined) {
+      byNode = new Map();
+      this.#places.set(stack, byNode);
+    }
+    let place = byNode.get(node);
     if (place === undefined) {
-      place = { id: this.#placeCount++, node, frame };
-      frame.places.set(node, place);
+      place = { id: this.#placeCount++, node, stack };
+      byNode.set(node, place);
     }
     return place;
   }
 }
 
-function frameOf(next: GrammarNode | null, parent: Frame | null, count: number): Frame {
-  const siblings = next === null ? undefined : parent?.inner.get(next);
-  const known = siblings?.get(count);
-  if (known !== undefined) return known;
-  const frame: Frame = { next, count, parent, depth: (parent?.depth ?? 0) + 1, inner: new Map(), places: new Map() };
-  if (siblings !== undefined) siblings.set(count, frame);
-  else if (next !== null) parent?.inner.set(next, new Map([[count, frame]]));
-  return frame;
-}
-
-/**
- * Whether going on at `next` and then where the frame says is what the frame says alone: it goes on at a loop behind which nothing
- * else comes, and that loop again. Texts of rules that begin and end with themselves (`sum: sum "+" sum`) would be followed with a frame
- * for each of their parts otherwise.
- */
-function goesRound(frame: Frame, next: GrammarNode): boolean {
-  return next.kind === 'loop' && next.next.kind === 'return' && frame.next === next && frame.count === 0;
-}
-
-function isCounting(node: GrammarNode | null): node is CountingNode {
-  return node?.kind === 'repeat' || node?.kind === 'counted';
+function isCounting(node: GrammarNode): node is CountingNode {
+  return node.kind === 'repeat' || node.kind === 'counted';
 }

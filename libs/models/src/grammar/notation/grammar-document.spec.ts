@@ -161,4 +161,30 @@ describe('a written grammar', () => {
     );
     expect(accepted).toBeGreaterThan(kept);
   });
+
+  it.each([
+    ['a rule that is two or three of itself', 'root ::= root root | "a" | root root root'],
+    ['lists of lists that may be empty', 'root ::= (r "a") | "a"\nr ::= (root | ("a" | root) | "a")*'],
+    ['parts that may each be empty', 'root ::= s "a"\ns ::= (t t)* t\nt ::= "a"? | s "a"'],
+    ['operators without precedence', 'root ::= root o root | "a"\no ::= "" | " "*'],
+  ])('may be read in any number of ways: %s', (_, grammar) => {
+    const constraints = new GrammarConstraints(table, 257);
+    for (const length of [1, 2, 7, 200]) {
+      expect(fits(grammar, 'a'.repeat(length), constraints), `${length}`).toBe(true);
+      expect(fits(grammar, `${'a'.repeat(length)}b`, constraints), `${length} b`).toBe(false);
+    }
+    expect(fits(grammar, '', constraints)).toBe(false);
+  });
+
+  it('may have levels of rules that begin alike, written without their being made one', () => {
+    const levels = Array.from(
+      { length: 14 },
+      (_, level) => `r${level} ::= r${level + 1} x | r${level + 1} y "${level % 10}" r${level}`,
+    );
+    const grammar = `root ::= r0\n${levels.join('\n')}\nr14 ::= "a" | "(" root ")"\nx ::= ""\ny ::= ""`;
+    const constraints = new GrammarConstraints(table, 257);
+    for (const text of ['a', 'a0a', '((a1(a2a)))3a', 'a9a8a7a6a5a'])
+      expect(fits(grammar, text, constraints), text).toBe(true);
+    for (const text of ['', 'aa', 'a0', '(a']) expect(fits(grammar, text, constraints), text).toBe(false);
+  });
 });
