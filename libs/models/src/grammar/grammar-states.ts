@@ -179,7 +179,8 @@ export class GrammarStates {
 
   #begin(): GrammarState {
     const state = this.#close([[this.#grammar, this.#stacks.bottom]]);
-    if (state === null) throw new Error('a grammar without any text');
+    if (state === null)
+      throw new Error(`each text needs more than ${MAX_FRAMES} rules open at a time; make it flatter`);
     return state;
   }
 

@@ -18,7 +18,14 @@ const EMPTY = text('');
 
 /** The texts of a grammar that is written in one of the notations. @throws GrammarRefusedError */
 export function grammarDocument(parts: GrammarParts, written: string): Expression {
-  return new GrammarDocument(parts, readGrammar(parts.languages, written)).document();
+  try {
+    return new GrammarDocument(parts, readGrammar(parts.languages, written)).document();
+  } catch (error) {
+    // The call stack's end: repeats of repeats, or terminals of terminals, by the ten thousands.
+    if (error instanceof RangeError)
+      throw new GrammarRefusedError('unsupported_parameter', null, 'its parts are nested too deep. Make it simpler.');
+    throw error;
+  }
 }
 
 /** How the texts of a part begin, the empty one left out. */

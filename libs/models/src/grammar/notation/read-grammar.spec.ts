@@ -108,6 +108,7 @@ describe('grammars in GBNF', () => {
     ['a rule that is itself', 'root ::= root', 1, /never ends/],
     ['groups in groups in groups', `root ::= ${'('.repeat(65)}"a"${')'.repeat(65)}`, 1, /nested deeper than 64/],
     ['a text that is too long', `root ::= "${'a'.repeat(131_072)}"`, null, /longer than 131072 characters/],
+    ['repeats of repeats of repeats', `root ::= "a"${'?'.repeat(131_000)}`, null, /nested too deep/],
     ['more than fits', `root ::= ${'.'.repeat(70_000)}`, null, /more than 65536/],
   ])('are refused with %s', (_, grammar, line, message) => {
     expect(refusalOf(grammar)).toMatchObject({ line, param: '', message: expect.stringMatching(message) });
@@ -119,6 +120,8 @@ describe('grammars in GBNF', () => {
     const left = `root ::= r0 | "y"\n${many(900, (index) => `r${index} ::= ${index === 899 ? 'root "x"' : `r${index + 1}`}`)}`;
     expect(fits(left, 'yxx')).toBe(true);
     expect(fits(left, 'x')).toBe(false);
+    const deep = `root ::= r0\n${many(1_100, (index) => `r${index} ::= ${index === 1_099 ? '' : `r${index + 1}`} "x"`)}`;
+    expect(() => fits(deep, 'x')).toThrow('more than 1024 rules open');
   });
 });
 
@@ -231,6 +234,12 @@ describe('grammars in Lark’s notation', () => {
     ['malformed regular expressions', 'start: /(/', 1, /Invalid regular expression/],
     ['regular expressions of nothing', String.raw`start: /[^\s\S]/`, 1, /no text|matches no/],
     ['terminals of too many states', 'start: A\nA: /[ab]*a[ab]{12}/', 1, /more than 2048 states/],
+    [
+      'terminals that double each other',
+      `start: A0\n${many(120, (index) => `A${index}: A${index + 1} A${index + 1}`)}\nA120: "x"`,
+      null,
+      /nested too deep/,
+    ],
     ['templates', 'start: list{a}\nlist{x}: x*\na: "a"', 1, /template/],
     ['definitions of templates', 'start: "a"\nlist{x}: x*', 2, /is a template/],
     ['options of rules', 'start: a\na[lazy]: /b*/', 2, /has options, \[lazy\]/],
