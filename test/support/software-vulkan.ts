@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import koffi from 'koffi';
+import koffi, { type LibraryHandle } from 'koffi';
 import { hasChromiumPackage, unpackedArchives } from './chromium-package.ts';
 
 interface SoftwareVulkan {
@@ -26,7 +26,7 @@ export async function softwareVulkan(): Promise<SoftwareVulkan> {
 export const hasSoftwareVulkan = hasChromiumPackage;
 
 /** A library that nothing refers to is closed, and WebGPU closes its own when its last session ends: the next one would find none. */
-let loaded: koffi.LibraryHandle | null = null;
+let loaded: LibraryHandle | null = null;
 
 /** From now on this process has that device, and no other. */
 export async function useSoftwareVulkan(): Promise<void> {
