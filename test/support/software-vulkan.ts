@@ -26,12 +26,12 @@ export async function softwareVulkan(): Promise<SoftwareVulkan> {
 export const hasSoftwareVulkan = hasChromiumPackage;
 
 /** A library that nothing refers to is closed, and WebGPU closes its own when its last session ends: the next one would find none. */
-let loaded: LibraryHandle | null = null;
+const loaded: LibraryHandle[] = [];
 
 /** From now on this process has that device, and no other. */
 export async function useSoftwareVulkan(): Promise<void> {
   const { library, environment } = await softwareVulkan();
   // LD_LIBRARY_PATH is read when a process starts; a library that is loaded already is found by its name.
-  loaded ??= koffi.load(library);
+  loaded.push(koffi.load(library));
   Object.assign(process.env, environment);
 }
