@@ -25,7 +25,7 @@ export class PlainRuns {
     const session = await openSession({
       model: signature.edits.length === 0 ? modelFile : await changedModel(modelFile, signature.edits),
       binding: signature.cacheType === 'float32' ? 'js-api' : 'c-api',
-      providers: ['cpu'],
+      provider: 'cpu',
       inputNames: [
         'input_ids',
         ...signature.sideInputs.map(({ kind }) => kind),

@@ -27,7 +27,7 @@ const MOST_PARTS = 8;
 const LAYERS_OF_PART = 5;
 
 /** A session of the model, whose weights stay in its files. */
-type OpenModelOptions = OpenSessionOptions & { readonly model: ChangedModel };
+type OpenModelOptions = Omit<OpenSessionOptions, 'provider'> & { readonly model: ChangedModel };
 
 export interface OpenModelRunnerOptions {
   modelFile: string;
@@ -140,7 +140,6 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     model: await changedModel(options.modelFile, form.edits),
     modelFor: (model, provider) => modelForProvider(model, form, provider),
     binding: options.binding,
-    providers,
     inputNames: [
       ...['input_ids', ...form.sideInputs.map((input) => input.kind)],
       ...[...form.cache, ...form.states].map((pair) => pair.past),
@@ -194,13 +193,13 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
         if (!(error instanceof ModelLoadError || error instanceof OrtLibraryError)) throw error;
         if (asked > 0) onFallback(`prompts are not computed in parts: ${error.message}`);
       }
-    return open(await openSession(cpuSession), hostSignature);
+    return open(await openSession({ ...cpuSession, provider: 'cpu' }), hostSignature);
   };
   /** On the first device that works here and has what the model needs; null where none has. */
   const openOnDevice = async (devices: readonly ExecutionProvider[], noneBehind: boolean) => {
     for (const [i, provider] of devices.entries()) {
       try {
-        return await open(await openSession({ ...(await sessionOf(signature)), providers: [provider] }), signature);
+        return await open(await openSession({ ...(await sessionOf(signature)), provider }), signature);
       } catch (error) {
         if (!(error instanceof ProviderUnavailableError) || (noneBehind && i === devices.length - 1)) throw error;
         onFallback(error.message);
@@ -217,7 +216,7 @@ export async function openModelRunner(options: OpenModelRunnerOptions): Promise<
     const onDevice = await openOnDevice(beforeCpu < 0 ? providers : providers.slice(0, beforeCpu), beforeCpu < 0);
     if (onDevice !== null) return onDevice;
   }
-  const onCpu = { ...(await sessionOf(hostSignature)), providers: providers.slice(beforeCpu) };
+  const onCpu = await sessionOf(hostSignature);
   const mayOwn = options.products !== 'onnxruntime' && options.binding !== 'js-api';
   // Pieces of a cache in a device's memory are moved by graphs that know ONNX Runtime's order only.
   const ownKvType = options.kvMemory === 'device' ? null : kvType;

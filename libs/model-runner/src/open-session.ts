@@ -5,10 +5,8 @@ import type { SessionBinding, SessionOptions } from './binding/session-binding.t
 import { OrtLibraryError } from './ort/ort-library-error.ts';
 import { ProviderUnavailableError } from './provider-unavailable-error.ts';
 
-export interface OpenSessionOptions extends Omit<SessionOptions, 'provider'> {
+export interface OpenSessionOptions extends SessionOptions {
   readonly binding: 'auto' | 'c-api' | 'js-api';
-  /** In the order in which they are tried; at least one. */
-  readonly providers: readonly ExecutionProvider[];
   readonly onFallback: (reason: string) => void;
   /** The model as a provider needs it, and what is not as it should be there; as it is where there is none. */
   readonly modelFor?: (model: SessionOptions['model'], provider: ExecutionProvider) => ModelForm;
@@ -20,28 +18,13 @@ export interface ModelForm {
 }
 
 /**
- * Opens the model on the first provider that works here.
- * @throws OrtLibraryError, ModelLoadError; ProviderUnavailableError of the last provider when none works
+ * Opens the model on a provider.
+ * @throws OrtLibraryError, ModelLoadError; ProviderUnavailableError when the provider does not work here
  */
 export async function openSession(options: OpenSessionOptions): Promise<SessionBinding> {
-  const { providers } = options;
-  for (const provider of providers.slice(0, -1)) {
-    try {
-      return await openOn(provider, options);
-    } catch (error) {
-      if (!(error instanceof ProviderUnavailableError)) throw error;
-      options.onFallback(error.message);
-    }
-  }
-  return openOn(providers.at(-1) ?? 'cpu', options);
-}
-
-async function openOn(
-  provider: ExecutionProvider,
-  options: Omit<OpenSessionOptions, 'providers'>,
-): Promise<SessionBinding> {
+  const { provider } = options;
   const { model, problem } = options.modelFor?.(options.model, provider) ?? { model: options.model, problem: null };
-  const session: SessionOptions = { ...options, model, provider };
+  const session: SessionOptions = { ...options, model };
   if (options.binding === 'js-api') {
     if (provider === 'cpu') return JsApiSession.open(session);
     // onnxruntime-node's own API would carry the whole cache between device and host in every step.

@@ -1,9 +1,10 @@
 import type { TokenLimits } from '#contracts';
+import { allTokens, leaveOut } from './allowed-tokens.ts';
+import { NarrowedConstraint } from './narrowed-constraint.ts';
 import type { TokenConstraint } from './token-constraint.ts';
 
 /** Leaves tokens out of an answer: all but some, and those that would complete a sequence that may not come. */
-export class LimitedTokens implements TokenConstraint {
-  readonly #inner: TokenConstraint | null;
+export class LimitedTokens extends NarrowedConstraint {
   /** Sequences of several tokens that may not come. */
   readonly #banned: readonly (readonly number[])[];
   /** Of all that the limits leave at any place: [ceil(vocabularySize / 32)] */
@@ -16,50 +17,32 @@ export class LimitedTokens implements TokenConstraint {
 
   /** @param inner what the answer is held to besides; null for nothing */
   constructor(inner: TokenConstraint | null, { allowed, banned = [] }: TokenLimits, vocabularySize: number) {
-    this.#inner = inner;
-    this.#left = new Int32Array(Math.ceil(vocabularySize / 32));
-    if (allowed === undefined) {
-      this.#left.fill(-1);
-      if (vocabularySize % 32 !== 0) this.#left[this.#left.length - 1] = (1 << (vocabularySize % 32)) - 1;
-    } else {
+    super(inner);
+    this.#left = allTokens(vocabularySize);
+    if (allowed !== undefined) {
+      this.#left.fill(0);
       for (const token of allowed) this.#left[token >>> 5] |= 1 << (token & 31);
     }
-    for (const [token = 0, ...rest] of banned) if (rest.length === 0) clear(this.#left, token);
+    for (const [token = 0, ...rest] of banned) if (rest.length === 0) leaveOut(this.#left, token);
     this.#banned = banned.filter((sequence) => sequence.length > 1);
     this.#longest = Math.max(0, ...this.#banned.map((sequence) => sequence.length - 1));
     this.#mask = this.#left.slice();
-  }
-
-  prepare(untilMs: number): boolean {
-    return this.#inner?.prepare(untilMs) ?? true;
   }
 
   allowedTokens(): Int32Array {
     const mask = this.#mask;
     mask.set(this.#left);
     for (const sequence of this.#banned) {
-      if (this.#endsWithAllButTheLastOf(sequence)) clear(mask, sequence[sequence.length - 1] ?? 0);
+      if (this.#endsWithAllButTheLastOf(sequence)) leaveOut(mask, sequence[sequence.length - 1] ?? 0);
     }
-    const inner = this.#inner?.allowedTokens() ?? null;
+    const inner = this.inner?.allowedTokens() ?? null;
     if (inner !== null) for (let word = 0; word < mask.length; word++) mask[word] &= inner[word] ?? 0;
     return mask;
   }
 
-  accept(tokenId: number): boolean {
+  override accept(tokenId: number): boolean {
     if (this.#longest > 0) this.#last = [...this.#last, tokenId].slice(-this.#longest);
-    return this.#inner?.accept(tokenId) ?? true;
-  }
-
-  expectedTokens(most: number): readonly number[] {
-    return this.#inner?.expectedTokens(most) ?? [];
-  }
-
-  get ended(): boolean {
-    return this.#inner?.ended ?? false;
-  }
-
-  [Symbol.dispose](): void {
-    this.#inner?.[Symbol.dispose]();
+    return super.accept(tokenId);
   }
 
   #endsWithAllButTheLastOf(sequence: readonly number[]): boolean {
@@ -70,8 +53,4 @@ export class LimitedTokens implements TokenConstraint {
     }
     return true;
   }
-}
-
-function clear(mask: Int32Array, token: number): void {
-  mask[token >>> 5] &= ~(1 << (token & 31));
 }

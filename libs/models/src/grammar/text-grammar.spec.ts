@@ -1,17 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { TokenTable } from '#contracts';
+import { byteTokens, END } from '../../../../test/support/byte-tokens.ts';
 import { GrammarConstraints } from './grammar-constraints.ts';
 import type { TextConstraint } from './text-grammar.ts';
 
-/** A token for each byte, and one that ends. */
-const END = 256;
-const table: TokenTable = {
-  bytes: Uint8Array.from({ length: 256 }, (_, byte) => byte),
-  offsets: Uint32Array.from({ length: 258 }, (_, token) => Math.min(token, 256)),
-  special: new Uint8Array(257),
-  stripLeadingSpace: false,
-};
-const constraints = new GrammarConstraints(table, 257);
+const constraints = new GrammarConstraints(byteTokens, 257);
 
 /** Whether an answer may be the text: each of its bytes is allowed where it stands, and then the end is. */
 function fits(constraint: TextConstraint, text: string): boolean {

@@ -1,19 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TokenTable } from '#contracts';
+import { byteTokens, END } from '../../../../../test/support/byte-tokens.ts';
 import { GrammarConstraints } from '../grammar-constraints.ts';
 
-/** A token for each byte, and one that ends. */
-const END = 256;
-const table: TokenTable = {
-  bytes: Uint8Array.from({ length: 256 }, (_, byte) => byte),
-  offsets: Uint32Array.from({ length: 258 }, (_, token) => Math.min(token, 256)),
-  special: new Uint8Array(257),
-  stripLeadingSpace: false,
-};
-
 /** Whether an answer may be the text: each of its bytes is allowed where it stands, and then the end is. */
-function fits(grammar: string, text: string, constraints = new GrammarConstraints(table, 257)): boolean {
+function fits(grammar: string, text: string, constraints = new GrammarConstraints(byteTokens, 257)): boolean {
   using match = constraints.create({ type: 'grammar', grammar }, [END]);
   const isAllowed = (token: number) => ((match.allowedTokens()[token >>> 5] ?? 0) & (1 << (token & 31))) !== 0;
   for (const byte of Buffer.from(text)) {
@@ -142,7 +133,7 @@ describe('a written grammar', () => {
       fc.property(fc.array(anyPart, { minLength: RULES, maxLength: RULES }), (rules) => {
         for (const notation of ['gbnf', 'lark'] as const) {
           const grammar = written[notation](rules);
-          const constraints = new GrammarConstraints(table, 257);
+          const constraints = new GrammarConstraints(byteTokens, 257);
           try {
             constraints.create({ type: 'grammar', grammar }, [END]);
           } catch (error) {
@@ -168,7 +159,7 @@ describe('a written grammar', () => {
     ['parts that may each be empty', 'root ::= s "a"\ns ::= (t t)* t\nt ::= "a"? | s "a"'],
     ['operators without precedence', 'root ::= root o root | "a"\no ::= "" | " "*'],
   ])('may be read in any number of ways: %s', (_, grammar) => {
-    const constraints = new GrammarConstraints(table, 257);
+    const constraints = new GrammarConstraints(byteTokens, 257);
     for (const length of [1, 2, 7, 200]) {
       expect(fits(grammar, 'a'.repeat(length), constraints), `${length}`).toBe(true);
       expect(fits(grammar, `${'a'.repeat(length)}b`, constraints), `${length} b`).toBe(false);
@@ -182,7 +173,7 @@ describe('a written grammar', () => {
       (_, level) => `r${level} ::= r${level + 1} x | r${level + 1} y "${level % 10}" r${level}`,
     );
     const grammar = `root ::= r0\n${levels.join('\n')}\nr14 ::= "a" | "(" root ")"\nx ::= ""\ny ::= ""`;
-    const constraints = new GrammarConstraints(table, 257);
+    const constraints = new GrammarConstraints(byteTokens, 257);
     for (const text of ['a', 'a0a', '((a1(a2a)))3a', 'a9a8a7a6a5a'])
       expect(fits(grammar, text, constraints), text).toBe(true);
     for (const text of ['', 'aa', 'a0', '(a']) expect(fits(grammar, text, constraints), text).toBe(false);

@@ -1,20 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { TokenTable } from '#contracts';
+import { byteTokens, END } from '../../../../../test/support/byte-tokens.ts';
 import { GrammarConstraints } from '../grammar-constraints.ts';
 import { GrammarRefusedError } from './grammar-refused-error.ts';
 
-/** A token for each byte, and one that ends. */
-const END = 256;
-const table: TokenTable = {
-  bytes: Uint8Array.from({ length: 256 }, (_, byte) => byte),
-  offsets: Uint32Array.from({ length: 258 }, (_, token) => Math.min(token, 256)),
-  special: new Uint8Array(257),
-  stripLeadingSpace: false,
-};
-
 /** Whether an answer may be the text: each of its bytes is allowed where it stands, and then the end is. */
 function fits(grammar: string, text: string): boolean {
-  using match = new GrammarConstraints(table, 257).create({ type: 'grammar', grammar }, [END]);
+  using match = new GrammarConstraints(byteTokens, 257).create({ type: 'grammar', grammar }, [END]);
   const isAllowed = (token: number) => ((match.allowedTokens()[token >>> 5] ?? 0) & (1 << (token & 31))) !== 0;
   for (const byte of Buffer.from(text)) {
     if (!isAllowed(byte) || !match.accept(byte)) return false;
@@ -24,7 +15,7 @@ function fits(grammar: string, text: string): boolean {
 
 function refusalOf(grammar: string): GrammarRefusedError {
   try {
-    new GrammarConstraints(table, 257).create({ type: 'grammar', grammar }, [END]);
+    new GrammarConstraints(byteTokens, 257).create({ type: 'grammar', grammar }, [END]);
   } catch (error) {
     if (error instanceof GrammarRefusedError) return error;
     throw error;
