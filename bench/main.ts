@@ -72,6 +72,14 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+// What a suite has started ends with the process: sides, APIs and workers hear that it is gone, Redis goes when it exits.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => process.exit(code));
+}
+
 for (const name of named.length > 0 ? named : Object.keys(SUITES).filter((suite) => !ONLY_NAMED.has(suite))) {
   const run = SUITES[name];
   if (run === undefined) continue;
@@ -84,3 +92,5 @@ for (const name of named.length > 0 ? named : Object.keys(SUITES).filter((suite)
   writeReport(report, results, plot);
   writeIndex(results);
 }
+// Whatever a suite has left open.
+process.exit();

@@ -1,5 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 
+/** How long a side may take to end when it is told to, before it is killed. */
+const END_LIMIT_MS = 5_000;
+
 /**
  * One side of a comparison in a process of its own, so that two sessions never spin against each other and either
  * side's memory is its own. Sides are asked in turns; the one that is not asked is idle.
@@ -34,6 +37,7 @@ export class Side implements AsyncDisposable {
 
   #ask(message: Record<string, unknown>): Promise<unknown> {
     const child = this.#child;
+    if (this.#gone) return Promise.reject(this.#lost());
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         child.off('message', onMessage);
@@ -42,27 +46,38 @@ export class Side implements AsyncDisposable {
       };
       const onMessage = (answer: { error?: string; result?: unknown }) =>
         finish(() => (answer.error === undefined ? resolve(answer.result) : reject(new Error(answer.error))));
-      const onExit = (code: number | null) =>
-        finish(() => reject(new Error(`a side of the comparison exited with ${code}`)));
+      const onExit = () => finish(() => reject(this.#lost()));
       child.on('message', onMessage);
       child.on('exit', onExit);
-      child.send(message);
+      // One that is just ending takes no message any more: its exit tells more than that.
+      child.send(message, () => {});
     });
   }
 
+  get #gone(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  #lost(): Error {
+    return new Error(`a side of the comparison exited with ${this.#child.exitCode ?? this.#child.signalCode}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    if (this.#gone) return;
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill();
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_LIMIT_MS);
     await gone;
+    clearTimeout(timer);
   }
 }
 
-/** The child's half: answers `start` once and `measure` as often as it is asked. */
+/** The child's half: answers `start` once and `measure` as often as it is asked, and ends with its parent, whatever it has open. */
 export function serveSide<Settings, Task, Samples>(
   start: (settings: Settings) => Promise<(task: Task) => Promise<Samples>>,
 ): void {
   let measure: ((task: Task) => Promise<Samples>) | undefined;
+  process.on('disconnect', () => process.exit());
   process.on('message', async (message: { start?: Settings; measure?: Task }) => {
     try {
       let result: Samples | undefined;

@@ -1,5 +1,6 @@
 import type { Cluster } from '../../test/support/cluster.ts';
 import { readTimedStream } from '../../test/support/timed-stream.ts';
+import { answerLimit } from './answer-limit.ts';
 
 /** A question whose answer is known from when nobody else asked anything. */
 export interface Chat {
@@ -36,7 +37,7 @@ export async function ask(
 ): Promise<readonly string[]> {
   const messages = [{ role: 'user', content }];
   const sampling = { temperature: 0, ignore_eos: true, max_tokens: answerTokens, logprobs: true };
-  const response = await cluster.post({ model, messages, stream: true, ...sampling });
+  const response = await cluster.post({ model, messages, stream: true, ...sampling }, { signal: answerLimit() });
   if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`);
   const { events } = await readTimedStream(response);
   if (events.at(-1) !== '[DONE]') throw new Error(`a stream of ${events.length} events has no end`);
@@ -45,7 +46,7 @@ export async function ask(
 
 async function promptTokens(cluster: Cluster, model: string, sentences: number): Promise<number> {
   const messages = [{ role: 'user', content: SENTENCE.repeat(sentences) }];
-  const response = await cluster.post({ model, messages, max_tokens: 1 });
+  const response = await cluster.post({ model, messages, max_tokens: 1 }, { signal: answerLimit() });
   const { usage } = (await response.json()) as { usage: { prompt_tokens: number } };
   return usage.prompt_tokens;
 }

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { answerLimit } from './answer-limit.ts';
 
 interface Question {
   readonly url: string;
@@ -30,19 +31,23 @@ export function firstTokenMs({ url, key, model, tokens, ask }: Question): Promis
     const beganMs = performance.now();
     let firstMs: number | null = null;
     let text = '';
-    const call = request(`${url}/v1/chat/completions`, { method: 'POST', agent, headers }, (response) => {
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        text += chunk;
-        // The event before it tells the role only; a token may be a piece of a character, and then has no text yet.
-        if (firstMs === null && /"content":"./.test(text)) firstMs = performance.now() - beganMs;
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        if (firstMs !== null && text.includes('[DONE]')) resolve(firstMs);
-        else reject(new Error(`status ${response.statusCode}: ${text.slice(0, 400)}`));
-      });
-    });
+    const call = request(
+      `${url}/v1/chat/completions`,
+      { method: 'POST', agent, headers, signal: answerLimit() },
+      (response) => {
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+          // The event before it tells the role only; a token may be a piece of a character, and then has no text yet.
+          if (firstMs === null && /"content":"./.test(text)) firstMs = performance.now() - beganMs;
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          if (firstMs !== null && text.includes('[DONE]')) resolve(firstMs);
+          else reject(new Error(`status ${response.statusCode}: ${text.slice(0, 400)}`));
+        });
+      },
+    );
     call.on('error', reject);
     call.setNoDelay(true);
     call.end(body);

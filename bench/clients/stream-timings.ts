@@ -1,6 +1,8 @@
 import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { openLoop } from '../../apps/cli/src/replay/open-loop.ts';
 import type { StreamTimings } from '../suites/path.ts';
+import { answerLimit } from './answer-limit.ts';
 
 interface Server {
   url: string;
@@ -71,12 +73,14 @@ function stream(
   return new Promise((resolve, reject) => {
     const begin = performance.now();
     let lastMs: number | undefined;
+    let last = '';
     let done = false;
     const call = request(
       `${load.url}/v1/chat/completions`,
       {
         method: 'POST',
         agent,
+        signal: answerLimit(),
         headers: {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),
@@ -84,7 +88,10 @@ function stream(
         },
       },
       (response) => {
-        if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
+        const { statusCode } = response;
+        if (statusCode !== 200) {
+          return void text(response).then((body) => reject(new Error(`status ${statusCode}: ${body}`)), reject);
+        }
         let rest = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => {
@@ -93,6 +100,7 @@ function stream(
           rest = events.pop() ?? '';
           for (const event of events) {
             if (event.includes('[DONE]')) done = true;
+            else last = event;
             // A token's event carries content; the first event (role) and the last (finish reason) do not.
             if (!TEXT.test(event)) continue;
             if (lastMs === undefined) timings.ttftMs.push(now - begin);
@@ -100,7 +108,9 @@ function stream(
             lastMs = now;
           }
         });
-        response.on('end', () => (done ? resolve() : reject(new Error('the stream ended without [DONE]'))));
+        response.on('end', () =>
+          done ? resolve() : reject(new Error(`the stream ended without [DONE], its last event: ${last}`)),
+        );
         response.on('error', reject);
       },
     );

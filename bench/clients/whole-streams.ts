@@ -1,5 +1,6 @@
 import type { Cluster } from '../../test/support/cluster.ts';
 import { readTimedStream } from '../../test/support/timed-stream.ts';
+import { answerLimit } from './answer-limit.ts';
 
 /** Streamed answers that were asked for at once, each of them whole; times in ms from the first request. */
 export interface WholeStreams {
@@ -17,7 +18,7 @@ export async function wholeStreams(
   const begin = performance.now();
   const asked = Array.from({ length: load.streams }, async (_, stream) => {
     let firstMs = Number.NaN;
-    const response = await cluster.post({
+    const question = {
       model: load.model,
       messages: [{ role: 'user', content: `bench prompt ${load.round} of stream ${stream}` }],
       temperature: 0,
@@ -25,7 +26,8 @@ export async function wholeStreams(
       max_tokens: load.answerTokens,
       stream: true,
       stream_options: { include_usage: true },
-    });
+    };
+    const response = await cluster.post(question, { signal: answerLimit() });
     if (response.status !== 200) throw new Error(`status ${response.status}: ${await response.text()}`);
     const { events } = await readTimedStream(response, (count) => {
       // The first event tells the role only.

@@ -36,7 +36,7 @@ export async function tracingSuite({ quick }: { quick: boolean }): Promise<Row[]
       api: environment,
       worker: { ...environment, MILLRACE_SLOTS: '32', MILLRACE_SLOT_TOKENS: '256', MILLRACE_PARKING_SLOTS: '0' },
     });
-  const preload = fileURLToPath(new URL('../sides/without-observation.mjs', import.meta.url));
+  const preload = fileURLToPath(new URL('../sides/without-observation.ts', import.meta.url));
   await using bare = await start({ NODE_OPTIONS: `--import=${preload}` });
   await using off = await start({});
   await using on = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: url });

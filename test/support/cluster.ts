@@ -156,13 +156,15 @@ export class Cluster implements AsyncDisposable {
 
   async #add(app: 'api' | 'worker', settings: Readonly<Record<string, string>>): Promise<ProductProcess> {
     const port = this.redisProxy?.port ?? this.redis.port;
-    const member = await ProductProcess.start(app, {
+    const member = ProductProcess.spawn(app, {
       REDIS_URL: `redis://127.0.0.1:${port}`,
       MILLRACE_RELAY_TOKEN: RELAY_TOKEN,
       MILLRACE_LOG_LEVEL: 'warn',
       ...settings,
     });
+    // Before it serves: a cluster whose start fails ends those that are still starting, too.
     this.#started.push(member);
+    await member.serving();
     return member;
   }
 }

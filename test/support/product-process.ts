@@ -114,16 +114,22 @@ export class ProductProcess implements AsyncDisposable {
   /** Starts the process and waits until it serves. */
   static async start(app: 'api' | 'worker', environment: Readonly<Record<string, string>>): Promise<ProductProcess> {
     const started = new ProductProcess(app, environment);
+    await started.serving();
+    return started;
+  }
+
+  /** Waits until it serves; for one that was just spawned. One that can not is killed. */
+  async serving(): Promise<void> {
     const ready = new Promise<boolean>((resolve) => {
-      started.child.on('message', ({ type }: ProcessMessage) => {
+      this.child.on('message', ({ type }: ProcessMessage) => {
         if (type !== 'progress') resolve(type === 'ready');
       });
-      void started.exit.then(() => resolve(false));
+      void this.exit.then(() => resolve(false));
     });
-    if (await ready) return started;
-    started.child.kill('SIGKILL');
-    const { code, signal } = await started.exit;
-    throw new Error(`the ${app} did not start (${code ?? signal}):\n${started.output.slice(-3_000)}`);
+    if (await ready) return;
+    this.child.kill('SIGKILL');
+    const { code, signal } = await this.exit;
+    throw new Error(`the ${this.app} did not start (${code ?? signal}):\n${this.output.slice(-3_000)}`);
   }
 
   /** Everything it printed so far. */

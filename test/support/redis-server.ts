@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,12 @@ export interface RedisServerOptions {
   /** More of redis-server's own arguments. */
   readonly arguments?: readonly string[];
 }
+
+/** Those that run: a process that exits without disposing of them leaves none behind. */
+const running = new Set<RedisServer>();
+process.on('exit', () => {
+  for (const server of running) server.endAtOnce();
+});
 
 /**
  * A real Redis (or Valkey) server of its own for a test: private port on loopback, private folder, killed by its pid.
@@ -48,8 +54,13 @@ export class RedisServer implements AsyncDisposable {
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
     const server = new RedisServer(await freePort(), folder, options);
-    await server.restart();
-    return server;
+    try {
+      await server.restart();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Starts the server again on the same port after `kill`. */
@@ -68,6 +79,7 @@ export class RedisServer implements AsyncDisposable {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#process = server;
+    running.add(this);
     let log = '';
     server.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
     server.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
@@ -87,6 +99,12 @@ export class RedisServer implements AsyncDisposable {
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill('SIGKILL');
     await ended;
+  }
+
+  /** For a process that waits for nothing any more. */
+  endAtOnce(): void {
+    this.#process?.kill('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Stops it where it stands: it keeps its connections and answers nobody. */
@@ -113,6 +131,7 @@ export class RedisServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
+    running.delete(this);
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -26,7 +26,8 @@ export class ServerProcess implements AsyncDisposable {
     const limitMs = performance.now() + START_LIMIT_MS;
     while (!(await answers(`${server.url}/v1/models`))) {
       if (failure !== undefined) throw failure;
-      if (child.exitCode !== null) throw new Error(`${program} exited with ${child.exitCode}`);
+      const end = child.exitCode ?? child.signalCode;
+      if (end !== null) throw new Error(`${program} exited with ${end}`);
       if (performance.now() > limitMs) {
         await server[Symbol.asyncDispose]();
         throw new Error(`${program} does not answer after ${START_LIMIT_MS} ms`);
@@ -37,7 +38,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGKILL');
     await gone;

@@ -38,7 +38,7 @@ const stats: EngineStats = {
 };
 
 /** An engine and a relay that do what the test says. */
-function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted', { near = false } = {}) {
+function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted', { near = false, broken = false } = {}) {
   const submitted: EngineRequest[] = [];
   const cancelled: string[] = [];
   const published: OutgoingFrames[] = [];
@@ -46,7 +46,10 @@ function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted', { 
   let cancel = (_requestId: string, _epoch: number, _reason: string): void => {};
   let lose = (_requestId: string, _epoch: number): void => {};
   const engine: EnginePort = {
-    submit: (request) => submitted.push(request),
+    submit: (request) => {
+      if (broken) throw new Error('nothing can be submitted');
+      submitted.push(request);
+    },
     cancel: (requestId) => cancelled.push(requestId),
     onStep: (listener) => {
       step = listener;
@@ -303,6 +306,19 @@ describe('JobRunner', () => {
     expect(published[0]?.failed).toMatchObject([{ requestId: 'request-1', code: 'worker_draining' }]);
     expect(cancelled).toEqual(['request-1']);
   });
+
+  it.each([true, false])(
+    'tells the client of a job that it could not run, its claim answered later: %s',
+    async (near) => {
+      const { runner, job, published, cancelled } = harness(async () => 'granted', { near, broken: true });
+      await expect(runner.run(job(), never)).rejects.toThrow('nothing can be submitted');
+      expect(published.flatMap(({ failed }) => failed)).toMatchObject([
+        { requestId: 'request-1', epoch: 1, code: 'engine_failed' },
+      ]);
+      expect(cancelled).toEqual(['request-1']);
+      expect(runner.running).toBe(0);
+    },
+  );
 
   it('settles and tells clients when the engine fails', async () => {
     const { runner, job, published } = harness();

@@ -75,6 +75,9 @@ export class JobRunner {
       }
       this.#count('granted');
       await this.#runGranted(job, claim === 'granted' ? null : claim.resume, attempt, signal);
+    } catch (error) {
+      this.#giveUp(attempt);
+      throw error;
     } finally {
       this.#attempts.delete(key);
       attempt.observer.ended(preciseNowMs());
@@ -230,6 +233,14 @@ export class JobRunner {
     const failed = [{ requestId, epoch, code, message }];
     this.#parts.dialer.publish({ step: 0, deltas: [], finished: [], failed });
     attempt.fail(code);
+  }
+
+  /** A claim is granted whatever became of the attempt meanwhile, and its client would wait for ever. */
+  #giveUp(attempt: Attempt): void {
+    const { requestId, epoch, submitted } = attempt;
+    if (submitted) this.#parts.engine.cancel(requestId, epoch);
+    const message = 'The worker could not run the request. Send the request again.';
+    this.#fail(attempt, { code: 'engine_failed', message });
   }
 
   #finishCancelled(attempt: Attempt): void {
