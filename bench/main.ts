@@ -21,6 +21,7 @@ import { peersSuite } from './suites/peers.ts';
 import { prefixSuite } from './suites/prefix.ts';
 import { readersSuite } from './suites/readers.ts';
 import { relaySuite } from './suites/relay.ts';
+import { routingSuite } from './suites/routing.ts';
 import { servingSuite } from './suites/serving.ts';
 import { soakSuite } from './suites/soak.ts';
 import { speculationSuite } from './suites/speculation.ts';
@@ -53,6 +54,7 @@ const SUITES: Record<string, (options: { quick: boolean }) => Promise<Outcome>> 
   peers: peersSuite,
   prefix: prefixSuite,
   relay: relaySuite,
+  routing: routingSuite,
   serving: servingSuite,
   readers: readersSuite,
   speculation: speculationSuite,

@@ -34,11 +34,13 @@ const moves = {
   queued: settled,
   started: settled,
   delivering: () => {},
+  offering: () => {},
+  queuedAgain: () => {},
   settle: settled,
   release: settled,
   handOver: () => {},
 };
-const ticket = { priority: 1, weight: 1, waitMs: 0, terms, ...moves };
+const ticket = { priority: 1, weight: 1, waitMs: 0, next: false, terms, ...moves };
 
 /** Everything that an API is told of one request, with traces off: all calls into metrics, and those into no span. */
 async function life(metrics: ApiMetrics): Promise<void> {

@@ -48,7 +48,7 @@ beforeAll(async () => {
   report(`seed ${SEED} (MILLRACE_CHAOS_SEED)`);
   cluster = await Cluster.start({
     modelFolder,
-    apis: 2,
+    apis: 0,
     workers: 3,
     redis: { append: true, fsync: 'everysec' },
     faultProxies: true,
@@ -69,6 +69,9 @@ beforeAll(async () => {
       MILLRACE_STEP_LIMIT_MS: '1500',
     },
   });
+  // Both ways of a job to its worker: this replica, which lives through the run, queues all, and those that come and go make offers.
+  await cluster.addApi({ MILLRACE_OFFERS: 'false' });
+  await cluster.addApi();
   redis = new Redis(cluster.redisUrl);
   redis.on('error', () => {});
   await new TenantStore(redis).put({ id: TENANT, credits: 'metered' });

@@ -19,13 +19,16 @@ let cluster: Cluster;
 let redis: Redis;
 let queue: ModelQueue;
 
+/** What is queued is what most of these tests are about. */
+const API = { MILLRACE_LEASE_MS: '3000', MILLRACE_OFFERS: 'false' };
+
 beforeAll(async () => {
   long = await lengthenedModel(modelFolder, 2_048);
   cluster = await Cluster.start({
     modelFolder: long.folder,
     apis: 2,
     workers: 2,
-    api: { MILLRACE_LEASE_MS: '3000' },
+    api: API,
     worker: {
       MILLRACE_SLOTS: String(SLOTS),
       MILLRACE_PARKING_SLOTS: '0',
@@ -39,7 +42,7 @@ beforeAll(async () => {
 }, 60_000);
 
 beforeEach(async () => {
-  while (cluster.apis.length < 2) await cluster.addApi({ MILLRACE_LEASE_MS: '3000' });
+  while (cluster.apis.length < 2) await cluster.addApi();
 }, 30_000);
 
 afterAll(async () => {
@@ -97,24 +100,31 @@ const sum = async (count: (worker: ProductProcess) => Promise<number>) =>
 const denied = () => sum(async (worker) => (await worker.stats()).jobs.denied);
 
 describe('requests whose API replica is killed, and that nobody wants to come back to', () => {
-  it('are stopped by their workers, and charged once for what these had made', async () => {
-    const [victim] = cluster.apis;
-    const asked = await ask(victim!);
-    await expect.poll(() => asked.received.events.length).toBeGreaterThan(20);
-    cluster.takeOut(victim!);
-    await victim!.stop('SIGKILL');
-    await asked.done;
-    const seen = asked.received.events.length;
-    await expectNothingHeld();
-    const settlements = await settlementsOf(asked.id);
-    expect(settlements.map(({ outcome }) => outcome)).toEqual(['expired']);
-    const { completionTokens, promptTokens, credits } = settlements[0]!;
-    // A first event and perhaps some more were no tokens.
-    expect(completionTokens).toBeGreaterThanOrEqual(seen - 3);
-    expect(completionTokens).toBeLessThanOrEqual(450);
-    expect(promptTokens).toBeGreaterThan(0);
-    expect(credits).toBeGreaterThan(0);
-  }, 60_000);
+  it.each([
+    { way: 'the queue', offers: 'false' },
+    { way: 'an offer', offers: 'true' },
+  ])(
+    'are stopped by workers that have them by $way, and charged once for what these had made',
+    async ({ offers }) => {
+      const victim = await cluster.addApi({ MILLRACE_OFFERS: offers });
+      const asked = await ask(victim);
+      await expect.poll(() => asked.received.events.length).toBeGreaterThan(20);
+      cluster.takeOut(victim);
+      await victim.stop('SIGKILL');
+      await asked.done;
+      const seen = asked.received.events.length;
+      await expectNothingHeld();
+      const settlements = await settlementsOf(asked.id);
+      expect(settlements.map(({ outcome }) => outcome)).toEqual(['expired']);
+      const { completionTokens, promptTokens, credits } = settlements[0]!;
+      // A first event and perhaps some more were no tokens.
+      expect(completionTokens).toBeGreaterThanOrEqual(seen - 3);
+      expect(completionTokens).toBeLessThanOrEqual(450);
+      expect(promptTokens).toBeGreaterThan(0);
+      expect(credits).toBeGreaterThan(0);
+    },
+    60_000,
+  );
 
   it('are dropped by the worker that takes their job, and cost nothing', async () => {
     const [victim] = cluster.apis;

@@ -122,6 +122,11 @@ export function figuresOf(truth: LoadTruth, { api, workers }: Scrapes): Record<k
     relayTokens: ofApi('relay_tokens_total', completionTokens),
     relayOpenRequests: ofApi('relay_open_requests', 0),
     relayRefusedFrames: ofApi('relay_refused_frames_total', 0),
+    relayOffers: [
+      ...ofApi('relay_offers_total', between(1, requests), { answer: 'accepted' }),
+      ...ofApi('relay_offers_total', between(0, requests - 1), { answer: 'declined' }),
+      ...ofApi('relay_offers_total', between(0, requests - 1), { answer: 'unanswered' }),
+    ],
     relayStreamsLost: ofEach('relay_streams_lost_total', 0),
     relayPendingBytes: ofWorkers('relay_pending_bytes', 0),
     relayDroppedFrames: ofWorkers('relay_dropped_frames_total', 0),

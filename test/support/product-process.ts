@@ -46,6 +46,7 @@ export interface WorkerStats {
     readonly lockRenewals: number;
     readonly lockLosses: number;
     readonly expressTotal: number;
+    readonly offeredTotal: number;
   };
   readonly relay: { readonly claims: number };
   readonly eventLoopDelay: { readonly p99Ms: number; readonly maxMs: number; readonly windowMs: number };

@@ -359,6 +359,16 @@ export const DASHBOARDS: readonly Dashboard[] = [
         ],
       },
       {
+        title: 'Requests offered to workers, by answer',
+        unit: 'reqps',
+        targets: [
+          {
+            query: 'sum by (instance, answer) (rate(millrace:relay_offers_total[$__rate_interval]))',
+            legend: '{{instance}} {{answer}}',
+          },
+        ],
+      },
+      {
         title: 'Relay, backpressure and loss',
         unit: 'short',
         targets: [

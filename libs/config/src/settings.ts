@@ -9,10 +9,12 @@ import { checkRelayOfApi, checkRelayOfWorker } from './relay-rules.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const count = (fallback: number, max = 1_000_000) => z.coerce.number().int().min(1).max(max).default(fallback);
-const flag = z
-  .enum(['true', 'false', '1', '0'])
-  .default('false')
-  .transform((value) => value === 'true' || value === '1');
+const flagWith = (fallback: 'true' | 'false') =>
+  z
+    .enum(['true', 'false', '1', '0'])
+    .default(fallback)
+    .transform((value) => value === 'true' || value === '1');
+const flag = flagWith('false');
 
 const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be a URL that begins with redis:// or rediss://' });
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' });
@@ -101,6 +103,8 @@ const apiSettings = z.object({
   MILLRACE_FAILOVER_ATTEMPTS: count(3, 100),
   /** Longest time from the loss of a worker until another goes on, and in the queue while no worker lives. */
   MILLRACE_FAILOVER_WAIT_MS: count(60_000, 3_600_000),
+  /** A request that nobody waits before goes straight to a worker that takes it; off, all go through the queue. */
+  MILLRACE_OFFERS: flagWith('true'),
   /** Puts prompts and answers into traces; off, they hold none. */
   MILLRACE_TRACE_CONTENT: flag,
   /** Tenants that metrics count by name; the rest is `other`. */

@@ -14,6 +14,7 @@ export { CardCorruptError } from './card-corrupt-error.ts';
 export { CardStore } from './card-store.ts';
 export { type ConnectRedisOptions, connectRedis, type RedisRole } from './connect-redis.ts';
 export { decodeJob } from './decode-job.ts';
+export { encodeJob } from './encode-job.ts';
 export type { ExpressSource } from './express-lane.ts';
 export { JobConsumer, type JobConsumerOptions } from './job-consumer.ts';
 export { JobRefusedError } from './job-refused-error.ts';

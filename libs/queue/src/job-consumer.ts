@@ -63,6 +63,7 @@ export class JobConsumer {
   #lockLosses = 0;
   #lockRenewals = 0;
   #stalledJobs = 0;
+  #offeredTotal = 0;
 
   constructor(options: JobConsumerOptions) {
     this.#options = options;
@@ -136,9 +137,37 @@ export class JobConsumer {
     return this.#express?.summonedTotal ?? 0;
   }
 
+  /** Jobs that were offered and taken. */
+  get offeredTotal(): number {
+    return this.#offeredTotal;
+  }
+
   /** Jobs whose `run` has not settled. */
   get activeJobs(): number {
     return this.#running.size;
+  }
+
+  /**
+   * Takes a job that an API replica offers, if there is room for it beside one of the queue's.
+   * @param text the JSON that would have gone into the queue @returns whether it runs now
+   */
+  takeOffered(text: string): boolean {
+    if (this.#state !== 'started') return false;
+    let job: GenerateJob;
+    try {
+      job = decodeJob('that was offered', JSON.parse(text));
+    } catch (error) {
+      this.#report(error instanceof Error ? error : new Error(String(error)));
+      return false;
+    }
+    const jobId = redisKeys.jobId(job.requestId, job.epoch);
+    if (!this.#ledger.holdOffered(jobId, heldJobOf(job))) return false;
+    this.#offeredTotal += 1;
+    this.#applyConcurrency();
+    this.#begin(jobId, (signal) => this.#options.run(job, signal)).catch((error: unknown) =>
+      this.#report(error instanceof Error ? error : new Error(String(error))),
+    );
+    return true;
   }
 
   /** Changes how many choices may run together; what runs is not touched. */
@@ -218,9 +247,13 @@ export class JobConsumer {
     // BullMQ asks for another job before it hands one over, so slots are counted, and work is begun, when a job is fetched.
     worker.on('active', (job) => {
       worker.noteContact();
-      if (!this.#ledger.hold(job.id ?? '', heldJobOf(job.data))) this.#surplus.add(job.id ?? '');
+      const jobId = job.id ?? '';
+      // It was offered, and queued too because the answer came late: BullMQ hears of the end of what runs.
+      const offered = this.#ledger.isOffered(jobId) ? this.#running.get(jobId)?.settled : undefined;
+      if (!this.#ledger.hold(jobId, heldJobOf(job.data))) this.#surplus.add(jobId);
+      else if (offered !== undefined) this.#begun.set(job, offered);
       else if (this.#state === 'started') {
-        const work = this.#begin(job);
+        const work = this.#begin(jobId, (signal) => this.#runDecoded(jobId, job.data, signal));
         // BullMQ hears of its end when it hands the job over.
         work.catch(noop);
         this.#begun.set(job, work);
@@ -252,10 +285,9 @@ export class JobConsumer {
     throw new WaitingError();
   }
 
-  async #begin(job: Job): Promise<void> {
-    const jobId = job.id ?? '';
+  async #begin(jobId: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const controller = new AbortController();
-    const work = this.#runDecoded(jobId, job.data, controller.signal);
+    const work = run(controller.signal);
     const entry = { controller, settled: work.then(noop, noop) };
     this.#running.set(jobId, entry);
     try {
@@ -273,8 +305,11 @@ export class JobConsumer {
   }
 
   #release(jobId: string): void {
+    const offered = this.#ledger.isOffered(jobId);
     if (!this.#ledger.release(jobId)) return;
     this.#applyConcurrency();
+    // Of the end of a job of its own BullMQ's loop hears by itself.
+    if (offered) this.#worker.wake();
     this.#lookForDue();
   }
 

@@ -134,6 +134,8 @@ export const redisKeys = {
   lines: (model: string) => `${PREFIX}:{${escaped(model)}}:lines`,
   /** hash: request id → class and tenant of every waiting request */
   waiters: (model: string) => `${PREFIX}:{${escaped(model)}}:waiters`,
+  /** sorted set: request id → Unix time in ms at which one ends to count that a worker holds without BullMQ */
+  offered: (model: string) => `${PREFIX}:{${escaped(model)}}:offered`,
   /** list: notices that a request waits that may be due a seat; each is how often it may still be passed on */
   dueNotices: (model: string) => `${PREFIX}:{${escaped(model)}}:due`,
   /** BullMQ's own: what a job's key begins with */

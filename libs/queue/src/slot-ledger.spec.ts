@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SlotLedger } from './slot-ledger.ts';
 
@@ -54,5 +55,90 @@ describe('SlotLedger', () => {
       { tenantId: 'x', weight: 2, sequences: 4 },
       { tenantId: 'y', weight: 1, sequences: 1 },
     ]);
+  });
+
+  it('counts what was offered against the slots, but not as a job of the queue', () => {
+    const ledger = new SlotLedger(4);
+    expect(ledger.holdOffered('a', job(2, 'x', 2))).toBe(true);
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([2, 2]);
+    ledger.hold('b', job(1));
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([1, 2]);
+    expect([ledger.isOffered('a'), ledger.isOffered('b'), ledger.holds('a')]).toEqual([true, false, true]);
+    expect(ledger.holdings).toContainEqual({ tenantId: 'x', weight: 2, sequences: 2 });
+    expect(ledger.release('a')).toBe(true);
+    expect([ledger.isOffered('a'), ledger.holds('a'), ledger.freeSlots, ledger.jobConcurrency]).toEqual([
+      false,
+      false,
+      3,
+      4,
+    ]);
+  });
+
+  it('takes what is offered only where a slot is left for the queue, and no job twice', () => {
+    const ledger = new SlotLedger(4);
+    expect(ledger.holdOffered('too large', job(4))).toBe(false);
+    expect(ledger.holdOffered('a', job(2))).toBe(true);
+    expect(ledger.holdOffered('a', job(1))).toBe(false);
+    expect(ledger.holdOffered('still too large', job(2))).toBe(false);
+    expect(ledger.holdOffered('b', job(1))).toBe(true);
+    expect(ledger.holdOffered('c', job(1))).toBe(false);
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([1, 1]);
+    ledger.hold('q', job(1));
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([0, 1]);
+    expect(ledger.holdOffered('q', job(1))).toBe(false);
+    expect(new SlotLedger(1).holdOffered('a', job(1))).toBe(false);
+  });
+
+  it('counts a job once that was offered and came from the queue as well, and as one of the queue from then on', () => {
+    const ledger = new SlotLedger(3);
+    ledger.holdOffered('a', job(1));
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([2, 2]);
+    expect(ledger.hold('a', job(1))).toBe(true);
+    expect([ledger.isOffered('a'), ledger.freeSlots, ledger.jobConcurrency]).toEqual([false, 2, 3]);
+  });
+
+  it('takes one that was offered, too, when it comes from the queue instead of one that was summoned: it has its slot', () => {
+    const ledger = new SlotLedger(2);
+    ledger.holdOffered('a', job(1));
+    ledger.hold('b', job(1));
+    ledger.summon('due');
+    expect(ledger.hold('a', job(1))).toBe(true);
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([0, 2]);
+  });
+
+  it('has a slot for every job that BullMQ may take, in whatever order jobs are taken, offered and ended', () => {
+    const move = fc.record({ kind: fc.constantFrom('queue', 'offer', 'end'), job: fc.nat(7) });
+    let [taken, declined, filled] = [0, 0, 0];
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 6 }), fc.array(move, { maxLength: 60 }), (slots, moves) => {
+        const ledger = new SlotLedger(slots);
+        const ofQueue = new Set<string>();
+        const held = new Set<string>();
+        for (const { kind, job: index } of moves) {
+          const jobId = `job-${index}`;
+          if (kind === 'end') {
+            expect(ledger.release(jobId)).toBe(held.delete(jobId));
+            ofQueue.delete(jobId);
+          } else if (kind === 'offer') {
+            const room = held.size < slots - 1 && !held.has(jobId);
+            expect(ledger.holdOffered(jobId, job(1))).toBe(room);
+            if (room) held.add(jobId);
+            if (room) expect(ledger.jobConcurrency).toBeGreaterThan(ofQueue.size);
+            taken += Number(room);
+            declined += Number(!room);
+          } else if (ofQueue.size < ledger.jobConcurrency && !ofQueue.has(jobId)) {
+            expect(ledger.hold(jobId, job(1))).toBe(true);
+            ofQueue.add(jobId);
+            held.add(jobId);
+          }
+          filled += Number(held.size === slots);
+          expect(ledger.freeSlots).toBe(slots - held.size);
+          expect(ledger.freeSlots).toBeGreaterThanOrEqual(0);
+          // Exactly as many more as there are slots.
+          expect(Math.max(0, ledger.jobConcurrency - ofQueue.size)).toBe(ledger.freeSlots);
+        }
+      }),
+    );
+    expect(Math.min(taken, declined, filled)).toBeGreaterThan(0);
   });
 });

@@ -12,10 +12,13 @@ export interface HeldJob {
  * fewer than its concurrency; a job with n choices takes n slots. With concurrency = slots − Σ (n − 1), what is left
  * between jobs held and concurrency is exactly the number of free slots. A job that was summoned for a tenant below its share
  * may come when no slot is free.
+ *
+ * Jobs that were offered take slots that BullMQ does not count. They leave it one, so that what it takes, having waited for it maybe, fits.
  */
 export class SlotLedger {
   slots: number;
   readonly #jobs = new Map<string, HeldJob>();
+  readonly #offered = new Set<string>();
   #summoned: string | null = null;
 
   constructor(slots: number) {
@@ -34,10 +37,20 @@ export class SlotLedger {
 
   /** @returns false when it came instead of a summoned one, which somebody else has taken: there is no slot for it */
   hold(jobId: string, job: HeldJob): boolean {
-    const instead = this.#summoned !== null && this.#summoned !== jobId && this.freeSlots <= 0;
+    const needsSlot = !this.#offered.has(jobId);
+    const instead = needsSlot && this.#summoned !== null && this.#summoned !== jobId && this.freeSlots <= 0;
     this.#summoned = null;
     if (instead) return false;
     this.#jobs.set(jobId, job);
+    this.#offered.delete(jobId);
+    return true;
+  }
+
+  /** @returns false when it is not held: there is no room for it beside one job of the queue, or it is here already */
+  holdOffered(jobId: string, job: HeldJob): boolean {
+    if (this.#jobs.has(jobId) || this.freeSlots <= job.choices) return false;
+    this.#jobs.set(jobId, job);
+    this.#offered.add(jobId);
     return true;
   }
 
@@ -45,8 +58,14 @@ export class SlotLedger {
     return this.#jobs.has(jobId);
   }
 
+  /** Held without BullMQ's knowledge. */
+  isOffered(jobId: string): boolean {
+    return this.#offered.has(jobId);
+  }
+
   /** @returns whether the job was held */
   release(jobId: string): boolean {
+    this.#offered.delete(jobId);
     return this.#jobs.delete(jobId);
   }
 
@@ -67,9 +86,10 @@ export class SlotLedger {
     return [...holdings.values()];
   }
 
-  /** At least 1, which BullMQ demands; it takes no further job then, because it holds one. */
+  /** At least 1, which BullMQ demands; it takes no further job then, because it holds one: offers leave it a slot. */
   get jobConcurrency(): number {
-    if (this.#summoned !== null) return Math.max(this.freeSlots, 1) + this.#jobs.size;
-    return Math.max(1, this.freeSlots + this.#jobs.size);
+    const fromQueue = this.#jobs.size - this.#offered.size;
+    if (this.#summoned !== null) return Math.max(this.freeSlots, 1) + fromQueue;
+    return Math.max(1, this.freeSlots + fromQueue);
   }
 }

@@ -28,6 +28,8 @@ export { REFUSAL_CAUSES, type RefusalCause } from './fence/refusal-cause.ts';
 export type {
   ClaimOutcome,
   ClaimRequest,
+  JobOffer,
+  OfferTaker,
   RelaySink,
   RelaySubscription,
   ResumedChoice,

@@ -128,7 +128,8 @@ async function deafReplica(): Promise<{ address: string }> {
     stream.on('error', () => undefined);
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
     const grant = { requestId: 'r1', epoch: 1, resume: [] };
-    stream.write(grpcFrame({ $case: 'welcome', value: { replicaId: 'deaf', protocolVersion: PROTOCOL_VERSION } }));
+    const welcome = { replicaId: 'deaf', protocolVersion: PROTOCOL_VERSION, makesOffers: false };
+    stream.write(grpcFrame({ $case: 'welcome', value: welcome }));
     setTimeout(() => stream.write(grpcFrame({ $case: 'grant', value: grant })), 100);
     stream.pause();
   });

@@ -41,3 +41,19 @@ export interface ClaimRequest {
   readonly choices: number;
   readonly relayAddress: string;
 }
+
+/** A job for a worker that may have a free slot, instead of the queue. */
+export interface JobOffer {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly model: string;
+  /** JSON, as it would go into the queue. */
+  readonly job: string;
+}
+
+/** An attached worker that takes offers. */
+export interface OfferTaker {
+  readonly workerId: string;
+  /** Attempts of this replica that it was granted and has not finished. */
+  readonly held: number;
+}

@@ -32,6 +32,20 @@ describe('a replica of this release', () => {
       resume: [{ tokenIds: [7, 8] }],
     });
   });
+
+  it('offers it nothing, since it would not know what to do with that', async () => {
+    const replica = await parts.replica({ makesOffers: true });
+    const old = parts.add(new RelayWorkerV1(replica.address, TEST_TOKEN, 'old'));
+    expect(await old.claim('of nobody', 1)).toBe(false);
+    const offer = { requestId: 'r1', epoch: 1, model: 'm', job: '{}' };
+    expect(
+      replica.offer(
+        offer,
+        (takers) => takers[0]!,
+        () => undefined,
+      ),
+    ).toBe(null);
+  });
 });
 
 describe('a worker of this release', () => {
@@ -41,6 +55,20 @@ describe('a worker of this release', () => {
     const dialer = parts.worker({ onReplica: ({ state }) => changes.push(state) });
     for (const requestId of ['r1', 'r2']) {
       expect(await dialer.claim(claimOf(replica.address, requestId))).toBe('granted');
+      dialer.publish(frames({ deltas: [delta(requestId, 0, { text: requestId })], finished: [finished(requestId)] }));
+    }
+    await eventually(() => replica.finished.length === 2);
+    expect(replica.text).toBe('r1r2');
+    expect(changes).toEqual(['attached']);
+  });
+
+  it('tells it nothing of offers, at which it would end the stream', async () => {
+    const replica = parts.add(await RelayReplicaV1.listen());
+    const changes: string[] = [];
+    const dialer = parts.worker({ takesOffersOf: ['m'], onReplica: ({ state }) => changes.push(state) });
+    for (const requestId of ['r1', 'r2']) {
+      expect(await dialer.claim(claimOf(replica.address, requestId))).toBe('granted');
+      dialer.sayOffersTaken();
       dialer.publish(frames({ deltas: [delta(requestId, 0, { text: requestId })], finished: [finished(requestId)] }));
     }
     await eventually(() => replica.finished.length === 2);

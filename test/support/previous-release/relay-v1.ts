@@ -116,6 +116,9 @@ export class RelayReplicaV1 implements AsyncDisposable {
       } else if (message?.$case === 'step') {
         this.deltas.push(...message.value.deltas);
         this.finished.push(...message.value.finished);
+      } else {
+        // What it does not know, it reads as a message without content.
+        call.emit('error', { code: status.INVALID_ARGUMENT, details: 'a message without known content' });
       }
     });
     call.on('end', () => call.end());
@@ -123,7 +126,9 @@ export class RelayReplicaV1 implements AsyncDisposable {
 
   #greet(call: Call, version: number): void {
     if (version === VERSION) {
-      call.write({ message: { $case: 'welcome', value: { replicaId: 'old', protocolVersion: VERSION } } });
+      call.write({
+        message: { $case: 'welcome', value: { replicaId: 'old', protocolVersion: VERSION, makesOffers: false } },
+      });
     } else {
       call.emit('error', { code: status.FAILED_PRECONDITION, details: `version ${version} does not match version 1` });
     }

@@ -55,14 +55,20 @@ export interface AdmissionTicket {
   readonly weight: number;
   /** Estimated wait in the queue. */
   readonly waitMs: number;
+  /** Nobody waits before it, and a slot is likely to be free: it need not be queued. */
+  readonly next: boolean;
   /** For another replica, should this one leave the request. */
   readonly terms: AdmissionTerms;
+  /** The job is offered to a worker; it is not in the queue, should one take it. */
+  offering(): void;
   /** The job is being put into the queue, in this turn of the event loop. */
   queueing(): void;
   /** The job was put into the queue. */
   queued(epoch: number): Promise<void>;
   /** A worker has taken the request. */
   started(): Promise<void>;
+  /** Another attempt of it goes through the queue. */
+  queuedAgain(): void;
   /** Its first tokens are on their way to the client. */
   delivering(): void;
   /** The request is over: charge `usage`, and free the rest. */

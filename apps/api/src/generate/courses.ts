@@ -13,6 +13,7 @@ import { Detachment } from './detachment.ts';
 import { AttemptSeries } from './failover/attempt-series.ts';
 import type { FailoverOptions } from './failover/failover-options.ts';
 import { AnswerRecorder } from './kept/answer-recorder.ts';
+import type { OffersPort } from './offers/offers-port.ts';
 import type { QueuesPort } from './queue-port.ts';
 import type { RelayPort } from './relay-port.ts';
 
@@ -20,6 +21,7 @@ export interface CoursesParts {
   readonly catalogue: Pick<ModelCatalogue, 'served'>;
   readonly relay: RelayPort;
   readonly queues: QueuesPort;
+  readonly offers: OffersPort | null;
   readonly replicaId: string;
   readonly failover: FailoverOptions;
   readonly logger: Logger;
@@ -58,7 +60,7 @@ export class Courses {
   }
 
   open(job: GenerateJob, ticket: AdmissionTicket, listener: AnswerListener, options: CourseOptions): OpenedCourse {
-    const { relay, queues, catalogue, failover, logger, cancelLatency, journal } = this.#parts;
+    const { relay, queues, offers, catalogue, failover, logger, cancelLatency, journal } = this.#parts;
     const { alias, observer, whole, kept } = options;
     const onStarted = () => {
       void ticket.started();
@@ -73,8 +75,12 @@ export class Courses {
     const attempts = new AttemptSeries(job, answer, {
       relay,
       queue: queues.of(job.model),
+      offers,
       isServed: () => catalogue.served().some(({ card }) => card.model === job.model),
-      onAttempt: (epoch) => entry.attempt(epoch),
+      onAttempt: (epoch) => {
+        ticket.queuedAgain();
+        entry.attempt(epoch);
+      },
       onRefused: (refused) => {
         this.#parts.refused.add(refused).catch((err: unknown) => logger.warn({ err, ...refused }, 'not noted'));
       },

@@ -68,11 +68,11 @@ export class GatedAdmission implements Admission, ModelAccess {
     }
     const { handle, terms, rates, ahead, waitMs } = decision;
     request.tell(standingOf(rates, { ahead, waitMs, now: () => handle.position() }));
-    return ticketOf(handle, terms, waitMs);
+    return ticketOf(handle, terms, waitMs, ahead === 0 && waitMs === 0);
   }
 
   async adopt(terms: AdmissionTerms): Promise<AdmissionTicket> {
-    return ticketOf(await this.#gate.adopt(terms), terms, 0);
+    return ticketOf(await this.#gate.adopt(terms), terms, 0, false);
   }
 
   async #tenant({ tenantId }: TenantContext): Promise<TenantRecord> {
@@ -95,15 +95,18 @@ function countsOf(usage: AnswerUsage) {
   };
 }
 
-function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number): AdmissionTicket {
+function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number, next: boolean): AdmissionTicket {
   return {
     priority: handle.priority,
     weight: handle.weight,
     waitMs,
+    next,
     terms,
+    offering: () => handle.offering(),
     queueing: () => handle.queueing(),
     queued: (epoch) => handle.queued(epoch),
     started: () => handle.started(),
+    queuedAgain: () => handle.queuedAgain(),
     delivering: () => handle.delivering(),
     settle: (outcome, usage) => handle.settle(outcome, countsOf(usage)),
     release: () => handle.release(),

@@ -92,10 +92,13 @@ export class Generation {
     using detachment = this.#parts.courses.detachment(job, answer);
     try {
       if (context.keep !== null) await this.#keep(context.keep, { ...prepared, job }, ticket);
-      const queueing = attempts.begin((queue, first) => queue.add(first, ticket.priority));
-      ticket.queueing();
-      await queueing;
-      await ticket.queued(job.epoch);
+      if (ticket.next) ticket.offering();
+      await attempts.begin(ticket.next, async (queue, first) => {
+        const queueing = queue.add(first, ticket.priority);
+        ticket.queueing();
+        await queueing;
+        await ticket.queued(first.epoch);
+      });
     } catch (error) {
       attempts[Symbol.dispose]();
       answer.abandon();

@@ -10,6 +10,9 @@ export function exposeRelay(metrics: Metrics, stats: () => RelayServerStats): vo
   metrics.read(METRICS.relayBytes, () => plain(stats().bytesTotal));
   metrics.read(METRICS.relayTokens, () => plain(stats().tokensTotal));
   metrics.read(METRICS.relayStreamsLost, () => plain(stats().streamsLostTotal));
+  metrics.read(METRICS.relayOffers, () =>
+    Object.entries(stats().offersTotal).map(([answer, value]) => ({ labels: { answer }, value })),
+  );
   metrics.read(METRICS.relayRefusedFrames, () =>
     Object.entries(stats().refusedTotal).map(([cause, value]) => ({ labels: { cause }, value })),
   );

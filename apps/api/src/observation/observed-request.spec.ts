@@ -56,15 +56,17 @@ async function answered(request: ObservedRequest): Promise<void> {
   };
   const now = () => {};
   const moves = {
+    offering: now,
     queueing: now,
     queued: noop,
     started: noop,
+    queuedAgain: now,
     delivering: now,
     settle: noop,
     release: noop,
     handOver: now,
   };
-  const ticket = { priority: 1, weight: 1, waitMs: 5, terms, ...moves };
+  const ticket = { priority: 1, weight: 1, waitMs: 5, next: false, terms, ...moves };
   await request.admitting(async () => ticket);
   request.queued(1);
   request.granted('w1');

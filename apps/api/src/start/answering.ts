@@ -10,6 +10,7 @@ import { Adoption } from '../generate/kept/adoption.ts';
 import { AnswerDesk } from '../generate/kept/answer-desk.ts';
 import { AnswerFollower } from '../generate/kept/answer-follower.ts';
 import { Takeover } from '../generate/kept/takeover.ts';
+import { JobOffers } from '../generate/offers/job-offers.ts';
 import { CANCEL_PHASES, type CancelPhase } from '../requests/cancel-latency.ts';
 import type { ApiBase } from './api-base.ts';
 import type { Models } from './models.ts';
@@ -54,6 +55,9 @@ export function openAnswering(
     catalogue,
     relay,
     queues,
+    offers: settings.MILLRACE_OFFERS
+      ? new JobOffers({ relay, jobVersionOf: (model) => catalogue.jobVersionOf(model) })
+      : null,
     replicaId,
     failover: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,

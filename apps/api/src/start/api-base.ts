@@ -60,6 +60,7 @@ export async function openBase(settings: ApiSettings, opened: AsyncDisposableSta
     port: settings.MILLRACE_RELAY_PORT,
     advertisedHost: settings.MILLRACE_RELAY_ADVERTISED_HOST,
     replicaId,
+    makesOffers: settings.MILLRACE_OFFERS,
     token: settings.MILLRACE_RELAY_TOKEN,
     tls: relayTlsOf(settings),
     onWorker: (change) => logger.info({ ...change }, 'worker stream'),

@@ -1,10 +1,17 @@
-import type { RelayDialer } from '#relay';
+import type { JobOffer, RelayDialer } from '#relay';
 import type { JobRunnerParts } from './job-runner.ts';
 
 type Port = JobRunnerParts['dialer'];
 type Dialer = Pick<RelayDialer, keyof Port>;
 type CancelListener = Parameters<Port['onCancel']>[0];
 type LostListener = Parameters<Port['onLost']>[0];
+type OfferListener = (job: string) => boolean;
+
+/** A model's end of the streams. */
+export interface ModelRelay extends Port, Disposable {
+  /** The listener is given the jobs of the model that replicas offer, and says whether it takes them. */
+  onOffer(listener: OfferListener): void;
+}
 
 /**
  * One worker's streams to the API replicas, shared by all its models: each has a port of its own, hears of every cancel and
@@ -14,6 +21,7 @@ export class SharedRelay {
   readonly #dialer: Dialer;
   readonly #cancels = new Set<CancelListener>();
   readonly #losses = new Set<LostListener>();
+  readonly #offers = new Map<string, OfferListener>();
 
   constructor(dialer: Dialer) {
     this.#dialer = dialer;
@@ -25,7 +33,12 @@ export class SharedRelay {
     });
   }
 
-  port(): Port & Disposable {
+  /** @returns whether one of the models takes it */
+  take({ model, job }: Pick<JobOffer, 'model' | 'job'>): boolean {
+    return this.#offers.get(model)?.(job) ?? false;
+  }
+
+  port(model: string): ModelRelay {
     const cancels: CancelListener[] = [];
     const losses: LostListener[] = [];
     return {
@@ -40,7 +53,11 @@ export class SharedRelay {
         losses.push(listener);
         this.#losses.add(listener);
       },
+      onOffer: (listener) => {
+        this.#offers.set(model, listener);
+      },
       [Symbol.dispose]: () => {
+        this.#offers.delete(model);
         for (const listener of cancels) this.#cancels.delete(listener);
         for (const listener of losses) this.#losses.delete(listener);
       },

@@ -225,6 +225,10 @@ export class MillraceWorker {
       get slots() {
         return [...models].reduce((sum, model) => sum + model.options.slots, 0);
       },
+      get takesOffersOf() {
+        return [...models].filter(({ state }) => state === 'ready').map(({ name }) => name);
+      },
+      takeOffer: (offer) => this.#relay.take(offer),
       token: options.relayToken,
       tls: options.relayTls,
       onReplica: (change) => this.#logReplica(change),
@@ -262,6 +266,7 @@ export class MillraceWorker {
     const ready = this.#started && [...this.#models.required].every(({ state }) => state === 'ready');
     const target = ready ? 'ready' : 'loading';
     if (target !== this.#state.current) this.#state.become(target);
+    this.#dialer.sayOffersTaken();
     await this.#heartbeat.beat();
   }
 

@@ -184,6 +184,7 @@ export class HostedModel {
         stalledJobs: serving.consumer.stalledJobs,
         expressTotal: serving.consumer.expressTotal,
         reconnects: serving.consumer.reconnects,
+        offeredTotal: serving.consumer.offeredTotal,
       },
     };
   }
@@ -221,7 +222,8 @@ export class HostedModel {
     const { served, worker, relay, logger, observer, reportUsage } = this.#parts;
     const { tokenTable, card } = served;
     const { prefixSharing } = worker;
-    const port = relay.port();
+    const port = relay.port(card.model);
+    port.onOffer((job) => this.#serving?.consumer.takeOffered(job) ?? false);
     const translator = new ConstraintTranslator();
     const translating = new TranslatingEngine(engine, translator);
     const parts = {

@@ -197,11 +197,12 @@ export class AdmissionGate implements AsyncDisposable {
     return { admitted: true, terms, handle, rates, ahead: place.ahead, waitMs: place.waitMs };
   }
 
-  #handle(parts: Omit<HandleParts, 'persist' | 'nowMs' | 'onEnd'>): AdmissionHandle {
+  #handle(parts: Omit<HandleParts, 'persist' | 'nowMs' | 'onEnd' | 'leaseMs'>): AdmissionHandle {
     const handle: AdmissionHandle = new AdmissionHandle({
       ...parts,
       persist: (name, call) => this.#unfinished.run(name, call),
       nowMs: () => this.#clock.nowMs(),
+      leaseMs: this.#leaseMs,
       onEnd: () => this.#open.delete(handle),
     });
     this.#open.add(handle);
@@ -289,10 +290,13 @@ export class AdmissionGate implements AsyncDisposable {
       handles.map((handle) => handle.reservationId),
       this.#leaseMs,
     );
-    const waiting = handles.filter((handle) => handle.state === 'waiting');
-    for (const model of new Set(waiting.map((handle) => handle.model))) {
-      const requestIds = waiting.filter((handle) => handle.model === model).map((handle) => handle.requestId);
-      await new ModelPlaces(this.#redis, model, this.#clock).renew(tenantId, requestIds, this.#leaseMs);
+    for (const model of new Set(handles.map((handle) => handle.model))) {
+      const ofModel = handles.filter((handle) => handle.model === model);
+      const places = new ModelPlaces(this.#redis, model, this.#clock);
+      const waiting = ofModel.filter(({ state }) => state === 'waiting').map(({ requestId }) => requestId);
+      if (waiting.length > 0) await places.renew(tenantId, waiting, this.#leaseMs);
+      const offered = ofModel.filter(({ servedByOffer }) => servedByOffer).map(({ requestId }) => requestId);
+      if (offered.length > 0) await places.renewOffered(offered, this.#leaseMs);
     }
   }
 

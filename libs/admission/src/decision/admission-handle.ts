@@ -22,6 +22,8 @@ export interface HandleParts {
   readonly slots: number;
   readonly costTokens: number;
   readonly weight: number;
+  /** How long what it holds stands without a heartbeat. */
+  readonly leaseMs: number;
   readonly account: TenantAccount;
   readonly places: ModelPlaces;
   readonly due: Pick<DueRequests, 'announce'>;
@@ -43,6 +45,8 @@ export class AdmissionHandle implements AsyncDisposable {
   readonly #parts: HandleParts;
   #state: 'waiting' | 'serving' | 'ended' = 'waiting';
   #servingSinceMs: number;
+  /** A worker was offered it, so BullMQ does not count it among what workers hold. */
+  #offered = false;
   /** Until Redis is told that a worker has taken it. */
   #untold: { readonly timer: NodeJS.Timeout; readonly told: PromiseWithResolvers<void> } | null = null;
 
@@ -82,11 +86,17 @@ export class AdmissionHandle implements AsyncDisposable {
     return this.#parts.weight;
   }
 
+  /** The job is offered to a worker, instead of the queue. */
+  offering(): void {
+    this.#offered = true;
+  }
+
   /**
    * The job is being put into BullMQ's queue: its command was given in this turn of the event loop. Workers are told of it where it may
    * be due a seat, on the same connection and so behind it, not a round trip later.
    */
   queueing(): void {
+    this.#offered = false;
     const { place, due } = this.#parts;
     if (!place.mayBeDue) return;
     // A notice that is lost, or comes too early all the same, costs time only: workers look by themselves, too.
@@ -120,14 +130,30 @@ export class AdmissionHandle implements AsyncDisposable {
     await told.promise;
   }
 
+  /** The worker that was offered it is gone, and BullMQ has its next attempt. */
+  queuedAgain(): void {
+    if (!this.#offered) return;
+    this.#offered = false;
+    const { places, requestId, persist } = this.#parts;
+    if (this.#untold === null) void persist(`queued again ${requestId}`, () => places.leaveOffered(requestId));
+  }
+
+  /** Whether a worker holds it that was offered it. */
+  get servedByOffer(): boolean {
+    return this.#offered && this.#state === 'serving';
+  }
+
   /** Its first tokens are on their way to the client. */
   delivering(): void {
     if (this.#untold === null) return;
     const { timer, told } = this.#untold;
     this.#untold = null;
     clearTimeout(timer);
-    const { places, account, requestId, persist } = this.#parts;
-    void persist(`start ${requestId}`, () => places.start(requestId, account.tenantId)).then(told.resolve);
+    const { places, account, requestId, persist, leaseMs } = this.#parts;
+    const offeredLeaseMs = this.#offered ? leaseMs : 0;
+    void persist(`start ${requestId}`, () => places.start(requestId, account.tenantId, offeredLeaseMs)).then(
+      told.resolve,
+    );
   }
 
   /** The request is over. What never reached a worker costs nothing. */
@@ -150,7 +176,7 @@ export class AdmissionHandle implements AsyncDisposable {
     const serviceMs = nowMs() - this.#servingSinceMs;
     await Promise.all([
       persist(`settle ${requestId}`, () => account.settle(settlement)),
-      served ? persist(`finish ${requestId}`, () => places.finish(serviceMs)) : this.#leave(),
+      served ? persist(`finish ${requestId}`, () => places.finish(requestId, serviceMs)) : this.#leave(),
     ]);
   }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { LuaScript } from '../lua/lua-script.ts';
 import type { ModelPlaces, PlaceAnswer, PlaceRequest } from '../places/model-places.ts';
 
-const admit = new LuaScript('admit', 18);
+const admit = new LuaScript('admit', 19);
 
 /** What a tenant's account and a model's queue say to a request. */
 export interface JointAnswer {

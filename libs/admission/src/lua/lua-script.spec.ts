@@ -42,6 +42,7 @@ describe('Lua scripts', () => {
       redisKeys.prioritizedJobs(model),
       redisKeys.waitJobs(model),
       redisKeys.activeJobs(model),
+      redisKeys.offered(model),
     ];
     expect(new Set(ofModel.map(tag)).size).toBe(1);
   });

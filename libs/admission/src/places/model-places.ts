@@ -5,13 +5,13 @@ import { LuaScript, type ScriptCall } from '../lua/lua-script.ts';
 import { HIGHEST_PRIORITY, REBASE_TOKENS, UNIT_TOKENS } from './fair-tags.ts';
 import { PRIORITY_CLASSES, type PriorityClass } from './priority-class.ts';
 
-const takePlace = new LuaScript('take-place', 13);
-const startService = new LuaScript('start-service', 7);
+const takePlace = new LuaScript('take-place', 14);
+const startService = new LuaScript('start-service', 8);
 const leaveQueue = new LuaScript('leave-queue', 7);
-const finishService = new LuaScript('finish-service', 1);
+const finishService = new LuaScript('finish-service', 2);
 const renewLeases = new LuaScript('renew-leases', 1);
 const rebase = new LuaScript('rebase', 4);
-const queuePosition = new LuaScript('queue-position', 4);
+const queuePosition = new LuaScript('queue-position', 5);
 const correctPriority = new LuaScript('correct-priority', 3);
 
 /** Until a request of the model was measured. */
@@ -102,6 +102,7 @@ export class ModelPlaces {
       redisKeys.appointments(this.model),
       redisKeys.appointmentsOf(this.model, wanted.tenantId),
       ...this.#lines(),
+      redisKeys.offered(this.model),
     ];
     const args = [
       wanted.requestId,
@@ -162,19 +163,21 @@ export class ModelPlaces {
       redisKeys.waitJobs(this.model),
       redisKeys.activeJobs(this.model),
       redisKeys.drain(this.model),
+      redisKeys.offered(this.model),
     ];
-    const args = [redisKeys.jobId(requestId, epoch), slots, ASSUMED_SERVICE_MS];
+    const args = [this.#clock.scriptTime(), redisKeys.jobId(requestId, epoch), slots, ASSUMED_SERVICE_MS];
     const answer = (await this.#run(queuePosition, keys, args)) as [number, number] | null;
     return answer === null ? null : { ahead: answer[0], waitMs: answer[1] };
   }
 
-  /** A worker has taken the request. Rebases priorities when virtual time has gone far enough. */
-  async start(requestId: string, tenantId: string): Promise<void> {
-    const [, distance] = (await this.#run(
-      startService,
-      [...this.#places(tenantId), ...this.#lines()],
-      [requestId],
-    )) as [number, number];
+  /**
+   * A worker has taken the request. Rebases priorities when virtual time has gone far enough.
+   * @param offeredLeaseMs for how long a request counts as held that was offered to its worker; 0 for one of the queue
+   */
+  async start(requestId: string, tenantId: string, offeredLeaseMs = 0): Promise<void> {
+    const keys = [...this.#places(tenantId), ...this.#lines(), redisKeys.offered(this.model)];
+    const args = [this.#clock.scriptTime(), requestId, offeredLeaseMs];
+    const [, distance] = (await this.#run(startService, keys, args)) as [number, number];
     if (distance >= REBASE_TOKENS) await this.rebase(REBASE_TOKENS);
   }
 
@@ -185,8 +188,22 @@ export class ModelPlaces {
   }
 
   /** A served request has ended. @param serviceMs since a worker took it */
-  async finish(serviceMs: number): Promise<void> {
-    await this.#run(finishService, [redisKeys.drain(this.model)], [Math.max(1, serviceMs)]);
+  async finish(requestId: string, serviceMs: number): Promise<void> {
+    const keys = [redisKeys.drain(this.model), redisKeys.offered(this.model)];
+    await this.#run(finishService, keys, [Math.max(1, serviceMs), requestId]);
+  }
+
+  /** BullMQ counts the request from now on. */
+  async leaveOffered(requestId: string): Promise<void> {
+    await redisCall(this.#redis, `count request ${requestId} with the queue`, () =>
+      this.#redis.zrem(redisKeys.offered(this.model), requestId),
+    );
+  }
+
+  /** Those that were offered and still run. */
+  async renewOffered(requestIds: readonly string[], leaseMs: number): Promise<void> {
+    const args = [this.#clock.scriptTime(), leaseMs, 0, ...requestIds];
+    await this.#run(renewLeases, [redisKeys.offered(this.model)], args);
   }
 
   /** @returns the ids whose place is gone */

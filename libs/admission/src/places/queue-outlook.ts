@@ -6,7 +6,7 @@ import { ASSUMED_SERVICE_MS } from './model-places.ts';
 export interface QueueOutlook {
   /** Jobs that no worker has taken. */
   readonly waiting: number;
-  /** Jobs that workers hold. */
+  /** Requests that workers hold, from the queue or because they were offered. */
   readonly active: number;
   /** Requests per second that the slots end; 0 without slots. */
   readonly drainRate: number;
@@ -18,7 +18,7 @@ export interface QueueOutlook {
 
 /** Reads only, O(log n), one round trip. @param slots of all workers that serve the model now @throws MillraceError unavailable */
 export async function queueOutlook(redis: Redis, model: string, slots: number): Promise<QueueOutlook> {
-  const [prioritized, first, active, meanServiceMs, virtual, last] = await redisCall(
+  const [prioritized, first, fromQueue, offered, meanServiceMs, virtual, last] = await redisCall(
     redis,
     `read the outlook of ${model}`,
     () =>
@@ -26,12 +26,15 @@ export async function queueOutlook(redis: Redis, model: string, slots: number): 
         redis.zcard(redisKeys.prioritizedJobs(model)),
         redis.llen(redisKeys.waitJobs(model)),
         redis.llen(redisKeys.activeJobs(model)),
+        // Leases are longer than clocks are apart.
+        redis.zcount(redisKeys.offered(model), Date.now(), '+inf'),
         redis.hget(redisKeys.drain(model), 'meanServiceMs'),
         redis.hget(redisKeys.fairClock(model), 'virtual'),
         redis.zrevrange(redisKeys.finishTags(model), 0, 0, 'WITHSCORES'),
       ]),
   );
   const waiting = prioritized + first;
+  const active = fromQueue + offered;
   const serviceMs = Number(meanServiceMs ?? ASSUMED_SERVICE_MS);
   const free = Math.max(0, slots - active);
   const waitMs = waiting < free || slots === 0 ? 0 : ((waiting - free + 1) * serviceMs) / slots;

@@ -46,6 +46,12 @@ export interface WorkerMessage {
     { $case: "hello"; value: Hello }
     | { $case: "accepted"; value: Accepted }
     | { $case: "step"; value: StepBatch }
+    | //
+    /** only to a replica whose welcome says that it makes offers */
+    { $case: "takesOffers"; value: TakesOffers }
+    | //
+    /** answer to offer: somebody else shall run it */
+    { $case: "declined"; value: Declined }
     | undefined;
 }
 
@@ -60,6 +66,9 @@ export interface ApiMessage {
     | //
     /** answer to accepted: do not run it; later: stop it */
     { $case: "cancel"; value: Cancel }
+    | //
+    /** only to a worker that takes offers; it answers with accepted or declined */
+    { $case: "offer"; value: Offer }
     | undefined;
 }
 
@@ -75,9 +84,34 @@ export interface Hello {
 export interface Welcome {
   replicaId: string;
   protocolVersion: number;
+  /** it knows takes_offers and declined; false from older releases */
+  makesOffers: boolean;
 }
 
-/** A worker holds the job of this attempt and asks whether its client is still there. Sent once per attempt and stream. */
+/** The models of which this worker takes jobs that it is offered, from now on; all of them each time. */
+export interface TakesOffers {
+  models: string[];
+}
+
+/** A job that nobody waits before, for a worker that may have a free slot. Nobody else has it unless it is declined, or not answered in time. */
+export interface Offer {
+  requestId: string;
+  epoch: number;
+  model: string;
+  /** the JSON that would go into the queue */
+  job: string;
+}
+
+/** The worker has no room for what it was offered. */
+export interface Declined {
+  requestId: string;
+  epoch: number;
+}
+
+/**
+ * A worker holds the job of this attempt, from the queue or offered, and asks whether its client is still there. Sent once per
+ * attempt and stream.
+ */
 export interface Accepted {
   requestId: string;
   epoch: number;
@@ -177,6 +211,12 @@ export const WorkerMessage: MessageFns<WorkerMessage> = {
       case "step":
         StepBatch.encode(message.message.value, writer.uint32(26).fork()).join();
         break;
+      case "takesOffers":
+        TakesOffers.encode(message.message.value, writer.uint32(34).fork()).join();
+        break;
+      case "declined":
+        Declined.encode(message.message.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -218,6 +258,22 @@ export const WorkerMessage: MessageFns<WorkerMessage> = {
             message.message = { $case: "step", value: StepBatch.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "takesOffers", value: TakesOffers.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.message = { $case: "declined", value: Declined.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -246,6 +302,9 @@ export const ApiMessage: MessageFns<ApiMessage> = {
         break;
       case "cancel":
         Cancel.encode(message.message.value, writer.uint32(26).fork()).join();
+        break;
+      case "offer":
+        Offer.encode(message.message.value, writer.uint32(34).fork()).join();
         break;
     }
     return writer;
@@ -286,6 +345,14 @@ export const ApiMessage: MessageFns<ApiMessage> = {
             }
 
             message.message = { $case: "cancel", value: Cancel.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "offer", value: Offer.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -392,7 +459,7 @@ export const Hello: MessageFns<Hello> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { replicaId: "", protocolVersion: 0 };
+  return { replicaId: "", protocolVersion: 0, makesOffers: false };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -402,6 +469,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.protocolVersion !== 0) {
       writer.uint32(16).uint32(message.protocolVersion);
+    }
+    if (message.makesOffers !== false) {
+      writer.uint32(24).bool(message.makesOffers);
     }
     return writer;
   },
@@ -433,6 +503,196 @@ export const Welcome: MessageFns<Welcome> = {
             }
 
             message.protocolVersion = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.makesOffers = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTakesOffers(): TakesOffers {
+  return { models: [] };
+}
+
+export const TakesOffers: MessageFns<TakesOffers> = {
+  encode(message: TakesOffers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.models) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TakesOffers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTakesOffers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.models.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOffer(): Offer {
+  return { requestId: "", epoch: 0, model: "", job: "" };
+}
+
+export const Offer: MessageFns<Offer> = {
+  encode(message: Offer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint32(message.epoch);
+    }
+    if (message.model !== "") {
+      writer.uint32(26).string(message.model);
+    }
+    if (message.job !== "") {
+      writer.uint32(34).string(message.job);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Offer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOffer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.job = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeclined(): Declined {
+  return { requestId: "", epoch: 0 };
+}
+
+export const Declined: MessageFns<Declined> = {
+  encode(message: Declined, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).uint32(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Declined {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclined();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.uint32();
             continue;
           }
         }

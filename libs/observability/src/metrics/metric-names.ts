@@ -247,6 +247,12 @@ export const METRICS = {
   relayRefusedFrames: counter('api', 'millrace:relay_refused_frames_total', 'Frames that the fence refused.', [
     'cause',
   ]),
+  relayOffers: counter(
+    'api',
+    'millrace:relay_offers_total',
+    'Requests that were offered to a worker, without the queue, by its answer: `accepted`, `declined` for want of room, or `unanswered`; the last two were queued.',
+    ['answer'],
+  ),
   relayStreamsLost: counter(
     'both',
     'millrace:relay_streams_lost_total',

@@ -92,6 +92,11 @@ export class RelayDialer implements AsyncDisposable {
     for (const [replicaId, address] of replicas) if (!before.has(replicaId)) this.#prepare(this.#replica(address));
   }
 
+  /** Tells the replicas of which models jobs are taken now that they offer. */
+  sayOffersTaken(): void {
+    for (const stream of this.#streams()) this.#sayOffersTaken(stream);
+  }
+
   /** Whether a stream to the replica is open, so that the answer to a claim is no more than a round trip away. */
   reaches(relayAddress: string): boolean {
     return this.#replicas.get(relayAddress)?.stream?.isOpen === true;
@@ -157,6 +162,17 @@ export class RelayDialer implements AsyncDisposable {
     await this.close();
   }
 
+  #sayOffersTaken(stream: ReplicaStream): void {
+    const models = [...(this.#options.takesOffersOf ?? [])];
+    if (stream.makesOffers) stream.send({ message: { $case: 'takesOffers', value: { models } } });
+  }
+
+  #offered(stream: ReplicaStream, offer: relay.Offer): void {
+    if (!this.#closed && this.#options.takeOffer?.(offer) === true) return;
+    const { requestId, epoch } = offer;
+    stream.send({ message: { $case: 'declined', value: { requestId, epoch } } });
+  }
+
   #prepare(replica: Replica): void {
     replica.prepare().then(
       (stream) => {
@@ -201,6 +217,10 @@ export class RelayDialer implements AsyncDisposable {
 
   #answered(stream: ReplicaStream, answer: relay.ApiMessage): void {
     if (answer.message === undefined || answer.message.$case === 'welcome') return;
+    if (answer.message.$case === 'offer') {
+      this.#offered(stream, answer.message.value);
+      return;
+    }
     const { requestId, epoch } = answer.message.value;
     const claim = this.#claims.get(requestId);
     if (claim === undefined || claim.epoch !== epoch || claim.stream !== stream) return;
@@ -314,6 +334,7 @@ export class RelayDialer implements AsyncDisposable {
       });
       onReplica?.({ address, state: 'attached', why: '' });
       if (this.#closed) void stream.close();
+      else this.#sayOffersTaken(stream);
       return stream;
     } catch (error) {
       if (why === 'claimed') {

@@ -35,6 +35,7 @@ export class ReplicaStream {
   #messagesTotal = 0;
   #bytesTotal = 0;
   #closing = false;
+  #makesOffers = false;
 
   private constructor(options: ReplicaStreamOptions) {
     this.address = options.address;
@@ -57,6 +58,11 @@ export class ReplicaStream {
 
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** Whether the replica offers jobs, and so may be told which are taken. */
+  get makesOffers(): boolean {
+    return this.#makesOffers;
   }
 
   /** Bytes written that the connection has not taken yet. */
@@ -119,6 +125,7 @@ export class ReplicaStream {
       const mismatch = welcomeMismatch(answer, this.#options.hello.protocolVersion);
       if (mismatch !== null) return fail(new RelayStreamError(this.address, mismatch));
       clearTimeout(timer);
+      this.#makesOffers = answer.message?.$case === 'welcome' && answer.message.value.makesOffers;
       this.#state = 'open';
       resolve();
     });

@@ -14,6 +14,8 @@ export interface RelayServerStats {
   /** Streams that ended while they held unfinished requests. */
   readonly streamsLostTotal: number;
   readonly refusedTotal: Readonly<Record<RefusalCause, number>>;
+  /** Jobs that were offered to a worker, by its answer. */
+  readonly offersTotal: Readonly<Record<'accepted' | 'declined' | 'unanswered', number>>;
   readonly workers: readonly AttachedWorker[];
 }
 

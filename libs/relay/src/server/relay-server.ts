@@ -2,16 +2,21 @@ import { Server, status } from '@grpc/grpc-js';
 import { MillraceError } from '#contracts';
 import { RelayListenError } from '../errors/relay-listen-error.ts';
 import { AttemptRegister } from '../fence/attempt-register.ts';
-import type { RelaySink, RelaySubscription, ResumedChoice } from '../relay-ports.ts';
+import type { JobOffer, OfferTaker, RelaySink, RelaySubscription, ResumedChoice } from '../relay-ports.ts';
 import { attachHandlerDefinition } from '../wire/attach-method.ts';
 import { DEFAULT_KEEPALIVE_MS, serverOptions } from '../wire/channel-options.ts';
+import { MAX_MESSAGE_BYTES } from '../wire/protocol.ts';
 import { type RelayServerTls, serverCredentials } from '../wire/relay-tls.ts';
 import { showsToken } from '../wire/relay-token.ts';
+import { OpenOffers } from './open-offers.ts';
 import type { RelayServerStats } from './relay-server-stats.ts';
 import { type WorkerCall, WorkerStream, type WorkerStreamEvents } from './worker-stream.ts';
 
 /** Time that peers get to read the last frames before their connections are cut. */
 const SHUTDOWN_MS = 500;
+
+/** Characters of a job that is offered at most; a longer one goes through the queue, which has no such limit. */
+const LONGEST_OFFER = MAX_MESSAGE_BYTES / 8;
 
 export interface RelayServerOptions {
   /** Address to bind. */
@@ -27,6 +32,8 @@ export interface RelayServerOptions {
   readonly tls?: RelayServerTls | undefined;
   /** Silence after which the peer is pinged; a dead one shows after 2.25 times as long. Default 800. */
   readonly keepaliveMs?: number | undefined;
+  /** Workers are told that jobs may be offered to them. Default false. */
+  readonly makesOffers?: boolean | undefined;
   /** Told of every worker that attached or went, for logs and metrics. */
   readonly onWorker?: ((change: WorkerChange) => void) | undefined;
 }
@@ -45,6 +52,7 @@ export interface WorkerChange {
 export class RelayServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #register = new AttemptRegister();
+  readonly #offers = new OpenOffers();
   readonly #streams = new Set<WorkerStream>();
   readonly #options: RelayServerOptions;
   #port = 0;
@@ -98,6 +106,33 @@ export class RelayServer implements AsyncDisposable {
     return this.#register.open(requestId, epoch, choices, sink, resume);
   }
 
+  /**
+   * Offers the job of an attempt that is open here to one of the workers that take offers of its model and may have room. The worker
+   * claims it as it would claim one from the queue.
+   * @param choose one of those that there are, which are one at least
+   * @param declined called once, should the worker not want it or be lost before it has answered
+   * @returns whom it was offered; null when there is nobody, or the job is too long
+   */
+  offer(
+    offer: JobOffer,
+    choose: (takers: readonly OfferTaker[]) => OfferTaker,
+    declined: () => void,
+  ): OfferTaker | null {
+    if (offer.job.length > LONGEST_OFFER) return null;
+    const takers = [...this.#streams].filter((stream) => stream.takesOffersOf(offer.model));
+    if (takers.length === 0) return null;
+    const chosen = choose(takers);
+    const stream = takers.find((taker) => taker === chosen);
+    if (stream === undefined) return null;
+    stream.sendOffer(offer, declined);
+    return stream;
+  }
+
+  /** Nobody waits for the answer to an offer any more: it comes too late, or not at all. */
+  forgetOffer(requestId: string): void {
+    this.#offers.forget(requestId);
+  }
+
   /** Whether a stream of this worker's process is open now. */
   attached(processId: string): boolean {
     for (const stream of this.#streams) if (stream.hello !== null && stream.processId === processId) return true;
@@ -114,6 +149,7 @@ export class RelayServer implements AsyncDisposable {
       tokensTotal: this.#register.tokensTotal,
       streamsLostTotal: this.#workersLostTotal,
       refusedTotal: { ...this.#register.refusedTotal },
+      offersTotal: { ...this.#offers.totals },
       workers: attached.map((stream) => ({
         workerId: stream.workerId,
         models: stream.hello?.models ?? [],
@@ -169,6 +205,8 @@ export class RelayServer implements AsyncDisposable {
     return {
       replicaId: this.#options.replicaId,
       register: this.#register,
+      offers: this.#offers,
+      makesOffers: this.#options.makesOffers ?? false,
       greeted: (stream) => this.#options.onWorker?.({ workerId: stream.workerId, state: 'attached', why: '' }),
       ended: (stream, why) => this.#forget(stream, why),
     };
@@ -178,6 +216,7 @@ export class RelayServer implements AsyncDisposable {
     this.#streams.delete(stream);
     this.#endedFramesTotal += stream.framesTotal;
     if (stream.attempts.size > 0) this.#workersLostTotal += 1;
+    this.#offers.lose(stream);
     this.#register.lose(stream, why);
     if (stream.hello !== null) this.#options.onWorker?.({ workerId: stream.workerId, state: 'gone', why });
   }

@@ -3,7 +3,9 @@ import { TransientSet } from '#collections';
 import type { relay } from '#contracts';
 import type { Attempt, AttemptHolder } from '../fence/attempt.ts';
 import type { AttemptRegister } from '../fence/attempt-register.ts';
+import type { JobOffer, OfferTaker } from '../relay-ports.ts';
 import { isSpoken, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, RESUME_VERSION } from '../wire/protocol.ts';
+import type { OpenOffers } from './open-offers.ts';
 
 export type WorkerCall = ServerDuplexStream<relay.WorkerMessage, relay.ApiMessage>;
 
@@ -13,9 +15,15 @@ const HELLO_TIMEOUT_MS = 5_000;
 /** Answers that may wait for a worker that does not read; far more than its slots can ask for. */
 const MAX_PENDING_ANSWERS = 16_384;
 
+/** A worker that had no room is not offered anything for so long: what would fit comes to it from the queue. */
+const NO_ROOM_MS = 100;
+
 export interface WorkerStreamEvents {
   readonly replicaId: string;
   readonly register: AttemptRegister;
+  readonly offers: OpenOffers;
+  /** Whether this replica makes offers, so that workers say what they take. */
+  readonly makesOffers: boolean;
   greeted(stream: WorkerStream): void;
   ended(stream: WorkerStream, why: string): void;
 }
@@ -24,13 +32,18 @@ export interface WorkerStreamEvents {
  * The API's end of one attached stream: `waiting` for the hello, then `attached`, then `ended`.
  * Whatever the peer does wrong ends this stream, with a status that says what, and the attempts it was granted.
  */
-export class WorkerStream implements AttemptHolder {
+export class WorkerStream implements AttemptHolder, OfferTaker {
   readonly attempts = new TransientSet<Attempt>();
   framesTotal = 0;
   readonly #call: WorkerCall;
   readonly #events: WorkerStreamEvents;
   readonly #helloTimer: NodeJS.Timeout;
   #hello: relay.Hello | null = null;
+  #takesOffersOf: readonly string[] = [];
+  /** `performance.now()` until which a model has no room, by model. */
+  readonly #noRoomUntilMs = new Map<string, number>();
+  /** It has said nothing since an offer that it did not answer in time. */
+  #silent = false;
   #ended = false;
 
   constructor(call: WorkerCall, events: WorkerStreamEvents) {
@@ -63,6 +76,31 @@ export class WorkerStream implements AttemptHolder {
     return this.#hello;
   }
 
+  get held(): number {
+    return this.attempts.size;
+  }
+
+  /** Whether it takes offers of the model, and may have room for one. */
+  takesOffersOf(model: string): boolean {
+    if (this.#silent || !this.#takesOffersOf.includes(model)) return false;
+    return (this.#noRoomUntilMs.get(model) ?? 0) <= performance.now();
+  }
+
+  /** It has not answered an offer in time: nothing is offered to it before it says something, whatever that is. */
+  owesAnAnswer(): void {
+    this.#silent = true;
+  }
+
+  /** @param declined called once, should the worker not want it or its stream end before it has answered */
+  sendOffer({ requestId, epoch, model, job }: JobOffer, declined: () => void): void {
+    const withoutRoom = () => {
+      this.#noRoomUntilMs.set(model, performance.now() + NO_ROOM_MS);
+      declined();
+    };
+    this.#events.offers.add({ requestId, epoch }, this, withoutRoom);
+    this.#send({ message: { $case: 'offer', value: { requestId, epoch, model, job } } });
+  }
+
   sendCancel(requestId: string, epoch: number, reason: string): void {
     this.#send({ message: { $case: 'cancel', value: { requestId, epoch, reason } } });
   }
@@ -77,16 +115,19 @@ export class WorkerStream implements AttemptHolder {
   #take(message: relay.WorkerMessage): void {
     if (this.#ended) return;
     this.framesTotal += 1;
+    this.#silent = false;
     const content = message.message;
     if (content === undefined) this.#reject(status.INVALID_ARGUMENT, 'a message without known content');
     else if (content.$case === 'hello') this.#greet(content.value);
     else if (this.#hello === null) this.#reject(status.FAILED_PRECONDITION, 'the first message must be hello');
     else if (content.$case === 'step') this.#events.register.step(this, content.value);
-    else this.#answer(content.value);
+    else if (content.$case === 'accepted') this.#answer(content.value);
+    else if (content.$case === 'declined') this.#events.offers.declined(this, content.value);
+    else this.#takesOffersOf = content.value.models;
   }
 
   #greet(hello: relay.Hello): void {
-    const { replicaId } = this.#events;
+    const { replicaId, makesOffers } = this.#events;
     const refusal = this.#hello === null ? helloRefusal(hello, replicaId) : 'hello was sent twice';
     if (refusal !== null) {
       this.#reject(status.FAILED_PRECONDITION, refusal);
@@ -95,10 +136,12 @@ export class WorkerStream implements AttemptHolder {
     clearTimeout(this.#helloTimer);
     this.#hello = hello;
     this.#events.greeted(this);
-    this.#send({ message: { $case: 'welcome', value: { replicaId, protocolVersion: hello.protocolVersion } } });
+    const { protocolVersion } = hello;
+    this.#send({ message: { $case: 'welcome', value: { replicaId, protocolVersion, makesOffers } } });
   }
 
   #answer({ requestId, epoch }: relay.Accepted): void {
+    this.#events.offers.accepted(this, { requestId, epoch });
     const resume = this.#events.register.claim(this, { requestId, epoch });
     if (resume === null) {
       this.sendCancel(

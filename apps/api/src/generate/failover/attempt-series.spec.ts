@@ -6,6 +6,7 @@ import type { JobState } from '#queue';
 import { type RelaySink, type ResumedChoice, WorkerLostError } from '#relay';
 import { generateJob } from '../../../../../test/support/generate-job.ts';
 import { Answer } from '../answer.ts';
+import type { OffersPort } from '../offers/offers-port.ts';
 import type { QueuePort } from '../queue-port.ts';
 import { AttemptSeries } from './attempt-series.ts';
 import type { FailoverOptions } from './failover-options.ts';
@@ -17,7 +18,7 @@ interface Opened {
 }
 
 /** A relay and a queue that do what the test says, with times of a few milliseconds. */
-function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
+function harness(overrides: Partial<FailoverOptions> = {}, choices = 1, offers: OffersPort | null = null) {
   const opened: Opened[] = [];
   const queued: { how: 'add' | 'first'; job: GenerateJob }[] = [];
   const removed: number[] = [];
@@ -53,6 +54,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
       },
     },
     queue,
+    offers,
     isServed: () => control.served,
     logger: createLogger('test', 'silent'),
     observer: {
@@ -98,7 +100,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
     });
   const lose = (code: ErrorCode = 'worker_lost') => at().sink.failed(new MillraceError(code, 'gone.'));
   const loseWorker = (processId: string) => at().sink.failed(new WorkerLostError('w', 'its stream broke', processId));
-  const begin = () => series.begin((port, first) => port.add(first));
+  const begin = (mayOffer = false) => series.begin(mayOffer, (port, first) => port.add(first));
   return {
     series,
     answer,
@@ -115,6 +117,31 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1) {
     loseWorker,
     begin,
   };
+}
+
+/** Workers that take jobs without the queue, of which the test is one. */
+class TestOffers implements OffersPort {
+  /** Whether there is anybody. */
+  taken = true;
+  /** Epochs. */
+  readonly offered: number[] = [];
+  readonly forgotten: number[] = [];
+  readonly computing: string[] = [];
+  decline: () => void = () => {};
+
+  offer({ epoch }: GenerateJob, declined: () => void): boolean {
+    this.offered.push(epoch);
+    this.decline = declined;
+    return this.taken;
+  }
+
+  forget({ epoch }: GenerateJob): void {
+    this.forgotten.push(epoch);
+  }
+
+  granted({ epoch }: GenerateJob, workerId: string): void {
+    this.computing.push(`${workerId} ${epoch}`);
+  }
 }
 
 const jobs = (parts: ReturnType<typeof harness>) => parts.queued.map(({ how, job }) => `${how} ${job.epoch}`);
@@ -316,5 +343,99 @@ describe('AttemptSeries', () => {
     using _ = parts.series;
     parts.control.redisAway = true;
     await expect(parts.begin()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
+describe('AttemptSeries, of a request that may be offered', () => {
+  it('queues nothing once a worker was granted what it was offered', async () => {
+    const offers = new TestOffers();
+    const parts = harness({}, 1, offers);
+    using _ = parts.series;
+    const begun = parts.begin(true);
+    expect([offers.offered, parts.opened.length]).toEqual([[1], 1]);
+    parts.at().sink.granted('a');
+    await begun;
+    // Of a job that is not queued the queue has nothing to say.
+    parts.control.state = 'gone';
+    await sleep(50);
+    parts.say('a', 0);
+    parts.finish(1);
+    expect([jobs(parts), parts.opened.length]).toEqual([[], 1]);
+    expect([offers.forgotten, offers.computing]).toEqual([[1], ['a 1']]);
+    expect(parts.events).toEqual(['started', '0:a', '0 stop', 'ended 1']);
+  });
+
+  it('queues it when it may not be offered, when there is nobody, and when it is declined', async () => {
+    for (const how of ['not offered', 'nobody', 'declined'] as const) {
+      const offers = new TestOffers();
+      offers.taken = how === 'declined';
+      const parts = harness({}, 1, offers);
+      using _ = parts.series;
+      const begun = parts.begin(how !== 'not offered');
+      if (how === 'declined') {
+        await sleep(5);
+        expect(jobs(parts)).toEqual([]);
+        offers.decline();
+      }
+      await begun;
+      expect([jobs(parts), offers.offered]).toEqual([['add 1'], how === 'not offered' ? [] : [1]]);
+      parts.at().sink.granted('b');
+      expect(offers.computing).toEqual(['b 1']);
+      await sleep(30);
+      expect(jobs(parts)).toEqual(['add 1']);
+    }
+  });
+
+  it('queues it when the offer is not answered, and a worker that answers late still has it, once', async () => {
+    const offers = new TestOffers();
+    const parts = harness({}, 1, offers);
+    using _ = parts.series;
+    await parts.begin(true);
+    expect([jobs(parts), offers.forgotten]).toEqual([['add 1'], [1]]);
+    parts.at().sink.granted('late');
+    offers.decline();
+    parts.control.state = 'gone';
+    await sleep(50);
+    expect([jobs(parts), parts.opened.length, parts.events]).toEqual([['add 1'], 1, ['started']]);
+    expect(offers.offered).toEqual([1]);
+  });
+
+  it('queues its next attempt first when the worker that was offered it is lost, without another offer', async () => {
+    const offers = new TestOffers();
+    const parts = harness({}, 1, offers);
+    using _ = parts.series;
+    const begun = parts.begin(true);
+    parts.at().sink.granted('a');
+    await begun;
+    parts.say('a', 0);
+    parts.lose();
+    await until(() => expect(jobs(parts)).toEqual(['first 2']));
+    parts.at().sink.granted('b');
+    parts.finish(1);
+    expect([offers.offered, offers.computing]).toEqual([[1], ['a 1', 'b 2']]);
+    expect(parts.events.at(-1)).toBe('ended 1');
+  });
+
+  it('queues nothing of a request that ended while it was offered, and gives it to nobody', async () => {
+    const offers = new TestOffers();
+    const parts = harness({}, 1, offers);
+    const begun = parts.begin(true);
+    parts.answer.abandon();
+    await parts.series.end('the client left');
+    parts.at().sink.granted('late');
+    offers.decline();
+    await begun;
+    expect([jobs(parts), offers.forgotten, offers.computing]).toEqual([[], [1], []]);
+    expect([parts.cancels, parts.events]).toEqual([['the client left'], ['cancelled while queued']]);
+  });
+
+  it('throws when it is declined and can not be queued', async () => {
+    const offers = new TestOffers();
+    const parts = harness({}, 1, offers);
+    using _ = parts.series;
+    parts.control.redisAway = true;
+    const begun = parts.begin(true);
+    offers.decline();
+    await expect(begun).rejects.toMatchObject({ code: 'unavailable' });
   });
 });

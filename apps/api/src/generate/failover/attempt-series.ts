@@ -7,6 +7,8 @@ import type { AttemptsObserver } from '../../observation/request-observer.ts';
 import type { CancelLatency, CancelPhase } from '../../requests/cancel-latency.ts';
 import type { Answer } from '../answer.ts';
 import type { FrameSink } from '../kept/frame-sink.ts';
+import type { OffersPort } from '../offers/offers-port.ts';
+import { PendingOffer } from '../offers/pending-offer.ts';
 import type { QueuePort } from '../queue-port.ts';
 import type { RelayPort } from '../relay-port.ts';
 import { DeliveredTokens } from './delivered-tokens.ts';
@@ -24,6 +26,8 @@ export interface AttemptSeriesParts {
   readonly logger: Logger;
   readonly cancelLatency: CancelLatency;
   readonly observer: AttemptsObserver;
+  /** Workers that take jobs without the queue; null where all go through it. */
+  readonly offers: OffersPort | null;
   /** Hears of every attempt after the first. */
   readonly onAttempt?: (epoch: number) => void;
   /** Hears of a request that is not tried again, because it may be what ends its workers. */
@@ -54,6 +58,7 @@ export class AttemptSeries implements RelaySink, Disposable {
   #subscription: RelaySubscription | null = null;
   #watch: UngrantedWatch | null = null;
   #granted = false;
+  #offer: PendingOffer | null = null;
   readonly #losses: LossCount;
   /** `performance.now()` of the loss that no worker has made good yet. */
   #lostAtMs: number | null = null;
@@ -70,11 +75,20 @@ export class AttemptSeries implements RelaySink, Disposable {
     this.#delivered = new DeliveredTokens(job.choices);
   }
 
-  /** Opens the first attempt and queues its job. @throws MillraceError unavailable */
-  async begin(enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>): Promise<void> {
-    const { queue } = this.#parts;
-    this.#subscription = this.#parts.relay.open(this.#job.requestId, this.#job.epoch, this.#job.choices, this);
-    this.#parts.observer.queued(this.#job.epoch);
+  /**
+   * Opens the first attempt, and offers its job to a worker where it may be, or queues it.
+   * @throws MillraceError unavailable
+   */
+  async begin(mayOffer: boolean, enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>): Promise<void> {
+    const { queue, offers } = this.#parts;
+    const { requestId, epoch, choices } = this.#job;
+    this.#subscription = this.#parts.relay.open(requestId, epoch, choices, this);
+    this.#parts.observer.queued(epoch);
+    if (mayOffer && offers !== null) {
+      this.#offer = new PendingOffer(offers, this.#job);
+      // Of one that ended meanwhile, nothing is to be queued.
+      if ((await this.#offer.taken()) || this.#isOver) return;
+    }
     await enqueue(queue, this.#job);
     this.#watchUnlessGranted();
   }
@@ -136,6 +150,8 @@ export class AttemptSeries implements RelaySink, Disposable {
     }
     this.#granted = true;
     this.#watch?.stop();
+    this.#offer?.granted();
+    this.#parts.offers?.granted(this.#job, workerId);
     this.#parts.observer.granted(workerId);
     if (this.#lostAtMs !== null) {
       const { requestId, tenantId, epoch } = this.#job;

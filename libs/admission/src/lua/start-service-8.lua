@@ -2,14 +2,18 @@
   A worker has taken the request: its place is free, and virtual time advances to its start tag; but not past requests
   that still wait, when the request was taken before them for a seat that was due to its tenant.
 
-  Guarantee: exactly once per place; a request without a place (left already, or its lease ran out) changes nothing.
-  O(log n), plus O(log n) for each tenant whose finish tag virtual time has passed.
+  A request that was offered to its worker is counted beside what BullMQ counts, for as long as its replica renews the lease.
+
+  Guarantee: exactly once per place; of a request without a place (left already, or its lease ran out) nothing but the count
+  of those that were offered changes. O(log n), plus O(log n) for each tenant whose finish tag virtual time has passed.
 
   KEYS[1] waiting (sorted set)   KEYS[2] waiting of the tenant (sorted set)   KEYS[3] start tags (hash)
   KEYS[4] finish tags (sorted set)   KEYS[5] fair clock (hash)   KEYS[6] lines (sorted set)   KEYS[7] waiters (hash)
-  ARGV[1] request id
+  KEYS[8] offered (sorted set)
+  ARGV[1] now in ms or ''   ARGV[2] request id   ARGV[3] lease in ms of one that was offered, 0 for one of the queue
   Returns { 1 or 0, virtual time - base in tokens }
 ]]
+--@include now
 --@include line
 local waiting = KEYS[1]
 local waitingOfTenant = KEYS[2]
@@ -18,7 +22,15 @@ local finishTags = KEYS[4]
 local fairClock = KEYS[5]
 local lines = KEYS[6]
 local waiters = KEYS[7]
-local requestId = ARGV[1]
+local offered = KEYS[8]
+local requestId = ARGV[2]
+local offeredLeaseMs = tonumber(ARGV[3])
+
+if offeredLeaseMs > 0 then
+  local now = timeMs(ARGV[1])
+  redis.call('ZREMRANGEBYSCORE', offered, '-inf', now)
+  redis.call('ZADD', offered, now + offeredLeaseMs, requestId)
+end
 
 local clock = redis.call('HMGET', fairClock, 'virtual', 'base')
 local virtual = tonumber(clock[1] or 0)

@@ -5,11 +5,11 @@
   Guarantee: atomic; those of the three scripts; a refusal for want of a place leaves nothing reserved at any moment that
   another request could see.
 
-  KEYS[1…5] those of `reserve` and `release`   KEYS[6…18] those of `take-place`
+  KEYS[1…5] those of `reserve` and `release`   KEYS[6…19] those of `take-place`
   KEYS[1] rate window   KEYS[2] leases   KEYS[3] account   KEYS[4] reservation   KEYS[5] ledger   KEYS[6] waiting
   KEYS[7] waiting of the tenant   KEYS[8] start tags   KEYS[9] finish tags   KEYS[10] fair clock   KEYS[11] drain
   KEYS[12] prioritized   KEYS[13] wait   KEYS[14] active   KEYS[15] appointments   KEYS[16] appointments of the tenant
-  KEYS[17] lines   KEYS[18] waiters
+  KEYS[17] lines   KEYS[18] waiters   KEYS[19] offered
   ARGV[1] now in ms or ''   ARGV[2] ms for which a release is remembered   ARGV[3] number of arguments of `reserve` after now
   ARGV[4…] those of `reserve` after now, then those of `take-place` after now
   Returns { what `reserve` returns, what `take-place` returns; nil when it was not asked }
@@ -33,6 +33,7 @@ local appointments = KEYS[15]
 local appointmentsOfTenant = KEYS[16]
 local lines = KEYS[17]
 local waiters = KEYS[18]
+local offered = KEYS[19]
 local now = timeMs(ARGV[1])
 local rememberMs = ARGV[2]
 local reserveCount = tonumber(ARGV[3])
@@ -44,7 +45,7 @@ local function reserve(KEYS, ARGV)
 end
 
 local function takePlace(KEYS, ARGV)
---@include ../take-place-13
+--@include ../take-place-14
 end
 
 local function release(KEYS, ARGV)
@@ -70,6 +71,7 @@ local placed = takePlace({
   appointmentsOfTenant,
   lines,
   waiters,
+  offered,
 }, takePlaceArgs)
 if placed[1] ~= 'placed' then
   release(ofTenant, { now, reserveArgs[2], rememberMs, reserveArgs[15] })

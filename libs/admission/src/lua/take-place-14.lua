@@ -21,6 +21,7 @@
   KEYS[7] BullMQ's prioritized (sorted set)   KEYS[8] BullMQ's wait (list)         KEYS[9] BullMQ's active (list)
   KEYS[10] appointments (sorted set)          KEYS[11] appointments of the tenant (sorted set)
   KEYS[12] lines (sorted set)                 KEYS[13] waiters (hash)
+  KEYS[14] offered (sorted set)
   ARGV[1] now in ms or ''   ARGV[2] request id   ARGV[3] tenant id   ARGV[4] places   ARGV[5] places of the tenant
   ARGV[6] most jobs in BullMQ   ARGV[7] slots   ARGV[8] cost in tokens   ARGV[9] weight   ARGV[10] lease in ms
   ARGV[11] unit in tokens   ARGV[12] longest wait in ms, -1 for any   ARGV[13] service time in ms until one was measured
@@ -45,6 +46,7 @@ local appointments = KEYS[10]
 local appointmentsOfTenant = KEYS[11]
 local lines = KEYS[12]
 local waiters = KEYS[13]
+local offered = KEYS[14]
 local now = timeMs(ARGV[1])
 local requestId = ARGV[2]
 local tenant = ARGV[3]
@@ -135,7 +137,7 @@ if prioritized > 0 then
   local behind = string.format('%.0f', (priority + 1) * PRIORITY_SCORE)
   ahead = ahead + redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. behind)
 end
-local active = redis.call('LLEN', activeJobs)
+local active = redis.call('LLEN', activeJobs) + redis.call('ZCOUNT', offered, '(' .. now, '+inf')
 local free = math.max(0, slots - active)
 local waitingBefore = nobodyWaits and 0 or redis.call('ZCARD', line)
 local classesKey = line .. ':classes'
