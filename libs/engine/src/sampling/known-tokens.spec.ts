@@ -113,11 +113,13 @@ describe('sampleKnown', () => {
       [{ temperature: 0.7, presencePenalty: 1, frequencyPenalty: 0.5 }, 0.02],
     ];
     const likelyTokens = (row: Float32Array) => [...row.keys()].sort((a, b) => row[b]! - row[a]!);
-    const rows = Array.from({ length: 20 }, (_, seed) => logitsOf(8_000, seed + 1, 2, seed % 2 === 1));
+    const rows = Array.from({ length: 20 }, (_, seed) => {
+      const row = logitsOf(8_000, seed + 1, 2, seed % 2 === 1);
+      return { row, likely: likelyTokens(row) };
+    });
     for (const [changes, most] of kinds) {
       let undecided = 0;
-      for (const [seed, row] of rows.entries()) {
-        const likely = likelyTokens(row);
+      for (const [seed, { row, likely }] of rows.entries()) {
         for (let position = 0; position < 10; position++) {
           const sampling = { ...GREEDY, seed, ...changes };
           const generatedTokenIds = [likely[0]!, likely[40]!, likely[5_000]!];
