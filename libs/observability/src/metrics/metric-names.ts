@@ -199,10 +199,12 @@ export const METRICS = {
     PHASE_SECONDS,
     ['model_name'],
   ),
-  jobs: counter('worker', 'millrace:jobs_total', 'Jobs taken from the queue, by what became of the claim.', [
-    'model_name',
-    'outcome',
-  ]),
+  jobs: counter(
+    'worker',
+    'millrace:jobs_total',
+    'Jobs taken, from the queue or offered, by what became of the claim.',
+    ['model_name', 'outcome'],
+  ),
   engineCancelLatency: histogram(
     'worker',
     'millrace:engine_cancel_latency_seconds',
