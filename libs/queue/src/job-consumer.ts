@@ -22,8 +22,9 @@ export interface JobConsumerOptions {
   /**
    * Runs one job; the job leaves the queue when the promise settles. A rejection is reported and never retried.
    * The signal aborts when the consumer closes and the grace time is over.
+   * @param by how the job came here: taken from the queue, or offered by the API replica that it names
    */
-  readonly run: (job: GenerateJob, signal: AbortSignal) => Promise<void>;
+  readonly run: (job: GenerateJob, signal: AbortSignal, by: 'queue' | 'offer') => Promise<void>;
   /** Hears of connection errors, lost locks, refused jobs and rejections of `run`. */
   readonly onError?: (error: Error) => void;
 }
@@ -164,7 +165,7 @@ export class JobConsumer {
     if (!this.#ledger.holdOffered(jobId, heldJobOf(job))) return false;
     this.#offeredTotal += 1;
     this.#applyConcurrency();
-    this.#begin(jobId, (signal) => this.#options.run(job, signal)).catch((error: unknown) =>
+    this.#begin(jobId, (signal) => this.#options.run(job, signal, 'offer')).catch((error: unknown) =>
       this.#report(error instanceof Error ? error : new Error(String(error))),
     );
     return true;
@@ -301,7 +302,7 @@ export class JobConsumer {
   }
 
   async #runDecoded(jobId: string, data: unknown, signal: AbortSignal): Promise<void> {
-    await this.#options.run(decodeJob(jobId, data), signal);
+    await this.#options.run(decodeJob(jobId, data), signal, 'queue');
   }
 
   #release(jobId: string): void {

@@ -51,7 +51,7 @@ describe('an offer', () => {
     const server = await parts.replica({ makesOffers: true });
     const outcomes: unknown[] = [];
     const takeOffer = ({ requestId, epoch }: JobOffer) => {
-      const claiming = worker.dialer.claim(claimOf(server.address, requestId, { epoch }));
+      const claiming = worker.dialer.claim(claimOf(server.address, requestId, { epoch, offered: true }));
       void claiming.then((outcome) => outcomes.push(outcome));
       return true;
     };
@@ -63,6 +63,7 @@ describe('an offer', () => {
     await eventually(() => outcomes.length === 1);
     expect(outcomes).toEqual(['granted']);
     expect(worker.offered).toEqual([{ requestId: 'r1', epoch: 3, model: 'm', job: '{"of":"r1"}' }]);
+    await sink.until(({ workers }) => workers.length === 1);
     expect(sink.workers).toEqual(['a']);
     worker.dialer.publish(frames({ deltas: [delta('r1', 0, { epoch: 3 })], finished: [finished('r1', { epoch: 3 })] }));
     await sink.until(({ ends }) => ends.length === 1);
@@ -71,6 +72,50 @@ describe('an offer', () => {
     await worker.dialer.close();
     await eventually(() => server.stats().streams === 0);
     expect(told.declined).toBe(0);
+  });
+
+  it('is a grant in itself, which is taken back where its client has gone or another worker has it', async () => {
+    const server = await parts.replica({ makesOffers: true });
+    const outcomes: unknown[] = [];
+    const cancelled: string[] = [];
+    let takes = () => {};
+    const worker = await attached(server, 'a', {
+      takeOffer: ({ requestId }) => {
+        takes = () => {
+          const claiming = worker.dialer.claim(claimOf(server.address, requestId, { offered: true }));
+          void claiming.then((outcome) => outcomes.push(outcome));
+        };
+        return true;
+      },
+    });
+    worker.dialer.onCancel((requestId) => {
+      cancelled.push(requestId);
+      worker.dialer.publish(frames({ finished: [finished(requestId)] }));
+    });
+
+    const gone = new RecordingSink();
+    const subscription = server.open('gone', 1, 1, gone);
+    made(server, offerOf('gone'));
+    await eventually(() => worker.offered.length === 1);
+    subscription[Symbol.dispose]();
+    takes();
+    await eventually(() => cancelled.length === 1);
+
+    const sink = new RecordingSink();
+    server.open('late', 1, 1, sink);
+    made(server, offerOf('late'), (takers) => takers.find(({ workerId }) => workerId === 'a') as OfferTaker);
+    await eventually(() => worker.offered.length === 2);
+    server.forgetOffer('late');
+    const other = await attached(server, 'b');
+    expect(await other.dialer.claim(claimOf(server.address, 'late'))).toBe('granted');
+    takes();
+    await eventually(() => cancelled.length === 2);
+    expect([outcomes, cancelled]).toEqual([
+      ['granted', 'granted'],
+      ['gone', 'late'],
+    ]);
+    expect([gone.workers, sink.workers, sink.ends]).toEqual([[], ['b'], []]);
+    await eventually(() => worker.dialer.stats().claims === 0);
   });
 
   it('is made to nobody when no worker takes offers, or none those of the model', async () => {

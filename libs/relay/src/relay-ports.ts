@@ -40,6 +40,8 @@ export interface ClaimRequest {
   /** Number of `finished` that end the attempt. */
   readonly choices: number;
   readonly relayAddress: string;
+  /** The replica has offered it to this worker, which is a grant in itself: it says so only should it have changed its mind. */
+  readonly offered?: boolean;
 }
 
 /** A job for a worker that may have a free slot, instead of the queue. */

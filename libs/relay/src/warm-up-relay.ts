@@ -31,7 +31,7 @@ async function answerTwice(): Promise<void> {
     ...{ workerId: 'warm-up', models: [], slots: 1, token },
     takesOffersOf: [MODEL],
     takeOffer: () => {
-      dialer.claim({ ...REQUEST, relayAddress: server.address }).then(claimed.resolve, claimed.reject);
+      dialer.claim({ ...REQUEST, relayAddress: server.address, offered: true }).then(claimed.resolve, claimed.reject);
       return true;
     },
   });

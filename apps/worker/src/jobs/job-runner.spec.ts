@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { GenerateJob } from '#contracts';
 import type { EnginePort, EngineRequest, EngineStats, StepOutput } from '#engine';
 import { createLogger, Metrics } from '#observability';
-import type { ClaimOutcome, OutgoingFrames } from '#relay';
+import type { ClaimOutcome, ClaimRequest, OutgoingFrames } from '#relay';
 import { generateJob } from '../../../../test/support/generate-job.ts';
 import { JobMetrics } from '../observation/attempt-metrics.ts';
 import type { MadeTokens } from './attempt.ts';
@@ -38,7 +38,10 @@ const stats: EngineStats = {
 };
 
 /** An engine and a relay that do what the test says. */
-function harness(answer: () => Promise<ClaimOutcome> = async () => 'granted', { near = false, broken = false } = {}) {
+function harness(
+  answer: (request: ClaimRequest) => Promise<ClaimOutcome> = async () => 'granted',
+  { near = false, broken = false } = {},
+) {
   const submitted: EngineRequest[] = [];
   const cancelled: string[] = [];
   const published: OutgoingFrames[] = [];
@@ -319,6 +322,20 @@ describe('JobRunner', () => {
       expect(runner.running).toBe(0);
     },
   );
+
+  it.each([true, false])('claims a job as what it is: offered %s', async (offered) => {
+    const claims: ClaimRequest[] = [];
+    const { runner, job, finish } = harness(async (request) => {
+      claims.push(request);
+      return 'granted';
+    });
+    const run = runner.run(job(), never, offered);
+    await settled(run);
+    finish(0);
+    await run;
+    const { requestId, epoch, choices, relayAddress } = job();
+    expect(claims).toEqual([{ requestId, epoch, choices, relayAddress, offered }]);
+  });
 
   it('settles and tells clients when the engine fails', async () => {
     const { runner, job, published } = harness();

@@ -53,8 +53,11 @@ export class JobRunner {
     return this.#attempts.size;
   }
 
-  /** Settles when the attempt has ended, whatever its end; the client learns of it through the relay. */
-  async run(job: GenerateJob, signal: AbortSignal): Promise<void> {
+  /**
+   * Settles when the attempt has ended, whatever its end; the client learns of it through the relay.
+   * @param offered by the replica that it names
+   */
+  async run(job: GenerateJob, signal: AbortSignal, offered = false): Promise<void> {
     const key = attemptKey(job.requestId, job.epoch);
     if (this.#attempts.has(key)) {
       // The lock was lost and the queue delivered the job again; the run that is under way goes on.
@@ -64,7 +67,8 @@ export class JobRunner {
     const attempt = new Attempt(job, this.#parts.observer.attempt(job));
     this.#attempts.set(key, attempt);
     try {
-      const claiming = this.#parts.dialer.claim(job);
+      const { requestId, epoch, choices, relayAddress } = job;
+      const claiming = this.#parts.dialer.claim({ requestId, epoch, choices, relayAddress, offered });
       if (this.#mayBegin(job) && !signal.aborted) this.#submit(job, null, attempt, signal);
       const claim = await claiming;
       if (claim === 'denied') {

@@ -251,7 +251,7 @@ export class HostedModel {
       concurrency: engine.ready.slots,
       express: options.parkingSlots === 0 ? null : { source: due, places: options.parkingSlots },
       lockMs: worker.jobLockMs,
-      run: (job, signal) => jobs.run(job, signal),
+      run: (job, signal, by) => jobs.run(job, signal, by === 'offer'),
       onError: (error) => logger.warn({ err: error, model: this.name }, 'queue'),
     });
   }

@@ -67,7 +67,7 @@ export interface ApiMessage {
     /** answer to accepted: do not run it; later: stop it */
     { $case: "cancel"; value: Cancel }
     | //
-    /** only to a worker that takes offers; it answers with accepted or declined */
+    /** only to a worker that takes offers; it answers with accepted, to which there is no grant, or declined */
     { $case: "offer"; value: Offer }
     | undefined;
 }

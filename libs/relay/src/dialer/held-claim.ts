@@ -8,6 +8,8 @@ import type { ReplicaStream } from './replica-stream.ts';
 export class HeldClaim {
   readonly requestId: string;
   readonly epoch: number;
+  /** Granted as soon as the replica is told that it was taken. */
+  readonly offered: boolean;
   readonly answer: Promise<ClaimOutcome>;
   stream: ReplicaStream | null = null;
   openChoices: number;
@@ -21,6 +23,7 @@ export class HeldClaim {
   constructor(request: ClaimRequest) {
     this.requestId = request.requestId;
     this.epoch = request.epoch;
+    this.offered = request.offered ?? false;
     this.openChoices = request.choices;
     this.answer = new Promise((resolve) => {
       this.#resolve = resolve;

@@ -202,6 +202,7 @@ export class RelayDialer implements AsyncDisposable {
     stream.claims.add(claim);
     const { requestId, epoch } = claim;
     stream.send({ message: { $case: 'accepted', value: { requestId, epoch } } });
+    if (claim.offered) claim.grant([]);
   }
 
   /** A grant that is on its way would leave the API waiting for ever, so the attempt is handed back. */

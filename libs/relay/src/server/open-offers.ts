@@ -24,9 +24,11 @@ export class OpenOffers {
     this.#open.set(requestId, { requestId, epoch, stream, declined });
   }
 
-  /** The worker that was offered it has claimed it. */
-  accepted(stream: WorkerStream, answer: relay.Accepted): void {
-    if (this.#take(stream, answer) !== null) this.totals.accepted += 1;
+  /** A worker claims an attempt. @returns whether it was offered it, and somebody still waits for the answer */
+  accepted(stream: WorkerStream, answer: relay.Accepted): boolean {
+    if (this.#take(stream, answer) === null) return false;
+    this.totals.accepted += 1;
+    return true;
   }
 
   declined(stream: WorkerStream, answer: relay.Declined): void {

@@ -141,7 +141,7 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
   }
 
   #answer({ requestId, epoch }: relay.Accepted): void {
-    this.#events.offers.accepted(this, { requestId, epoch });
+    const offered = this.#events.offers.accepted(this, { requestId, epoch });
     const resume = this.#events.register.claim(this, { requestId, epoch });
     if (resume === null) {
       this.sendCancel(
@@ -151,6 +151,8 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
       );
       return;
     }
+    // The offer has said it: one message fewer wakes the worker while it makes the first token.
+    if (offered) return;
     // The encoder only reads the token ids, which is all that `readonly` asks for.
     this.#send({ message: { $case: 'grant', value: { requestId, epoch, resume: resume as relay.ResumedChoice[] } } });
   }
