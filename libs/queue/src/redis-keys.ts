@@ -125,6 +125,8 @@ export const redisKeys = {
   replicaRelays: `${PREFIX}:{replicas}:relays`,
   /** sorted set: `tenant id` and `request id` of the kept answers that a replica works on */
   replicaOwned: (replicaId: string) => `${PREFIX}:{replicas}:owned:${escaped(replicaId)}`,
+  /** channel: where prompts are computed, by hashes of their blocks */
+  computedPrompts: `${PREFIX}:{replicas}:computed-prompts`,
   /** list with TTL: requests that a replica is asked to cancel */
   replicaCancels: (replicaId: string) => `${PREFIX}:{replicas}:cancels:${escaped(replicaId)}`,
   /** channel: a replica has something in its list */

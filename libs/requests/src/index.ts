@@ -9,6 +9,7 @@
  * (await records.get('team-a', requestId))?.state; // 'running'
  */
 export { askToCancel, CancelInbox } from './cancel-inbox.ts';
+export { ComputedPrompts, type ComputedPromptsOptions } from './computed-prompts.ts';
 export {
   IdempotencyKeys,
   idempotencyKeyHash,

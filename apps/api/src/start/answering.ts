@@ -1,6 +1,6 @@
 import { TenantAccount } from '#admission';
 import { METRICS } from '#observability';
-import { IdempotencyKeys, KeptAnswers, RefusedRequests } from '#requests';
+import { ComputedPrompts, IdempotencyKeys, KeptAnswers, RefusedRequests } from '#requests';
 import { Completions } from '../delivery/completions.ts';
 import { OpenRequests } from '../delivery/open-requests.ts';
 import { Courses } from '../generate/courses.ts';
@@ -55,9 +55,7 @@ export function openAnswering(
     catalogue,
     relay,
     queues,
-    offers: settings.MILLRACE_OFFERS
-      ? new JobOffers({ relay, jobVersionOf: (model) => catalogue.jobVersionOf(model) })
-      : null,
+    offers: settings.MILLRACE_OFFERS ? openOffers(base, catalogue, opened) : null,
     replicaId,
     failover: {
       attempts: settings.MILLRACE_FAILOVER_ATTEMPTS,
@@ -124,6 +122,25 @@ export function openAnswering(
     keepaliveMs: KEEPALIVE_MS,
   });
   return { openRequests, completions, refused };
+}
+
+function openOffers(
+  { redis, relay, replicaId }: ApiBase,
+  catalogue: Models['catalogue'],
+  opened: AsyncDisposableStack,
+) {
+  const prompts = opened.use(
+    new ComputedPrompts(redis, {
+      replicaId,
+      onComputed: (workerId, blocks) => offers.computed(workerId, blocks),
+    }),
+  );
+  const offers = new JobOffers({
+    relay,
+    jobVersionOf: (model) => catalogue.jobVersionOf(model),
+    tell: (workerId, blocks) => prompts.tell(workerId, blocks),
+  });
+  return offers;
 }
 
 function cancelLatencyOf({ metrics, logger }: ApiBase) {

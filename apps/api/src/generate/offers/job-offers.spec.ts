@@ -10,6 +10,7 @@ function relayOf(takers: OfferTaker[]) {
   const made: { readonly offer: JobOffer; readonly to: string; readonly declined: () => void }[] = [];
   const forgotten: string[] = [];
   const versions: string[] = [];
+  const told: [string, number[]][] = [];
   const offers = new JobOffers({
     relay: {
       offer: (offer, choose, declined) => {
@@ -24,12 +25,13 @@ function relayOf(takers: OfferTaker[]) {
       versions.push(model);
       return JOB_VERSION;
     },
+    tell: (workerId, blocks) => told.push([workerId, [...blocks]]),
   });
   const choiceFor = (job: GenerateJob): string | undefined => {
     expect(offers.offer(job, () => {})).toBe(true);
     return made.at(-1)?.to;
   };
-  return { offers, made, forgotten, versions, takers, choiceFor };
+  return { offers, made, forgotten, versions, told, takers, choiceFor };
 }
 
 const taker = (workerId: string, held = 0): OfferTaker => ({ workerId, held });
@@ -42,6 +44,26 @@ const counted = (choices: readonly (string | undefined)[]) => {
 };
 
 describe('JobOffers', () => {
+  it('tells other replicas what is new of a prompt, and knows what they tell', () => {
+    const [here, there] = [relayOf([taker('a'), taker('b')]), relayOf([taker('a'), taker('b')])];
+    here.offers.granted(jobOf(300), 'b');
+    here.offers.granted(jobOf(300), 'b');
+    here.offers.granted(jobOf(400), 'b');
+    expect(here.told.map(([workerId, blocks]) => [workerId, blocks.length])).toEqual([
+      ['b', 4],
+      ['b', 2],
+    ]);
+    here.offers.granted(jobOf(60), 'a');
+    expect(here.told).toHaveLength(2);
+    const chosen = () => counted(Array.from({ length: 6 }, () => there.choiceFor(jobOf(500))));
+    for (const [workerId, blocks] of here.told) there.offers.computed(workerId, blocks);
+    expect(chosen()).toEqual({ b: 6 });
+    for (const [, blocks] of here.told) there.offers.computed('a', blocks);
+    there.offers.granted(jobOf(480), 'a');
+    expect(chosen()).toEqual({ a: 6 });
+    expect(there.told.map(([workerId, blocks]) => [workerId, blocks.length])).toEqual([['a', 1]]);
+  });
+
   it('offers the text that would go into the queue, and passes on that it was declined', () => {
     const { offers, made, forgotten, versions } = relayOf([taker('a')]);
     const job = jobOf(3, { requestId: 'r', epoch: 2, model: 'org/model' });

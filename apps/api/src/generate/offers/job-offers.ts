@@ -19,6 +19,8 @@ export interface JobOffersParts {
   };
   /** In which version a model's jobs are to be written now. */
   readonly jobVersionOf: (model: string) => number;
+  /** Tells other replicas which blocks of prompts a worker computes (`ComputedPrompts` of libs/requests). */
+  readonly tell: (workerId: string, blocks: readonly number[]) => void;
 }
 
 /**
@@ -47,7 +49,13 @@ export class JobOffers implements OffersPort {
   }
 
   granted(job: GenerateJob, workerId: string): void {
-    this.#memory.remember(job, workerId);
+    const unknown = this.#memory.remember(job, workerId);
+    if (unknown.length > 0) this.#parts.tell(workerId, unknown);
+  }
+
+  /** Another replica has had a worker compute these blocks. */
+  computed(workerId: string, blocks: readonly number[]): void {
+    this.#memory.rememberBlocks(blocks, workerId);
   }
 
   #soonest(job: GenerateJob, takers: readonly OfferTaker[]): OfferTaker {

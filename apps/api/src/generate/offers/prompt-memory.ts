@@ -11,7 +11,7 @@ const WORKER_BITS = 30;
 export type RememberedJob = Pick<GenerateJob, 'model' | 'tenantId' | 'cacheSalt' | 'promptTokenIds'>;
 
 /**
- * Which workers have computed a prompt's beginning lately, as far as this replica has seen: where their prefix caches are likely to
+ * Which workers have computed a prompt's beginning lately, as far as this replica has seen or was told: where their prefix caches are likely to
  * have it. Beginnings are told apart by hashes of 53 bits, block by block, and by what keeps requests from sharing them (model, tenant and salt);
  * a wrong guess costs a prompt that is computed. Bounded: what was used longest ago is forgotten, a generation at a time.
  */
@@ -21,13 +21,25 @@ export class PromptMemory {
   #older = new Map<number, number>();
   readonly #bits = new Map<string, number>();
 
-  /** The worker computes this prompt now. */
-  remember(job: RememberedJob, workerId: string): void {
+  /** The worker computes this prompt now. @returns of its blocks, by their hashes, those of which that was not known */
+  remember(job: RememberedJob, workerId: string): number[] {
+    return this.rememberBlocks(blockHashes(job), workerId);
+  }
+
+  /** The same of blocks by their hashes, as `remember` returned them on some replica. */
+  rememberBlocks(blocks: Iterable<number>, workerId: string): number[] {
     const bit = this.#bitOf(workerId);
-    for (const hash of blockHashes(job)) this.#recent.set(hash, this.#workersOf(hash) | bit);
-    if (this.#recent.size <= GENERATION_BLOCKS) return;
-    this.#older = this.#recent;
-    this.#recent = new Map();
+    const unknown: number[] = [];
+    for (const hash of blocks) {
+      const workers = this.#workersOf(hash);
+      if ((workers & bit) === 0) unknown.push(hash);
+      this.#recent.set(hash, workers | bit);
+    }
+    if (this.#recent.size > GENERATION_BLOCKS) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
+    }
+    return unknown;
   }
 
   /** @returns for each of the workers, how many of the prompt's first tokens it has computed */
