@@ -52,6 +52,16 @@ describe('PromptMemory', () => {
     expect(known({ model: 'm', tenantId: 'tts', cacheSalt: '' })).toBe(0);
   });
 
+  it('begins anew once it has seen a thousand workers come and go', () => {
+    const memory = new PromptMemory();
+    const text = promptOf(tokens(2 * BLOCK));
+    for (let index = 0; index < 1_000; index += 1) memory.remember(text, `worker ${index}`);
+    expect(memory.knownTokens(text, ['worker 0', 'worker 999'])).toEqual([2 * BLOCK, 2 * BLOCK]);
+    memory.remember(promptOf(tokens(BLOCK, 1)), 'one more');
+    expect(memory.knownTokens(text, ['worker 0', 'worker 999', 'one more'])).toEqual([0, 0, 0]);
+    expect(memory.knownTokens(promptOf(tokens(BLOCK, 1)), ['one more'])).toEqual([BLOCK]);
+  });
+
   it('forgets what was used longest ago, a generation at a time', () => {
     const memory = new PromptMemory();
     const [old, used] = [promptOf(tokens(3 * BLOCK, 1)), promptOf(tokens(3 * BLOCK, 2))];

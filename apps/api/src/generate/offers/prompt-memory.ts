@@ -7,6 +7,8 @@ const BLOCK_TOKENS = 64;
 const GENERATION_BLOCKS = 65_536;
 /** Workers that are told apart; more of them share bits, and are taken for each other now and then. */
 const WORKER_BITS = 30;
+/** Each start of a worker is another one. Past so many of them all is forgotten. */
+const MOST_WORKERS = 1_000;
 
 export type RememberedJob = Pick<GenerateJob, 'model' | 'tenantId' | 'cacheSalt' | 'promptTokenIds'>;
 
@@ -79,10 +81,17 @@ export class PromptMemory {
   #bitOf(workerId: string): number {
     let bit = this.#bits.get(workerId);
     if (bit === undefined) {
+      if (this.#bits.size === MOST_WORKERS) this.#forgetAll();
       bit = 2 ** (this.#bits.size % WORKER_BITS);
       this.#bits.set(workerId, bit);
     }
     return bit;
+  }
+
+  #forgetAll(): void {
+    this.#bits.clear();
+    this.#recent = new Map();
+    this.#older = new Map();
   }
 }
 
