@@ -55,7 +55,7 @@ export interface AdmissionTicket {
   readonly weight: number;
   /** Estimated wait in the queue. */
   readonly waitMs: number;
-  /** Nobody waits before it, and a slot is likely to be free: it need not be queued. */
+  /** Nobody waits, and a slot is likely to be free: it need not be queued. */
   readonly next: boolean;
   /** For another replica, should this one leave the request. */
   readonly terms: AdmissionTerms;

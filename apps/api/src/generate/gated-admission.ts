@@ -66,9 +66,9 @@ export class GatedAdmission implements Admission, ModelAccess {
       if (decision.rates !== null) request.tell(standingOf(decision.rates, null));
       throw decision.error;
     }
-    const { handle, terms, rates, ahead, waitMs } = decision;
+    const { handle, terms, rates, ahead, waitMs, next } = decision;
     request.tell(standingOf(rates, { ahead, waitMs, now: () => handle.position() }));
-    return ticketOf(handle, terms, waitMs, ahead === 0 && waitMs === 0);
+    return ticketOf(handle, terms, waitMs, next);
   }
 
   async adopt(terms: AdmissionTerms): Promise<AdmissionTicket> {

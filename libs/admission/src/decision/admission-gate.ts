@@ -111,7 +111,7 @@ export class AdmissionGate implements AsyncDisposable {
         );
       }
     }
-    const estimate = { ahead: 0, waitMs: 0, retryAfterMs: 0, taken: 0 };
+    const estimate = { ahead: 0, waitMs: 0, retryAfterMs: 0, taken: 0, queued: 0 };
     const order = { priority: 1, startTag: 0, base: 0, mayBeDue: false, mayBeOvertaken: false };
     const place = { verdict: 'placed', ...estimate, ...order } as const;
     const places = new ModelPlaces(this.#redis, model, this.#clock);
@@ -194,7 +194,8 @@ export class AdmissionGate implements AsyncDisposable {
       epoch: FIRST_EPOCH,
       served: false,
     };
-    return { admitted: true, terms, handle, rates, ahead: place.ahead, waitMs: place.waitMs };
+    const { ahead, waitMs, queued } = place;
+    return { admitted: true, terms, handle, rates, ahead, waitMs, next: queued === 0 && waitMs === 0 };
   }
 
   #handle(parts: Omit<HandleParts, 'persist' | 'nowMs' | 'onEnd' | 'leaseMs'>): AdmissionHandle {

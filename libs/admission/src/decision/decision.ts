@@ -47,6 +47,8 @@ export interface Admitted {
   /** Jobs in front of it, and how long they will take. */
   readonly ahead: number;
   readonly waitMs: number;
+  /** No job waits in the model's queue, and a slot is likely to be free. */
+  readonly next: boolean;
 }
 
 /** Nothing was consumed. */

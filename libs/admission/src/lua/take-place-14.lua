@@ -28,7 +28,7 @@
   ARGV[14] highest priority   ARGV[15] '1' when the client was refused before, '0' when not, '' when it does not say
   ARGV[16] class, 0 first
   Returns { verdict, priority, start tag, base, ahead, wait ms, retry after ms, places taken, 1 when all seats may be held
-    and the tenant has few requests waiting, 1 when the tenant uses classes }
+    and the tenant has few requests waiting, 1 when the tenant uses classes, jobs that no worker has taken }
   verdict: 'placed' | 'overloaded' | 'full' | 'share' | 'late'
 ]]
 --@include now
@@ -160,6 +160,7 @@ local function answer(verdict, retryAfterMs)
     taken,
     active > 0 and waitingBefore < FEW_WAITING and 1 or 0,
     redis.call('EXISTS', classesKey),
+    jobs,
   }
 end
 

@@ -54,6 +54,8 @@ export interface PlaceAnswer {
   readonly taken: number;
   /** Workers may have to be told of it: seats are held, and the tenant has few requests waiting. */
   readonly mayBeDue: boolean;
+  /** Jobs that no worker has taken, whoever goes first. */
+  readonly queued: number;
   /** The tenant's requests overtake each other, so the priority may have changed before the job was queued. */
   readonly mayBeOvertaken: boolean;
 }
@@ -137,9 +139,10 @@ export class ModelPlaces {
       taken = 0,
       due = 0,
       moved = 0,
+      queued = 0,
     ] = figures.map(Number);
     const hints = { mayBeDue: due === 1, mayBeOvertaken: moved === 1 };
-    return { verdict, priority, startTag, base, ahead, waitMs, retryAfterMs, taken, ...hints };
+    return { verdict, priority, startTag, base, ahead, waitMs, retryAfterMs, taken, queued, ...hints };
   }
 
   /**
