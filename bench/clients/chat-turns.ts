@@ -1,3 +1,5 @@
+import { answerLimit } from './answer-limit.ts';
+
 /** What one turn of a chat took. */
 export interface ChatTurn {
   /** From 0. */
@@ -50,6 +52,7 @@ async function answerOf({ key, model, answerTokens }: Chats, url: string, messag
   const begin = performance.now();
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
+    signal: answerLimit(),
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify({
       ...{ model, messages, temperature: 0, max_tokens: answerTokens, ignore_eos: true, stream: true },
