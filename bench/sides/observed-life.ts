@@ -40,7 +40,7 @@ const moves = {
   release: settled,
   handOver: () => {},
 };
-const ticket = { priority: 1, weight: 1, waitMs: 0, next: false, terms, ...moves };
+const ticket = { priority: 1, weight: 1, waitMs: 0, mayOffer: null, terms, ...moves };
 
 /** Everything that an API is told of one request, with traces off: all calls into metrics, and those into no span. */
 async function life(metrics: ApiMetrics): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { GenerateJob } from '#contracts';
-import { connectRedis, JobConsumer, JobRefusedError, ModelQueue } from '#queue';
+import { connectRedis, JobConsumer, type JobConsumerOptions, JobRefusedError, ModelQueue } from '#queue';
 import { generateJob } from '../support/generate-job.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
@@ -37,13 +37,14 @@ interface Started {
 }
 
 /** A consumer whose jobs run until the test ends them or they are aborted. */
-function consumerOf(concurrency: number) {
+function consumerOf(concurrency: number, express: JobConsumerOptions['express'] = null) {
   const started: Started[] = [];
   const errors: Error[] = [];
   const consumer = new JobConsumer({
     model: 'org/model:1',
     redisUrl: server.url,
     concurrency,
+    express,
     lockMs: 30_000,
     onError: (error) => errors.push(error),
     run: ({ requestId }, signal) =>
@@ -58,8 +59,8 @@ function consumerOf(concurrency: number) {
 }
 
 /** One that has asked for work and waits for it. */
-async function consume(concurrency: number) {
-  const parts = consumerOf(concurrency);
+async function consume(concurrency: number, express: JobConsumerOptions['express'] = null) {
+  const parts = consumerOf(concurrency, express);
   parts.consumer.start();
   await until(() => expect(parts.consumer.consuming).toBe(true));
   return parts;
@@ -202,6 +203,52 @@ describe('a job that is offered to a consumer', () => {
       expect.stringMatching(/that was offered.*promptTokenIds/),
     ]);
     expect([started, consumer.offeredTotal, consumer.activeJobs]).toEqual([[], 0, 0]);
+  });
+
+  describe('for a seat that its tenant is due', () => {
+    /** Nobody is summoned: what comes is what the test offers. */
+    const source = { summon: async () => null, watch: () => ({ [Symbol.dispose]: () => {} }) };
+    const flood = (requestId: string) => queue.add(generateJob({ requestId, tenantId: 'flood' }));
+    const light = (requestId: string, job: Partial<GenerateJob> = {}) =>
+      textOf({ requestId, tenantId: 'light', ...job });
+
+    it('runs although another tenant holds all slots, as long as its own has less than its share', async () => {
+      const { consumer, ids, of } = await consume(2, { source, places: 3 });
+      for (const requestId of ['f1', 'f2', 'f3']) await flood(requestId);
+      await until(() => expect(ids()).toEqual(['f1', 'f2']));
+      expect(consumer.takeOffered(light('of a free slot'))).toBe(false);
+      expect(consumer.takeOffered(textOf({ requestId: 'f4', tenantId: 'flood' }), true)).toBe(false);
+      expect(consumer.takeOffered(light('due'), true)).toBe(true);
+      expect(consumer.takeOffered(light('has its share'), true)).toBe(false);
+      expect([consumer.offeredTotal, consumer.expressTotal, consumer.activeJobs]).toEqual([1, 1, 3]);
+      // The slot that comes free is the one that it has taken already.
+      of('f1').finish();
+      await until(() => expect(consumer.activeJobs).toBe(2));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(await queue.depth()).toEqual({ waiting: 1, active: 1 });
+      of('due').finish();
+      await until(() => expect(ids()).toEqual(['f1', 'f2', 'due', 'f3']), AT_ONCE_MS);
+    });
+
+    it('is declined with a free slot too when its tenant has its share, since others wait', async () => {
+      const { consumer, ids } = await consume(4, { source, places: 3 });
+      await flood('f1');
+      await until(() => expect(ids()).toEqual(['f1']));
+      expect(consumer.takeOffered(light('l1', { choices: 2 }), true)).toBe(true);
+      expect(consumer.takeOffered(light('l2'), true)).toBe(true);
+      expect([consumer.offeredTotal, consumer.expressTotal]).toEqual([2, 0]);
+      expect(consumer.takeOffered(light('l3'), true)).toBe(false);
+    });
+
+    it('leaves a place to those that are summoned, and is declined where nothing can be parked', async () => {
+      const few = await consume(2, { source, places: 1 });
+      for (const requestId of ['f1', 'f2']) await flood(requestId);
+      await until(() => expect(few.ids()).toEqual(['f1', 'f2']));
+      expect(few.consumer.takeOffered(light('due'), true)).toBe(false);
+      const none = await consume(2);
+      expect(none.consumer.takeOffered(light('due'), true)).toBe(false);
+      expect(none.consumer.takeOffered(light('free'))).toBe(true);
+    });
   });
 
   it('that fails is reported, and its slot is free again', async () => {

@@ -36,7 +36,7 @@ export {
 export { AdmissionGate, type AdmissionGateOptions } from './decision/admission-gate.ts';
 export type { AdmissionHandle } from './decision/admission-handle.ts';
 export type { AdmissionTerms } from './decision/admission-terms.ts';
-export type { AdmissionRequest, Admitted, Decision, RateStandings, Refused } from './decision/decision.ts';
+export type { AdmissionRequest, Admitted, Decision, OfferGround, RateStandings, Refused } from './decision/decision.ts';
 export { LONGEST_RETRY_AFTER_MS } from './decision/refusals.ts';
 export { apiKeyHash, apiKeyPrefix, newApiKey, sameHash } from './keys/api-key.ts';
 export { type KeyListing, KeyRecord, KeyRole } from './keys/key-record.ts';

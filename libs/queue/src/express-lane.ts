@@ -1,5 +1,5 @@
 import { tenantsWithShare } from './seat-share.ts';
-import type { SlotLedger } from './slot-ledger.ts';
+import type { HeldJob, SlotLedger } from './slot-ledger.ts';
 
 /** Where a worker finds requests that are due a seat although none is free (`DueRequests` of libs/admission). */
 export interface ExpressSource {
@@ -29,15 +29,15 @@ export class ExpressLane {
   #timer: NodeJS.Timeout | null = null;
   /** Looks follow each other, so that each sees what the one before has taken. */
   #turn: Promise<unknown> = Promise.resolve();
-  #summonedTotal = 0;
+  #takenTotal = 0;
 
   constructor(parts: ExpressLaneParts) {
     this.#parts = parts;
   }
 
-  /** Requests that were summoned since the start. */
-  get summonedTotal(): number {
-    return this.#summonedTotal;
+  /** Requests that were taken although no slot was free: summoned, or offered. */
+  get takenTotal(): number {
+    return this.#takenTotal;
   }
 
   start(): void {
@@ -50,6 +50,16 @@ export class ExpressLane {
     this.#watch = null;
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+  }
+
+  /** Takes a job that was offered for a seat, without the queue. @returns false when its tenant is not due one here, or there is no room */
+  takeOffered(jobId: string, job: HeldJob): boolean {
+    const { places, ledger } = this.#parts;
+    const due = !tenantsWithShare(ledger.slots, ledger.holdings).includes(job.tenantId);
+    const full = ledger.freeSlots <= 0;
+    if (!due || !ledger.holdOffered(jobId, job, places)) return false;
+    if (full) this.#takenTotal += 1;
+    return true;
   }
 
   /** Summons a request if one is due here and can be taken. */
@@ -69,7 +79,7 @@ export class ExpressLane {
     try {
       const summoned = await source.summon(tenantsWithShare(ledger.slots, ledger.holdings), room);
       if (summoned === null) return 'pass on';
-      this.#summonedTotal += 1;
+      this.#takenTotal += 1;
       // It may have come before the answer: somebody's seat was just free.
       if (ledger.holds(summoned.jobId)) return 'done';
       ledger.summon(summoned.jobId);

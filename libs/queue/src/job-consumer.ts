@@ -135,7 +135,7 @@ export class JobConsumer {
 
   /** Requests that were taken for tenants below their share although no slot was free. */
   get expressTotal(): number {
-    return this.#express?.summonedTotal ?? 0;
+    return this.#express?.takenTotal ?? 0;
   }
 
   /** Jobs that were offered and taken. */
@@ -150,9 +150,11 @@ export class JobConsumer {
 
   /**
    * Takes a job that an API replica offers, if there is room for it beside one of the queue's.
-   * @param text the JSON that would have gone into the queue @returns whether it runs now
+   * @param text the JSON that would have gone into the queue
+   * @param due take it only if its tenant has less than its share here, beyond the slots too; else only into a free slot
+   * @returns whether it runs now
    */
-  takeOffered(text: string): boolean {
+  takeOffered(text: string, due = false): boolean {
     if (this.#state !== 'started') return false;
     let job: GenerateJob;
     try {
@@ -162,7 +164,9 @@ export class JobConsumer {
       return false;
     }
     const jobId = redisKeys.jobId(job.requestId, job.epoch);
-    if (!this.#ledger.holdOffered(jobId, heldJobOf(job))) return false;
+    const held = heldJobOf(job);
+    const taken = due ? this.#express?.takeOffered(jobId, held) : this.#ledger.holdOffered(jobId, held);
+    if (taken !== true) return false;
     this.#offeredTotal += 1;
     this.#applyConcurrency();
     this.#begin(jobId, (signal) => this.#options.run(job, signal, 'offer')).catch((error: unknown) =>

@@ -89,6 +89,27 @@ describe('SlotLedger', () => {
     expect(new SlotLedger(1).holdOffered('a', job(1))).toBe(false);
   });
 
+  it('takes what is due a seat beyond the slots, but leaves the queue a place there', () => {
+    const ledger = new SlotLedger(2);
+    ledger.hold('a', job(1));
+    ledger.hold('b', job(1));
+    expect(ledger.holdOffered('due', job(1))).toBe(false);
+    expect(ledger.holdOffered('due', job(1), 1)).toBe(false);
+    expect(ledger.holdOffered('due', job(1), 2)).toBe(true);
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([-1, 1]);
+    expect(ledger.holdOffered('due too', job(2), 3)).toBe(false);
+    ledger.release('a');
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([0, 1]);
+    ledger.release('b');
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([1, 1]);
+    // With every slot held by what was offered, BullMQ takes one job all the same: the place is for that one.
+    expect(ledger.holdOffered('due too', job(1), 2)).toBe(true);
+    expect([ledger.freeSlots, ledger.jobConcurrency]).toEqual([0, 1]);
+    ledger.hold('c', job(1));
+    expect(ledger.freeSlots).toBe(-1);
+    expect(ledger.holdOffered('due as well', job(1), 2)).toBe(false);
+  });
+
   it('counts a job once that was offered and came from the queue as well, and as one of the queue from then on', () => {
     const ledger = new SlotLedger(3);
     ledger.holdOffered('a', job(1));
@@ -107,38 +128,47 @@ describe('SlotLedger', () => {
   });
 
   it('has a slot for every job that BullMQ may take, in whatever order jobs are taken, offered and ended', () => {
-    const move = fc.record({ kind: fc.constantFrom('queue', 'offer', 'end'), job: fc.nat(7) });
-    let [taken, declined, filled] = [0, 0, 0];
+    const move = fc.record({ kind: fc.constantFrom('queue', 'offer', 'due', 'end'), job: fc.nat(7) });
+    let [taken, declined, filled, beyond] = [0, 0, 0, 0];
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 6 }), fc.array(move, { maxLength: 60 }), (slots, moves) => {
-        const ledger = new SlotLedger(slots);
-        const ofQueue = new Set<string>();
-        const held = new Set<string>();
-        for (const { kind, job: index } of moves) {
-          const jobId = `job-${index}`;
-          if (kind === 'end') {
-            expect(ledger.release(jobId)).toBe(held.delete(jobId));
-            ofQueue.delete(jobId);
-          } else if (kind === 'offer') {
-            const room = held.size < slots - 1 && !held.has(jobId);
-            expect(ledger.holdOffered(jobId, job(1))).toBe(room);
-            if (room) held.add(jobId);
-            if (room) expect(ledger.jobConcurrency).toBeGreaterThan(ofQueue.size);
-            taken += Number(room);
-            declined += Number(!room);
-          } else if (ofQueue.size < ledger.jobConcurrency && !ofQueue.has(jobId)) {
-            expect(ledger.hold(jobId, job(1))).toBe(true);
-            ofQueue.add(jobId);
-            held.add(jobId);
+      fc.property(
+        fc.integer({ min: 1, max: 6 }),
+        fc.nat(4),
+        fc.array(move, { maxLength: 60 }),
+        (slots, places, moves) => {
+          const ledger = new SlotLedger(slots);
+          const ofQueue = new Set<string>();
+          const held = new Set<string>();
+          for (const { kind, job: index } of moves) {
+            const jobId = `job-${index}`;
+            if (kind === 'end') {
+              expect(ledger.release(jobId)).toBe(held.delete(jobId));
+              ofQueue.delete(jobId);
+            } else if (kind !== 'queue') {
+              const more = kind === 'due' ? places : 0;
+              const room = held.size < slots + more - 1 && !held.has(jobId);
+              expect(ledger.holdOffered(jobId, job(1), more)).toBe(room);
+              if (room) held.add(jobId);
+              if (room && more === 0) expect(ledger.jobConcurrency).toBeGreaterThan(ofQueue.size);
+              taken += Number(room);
+              declined += Number(!room);
+            } else if (ofQueue.size < ledger.jobConcurrency && !ofQueue.has(jobId)) {
+              expect(ledger.hold(jobId, job(1))).toBe(true);
+              ofQueue.add(jobId);
+              held.add(jobId);
+            }
+            filled += Number(held.size === slots);
+            beyond += Number(held.size > slots);
+            expect(ledger.freeSlots).toBe(slots - held.size);
+            // Only beside what is due are more held than there are slots, and never more than there are places for.
+            expect(ledger.freeSlots).toBeGreaterThanOrEqual(-places);
+            // Exactly as many more as there are slots; one at least while BullMQ holds nothing, which it demands.
+            const least = ofQueue.size === 0 ? 1 : 0;
+            expect(Math.max(0, ledger.jobConcurrency - ofQueue.size)).toBe(Math.max(least, ledger.freeSlots));
           }
-          filled += Number(held.size === slots);
-          expect(ledger.freeSlots).toBe(slots - held.size);
-          expect(ledger.freeSlots).toBeGreaterThanOrEqual(0);
-          // Exactly as many more as there are slots.
-          expect(Math.max(0, ledger.jobConcurrency - ofQueue.size)).toBe(ledger.freeSlots);
-        }
-      }),
+        },
+      ),
     );
-    expect(Math.min(taken, declined, filled)).toBeGreaterThan(0);
+    expect(Math.min(taken, declined, filled, beyond)).toBeGreaterThan(0);
   });
 });

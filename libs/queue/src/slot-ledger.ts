@@ -13,7 +13,8 @@ export interface HeldJob {
  * between jobs held and concurrency is exactly the number of free slots. A job that was summoned for a tenant below its share
  * may come when no slot is free.
  *
- * Jobs that were offered take slots that BullMQ does not count. They leave it one, so that what it takes, having waited for it maybe, fits.
+ * Jobs that were offered take slots that BullMQ does not count. They leave it one, and of the places beyond the slots one, so that what it
+ * takes, having waited for it maybe, fits.
  */
 export class SlotLedger {
   slots: number;
@@ -46,9 +47,13 @@ export class SlotLedger {
     return true;
   }
 
-  /** @returns false when it is not held: there is no room for it beside one job of the queue, or it is here already */
-  holdOffered(jobId: string, job: HeldJob): boolean {
-    if (this.#jobs.has(jobId) || this.freeSlots <= job.choices) return false;
+  /**
+   * @param places sequences that may be held beyond the slots, for a job that is due a seat; BullMQ's one job fits there, should
+   * those that were offered hold every slot
+   * @returns false when it is not held: there is no room for it beside one job of the queue, or it is here already
+   */
+  holdOffered(jobId: string, job: HeldJob, places = 0): boolean {
+    if (this.#jobs.has(jobId) || this.freeSlots + places <= job.choices) return false;
     this.#jobs.set(jobId, job);
     this.#offered.add(jobId);
     return true;

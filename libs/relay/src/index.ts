@@ -29,6 +29,7 @@ export type {
   ClaimOutcome,
   ClaimRequest,
   JobOffer,
+  OfferedJob,
   OfferTaker,
   RelaySink,
   RelaySubscription,

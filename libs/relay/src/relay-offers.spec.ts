@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { JobOffer, OfferTaker, RelayDialer, RelayDialerOptions, RelayServer } from './index.ts';
+import type { JobOffer, OfferedJob, OfferTaker, RelayDialer, RelayDialerOptions, RelayServer } from './index.ts';
 import { delta, finished, frames } from './testing/frames.ts';
 import { RawPeer } from './testing/raw-peer.ts';
 import { RecordingSink } from './testing/recording-sink.ts';
@@ -14,6 +14,7 @@ const offerOf = (requestId: string, overrides: Partial<JobOffer> = {}): JobOffer
   epoch: 1,
   model: 'm',
   job: `{"of":"${requestId}"}`,
+  dueTenant: null,
   ...overrides,
 });
 const first = (takers: readonly OfferTaker[]) => takers[0] as OfferTaker;
@@ -25,9 +26,9 @@ async function heard(dialer: RelayDialer, server: RelayServer): Promise<void> {
 
 /** An attached worker and what it was offered; it takes offers of model m unless told otherwise. */
 async function attached(server: RelayServer, workerId: string, options: Partial<RelayDialerOptions> = {}) {
-  const offered: JobOffer[] = [];
+  const offered: OfferedJob[] = [];
   const take = options.takeOffer ?? (() => true);
-  const takeOffer = (offer: JobOffer) => {
+  const takeOffer = (offer: OfferedJob) => {
     offered.push(offer);
     return take(offer);
   };
@@ -50,7 +51,7 @@ describe('an offer', () => {
   it('is claimed by the worker that takes it, and its tokens come as those of any job', async () => {
     const server = await parts.replica({ makesOffers: true });
     const outcomes: unknown[] = [];
-    const takeOffer = ({ requestId, epoch }: JobOffer) => {
+    const takeOffer = ({ requestId, epoch }: OfferedJob) => {
       const claiming = worker.dialer.claim(claimOf(server.address, requestId, { epoch, offered: true }));
       void claiming.then((outcome) => outcomes.push(outcome));
       return true;
@@ -62,7 +63,7 @@ describe('an offer', () => {
     expect(to).toBe('a');
     await eventually(() => outcomes.length === 1);
     expect(outcomes).toEqual(['granted']);
-    expect(worker.offered).toEqual([{ requestId: 'r1', epoch: 3, model: 'm', job: '{"of":"r1"}' }]);
+    expect(worker.offered).toEqual([{ requestId: 'r1', epoch: 3, model: 'm', job: '{"of":"r1"}', due: false }]);
     await sink.until(({ workers }) => workers.length === 1);
     expect(sink.workers).toEqual(['a']);
     worker.dialer.publish(frames({ deltas: [delta('r1', 0, { epoch: 3 })], finished: [finished('r1', { epoch: 3 })] }));
@@ -154,6 +155,27 @@ describe('an offer', () => {
     await eventually(() => server.stats().streams === 1);
     expect(told.declined).toBe(1);
     expect(server.stats().offersTotal.declined).toBe(2);
+  });
+
+  it('for a due seat that is declined keeps from the worker only what else that tenant is due there', async () => {
+    const server = await parts.replica({ makesOffers: true });
+    const worker = await attached(server, 'full', { takesOffersOf: ['m', 'n'], takeOffer: () => false });
+    const of = (requestId: string, dueTenant: string | null, model = 'm') => offerOf(requestId, { dueTenant, model });
+    const then: (string | null)[] = [];
+    const { to } = made(server, of('r1', 'light'), first, () => {
+      then.push(made(server, of('r2', 'light')).to, made(server, of('r3', 'light', 'n')).to);
+      then.push(made(server, of('r4', 'other')).to, made(server, of('r5', null)).to);
+    });
+    expect(to).toBe('full');
+    await eventually(() => worker.offered.length === 4);
+    expect(then).toEqual([null, 'full', 'full', 'full']);
+    expect(worker.offered.map(({ requestId, due }) => [requestId, due])).toEqual([
+      ['r1', true],
+      ['r3', true],
+      ['r4', true],
+      ['r5', false],
+    ]);
+    await eventually(() => made(server, of('again', 'light')).to === 'full');
   });
 
   it('goes to another worker that takes the model while one has no room', async () => {

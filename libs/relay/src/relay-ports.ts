@@ -44,13 +44,26 @@ export interface ClaimRequest {
   readonly offered?: boolean;
 }
 
-/** A job for a worker that may have a free slot, instead of the queue. */
+/** A job for a worker, instead of the queue. */
 export interface JobOffer {
   readonly requestId: string;
   readonly epoch: number;
   readonly model: string;
   /** JSON, as it would go into the queue. */
   readonly job: string;
+  /** Whose it is, when it is only for a worker on which that tenant has less than its share; null for one with a free slot. */
+  readonly dueTenant: string | null;
+}
+
+/** A job that a replica offers to this worker. */
+export interface OfferedJob {
+  readonly requestId: string;
+  readonly epoch: number;
+  readonly model: string;
+  /** JSON, as it would have gone into the queue. */
+  readonly job: string;
+  /** It is only for a worker on which its tenant has less than its share; else for one with a free slot. */
+  readonly due: boolean;
 }
 
 /** An attached worker that takes offers. */

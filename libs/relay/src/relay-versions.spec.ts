@@ -37,7 +37,7 @@ describe('a replica of this release', () => {
     const replica = await parts.replica({ makesOffers: true });
     const old = parts.add(new RelayWorkerV1(replica.address, TEST_TOKEN, 'old'));
     expect(await old.claim('of nobody', 1)).toBe(false);
-    const offer = { requestId: 'r1', epoch: 1, model: 'm', job: '{}' };
+    const offer = { requestId: 'r1', epoch: 1, model: 'm', job: '{}', dueTenant: null };
     expect(
       replica.offer(
         offer,

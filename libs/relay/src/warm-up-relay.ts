@@ -38,7 +38,7 @@ async function answerTwice(): Promise<void> {
   await answer(server, dialer, () => dialer.claim({ ...REQUEST, relayAddress: server.address }));
   const { requestId, epoch } = REQUEST;
   await answer(server, dialer, async () => {
-    const offer = { requestId, epoch, model: MODEL, job: '{}' };
+    const offer = { requestId, epoch, model: MODEL, job: '{}', dueTenant: null };
     const taker = server.offer(
       offer,
       ([first]) => first as OfferTaker,

@@ -138,6 +138,39 @@ describe('a request that was offered to its worker', () => {
   });
 });
 
+describe('a request that may be offered', () => {
+  const model = { slots: 2 };
+  const groundOf = async (tenantId: string) => {
+    const decision = await gate.decide(admissionRequest({ id: tenantId }, model));
+    if (!decision.admitted) throw decision.error;
+    return { ground: decision.mayOffer, handle: decision.handle };
+  };
+
+  it('is so while a slot is free, and while it is the only one of its tenant that waits beside held seats', async () => {
+    const first = await groundOf('flood');
+    expect(first.ground).toBe('free slot');
+    first.handle.offering();
+    await taken(first.handle);
+    const second = await groundOf('flood');
+    expect(second.ground).toBe('free slot');
+    second.handle.offering();
+    await taken(second.handle);
+    expect((await groundOf('flood')).ground).toBe('due seat');
+    // It would overtake the other one.
+    expect((await groundOf('flood')).ground).toBe(null);
+    const light = await groundOf('light');
+    expect(light.ground).toBe('due seat');
+    expect((await groundOf('light')).ground).toBe(null);
+    await taken(light.handle);
+    expect((await groundOf('light')).ground).toBe(null);
+  });
+
+  it('is not so while others wait although no worker holds anything', async () => {
+    await redis.zadd(redisKeys.prioritizedJobs(MODEL), 4_294_967_296, 'waits-1');
+    expect((await groundOf('light')).ground).toBe(null);
+  });
+});
+
 describe('the handle of a request that is offered', () => {
   it('has it counted from when a worker has it until it is settled', async () => {
     const handle = await admitted();

@@ -48,9 +48,12 @@ class SteppedWorker implements AsyncDisposable {
   readonly #due: DueRequests;
   readonly #asked = new Map<string, Asked>();
   readonly #ends = new Map<string, () => void>();
+  readonly #offers: boolean;
   #count = 0;
 
-  constructor(slots: number, parkingPlaces: number) {
+  /** @param offers requests that may be due a seat are offered to it, and queued when it declines */
+  constructor(slots: number, parkingPlaces: number, offers: boolean) {
+    this.#offers = offers;
     models += 1;
     const model = `model-${models}`;
     this.#places = new ModelPlaces(redis, model, new ManualClock());
@@ -76,14 +79,15 @@ class SteppedWorker implements AsyncDisposable {
       concurrency: slots,
       express: { source: this.#due, places: parkingPlaces },
       lockMs: 30_000,
-      run: async ({ requestId, tenantId }) => {
+      run: async ({ requestId, tenantId }, _signal, by) => {
         const asked = this.#asked.get(requestId)!;
-        await this.#places.start(requestId, tenantId);
+        await this.#places.start(requestId, tenantId, by === 'offer' ? 60_000 : 0);
         await new Promise<void>((end) => {
           this.#ends.set(requestId, end);
           const stop = { tokenIds: [], strings: [], maxTokens: asked.tokens };
           this.engine.submit(requestOf(requestId, [1, 2, 3], { tenantId, weight: asked.weight, stop }));
         });
+        await this.#places.finish(requestId, 100);
       },
     });
     this.consumer.start();
@@ -98,7 +102,10 @@ class SteppedWorker implements AsyncDisposable {
     const holder = { requestId, tenantId, weight, costTokens };
     const rest = { leaseMs: 60_000, longestWaitMs: null, refusedBefore: null };
     const place = await this.#places.take({ ...holder, ...limits, ...rest });
-    await this.#queue.add(generateJob({ model: this.#queue.model, requestId, tenantId, weight }), place.priority);
+    const job = generateJob({ model: this.#queue.model, requestId, tenantId, weight });
+    const due = this.#offers && place.mayBeDue && place.queuedOfTenant === 0;
+    if (due && this.consumer.takeOffered(JSON.stringify(job), true)) return requestId;
+    await this.#queue.add(job, place.priority);
     if (place.mayBeDue) await this.#due.announce();
     return requestId;
   }
@@ -128,9 +135,12 @@ class SteppedWorker implements AsyncDisposable {
   }
 }
 
-describe('seats through the queue', () => {
+describe.each([
+  { how: 'through the queue', offers: false },
+  { how: 'offered where they may be due', offers: true },
+])('seats of requests $how', ({ offers }) => {
   it('come to a light tenant while a flood holds all of them and has hundreds waiting, again and again', async () => {
-    await using worker = new SteppedWorker(4, 2);
+    await using worker = new SteppedWorker(4, 2, offers);
     for (let index = 0; index < 200; index += 1) await worker.ask({ tenantId: 'flood', weight: 1, tokens: 1_500 });
     for (let step = 0; step < 20; step += 1) await worker.step(2);
     expect(worker.engine.stats()).toMatchObject({ running: 4, waiting: 0 });
@@ -144,6 +154,7 @@ describe('seats through the queue', () => {
       for (let step = 0; step < 2; step += 1) await worker.step(2);
     }
     expect(worker.consumer.expressTotal).toBeGreaterThanOrEqual(25);
+    expect(worker.consumer.offeredTotal).toBe(offers ? 25 : 0);
     expect([...worker.ended].filter((requestId) => requestId.startsWith('flood'))).toEqual([]);
   }, 60_000);
 
@@ -154,7 +165,7 @@ describe('seats through the queue', () => {
   ])(
     'keep weighted seat time within the bound between two backlogged tenants: %o',
     async ({ slots, weights }) => {
-      await using worker = new SteppedWorker(slots, slots + 2);
+      await using worker = new SteppedWorker(slots, slots + 2, offers);
       const tenants = ['f', 'm'].map((tenantId, index) => ({
         tenantId,
         weight: weights[index]!,

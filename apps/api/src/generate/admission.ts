@@ -1,4 +1,4 @@
-import type { AdmissionTerms, AllowanceStanding } from '#admission';
+import type { AdmissionTerms, AllowanceStanding, OfferGround } from '#admission';
 import type { TenantContext } from '../auth/tenant-context.ts';
 import type { CataloguedModel } from '../catalogue/catalogued-model.ts';
 import type { AnswerUsage } from './answer-listener.ts';
@@ -55,8 +55,8 @@ export interface AdmissionTicket {
   readonly weight: number;
   /** Estimated wait in the queue. */
   readonly waitMs: number;
-  /** Nobody waits, and a slot is likely to be free: it need not be queued. */
-  readonly next: boolean;
+  /** Why it need not be queued; null when it has to be. */
+  readonly mayOffer: OfferGround | null;
   /** For another replica, should this one leave the request. */
   readonly terms: AdmissionTerms;
   /** The job is offered to a worker; it is not in the queue, should one take it. */

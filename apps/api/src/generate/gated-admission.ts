@@ -3,6 +3,7 @@ import {
   type AdmissionHandle,
   type AdmissionTerms,
   mayUse,
+  type OfferGround,
   type PriceList,
   priceOf,
   type RateStandings,
@@ -66,13 +67,13 @@ export class GatedAdmission implements Admission, ModelAccess {
       if (decision.rates !== null) request.tell(standingOf(decision.rates, null));
       throw decision.error;
     }
-    const { handle, terms, rates, ahead, waitMs, next } = decision;
+    const { handle, terms, rates, ahead, waitMs, mayOffer } = decision;
     request.tell(standingOf(rates, { ahead, waitMs, now: () => handle.position() }));
-    return ticketOf(handle, terms, waitMs, next);
+    return ticketOf(handle, terms, waitMs, mayOffer);
   }
 
   async adopt(terms: AdmissionTerms): Promise<AdmissionTicket> {
-    return ticketOf(await this.#gate.adopt(terms), terms, 0, false);
+    return ticketOf(await this.#gate.adopt(terms), terms, 0, null);
   }
 
   async #tenant({ tenantId }: TenantContext): Promise<TenantRecord> {
@@ -95,12 +96,17 @@ function countsOf(usage: AnswerUsage) {
   };
 }
 
-function ticketOf(handle: AdmissionHandle, terms: AdmissionTerms, waitMs: number, next: boolean): AdmissionTicket {
+function ticketOf(
+  handle: AdmissionHandle,
+  terms: AdmissionTerms,
+  waitMs: number,
+  mayOffer: OfferGround | null,
+): AdmissionTicket {
   return {
     priority: handle.priority,
     weight: handle.weight,
     waitMs,
-    next,
+    mayOffer,
     terms,
     offering: () => handle.offering(),
     queueing: () => handle.queueing(),

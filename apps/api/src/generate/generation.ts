@@ -92,8 +92,8 @@ export class Generation {
     using detachment = this.#parts.courses.detachment(job, answer);
     try {
       if (context.keep !== null) await this.#keep(context.keep, { ...prepared, job }, ticket);
-      if (ticket.next) ticket.offering();
-      await attempts.begin(ticket.next, async (queue, first) => {
+      if (ticket.mayOffer !== null) ticket.offering();
+      await attempts.begin(ticket.mayOffer, async (queue, first) => {
         const queueing = queue.add(first, ticket.priority);
         ticket.queueing();
         await queueing;

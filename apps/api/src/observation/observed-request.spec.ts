@@ -66,7 +66,7 @@ async function answered(request: ObservedRequest): Promise<void> {
     release: noop,
     handOver: now,
   };
-  const ticket = { priority: 1, weight: 1, waitMs: 5, next: false, terms, ...moves };
+  const ticket = { priority: 1, weight: 1, waitMs: 5, mayOffer: null, terms, ...moves };
   await request.admitting(async () => ticket);
   request.queued(1);
   request.granted('w1');

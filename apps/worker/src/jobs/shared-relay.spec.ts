@@ -18,19 +18,19 @@ describe('SharedRelay', () => {
       ['full', false],
       ['free', true],
     ] as const) {
-      shared.port(model).onOffer((job) => {
-        given.push(`${model} ${job}`);
+      shared.port(model).onOffer((job, due) => {
+        given.push(`${model} ${job}${due ? ' due' : ''}`);
         return takes;
       });
     }
-    expect(shared.take({ model: 'full', job: '1' })).toBe(false);
-    expect(shared.take({ model: 'free', job: '2' })).toBe(true);
-    expect(given).toEqual(['full 1', 'free 2']);
+    expect(shared.take({ model: 'full', job: '1', due: true })).toBe(false);
+    expect(shared.take({ model: 'free', job: '2', due: false })).toBe(true);
+    expect(given).toEqual(['full 1 due', 'free 2']);
   });
 
   it('takes nothing of a model that it does not know, that does not listen, or that is gone', () => {
     const shared = relay();
-    const offer = { model: 'm', job: '1' };
+    const offer = { model: 'm', job: '1', due: false };
     expect(shared.take(offer)).toBe(false);
     const port = shared.port('m');
     expect(shared.take(offer)).toBe(false);

@@ -1,11 +1,11 @@
-import type { JobOffer, RelayDialer } from '#relay';
+import type { OfferedJob, RelayDialer } from '#relay';
 import type { JobRunnerParts } from './job-runner.ts';
 
 type Port = JobRunnerParts['dialer'];
 type Dialer = Pick<RelayDialer, keyof Port>;
 type CancelListener = Parameters<Port['onCancel']>[0];
 type LostListener = Parameters<Port['onLost']>[0];
-type OfferListener = (job: string) => boolean;
+type OfferListener = (job: string, due: boolean) => boolean;
 
 /** A model's end of the streams. */
 export interface ModelRelay extends Port, Disposable {
@@ -34,8 +34,8 @@ export class SharedRelay {
   }
 
   /** @returns whether one of the models takes it */
-  take({ model, job }: Pick<JobOffer, 'model' | 'job'>): boolean {
-    return this.#offers.get(model)?.(job) ?? false;
+  take({ model, job, due }: Pick<OfferedJob, 'model' | 'job' | 'due'>): boolean {
+    return this.#offers.get(model)?.(job, due) ?? false;
   }
 
   port(model: string): ModelRelay {

@@ -223,7 +223,7 @@ export class HostedModel {
     const { tokenTable, card } = served;
     const { prefixSharing } = worker;
     const port = relay.port(card.model);
-    port.onOffer((job) => this.#serving?.consumer.takeOffered(job) ?? false);
+    port.onOffer((job, due) => this.#serving?.consumer.takeOffered(job, due) ?? false);
     const translator = new ConstraintTranslator();
     const translating = new TranslatingEngine(engine, translator);
     const parts = {

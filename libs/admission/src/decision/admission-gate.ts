@@ -5,11 +5,11 @@ import { redisCall, redisKeys } from '#queue';
 import { type Reservation, TenantAccount } from '../accounts/tenant-account.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { holdOf } from '../credits/price-list.ts';
-import { ModelPlaces, type PlaceRequest } from '../places/model-places.ts';
+import { ModelPlaces, type PlaceAnswer, type PlaceRequest } from '../places/model-places.ts';
 import { DueRequests } from '../seats/due-requests.ts';
 import { AdmissionHandle, type HandleParts } from './admission-handle.ts';
 import type { AdmissionTerms } from './admission-terms.ts';
-import type { AdmissionRequest, Decision, RateStandings } from './decision.ts';
+import type { AdmissionRequest, Decision, OfferGround, RateStandings } from './decision.ts';
 import { JointAdmission, type JointAnswer } from './joint-admission.ts';
 import { refusalBefore, refusalOfPlace, refusalOfReserve } from './refusals.ts';
 import { UnfinishedCalls } from './unfinished-calls.ts';
@@ -111,7 +111,7 @@ export class AdmissionGate implements AsyncDisposable {
         );
       }
     }
-    const estimate = { ahead: 0, waitMs: 0, retryAfterMs: 0, taken: 0, queued: 0 };
+    const estimate = { ahead: 0, waitMs: 0, retryAfterMs: 0, taken: 0, queued: 0, queuedOfTenant: 0 };
     const order = { priority: 1, startTag: 0, base: 0, mayBeDue: false, mayBeOvertaken: false };
     const place = { verdict: 'placed', ...estimate, ...order } as const;
     const places = new ModelPlaces(this.#redis, model, this.#clock);
@@ -194,8 +194,8 @@ export class AdmissionGate implements AsyncDisposable {
       epoch: FIRST_EPOCH,
       served: false,
     };
-    const { ahead, waitMs, queued } = place;
-    return { admitted: true, terms, handle, rates, ahead, waitMs, next: queued === 0 && waitMs === 0 };
+    const { ahead, waitMs } = place;
+    return { admitted: true, terms, handle, rates, ahead, waitMs, mayOffer: offerGround(place) };
   }
 
   #handle(parts: Omit<HandleParts, 'persist' | 'nowMs' | 'onEnd' | 'leaseMs'>): AdmissionHandle {
@@ -310,6 +310,11 @@ export class AdmissionGate implements AsyncDisposable {
     );
     this.#activeNoted.set(tenantId, nowMs);
   }
+}
+
+function offerGround({ queued, waitMs, mayBeDue, queuedOfTenant }: PlaceAnswer): OfferGround | null {
+  if (queued === 0 && waitMs === 0) return 'free slot';
+  return mayBeDue && queuedOfTenant === 0 ? 'due seat' : null;
 }
 
 /** How the limits stand after a reservation was taken back. */

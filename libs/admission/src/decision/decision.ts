@@ -38,6 +38,12 @@ export interface RateStandings {
   readonly allowance: AllowanceStanding | null;
 }
 
+/**
+ * Why a request need not be queued: no job waits in its model's queue and a slot is likely to be free, or seats are held, none of its tenant's
+ * requests waits, and so it may be due a seat.
+ */
+export type OfferGround = 'free slot' | 'due seat';
+
 export interface Admitted {
   readonly admitted: true;
   /** For another replica, should this one die. */
@@ -47,8 +53,8 @@ export interface Admitted {
   /** Jobs in front of it, and how long they will take. */
   readonly ahead: number;
   readonly waitMs: number;
-  /** No job waits in the model's queue, and a slot is likely to be free. */
-  readonly next: boolean;
+  /** Null when it has to wait for its turn. */
+  readonly mayOffer: OfferGround | null;
 }
 
 /** Nothing was consumed. */

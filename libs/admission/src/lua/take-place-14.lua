@@ -28,7 +28,8 @@
   ARGV[14] highest priority   ARGV[15] '1' when the client was refused before, '0' when not, '' when it does not say
   ARGV[16] class, 0 first
   Returns { verdict, priority, start tag, base, ahead, wait ms, retry after ms, places taken, 1 when all seats may be held
-    and the tenant has few requests waiting, 1 when the tenant uses classes, jobs that no worker has taken }
+    and the tenant has few requests waiting, 1 when the tenant uses classes, jobs that no worker has taken, requests of the
+    tenant that wait }
   verdict: 'placed' | 'overloaded' | 'full' | 'share' | 'late'
 ]]
 --@include now
@@ -161,6 +162,7 @@ local function answer(verdict, retryAfterMs)
     active > 0 and waitingBefore < FEW_WAITING and 1 or 0,
     redis.call('EXISTS', classesKey),
     jobs,
+    waitingBefore,
   }
 end
 

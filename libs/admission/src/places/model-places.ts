@@ -56,6 +56,8 @@ export interface PlaceAnswer {
   readonly mayBeDue: boolean;
   /** Jobs that no worker has taken, whoever goes first. */
   readonly queued: number;
+  /** The tenant's own requests that wait. */
+  readonly queuedOfTenant: number;
   /** The tenant's requests overtake each other, so the priority may have changed before the job was queued. */
   readonly mayBeOvertaken: boolean;
 }
@@ -140,9 +142,11 @@ export class ModelPlaces {
       due = 0,
       moved = 0,
       queued = 0,
+      queuedOfTenant = 0,
     ] = figures.map(Number);
     const hints = { mayBeDue: due === 1, mayBeOvertaken: moved === 1 };
-    return { verdict, priority, startTag, base, ahead, waitMs, retryAfterMs, taken, queued, ...hints };
+    const counts = { ahead, taken, queued, queuedOfTenant };
+    return { verdict, priority, startTag, base, waitMs, retryAfterMs, ...counts, ...hints };
   }
 
   /**

@@ -93,13 +93,18 @@ export interface TakesOffers {
   models: string[];
 }
 
-/** A job that nobody waits before, for a worker that may have a free slot. Nobody else has it unless it is declined, or not answered in time. */
+/**
+ * A job that nobody waits before, for a worker that may have a free slot, or of a tenant that may be due a seat where none is free.
+ * Nobody else has it unless it is declined, or not answered in time.
+ */
 export interface Offer {
   requestId: string;
   epoch: number;
   model: string;
   /** the JSON that would go into the queue */
   job: string;
+  /** others wait or hold all slots: only for a worker on which its tenant has less than its share */
+  due: boolean;
 }
 
 /** The worker has no room for what it was offered. */
@@ -573,7 +578,7 @@ export const TakesOffers: MessageFns<TakesOffers> = {
 };
 
 function createBaseOffer(): Offer {
-  return { requestId: "", epoch: 0, model: "", job: "" };
+  return { requestId: "", epoch: 0, model: "", job: "", due: false };
 }
 
 export const Offer: MessageFns<Offer> = {
@@ -589,6 +594,9 @@ export const Offer: MessageFns<Offer> = {
     }
     if (message.job !== "") {
       writer.uint32(34).string(message.job);
+    }
+    if (message.due !== false) {
+      writer.uint32(40).bool(message.due);
     }
     return writer;
   },
@@ -636,6 +644,14 @@ export const Offer: MessageFns<Offer> = {
             }
 
             message.job = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.due = reader.bool();
             continue;
           }
         }

@@ -1,4 +1,4 @@
-import type { JobOffer } from '../relay-ports.ts';
+import type { OfferedJob } from '../relay-ports.ts';
 import type { RelayDialerTls } from '../wire/relay-tls.ts';
 
 export interface RelayDialerOptions {
@@ -24,7 +24,7 @@ export interface RelayDialerOptions {
   /** Models of which jobs are taken that replicas offer; none when unset. Read when a stream opens and by `sayOffersTaken`. */
   readonly takesOffersOf?: readonly string[] | undefined;
   /** A replica offers a job. @returns whether it is taken; what is not goes to somebody else */
-  readonly takeOffer?: ((offer: JobOffer) => boolean) | undefined;
+  readonly takeOffer?: ((offer: OfferedJob) => boolean) | undefined;
   /** Told of every stream that opened, ended or could not be opened for a claim, for logs and metrics. */
   readonly onReplica?: ((change: ReplicaChange) => void) | undefined;
 }

@@ -119,7 +119,7 @@ export class RelayServer implements AsyncDisposable {
     declined: () => void,
   ): OfferTaker | null {
     if (offer.job.length > LONGEST_OFFER) return null;
-    const takers = [...this.#streams].filter((stream) => stream.takesOffersOf(offer.model));
+    const takers = [...this.#streams].filter((stream) => stream.mayTake(offer));
     if (takers.length === 0) return null;
     const chosen = choose(takers);
     const stream = takers.find((taker) => taker === chosen);

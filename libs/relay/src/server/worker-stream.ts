@@ -5,6 +5,7 @@ import type { Attempt, AttemptHolder } from '../fence/attempt.ts';
 import type { AttemptRegister } from '../fence/attempt-register.ts';
 import type { JobOffer, OfferTaker } from '../relay-ports.ts';
 import { isSpoken, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, RESUME_VERSION } from '../wire/protocol.ts';
+import { DeclinedOffers } from './declined-offers.ts';
 import type { OpenOffers } from './open-offers.ts';
 
 export type WorkerCall = ServerDuplexStream<relay.WorkerMessage, relay.ApiMessage>;
@@ -14,9 +15,6 @@ const HELLO_TIMEOUT_MS = 5_000;
 
 /** Answers that may wait for a worker that does not read; far more than its slots can ask for. */
 const MAX_PENDING_ANSWERS = 16_384;
-
-/** A worker that had no room is not offered anything for so long: what would fit comes to it from the queue. */
-const NO_ROOM_MS = 100;
 
 export interface WorkerStreamEvents {
   readonly replicaId: string;
@@ -40,8 +38,7 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
   readonly #helloTimer: NodeJS.Timeout;
   #hello: relay.Hello | null = null;
   #takesOffersOf: readonly string[] = [];
-  /** `performance.now()` until which a model has no room, by model. */
-  readonly #noRoomUntilMs = new Map<string, number>();
+  readonly #declined = new DeclinedOffers();
   /** It has said nothing since an offer that it did not answer in time. */
   #silent = false;
   #ended = false;
@@ -80,10 +77,9 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
     return this.attempts.size;
   }
 
-  /** Whether it takes offers of the model, and may have room for one. */
-  takesOffersOf(model: string): boolean {
-    if (this.#silent || !this.#takesOffersOf.includes(model)) return false;
-    return (this.#noRoomUntilMs.get(model) ?? 0) <= performance.now();
+  /** Whether it takes offers of the model, and may have room for this one. */
+  mayTake(offer: Pick<JobOffer, 'model' | 'dueTenant'>): boolean {
+    return !this.#silent && this.#takesOffersOf.includes(offer.model) && !this.#declined.has(offer);
   }
 
   /** It has not answered an offer in time: nothing is offered to it before it says something, whatever that is. */
@@ -92,13 +88,14 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
   }
 
   /** @param declined called once, should the worker not want it or its stream end before it has answered */
-  sendOffer({ requestId, epoch, model, job }: JobOffer, declined: () => void): void {
+  sendOffer(offer: JobOffer, declined: () => void): void {
+    const { requestId, epoch, model, job, dueTenant } = offer;
     const withoutRoom = () => {
-      this.#noRoomUntilMs.set(model, performance.now() + NO_ROOM_MS);
+      this.#declined.add(offer);
       declined();
     };
     this.#events.offers.add({ requestId, epoch }, this, withoutRoom);
-    this.#send({ message: { $case: 'offer', value: { requestId, epoch, model, job } } });
+    this.#send({ message: { $case: 'offer', value: { requestId, epoch, model, job, due: dueTenant !== null } } });
   }
 
   sendCancel(requestId: string, epoch: number, reason: string): void {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
+import type { OfferGround } from '#admission';
 import { type ErrorCode, type GenerateJob, MillraceError, relay } from '#contracts';
 import { createLogger } from '#observability';
 import type { JobState } from '#queue';
@@ -100,7 +101,7 @@ function harness(overrides: Partial<FailoverOptions> = {}, choices = 1, offers: 
     });
   const lose = (code: ErrorCode = 'worker_lost') => at().sink.failed(new MillraceError(code, 'gone.'));
   const loseWorker = (processId: string) => at().sink.failed(new WorkerLostError('w', 'its stream broke', processId));
-  const begin = (mayOffer = false) => series.begin(mayOffer, (port, first) => port.add(first));
+  const begin = (mayOffer: OfferGround | null = null) => series.begin(mayOffer, (port, first) => port.add(first));
   return {
     series,
     answer,
@@ -125,12 +126,14 @@ class TestOffers implements OffersPort {
   taken = true;
   /** Epochs. */
   readonly offered: number[] = [];
+  readonly grounds: OfferGround[] = [];
   readonly forgotten: number[] = [];
   readonly computing: string[] = [];
   decline: () => void = () => {};
 
-  offer({ epoch }: GenerateJob, declined: () => void): boolean {
+  offer({ epoch }: GenerateJob, ground: OfferGround, declined: () => void): boolean {
     this.offered.push(epoch);
+    this.grounds.push(ground);
     this.decline = declined;
     return this.taken;
   }
@@ -351,7 +354,7 @@ describe('AttemptSeries, of a request that may be offered', () => {
     const offers = new TestOffers();
     const parts = harness({}, 1, offers);
     using _ = parts.series;
-    const begun = parts.begin(true);
+    const begun = parts.begin('free slot');
     expect([offers.offered, parts.opened.length]).toEqual([[1], 1]);
     parts.at().sink.granted('a');
     await begun;
@@ -371,7 +374,7 @@ describe('AttemptSeries, of a request that may be offered', () => {
       offers.taken = how === 'declined';
       const parts = harness({}, 1, offers);
       using _ = parts.series;
-      const begun = parts.begin(how !== 'not offered');
+      const begun = parts.begin(how === 'not offered' ? null : 'due seat');
       if (how === 'declined') {
         await sleep(5);
         expect(jobs(parts)).toEqual([]);
@@ -390,7 +393,7 @@ describe('AttemptSeries, of a request that may be offered', () => {
     const offers = new TestOffers();
     const parts = harness({}, 1, offers);
     using _ = parts.series;
-    await parts.begin(true);
+    await parts.begin('free slot');
     expect([jobs(parts), offers.forgotten]).toEqual([['add 1'], [1]]);
     parts.at().sink.granted('late');
     offers.decline();
@@ -404,7 +407,7 @@ describe('AttemptSeries, of a request that may be offered', () => {
     const offers = new TestOffers();
     const parts = harness({}, 1, offers);
     using _ = parts.series;
-    const begun = parts.begin(true);
+    const begun = parts.begin('free slot');
     parts.at().sink.granted('a');
     await begun;
     parts.say('a', 0);
@@ -419,7 +422,7 @@ describe('AttemptSeries, of a request that may be offered', () => {
   it('queues nothing of a request that ended while it was offered, and gives it to nobody', async () => {
     const offers = new TestOffers();
     const parts = harness({}, 1, offers);
-    const begun = parts.begin(true);
+    const begun = parts.begin('free slot');
     parts.answer.abandon();
     await parts.series.end('the client left');
     parts.at().sink.granted('late');
@@ -434,7 +437,7 @@ describe('AttemptSeries, of a request that may be offered', () => {
     const parts = harness({}, 1, offers);
     using _ = parts.series;
     parts.control.redisAway = true;
-    const begun = parts.begin(true);
+    const begun = parts.begin('free slot');
     offers.decline();
     await expect(begun).rejects.toMatchObject({ code: 'unavailable' });
   });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OfferGround } from '#admission';
 import { type GenerateJob, MillraceError, relay } from '#contracts';
 import type { Logger } from '#observability';
 import type { RelaySink, RelaySubscription } from '#relay';
@@ -79,13 +80,16 @@ export class AttemptSeries implements RelaySink, Disposable {
    * Opens the first attempt, and offers its job to a worker where it may be, or queues it.
    * @throws MillraceError unavailable
    */
-  async begin(mayOffer: boolean, enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>): Promise<void> {
+  async begin(
+    mayOffer: OfferGround | null,
+    enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>,
+  ): Promise<void> {
     const { queue, offers } = this.#parts;
     const { requestId, epoch, choices } = this.#job;
     this.#subscription = this.#parts.relay.open(requestId, epoch, choices, this);
     this.#parts.observer.queued(epoch);
-    if (mayOffer && offers !== null) {
-      this.#offer = new PendingOffer(offers, this.#job);
+    if (mayOffer !== null && offers !== null) {
+      this.#offer = new PendingOffer(offers, this.#job, mayOffer);
       // Of one that ended meanwhile, nothing is to be queued.
       if ((await this.#offer.taken()) || this.#isOver) return;
     }

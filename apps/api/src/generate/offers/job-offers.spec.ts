@@ -28,7 +28,7 @@ function relayOf(takers: OfferTaker[]) {
     tell: (workerId, blocks) => told.push([workerId, [...blocks]]),
   });
   const choiceFor = (job: GenerateJob): string | undefined => {
-    expect(offers.offer(job, () => {})).toBe(true);
+    expect(offers.offer(job, 'free slot', () => {})).toBe(true);
     return made.at(-1)?.to;
   };
   return { offers, made, forgotten, versions, told, takers, choiceFor };
@@ -69,12 +69,13 @@ describe('JobOffers', () => {
     const job = jobOf(3, { requestId: 'r', epoch: 2, model: 'org/model' });
     let declined = 0;
     expect(
-      offers.offer(job, () => {
+      offers.offer(job, 'free slot', () => {
         declined += 1;
       }),
     ).toBe(true);
     const { offer } = made[0]!;
     expect([offer.requestId, offer.epoch, offer.model, versions]).toEqual(['r', 2, 'org/model', ['org/model']]);
+    expect(offer.dueTenant).toBe(null);
     expect(decodeJob('r-2', JSON.parse(offer.job))).toEqual(job);
     made[0]?.declined();
     expect(declined).toBe(1);
@@ -82,8 +83,14 @@ describe('JobOffers', () => {
     expect(forgotten).toEqual(['r']);
   });
 
+  it('says whose it is when it is for a seat that its tenant is due', () => {
+    const { offers, made } = relayOf([taker('a')]);
+    offers.offer(jobOf(3, { tenantId: 'light' }), 'due seat', () => {});
+    expect(made[0]?.offer.dueTenant).toBe('light');
+  });
+
   it('says when there is nobody', () => {
-    expect(relayOf([]).offers.offer(jobOf(100), () => {})).toBe(false);
+    expect(relayOf([]).offers.offer(jobOf(100), 'free slot', () => {})).toBe(false);
   });
 
   it('prefers a worker that has computed enough of the prompt to an idle one', () => {

@@ -1,3 +1,4 @@
+import type { OfferGround } from '#admission';
 import type { GenerateJob } from '#contracts';
 import { encodeJob } from '#queue';
 import type { JobOffer, OfferTaker } from '#relay';
@@ -24,7 +25,7 @@ export interface JobOffersParts {
 }
 
 /**
- * Gives a job that nobody waits before to a worker, without the queue: to the one that would have its first token soonest, because its
+ * Gives a job that nobody waits before, or that is due a seat, to a worker, without the queue: to the one that would have its first token soonest, because its
  * prefix cache is likely to have most of the prompt, or because least runs there.
  */
 export class JobOffers implements OffersPort {
@@ -36,11 +37,12 @@ export class JobOffers implements OffersPort {
     this.#parts = parts;
   }
 
-  offer(job: GenerateJob, declined: () => void): boolean {
+  offer(job: GenerateJob, ground: OfferGround, declined: () => void): boolean {
     const { relay, jobVersionOf } = this.#parts;
-    const { requestId, epoch, model } = job;
+    const { requestId, epoch, model, tenantId } = job;
     const text = JSON.stringify(encodeJob(job, jobVersionOf(model)));
-    const offer: JobOffer = { requestId, epoch, model, job: text };
+    const dueTenant = ground === 'due seat' ? tenantId : null;
+    const offer: JobOffer = { requestId, epoch, model, job: text, dueTenant };
     return relay.offer(offer, (takers) => this.#soonest(job, takers), declined) !== null;
   }
 

@@ -1,3 +1,4 @@
+import type { OfferGround } from '#admission';
 import type { GenerateJob } from '#contracts';
 
 /** Workers that take jobs without the queue (`JobOffers`), as far as the life of a request needs them. */
@@ -6,7 +7,7 @@ export interface OffersPort {
    * @param declined called once, should the worker not want it or be lost before it has answered
    * @returns whether it was offered to anybody
    */
-  offer(job: GenerateJob, declined: () => void): boolean;
+  offer(job: GenerateJob, ground: OfferGround, declined: () => void): boolean;
   /** Nobody waits for the answer to the offer any more. */
   forget(job: GenerateJob): void;
   /** A worker computes the job's prompt now, however it came by it. */
