@@ -77,7 +77,7 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
         expect(calls.map((call) => call.function)).toEqual(functions);
         if (choice.finish_reason === 'tool_calls') {
           expect(calls.length).toBeGreaterThan(0);
-          for (const call of calls) JSON.parse(call.function.arguments);
+          for (const call of calls) JSON.parse(call.function?.arguments ?? '');
         }
         expect(streamed).toMatchObject({
           content: choice.message.content ?? '',

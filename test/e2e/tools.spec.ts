@@ -75,7 +75,7 @@ async function bothForms(dialect: DialectCase, body: object) {
   expect(done).toBe(true);
   for (const { index, message, finish_reason, logprobs } of whole.choices) {
     const streamed = joined(chunks, index);
-    const withoutId = ({ function: called }: { function: unknown }) => called;
+    const withoutId = ({ function: called }: { function?: unknown }) => called;
     expect({ ...streamed, calls: streamed.calls.map(withoutId), stopReason: null }).toEqual({
       content: message.content ?? '',
       reasoning: message.reasoning_content ?? '',

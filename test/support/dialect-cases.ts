@@ -105,27 +105,47 @@ export interface ToolCallDelta {
   readonly index: number;
   readonly id?: string;
   readonly type?: string;
-  readonly function: { readonly name?: string; readonly arguments?: string };
+  readonly function?: { readonly name?: string; readonly arguments?: string };
+  readonly custom?: { readonly name?: string; readonly input?: string };
+}
+
+interface JoinedCall {
+  readonly id: string;
+  readonly type: string;
+  readonly function?: { readonly name: string; readonly arguments: string };
+  readonly custom?: { readonly name: string; readonly input: string };
 }
 
 /** The calls that pieces join to; each call's first piece has its id and name, and no other has. */
 function joinedCalls(pieces: readonly ToolCallDelta[]) {
-  const calls: { id: string; type: string; function: { name: string; arguments: string } }[] = [];
-  for (const { index, id, type, function: part } of pieces) {
+  const calls: { id: string; type: string; name: string; text: string }[] = [];
+  for (const { index, id, type, function: called, custom } of pieces) {
+    const { name, text } = called === undefined ? { name: custom?.name, text: custom?.input } : textOf(called);
     if (id !== undefined) {
-      if (index !== calls.length || type !== 'function' || !part.name || part.arguments !== '') {
+      const isKnown = type === (called === undefined ? 'custom' : 'function');
+      if (index !== calls.length || !isKnown || !name || text !== '') {
         throw new Error(`call ${index} does not begin as OpenAI's do`);
       }
-      calls.push({ id, type, function: { name: part.name, arguments: '' } });
+      calls.push({ id, type, name, text });
     } else {
       const call = calls[index];
-      if (call === undefined || index !== calls.length - 1 || part.name !== undefined) {
+      const isSame = (call?.type === 'custom') === (custom !== undefined);
+      if (call === undefined || !isSame || index !== calls.length - 1 || name !== undefined) {
         throw new Error(`a piece of call ${index} comes at a wrong place`);
       }
-      call.function.arguments += part.arguments;
+      call.text += text;
     }
   }
-  return calls;
+  return calls.map(
+    ({ id, type, name, text }): JoinedCall =>
+      type === 'custom'
+        ? { id, type, custom: { name, input: text } }
+        : { id, type, function: { name, arguments: text } },
+  );
+}
+
+function textOf({ name, arguments: text }: NonNullable<ToolCallDelta['function']>) {
+  return { name, text };
 }
 
 /** What the chunks of one choice add up to, in the words of a choice that comes whole. */

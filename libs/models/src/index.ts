@@ -25,7 +25,13 @@ export { markerTokens } from './output-formats/marker-tokens.ts';
 export { joinEvents, type OutputEvent, type ParsedCall, type ParsedOutput } from './output-formats/output-event.ts';
 export type { OutputFormat } from './output-formats/output-format.ts';
 export { OutputParser, type OutputParserOptions, reasoningStart } from './output-formats/output-parser.ts';
-export { ANY_TOOL, type ToolDefinition, type ToolSet, toolSetOf } from './output-formats/tool-set.ts';
+export {
+  ANY_TOOL,
+  type CallableTool,
+  type ToolDefinition,
+  type ToolSet,
+  toolSetOf,
+} from './output-formats/tool-set.ts';
 
 export { type BegunAnswer, begunAnswer } from './prompt/begun-answer.ts';
 export { CHAT_ROLES, type ChatMessage, type ChatTool, type ChatToolCall } from './prompt/chat-message.ts';

@@ -1,7 +1,7 @@
-import type { ChatTool, ToolDefinition } from '#models';
+import type { CallableTool, ChatTool } from '#models';
 
-/** A function that the model may call; `strict` holds its arguments to its schema in free calls too. */
-export interface RequestTool extends ToolDefinition {
+/** A tool that the model may call; `strict` holds its arguments to its schema in free calls too. */
+export interface RequestTool extends CallableTool {
   readonly strict: boolean;
 }
 

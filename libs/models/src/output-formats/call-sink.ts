@@ -1,3 +1,4 @@
+import { CustomInput } from './custom-input.ts';
 import { MalformedCall } from './malformed-call.ts';
 import type { OutputEvent } from './output-event.ts';
 import type { TextSource } from './text-source.ts';
@@ -31,6 +32,8 @@ export class CallSink {
   /** The open call's events, kept back while `wholeCalls` waits for its end. */
   #callEvents: OutputEvent[] = [];
   #open: number | null = null;
+  /** Of the open call, where its tool is a custom one. */
+  #input: CustomInput | null = null;
   #callCount = 0;
   #pending: Pending = { space: '', rest: '', marks: [] };
   #contentSinceCall = false;
@@ -92,7 +95,10 @@ export class CallSink {
     const { space, marks } = this.#pending;
     for (const mark of marks) this.#openers.add(mark);
     this.#open = this.#callCount++;
-    this.#callEvents.push({ type: 'call-start', index: this.#open, id: this.#options.callId(this.#open), name });
+    const isCustom = this.tools.isCustom(name);
+    this.#input = isCustom ? new CustomInput() : null;
+    const id = this.#options.callId(this.#open);
+    this.#callEvents.push({ type: 'call-start', index: this.#open, id, name, ...(isCustom && { isCustom }) });
     if (!this.#options.wholeCalls) {
       this.#pending = { space: '', rest: '', marks: [] };
       this.#keepSpace(space);
@@ -101,13 +107,19 @@ export class CallSink {
   }
 
   argumentText(text: string): void {
+    this.#told(this.#input === null ? 'call-arguments' : 'call-input', this.#input?.push(text) ?? text);
+  }
+
+  #told(type: 'call-arguments' | 'call-input', text: string): void {
     if (this.#open === null || text === '') return;
-    push(this.#callEvents, { type: 'call-arguments', index: this.#open, text });
+    push(this.#callEvents, { type, index: this.#open, text });
     if (!this.#options.wholeCalls) this.#deliver();
   }
 
   endCall(): void {
     if (this.#open === null) return;
+    if (this.#input !== null) this.#told('call-input', this.#input.end());
+    this.#input = null;
     this.#callEvents.push({ type: 'call-end', index: this.#open, complete: true });
     if (this.#options.wholeCalls) {
       const { space } = this.#pending;

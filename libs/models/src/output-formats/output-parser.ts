@@ -3,7 +3,7 @@ import { MalformedCall } from './malformed-call.ts';
 import type { OutputEvent } from './output-event.ts';
 import type { OutputFormat } from './output-format.ts';
 import { isSpace, type Reading, TextSource } from './text-source.ts';
-import type { ToolSet } from './tool-set.ts';
+import { type ToolSet, toolSetOf } from './tool-set.ts';
 
 export interface OutputParserOptions {
   readonly format: OutputFormat;
@@ -43,7 +43,7 @@ export class OutputParser {
     const { tools, callId, wholeCalls = false, heldTo } = options;
     this.#sink = new CallSink({
       source: this.#source,
-      tools: tools ?? { accepts: () => false, argumentSchema: () => undefined },
+      tools: tools ?? toolSetOf([]),
       callId,
       wholeCalls,
       dropsSpace: options.format.dropsSpace ?? false,

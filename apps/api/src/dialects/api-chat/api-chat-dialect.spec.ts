@@ -57,6 +57,7 @@ describe('the api-chat dialect', () => {
     { reasoning_effort: 'huge' },
     { tool_choice: 'any' },
     { tools: [{ type: 'custom', function: { name: 'f' } }] },
+    { tools: [{ type: 'custom', custom: { name: 'f' } }] },
     { response_format: { type: 'xml' } },
     { best_of: 2 },
     { tool_choice: 'required' },

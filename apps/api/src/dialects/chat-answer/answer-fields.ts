@@ -21,12 +21,24 @@ const calledFunction = z.object({ name: z.string(), arguments: z.string().descri
 export const ToolCall = z.object({ id: z.string(), type: z.literal('function'), function: calledFunction });
 export type ToolCall = z.infer<typeof ToolCall>;
 
+const calledCustom = z.object({ name: z.string(), input: z.string().describe('Any text.') });
+
+/** Only where a dialect takes custom tools. */
+export const CustomToolCall = z.object({ id: z.string(), type: z.literal('custom'), custom: calledCustom });
+export type CustomToolCall = z.infer<typeof CustomToolCall>;
+
 /** Of a stream: the first of a call has its id, type and name, the others a piece of its arguments. */
-const ToolCallDelta = z.object({
+export const ToolCallDelta = z.object({
   index: z.int().min(0),
   id: z.string().optional(),
   type: z.literal('function').optional(),
   function: calledFunction.partial(),
+});
+
+/** The same of a custom tool's call, whose pieces are of its input. */
+export const CustomToolCallDelta = ToolCallDelta.omit({ function: true }).extend({
+  type: z.literal('custom').optional(),
+  custom: calledCustom.partial(),
 });
 
 /** Fields of a message that stand there only when there is something to tell. */

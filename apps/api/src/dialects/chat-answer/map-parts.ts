@@ -3,7 +3,14 @@ import type { OutputEvent, ParsedCall } from '#models';
 import type { AlternativeToken, AnswerLogprob } from '../../generate/answer-listener.ts';
 import type { OutputUsage } from '../../generate/output/output-listener.ts';
 import type { AnsweredChoice, AnswerHeading } from '../dialect.ts';
-import type { OpenaiErrorBody, ReasonedTokenCounts, TokenCounts, ToolCall, Usage } from './answer-fields.ts';
+import type {
+  CustomToolCall,
+  OpenaiErrorBody,
+  ReasonedTokenCounts,
+  TokenCounts,
+  ToolCall,
+  Usage,
+} from './answer-fields.ts';
 import { ArrayTexts } from './array-texts.ts';
 
 /** Changes when the model, its tokenizer or its template changes. */
@@ -19,8 +26,12 @@ export function mapTexts({ content, reasoning, calls }: AnsweredChoice) {
   };
 }
 
-export function mapCalls(calls: readonly ParsedCall[]): ToolCall[] {
-  return calls.map(({ id, name, arguments: text }) => ({ id, type: 'function', function: { name, arguments: text } }));
+export function mapCalls(calls: readonly ParsedCall[]): (ToolCall | CustomToolCall)[] {
+  return calls.map(({ id, name, isCustom, arguments: text }) =>
+    isCustom
+      ? { id, type: 'custom', custom: { name, input: text } }
+      : { id, type: 'function', function: { name, arguments: text } },
+  );
 }
 
 /** `delta` of the chunk that tells one part of an answer; null for parts that clients find out by themselves. */
@@ -31,11 +42,14 @@ export function mapDelta(part: OutputEvent): object | null {
     case 'reasoning':
       return { reasoning_content: part.text };
     case 'call-start': {
-      const { index, id, name } = part;
+      const { index, id, name, isCustom } = part;
+      if (isCustom) return { tool_calls: [{ index, id, type: 'custom', custom: { name, input: '' } }] };
       return { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] };
     }
     case 'call-arguments':
       return { tool_calls: [{ index: part.index, function: { arguments: part.text } }] };
+    case 'call-input':
+      return { tool_calls: [{ index: part.index, custom: { input: part.text } }] };
     case 'call-end':
       return null;
   }

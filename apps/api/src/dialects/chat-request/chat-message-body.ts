@@ -22,18 +22,30 @@ const assistantContent = z.union([
 ]);
 const name = z.string().min(1).max(64).nullish();
 
-const ToolCallBody = z.strictObject({
+const callFields = {
   id: z.string().min(1).max(512),
   /** Left over from the parts of a stream that a client joined; the calls' order says the same. */
   index: z.int().min(0).nullish(),
-  type: z.literal('function'),
-  function: z.strictObject({
-    name: z.string().min(1).max(64),
-    arguments: z.string(),
-    parsed_arguments: z.unknown().optional(),
-  }),
   provider_specific_fields: z.unknown().optional(),
-});
+};
+const calledName = z.string().min(1).max(64);
+
+const ToolCallBody = z.discriminatedUnion('type', [
+  z.strictObject({
+    ...callFields,
+    type: z.literal('function'),
+    function: z.strictObject({
+      name: calledName,
+      arguments: z.string(),
+      parsed_arguments: z.unknown().optional(),
+    }),
+  }),
+  z.strictObject({
+    ...callFields,
+    type: z.literal('custom'),
+    custom: z.strictObject({ name: calledName, input: z.string() }),
+  }),
+]);
 
 /** Clients that write out every field of a message send these empty with all roles. */
 const unused = {

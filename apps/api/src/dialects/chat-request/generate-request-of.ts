@@ -4,6 +4,7 @@ import type { RequestMessage, ValidGenerateRequest } from '../../generate/valid-
 import { answerFormOf } from './answer-form.ts';
 import type { ChatBody } from './chat-fields.ts';
 import type { ChatMessageBody } from './chat-message-body.ts';
+import { customArguments } from './custom-tool.ts';
 import { promptEndOf } from './prompt-end.ts';
 import { reasoningSwitchOf } from './reasoning-switch.ts';
 import { toolUseOf } from './tools.ts';
@@ -110,8 +111,15 @@ function textOf(part: { readonly text: string } | { readonly refusal: string }):
   return 'text' in part ? part.text : part.refusal;
 }
 
-function toToolCall({ id, type, function: called }: NonNullable<AssistantBody['tool_calls']>[number]): ChatToolCall {
-  return { id, type, function: { name: called.name, arguments: called.arguments } };
+/** A custom tool's call is shown as the model wrote it. */
+function toToolCall(call: NonNullable<AssistantBody['tool_calls']>[number]): ChatToolCall {
+  const { id } = call;
+  if (call.type === 'custom') {
+    const { name, input } = call.custom;
+    return { id, type: 'function', function: { name, arguments: customArguments(input) } };
+  }
+  const { name, arguments: given } = call.function;
+  return { id, type: 'function', function: { name, arguments: given } };
 }
 
 function toTokenLimit(

@@ -29,6 +29,7 @@ describe('the model-api-chat dialect', () => {
     [{ temperature: 1.01 }, /at most 1\./],
     [{ max_tokens: 4_097 }, /at most 4096\./],
     [{ max_completion_tokens: 5_000 }, /at most 4096\./],
+    [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, /tools\[0\]\.type is "custom"\. It must be "function"/],
   ])('refuses %j', (change, message) => {
     expect(() => MODEL_API_CHAT.parse({ ...body, ...change })).toThrow(message);
   });

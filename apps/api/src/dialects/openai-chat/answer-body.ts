@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { DELTA_FIELDS, FinishReason, Logprobs, OPTIONAL_MESSAGE_FIELDS, Usage } from '../chat-answer/answer-fields.ts';
+import {
+  CustomToolCall,
+  CustomToolCallDelta,
+  DELTA_FIELDS,
+  FinishReason,
+  Logprobs,
+  OPTIONAL_MESSAGE_FIELDS,
+  ToolCall,
+  ToolCallDelta,
+  Usage,
+} from '../chat-answer/answer-fields.ts';
 
 const heading = {
   id: z.string(),
@@ -19,6 +29,10 @@ export const CompletionBody = z.object({
         content: z.string().nullable().describe('Null when the answer is tool calls alone.'),
         refusal: z.null(),
         ...OPTIONAL_MESSAGE_FIELDS,
+        tool_calls: z
+          .array(z.discriminatedUnion('type', [ToolCall, CustomToolCall]))
+          .min(1)
+          .optional(),
       }),
       logprobs: Logprobs,
       finish_reason: FinishReason,
@@ -34,7 +48,14 @@ export const ChunkBody = z.object({
   choices: z.array(
     z.object({
       index: z.int().min(0),
-      delta: z.object({ ...DELTA_FIELDS, refusal: z.null().optional() }),
+      delta: z.object({
+        ...DELTA_FIELDS,
+        refusal: z.null().optional(),
+        tool_calls: z
+          .array(z.union([ToolCallDelta, CustomToolCallDelta]))
+          .length(1)
+          .optional(),
+      }),
       logprobs: Logprobs,
       finish_reason: FinishReason.nullable(),
     }),

@@ -6,6 +6,7 @@ const parseBody = OPENAI_CHAT.parse;
 const messages = [{ role: 'user', content: 'Hi' }];
 const body = { model: 'tiny', messages };
 
+const custom = (name: string, more: object = {}) => ({ type: 'custom', custom: { name, ...more } });
 const tool = (name: string, more: object = {}) => ({ type: 'function', function: { name, ...more } });
 const named = (name: string) => tool(name);
 const allowed = (mode: string, names: readonly string[]) => ({
@@ -291,7 +292,44 @@ describe('the openai-chat dialect', () => {
     [{ stop_token_ids: [-1] }, 'stop_token_ids[0]', /-1. It must be at least 0/],
     [{ stop_token_ids: Array.from({ length: 129 }, () => 1) }, 'stop_token_ids', /at most 128 items/],
     [{ reasoning_effort: 'huge' }, 'reasoning_effort', /"huge". It must be "none" or "minimal" or "low"/],
-    [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools[0].type', /"custom". It must be "function"/],
+    [{ tools: [{ type: 'web', web: {} }] }, 'tools[0].type', /"web". It must be one of: "function", "custom"/],
+    [{ tools: [custom('a b')] }, 'tools[0].custom.name', /must have 1 to 64 letters, digits/],
+    [{ tools: [custom('f', { format: { type: 'json' } })] }, 'tools[0].custom.format.type', /"json". It must be/],
+    [{ tools: [tool('f'), custom('f')] }, 'tools[1].custom.name', /"f" comes twice. .* whatever its type/],
+    [{ tools: [custom('f'), tool('f')] }, 'tools[1].function.name', /"f" comes twice. Give every tool/],
+    [
+      { tool_choice: custom('g'), tools: [tool('e'), custom('f')] },
+      'tool_choice.custom.name',
+      /"g" is none of the tools. .* name one of: "f"\./,
+    ],
+    [
+      { tool_choice: custom('g'), tools: [tool('f')] },
+      'tool_choice.custom.name',
+      /none of the tools. Send it in tools\./,
+    ],
+    [
+      { tool_choice: custom('f'), tools: [tool('f')] },
+      'tool_choice.custom.name',
+      /"f" is a tool of the type "function"/,
+    ],
+    [
+      { tool_choice: named('f'), tools: [custom('f')] },
+      'tool_choice.function.name',
+      /"f" is a tool of the type "custom". Send that type here/,
+    ],
+    [
+      {
+        tool_choice: { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [custom('f'), custom('g')] } },
+        tools: [custom('f')],
+      },
+      'tool_choice.allowed_tools.tools[1].custom.name',
+      /"g" is none of the tools/,
+    ],
+    [
+      { messages: [{ role: 'assistant', tool_calls: [{ id: 'a', ...custom('f') }] }] },
+      'messages[0].tool_calls[0].custom.input',
+      /is missing. It must be of the type string/,
+    ],
     [{ tools: [tool('a b')] }, 'tools[0].function.name', /must have 1 to 64 letters, digits/],
     [{ tools: [{ type: 'function', function: {} }] }, 'tools[0].function.name', /is missing/],
     [{ tools: [tool('f', { parameters: 'x' })] }, 'tools[0].function.parameters', /"x". It must be of the type/],
@@ -347,6 +385,57 @@ describe('the openai-chat dialect', () => {
       callable: ['time'],
       choice: 'required',
     });
+  });
+
+  it('takes custom tools as functions with a text, and every choice of them', () => {
+    const parameters = {
+      type: 'object',
+      properties: { input: { type: 'string' } },
+      required: ['input'],
+      additionalProperties: false,
+    };
+    const tools = [custom('run', { description: 'Runs code.', format: { type: 'text' } }), tool('time'), custom('say')];
+    const use = (change: object) => parseBody({ ...body, tools, ...change }).request.toolUse;
+    expect(use({})).toEqual({
+      tools: [
+        { name: 'run', description: 'Runs code.', parameters, strict: false, isCustom: true },
+        { name: 'time', strict: false },
+        { name: 'say', parameters, strict: false, isCustom: true },
+      ],
+      callable: ['run', 'time', 'say'],
+      choice: 'auto',
+      parallel: null,
+    });
+    expect(use({ tool_choice: 'none' })).toBe(null);
+    expect(use({ tool_choice: 'required' })).toMatchObject({ choice: 'required' });
+    expect(use({ tool_choice: custom('run') })).toMatchObject({ choice: { name: 'run' } });
+    const tool_choice = {
+      type: 'allowed_tools',
+      allowed_tools: { mode: 'required', tools: [custom('say'), named('time')] },
+    };
+    expect(use({ tool_choice })).toMatchObject({ callable: ['say', 'time'], choice: 'required' });
+  });
+
+  it('takes calls of custom tools of earlier turns as the model wrote them', () => {
+    const call = { id: 'call_1', type: 'custom', custom: { name: 'run', input: 'print("a")\n' } };
+    const { request } = parseBody({
+      ...body,
+      messages: [
+        ...messages,
+        { role: 'assistant', content: null, tool_calls: [{ index: 0, ...call }] },
+        { role: 'tool', content: 'a', tool_call_id: 'call_1' },
+      ],
+    });
+    expect(request.messages.slice(1)).toEqual([
+      {
+        role: 'assistant',
+        content: '',
+        tool_calls: [
+          { id: 'call_1', type: 'function', function: { name: 'run', arguments: '{"input":"print(\\"a\\")\\n"}' } },
+        ],
+      },
+      { role: 'tool', content: 'a', tool_call_id: 'call_1' },
+    ]);
   });
 
   it('takes calls and reasoning of earlier turns as clients echo them', () => {

@@ -1,4 +1,4 @@
-import type { OutputFormat, ToolDefinition } from '#models';
+import type { CallableTool, OutputFormat } from '#models';
 
 /** By what the text of a request's answers is taken apart. */
 export interface OutputReading {
@@ -6,7 +6,7 @@ export interface OutputReading {
   readonly choices: number;
   readonly format: OutputFormat;
   /** The tools that may be called; null when nothing in the text is a call. */
-  readonly tools: readonly ToolDefinition[] | null;
+  readonly tools: readonly CallableTool[] | null;
   readonly reasoning: 'marked' | 'opened' | 'off';
   /** What the prompt has of the answers, which is not told. */
   readonly begun: string;

@@ -242,7 +242,7 @@ function entries(call: Call): [string, unknown][] {
   return Object.entries(call.args);
 }
 function tagged(key: string, value: unknown): string {
-  return key === 'text' || key === 'unit' ? String(value) : JSON.stringify(value);
+  return ['text', 'unit', 'input'].includes(key) ? String(value) : JSON.stringify(value);
 }
 function quotedIfNeeded(text: string): string {
   return /[<&\n]/.test(text) ? `<![CDATA[${text}]]>` : text;
