@@ -40,6 +40,7 @@ const moves = {
   release: settled,
   handOver: () => {},
 };
+const NO_TOKENS = { ids: [], logprobs: [] };
 const ticket = { priority: 1, weight: 1, waitMs: 0, mayOffer: null, terms, ...moves };
 
 /** Everything that an API is told of one request, with traces off: all calls into metrics, and those into no span. */
@@ -52,7 +53,7 @@ async function life(metrics: ApiMetrics): Promise<void> {
   request.queued(1);
   request.granted('worker');
   const heard = request.listening(listener);
-  for (let token = 0; token < ANSWER_TOKENS; token++) heard.text(0, 'x', [], usage);
+  for (let token = 0; token < ANSWER_TOKENS; token++) heard.text(0, 'x', NO_TOKENS, usage);
   request.ended(new Answer(12, 1, heard));
   request.responded(200);
 }

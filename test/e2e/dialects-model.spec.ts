@@ -7,6 +7,7 @@ import { withoutCachedTokens } from '../support/cached-tokens.ts';
 import { Cluster } from '../support/cluster.ts';
 import { DIALECT_CASES, expectValid, joined, STREAMING_CASES, streamOf } from '../support/dialect-cases.ts';
 import { TEST_KEY } from '../support/product-process.ts';
+import { readTimedStream } from '../support/timed-stream.ts';
 
 const comparable = (usage: unknown): unknown => JSON.parse(withoutCachedTokens(JSON.stringify(usage)));
 
@@ -42,6 +43,12 @@ interface WholeChoice {
   readonly logprobs?: { readonly content: readonly { readonly bytes: number[] }[] } | null;
   readonly finish_reason: string;
   readonly stop_reason?: string | null;
+}
+
+interface TokenAnswer {
+  readonly prompt_token_ids?: readonly number[];
+  readonly choices: readonly (WholeChoice & { readonly token_ids: readonly number[] })[];
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
 }
 
 // The fixture's weights are random, so its answers are bytes of all kinds: many tokens are parts of characters.
@@ -89,6 +96,39 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
       // The stream found the prompt in the cache where the whole answer had filled it.
       expect(comparable(chunks.at(-1)!.usage)).toEqual(comparable(whole.usage));
     }
+  });
+
+  it.each([
+    ['text', { logprobs: true }],
+    ['answers that stop strings end', { stop: ['a', 'e'] }],
+    ['a call that ends by itself', { tools: [time], tool_choice: 'required', parallel_tool_calls: false }],
+    ['text beside tools', { tools }],
+  ])('tells the ids of all tokens where they are asked for: %s', async (_, wishes) => {
+    const body = { temperature: 1, max_tokens: 30, seed: 3, n: 2, return_token_ids: true, ...wishes };
+    const whole = (await (await ask(dialect.path, body)).json()) as TokenAnswer;
+    const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = whole.usage;
+    expect(whole.prompt_token_ids).toHaveLength(promptTokens);
+    expect(whole.choices.flatMap((choice) => choice.token_ids)).toHaveLength(completionTokens);
+    for (const { token_ids: ids, logprobs } of whole.choices) {
+      if (logprobs) expect(logprobs.content).toHaveLength(ids.length);
+    }
+    const { events } = await readTimedStream(await ask(dialect.path, { ...body, stream: true }));
+    expect(events.at(-1)).toBe('[DONE]');
+    const chunks = events.slice(0, -1).map((event) => JSON.parse(event) as TokenAnswer);
+    const streamed = chunks.flatMap(({ choices, prompt_token_ids: prompt }) =>
+      choices.map((choice) => ({ ...choice, prompt })),
+    );
+    for (const { index, token_ids: ids } of whole.choices) {
+      const ofChoice = streamed.filter((choice) => choice.index === index);
+      expect(ofChoice.flatMap((choice) => choice.token_ids ?? [])).toEqual(ids);
+      expect(ofChoice.map(({ prompt }) => prompt)).toEqual([
+        whole.prompt_token_ids,
+        ...ofChoice.slice(1).map(() => undefined),
+      ]);
+    }
+    // Not in the documents, so only where they are asked for.
+    const without = await (await ask(dialect.path, { ...body, return_token_ids: false })).json();
+    expectValid(dialect, 'completion', without);
   });
 
   it('has log probabilities whose bytes are the answer', async () => {

@@ -3,15 +3,19 @@ import { joinEvents, type OutputEvent } from '#models';
 import { ArrayTexts } from '../dialects/chat-answer/array-texts.ts';
 import { mapLogprob } from '../dialects/chat-answer/map-parts.ts';
 import type { AnsweredChoice } from '../dialects/dialect.ts';
-import type { AnswerLogprob } from '../generate/answer-listener.ts';
+import type { AnswerTokens } from '../generate/answer-listener.ts';
 import type { OutputEnd, OutputListener, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
+import type { ValidGenerateRequest } from '../generate/valid-generate-request.ts';
 
 interface OpenChoice {
   readonly parts: OutputEvent[];
   readonly logprobs: ArrayTexts;
+  readonly tokenIds: number[];
   end: OutputEnd;
 }
+
+type CollectedRequest = Pick<ValidGenerateRequest, 'choices' | 'topLogprobs' | 'tellsTokenIds'>;
 
 /** Never told: an answer is complete when all of its choices have ended. */
 const UNFINISHED: OutputEnd = { reason: 'stop', stopString: null };
@@ -20,12 +24,19 @@ const UNFINISHED: OutputEnd = { reason: 'stop', stopString: null };
 export class CollectedAnswer implements OutputListener, ReplyTarget {
   readonly #choices: OpenChoice[];
   readonly #withLogprobs: boolean;
+  readonly #withTokenIds: boolean;
   #usage: OutputUsage | null = null;
   #failure: MillraceError | null = null;
 
-  constructor(choices: number, withLogprobs: boolean) {
-    this.#choices = Array.from({ length: choices }, () => ({ parts: [], logprobs: new ArrayTexts(), end: UNFINISHED }));
-    this.#withLogprobs = withLogprobs;
+  constructor({ choices, topLogprobs, tellsTokenIds }: CollectedRequest) {
+    this.#choices = Array.from({ length: choices }, () => ({
+      parts: [],
+      logprobs: new ArrayTexts(),
+      tokenIds: [],
+      end: UNFINISHED,
+    }));
+    this.#withLogprobs = topLogprobs !== null;
+    this.#withTokenIds = tellsTokenIds;
   }
 
   get listener(): OutputListener {
@@ -36,9 +47,10 @@ export class CollectedAnswer implements OutputListener, ReplyTarget {
   result(): { readonly choices: readonly AnsweredChoice[]; readonly usage: OutputUsage } | null {
     if (this.#failure !== null) throw this.#failure;
     if (this.#usage === null) return null;
-    const choices = this.#choices.map(({ parts, logprobs, end }) => ({
+    const choices = this.#choices.map(({ parts, logprobs, tokenIds, end }) => ({
       ...joinEvents(parts),
       logprobs: this.#withLogprobs ? logprobs : null,
+      tokenIds: this.#withTokenIds ? tokenIds : null,
       end,
     }));
     return { choices, usage: this.#usage };
@@ -48,10 +60,11 @@ export class CollectedAnswer implements OutputListener, ReplyTarget {
 
   started(): void {}
 
-  output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[]): void {
+  output(choice: number, parts: readonly OutputEvent[], { ids, logprobs }: AnswerTokens): void {
     const open = this.#choices[choice];
     if (open === undefined) return;
     open.parts.push(...parts);
+    open.tokenIds.push(...ids);
     if (this.#withLogprobs) open.logprobs.add(logprobs.map(mapLogprob));
   }
 

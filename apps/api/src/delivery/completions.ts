@@ -162,7 +162,7 @@ export class Completions {
   ): Promise<void> {
     const stream = new SseStream(reply.raw, { ...this.#options, headers: () => headersOf(reply) });
     const numbers = context.keep === null ? null : new EventNumbers(job.choices, lastEventId);
-    const target = new StreamedAnswer(stream, chunks(headingOf(job), parsed), dialect.errorBody, numbers);
+    const target = new StreamedAnswer(stream, chunks(headingOf(job, parsed), parsed), dialect.errorBody, numbers);
     const tell: RequestContext['tell'] = (standing) => {
       context.tell(standing);
       target.standing = standing;
@@ -184,13 +184,13 @@ export class Completions {
     reply: FastifyReply,
     work: Work,
   ): Promise<void> {
-    const target = new CollectedAnswer(parsed.request.choices, parsed.request.topLogprobs !== null);
+    const target = new CollectedAnswer(parsed.request);
     await work(target, context);
     const { tenantId } = context.tenant;
     await this.#turns.next(tenantId);
     const result = target.result();
     if (result !== null) {
-      const body = dialect.completion(headingOf(job), result.choices, result.usage);
+      const body = dialect.completion(headingOf(job, parsed), result.choices, result.usage);
       await (holdsTexts(body) ? this.#sendInPieces(body, tenantId, reply) : reply.status(200).send(body));
     } else if (reply.raw.destroyed) reply.hijack();
     else throw elsewhere();
@@ -260,12 +260,13 @@ function nothingToResume(): MillraceError {
   );
 }
 
-function headingOf(job: GenerateJob): AnswerHeading {
+function headingOf(job: GenerateJob, { request }: ParsedBody): AnswerHeading {
   return {
     requestId: job.requestId,
     model: job.model,
     cardHash: job.cardHash,
     createdAt: Math.floor(job.enqueuedAtMs / 1_000),
+    promptTokenIds: request.tellsTokenIds ? job.promptTokenIds : null,
   };
 }
 

@@ -2,7 +2,7 @@ import type { MillraceError } from '#contracts';
 import type { OutputEvent } from '#models';
 import type { ChunkMapper } from '../dialects/dialect.ts';
 import type { AdmissionStanding } from '../generate/admission.ts';
-import type { AnswerLogprob } from '../generate/answer-listener.ts';
+import type { AnswerTokens } from '../generate/answer-listener.ts';
 import type { OutputEnd, OutputListener, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ReplyTarget } from '../generate/prepared-generation.ts';
 import type { EventNumbers, EventOf } from './event-numbers.ts';
@@ -72,9 +72,9 @@ export class StreamedAnswer implements OutputListener, ReplyTarget {
     this.#stream.silence = 'prefill';
   }
 
-  output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[], usage: OutputUsage): void {
+  output(choice: number, parts: readonly OutputEvent[], tokens: AnswerTokens, usage: OutputUsage): void {
     this.#stream.silence = 'keepalive';
-    this.#send(choice, this.#mapper.output(choice, parts, logprobs, usage));
+    this.#send(choice, this.#mapper.output(choice, parts, tokens, usage));
   }
 
   choiceFinished(choice: number, end: OutputEnd, usage: OutputUsage): void {

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { MillraceError } from '#contracts';
 import type { OutputEvent, ParsedCall } from '#models';
-import type { AnswerLogprob } from '../generate/answer-listener.ts';
+import type { AnswerLogprob, AnswerTokens } from '../generate/answer-listener.ts';
 import type { OutputEnd, OutputUsage } from '../generate/output/output-listener.ts';
 import type { ValidGenerateRequest } from '../generate/valid-generate-request.ts';
 import type { ArrayTexts } from './chat-answer/array-texts.ts';
@@ -27,6 +27,8 @@ export interface AnswerHeading {
   readonly cardHash: string;
   /** Unix time in seconds. */
   readonly createdAt: number;
+  /** Null unless token ids are told. */
+  readonly promptTokenIds: readonly number[] | null;
 }
 
 /** One choice of an answer that is complete. */
@@ -36,6 +38,8 @@ export interface AnsweredChoice {
   readonly calls: readonly ParsedCall[];
   /** Null when none were asked for. */
   readonly logprobs: readonly AnswerLogprob[] | ArrayTexts | null;
+  /** Null unless they are told. */
+  readonly tokenIds: readonly number[] | null;
   readonly end: OutputEnd;
 }
 
@@ -44,12 +48,7 @@ export interface AnsweredChoice {
  * `usage` is what was used so far.
  */
 export interface ChunkMapper {
-  output(
-    choice: number,
-    parts: readonly OutputEvent[],
-    logprobs: readonly AnswerLogprob[],
-    usage: OutputUsage,
-  ): unknown[];
+  output(choice: number, parts: readonly OutputEvent[], tokens: AnswerTokens, usage: OutputUsage): unknown[];
   choiceFinished(choice: number, end: OutputEnd, usage: OutputUsage): unknown[];
   ended(usage: OutputUsage): unknown[];
 }

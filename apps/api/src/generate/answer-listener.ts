@@ -11,6 +11,13 @@ export interface AnswerLogprob extends AlternativeToken {
   readonly top: readonly AlternativeToken[];
 }
 
+/** The tokens of one step of a choice. */
+export interface AnswerTokens {
+  readonly ids: readonly number[];
+  /** One for each token; empty when none were asked for. */
+  readonly logprobs: readonly AnswerLogprob[];
+}
+
 export interface AnswerUsage {
   readonly promptTokens: number;
   /** Of all choices together. */
@@ -33,10 +40,9 @@ export interface AnswerListener {
   /** A worker has taken the request. */
   started(): void;
   /**
-   * Of one step. Text may be empty, because a token can be a part of a character or hold none; `logprobs` is empty when
-   * none were asked for.
+   * Of one step. Text may be empty, because a token can be a part of a character or hold none, and text of the end has no token.
    */
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void;
+  text(choice: number, text: string, tokens: AnswerTokens, usage: AnswerUsage): void;
   choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void;
   ended(usage: AnswerUsage): void;
   failed(error: MillraceError): void;

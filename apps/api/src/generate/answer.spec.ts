@@ -24,6 +24,7 @@ const delta = (choice: number, text: string, tokens = 1): relay.Delta => ({
   text,
   logprobs: [],
 });
+const ONE_TOKEN = { ids: [1], logprobs: [] };
 const finished = (choice: number, reason: relay.FinishReason, completionTokens: number): relay.Finished => ({
   requestId: 'r',
   epoch: 1,
@@ -51,8 +52,8 @@ describe('Answer', () => {
     answer.finished({ ...finished(0, FINISH_REASON_STOP, 4), stopString: 'END' });
     expect(calls).toEqual([
       ['started'],
-      ['text', 0, 'a', [], usage(1)],
-      ['text', 1, '', [], usage(2)],
+      ['text', 0, 'a', ONE_TOKEN, usage(1)],
+      ['text', 1, '', ONE_TOKEN, usage(2)],
       ['choiceFinished', 1, { reason: 'length', stopString: null }, usage(4, 2)],
       ['choiceFinished', 0, { reason: 'stop', stopString: 'END' }, usage(7, 2)],
       ['ended', { promptTokens: 5, completionTokens: 7, cachedPromptTokens: 2 }],
@@ -92,6 +93,6 @@ describe('Answer', () => {
     const half = { tokenId: 1, logprob: Number.NEGATIVE_INFINITY, tokenBytes: Buffer.from([0xc3]) };
     new Answer(5, 1, listener).delta({ ...delta(0, ''), logprobs: [{ ...half, top: [half] }] });
     const expected = { token: '\ufffd', bytes: [0xc3], logprob: -9999 };
-    expect(calls).toEqual([['text', 0, '', [{ ...expected, top: [expected] }], usage(1)]]);
+    expect(calls).toEqual([['text', 0, '', { ids: [1], logprobs: [{ ...expected, top: [expected] }] }, usage(1)]]);
   });
 });

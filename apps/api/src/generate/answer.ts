@@ -85,7 +85,8 @@ export class Answer implements RelaySink {
     if (this.#completionTokens === 0) this.#onFirstTokens();
     this.#openChoices.set(delta.choice, tokens + delta.tokenIds.length);
     this.#completionTokens += delta.tokenIds.length;
-    this.#listener.text(delta.choice, delta.text, delta.logprobs.map(toLogprob), this.usage);
+    const told = { ids: delta.tokenIds, logprobs: delta.logprobs.map(toLogprob) };
+    this.#listener.text(delta.choice, delta.text, told, this.usage);
   }
 
   finished(finished: relay.Finished): void {

@@ -56,6 +56,8 @@ export interface ValidGenerateRequest {
   readonly templateVariables: Readonly<Record<string, unknown>>;
   /** Alternatives per token besides the chosen one; null when no log probabilities are wanted. */
   readonly topLogprobs: number | null;
+  /** Whether the answer tells the ids of its tokens and the prompt's. */
+  readonly tellsTokenIds: boolean;
   /** Only requests with the same salt share computed beginnings of prompts; null for the tenant's common ones. */
   readonly cacheSalt: string | null;
   /** The caller's own name for whom the answer is made, for its abuse reports. */

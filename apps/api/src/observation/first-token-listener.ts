@@ -1,5 +1,5 @@
 import type { MillraceError } from '#contracts';
-import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
+import type { AnswerListener, AnswerTokens, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
 
 /** Passes an answer on, and tells once when the first of it comes. */
 export class FirstTokenListener implements AnswerListener {
@@ -15,9 +15,9 @@ export class FirstTokenListener implements AnswerListener {
     this.#listener.started();
   }
 
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void {
+  text(choice: number, text: string, tokens: AnswerTokens, usage: AnswerUsage): void {
     if (this.#onFirst !== null) this.#tellFirst();
-    this.#listener.text(choice, text, logprobs, usage);
+    this.#listener.text(choice, text, tokens, usage);
   }
 
   choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void {

@@ -74,7 +74,7 @@ async function answered(request: ObservedRequest): Promise<void> {
   request.queued(2);
   request.granted('w2');
   const shown = request.listening(listener);
-  shown.text(0, 'the answer', [], usage);
+  shown.text(0, 'the answer', { ids: [], logprobs: [] }, usage);
   request.ended(new Answer(3, 1, listener));
   request.responded(200);
 }

@@ -1,5 +1,5 @@
 import type { MillraceError } from '#contracts';
-import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
+import type { AnswerListener, AnswerTokens, AnswerUsage, ChoiceEnd } from '../generate/answer-listener.ts';
 
 /** An attribute of a span holds no more of a choice than this. */
 const MOST_CHARACTERS = 16_384;
@@ -19,9 +19,9 @@ export class TextCollector implements AnswerListener {
     this.#listener.started();
   }
 
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void {
+  text(choice: number, text: string, tokens: AnswerTokens, usage: AnswerUsage): void {
     this.#texts[choice] = ((this.#texts[choice] ?? '') + text).slice(0, MOST_CHARACTERS);
-    this.#listener.text(choice, text, logprobs, usage);
+    this.#listener.text(choice, text, tokens, usage);
   }
 
   choiceFinished(choice: number, end: ChoiceEnd, usage: AnswerUsage): void {

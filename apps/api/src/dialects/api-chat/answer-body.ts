@@ -4,7 +4,9 @@ import {
   FinishReason,
   Logprobs,
   OPTIONAL_MESSAGE_FIELDS,
+  PROMPT_TOKEN_IDS,
   ReasonedTokenCounts,
+  TOKEN_IDS,
 } from '../chat-answer/answer-fields.ts';
 
 const heading = {
@@ -27,9 +29,11 @@ export const ApiCompletionBody = z.object({
         ...OPTIONAL_MESSAGE_FIELDS,
       }),
       logprobs,
+      ...TOKEN_IDS,
       finish_reason: FinishReason,
     }),
   ),
+  ...PROMPT_TOKEN_IDS,
   usage: ReasonedTokenCounts,
 });
 
@@ -41,8 +45,10 @@ export const ApiChunkBody = z.object({
       index: z.int().min(0),
       delta: z.object(DELTA_FIELDS),
       logprobs,
+      ...TOKEN_IDS,
       finish_reason: FinishReason.nullable(),
     }),
   ),
+  ...PROMPT_TOKEN_IDS,
   usage: ReasonedTokenCounts.nullable().optional().describe('Only with stream_options.include_usage.'),
 });

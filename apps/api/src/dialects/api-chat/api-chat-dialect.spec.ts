@@ -4,7 +4,13 @@ import { JsonBodyError } from '../../body/json-body-error.ts';
 import { API_CHAT } from './api-chat-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
-const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
+const heading = {
+  requestId: 'abc',
+  model: 'tiny',
+  cardHash: '0123456789abcdef',
+  createdAt: 1_700_000_000,
+  promptTokenIds: null,
+};
 const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 function statusOf(change: object): number {
@@ -113,9 +119,14 @@ describe('the api-chat dialect', () => {
       reasoning: '',
       calls: [],
       logprobs: null,
+      tokenIds: null,
       end: { reason: 'stop' as const, stopString: 'x' },
     };
-    const answer = API_CHAT.completion(heading, [choice, { ...choice, logprobs: [] }], usage);
+    const answer = API_CHAT.completion(
+      { ...heading, promptTokenIds: [7, 8, 9] },
+      [choice, { ...choice, logprobs: [], tokenIds: [1, 2] }],
+      usage,
+    );
     expect(answer).toEqual({
       id: 'chatcmpl-abc',
       object: 'chat.completion',
@@ -128,9 +139,11 @@ describe('the api-chat dialect', () => {
           index: 1,
           message: { role: 'assistant', content: 'Hello' },
           logprobs: { content: [], refusal: null },
+          token_ids: [1, 2],
           finish_reason: 'stop',
         },
       ],
+      prompt_token_ids: [7, 8, 9],
       usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
     });
     expect(API_CHAT.schemas.completion.schema.parse(answer)).toEqual(answer);

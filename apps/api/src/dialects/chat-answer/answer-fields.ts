@@ -14,6 +14,20 @@ export const Logprobs = z
   .nullable();
 export type Logprobs = z.infer<typeof Logprobs>;
 
+const tokenIds = z.array(z.int().min(0)).optional();
+
+/** Of an answer, and of the first chunk of each choice of a stream. */
+export const PROMPT_TOKEN_IDS = {
+  prompt_token_ids: tokenIds.describe('Extension. Only with return_token_ids: true. The prompt as the model reads it.'),
+};
+
+/** Of a choice. */
+export const TOKEN_IDS = {
+  token_ids: tokenIds.describe(
+    'Extension. Only with return_token_ids: true. Those of reasoning, calls and the end, too.',
+  ),
+};
+
 export const FinishReason = z.enum(['stop', 'length', 'tool_calls']);
 
 const calledFunction = z.object({ name: z.string(), arguments: z.string().describe('A JSON object, as text.') });

@@ -16,8 +16,10 @@ export function mapCompletion(
       index,
       message: { role: 'assistant', ...shape.message(choice) },
       ...shape.logprobs(choice.logprobs),
+      ...(choice.tokenIds === null ? {} : { token_ids: choice.tokenIds }),
       ...shape.ending(choice.end),
     })),
+    ...(heading.promptTokenIds === null ? {} : { prompt_token_ids: heading.promptTokenIds }),
     usage: shape.usage(usage),
   };
 }

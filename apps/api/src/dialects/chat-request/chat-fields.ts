@@ -83,6 +83,12 @@ export const CHAT_FIELDS = {
     .describe('Token id to a number that is added to its logit.'),
   logprobs: z.boolean().nullish().describe('Default false. Log probabilities of the answer’s tokens.'),
   top_logprobs: z.int().min(0).max(20).nullish().describe('Alternatives per token; only with logprobs: true.'),
+  return_token_ids: z
+    .boolean()
+    .nullish()
+    .describe(
+      'Extension. Default false. The answer has `prompt_token_ids`, and each choice the `token_ids` that were generated.',
+    ),
   seed: z
     .number()
     .refine(Number.isInteger, 'must be a whole number')

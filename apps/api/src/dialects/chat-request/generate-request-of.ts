@@ -52,6 +52,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     minTokens: body.min_tokens ?? 0,
     priorityClass: body.priority ?? 'normal',
     topLogprobs: toTopLogprobs(body),
+    tellsTokenIds: body.return_token_ids ?? false,
     ...toFormAndTools(body),
     reasoningEffort: body.reasoning_effort ?? null,
     reasoningSwitch: reasoningSwitchOf(body),

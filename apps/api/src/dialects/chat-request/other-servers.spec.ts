@@ -62,6 +62,7 @@ describe('fields of other servers', () => {
     [{ reasoning: { effort: 'low' } }, /"reasoning_effort"/],
     [{ prompt: 'Hi' }, /"messages"/],
     [{ echo: true }, /prompt’s tokens/],
+    [{ return_tokens: true }, /"return_token_ids"/],
   ])('are refused with %j, naming what to send instead', (change, remedy) => {
     const [field = ''] = Object.keys(change);
     const error = refusalOf(change);

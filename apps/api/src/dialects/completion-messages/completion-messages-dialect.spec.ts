@@ -3,7 +3,13 @@ import { ERROR_CODES, type ErrorCode, MillraceError } from '#contracts';
 import { COMPLETION_MESSAGES } from './completion-messages-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
-const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
+const heading = {
+  requestId: 'abc',
+  model: 'tiny',
+  cardHash: '0123456789abcdef',
+  createdAt: 1_700_000_000,
+  promptTokenIds: null,
+};
 const usage = { promptTokens: 20, completionTokens: 14, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 describe('the completion-messages dialect', () => {
@@ -11,7 +17,7 @@ describe('the completion-messages dialect', () => {
     const end = { reason: 'length' as const, stopString: null };
     const answer = COMPLETION_MESSAGES.completion(
       heading,
-      [{ content: 'Hello', reasoning: '', calls: [], logprobs: null, end }],
+      [{ content: 'Hello', reasoning: '', calls: [], logprobs: null, tokenIds: null, end }],
       usage,
     );
     expect(answer).toEqual({
@@ -77,6 +83,7 @@ describe('the completion-messages dialect', () => {
     [{ stream: true }, 'stream', /answers whole/],
     [{ stream_options: {} }, 'stream_options', /answers whole/],
     [{ logprobs: true }, 'logprobs', /no place/],
+    [{ return_token_ids: true }, 'return_token_ids', /no place/],
     [{ tools: [{}] }, 'tools', /no place/],
     [{ tool_choice: 'required' }, 'tool_choice', /no place/],
   ])('refuses %j, which one text can not show', (change, param, message) => {

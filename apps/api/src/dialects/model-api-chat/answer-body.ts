@@ -4,6 +4,8 @@ import {
   FinishReason,
   Logprobs,
   OPTIONAL_MESSAGE_FIELDS,
+  PROMPT_TOKEN_IDS,
+  TOKEN_IDS,
   TokenCounts,
   ToolCall,
 } from '../chat-answer/answer-fields.ts';
@@ -28,10 +30,12 @@ export const ModelApiCompletionBody = z.object({
         tool_calls: z.array(ToolCall),
       }),
       logprobs: Logprobs,
+      ...TOKEN_IDS,
       finish_reason: FinishReason,
       stop_reason: stopReason,
     }),
   ),
+  ...PROMPT_TOKEN_IDS,
   usage: TokenCounts,
 });
 
@@ -43,9 +47,11 @@ export const ModelApiChunkBody = z.object({
       index: z.int().min(0),
       delta: z.object(DELTA_FIELDS),
       logprobs: Logprobs,
+      ...TOKEN_IDS,
       finish_reason: FinishReason.nullable(),
       stop_reason: stopReason,
     }),
   ),
+  ...PROMPT_TOKEN_IDS,
   usage: TokenCounts.nullable().optional().describe('Only with stream_options.include_usage.'),
 });

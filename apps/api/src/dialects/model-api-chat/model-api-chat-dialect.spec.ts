@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { MODEL_API_CHAT } from './model-api-chat-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
-const heading = { requestId: 'abc', model: 'tiny', cardHash: '0123456789abcdef', createdAt: 1_700_000_000 };
+const heading = {
+  requestId: 'abc',
+  model: 'tiny',
+  cardHash: '0123456789abcdef',
+  createdAt: 1_700_000_000,
+  promptTokenIds: null,
+};
 const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 describe('the model-api-chat dialect', () => {
@@ -38,7 +44,7 @@ describe('the model-api-chat dialect', () => {
     const end = { reason: 'stop' as const, stopString: '\n' };
     const answer = MODEL_API_CHAT.completion(
       heading,
-      [{ content: 'Hello', reasoning: '', calls: [], logprobs: null, end }],
+      [{ content: 'Hello', reasoning: '', calls: [], logprobs: null, tokenIds: null, end }],
       usage,
     );
     expect(answer).toEqual({

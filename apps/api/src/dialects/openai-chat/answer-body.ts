@@ -6,6 +6,8 @@ import {
   FinishReason,
   Logprobs,
   OPTIONAL_MESSAGE_FIELDS,
+  PROMPT_TOKEN_IDS,
+  TOKEN_IDS,
   ToolCall,
   ToolCallDelta,
   Usage,
@@ -35,9 +37,11 @@ export const CompletionBody = z.object({
           .optional(),
       }),
       logprobs: Logprobs,
+      ...TOKEN_IDS,
       finish_reason: FinishReason,
     }),
   ),
+  ...PROMPT_TOKEN_IDS,
   usage: Usage,
 });
 export type CompletionBody = z.infer<typeof CompletionBody>;
@@ -57,9 +61,11 @@ export const ChunkBody = z.object({
           .optional(),
       }),
       logprobs: Logprobs,
+      ...TOKEN_IDS,
       finish_reason: FinishReason.nullable(),
     }),
   ),
+  ...PROMPT_TOKEN_IDS,
   usage: Usage.nullable()
     .optional()
     .describe('Only with stream_options.include_usage: null in all chunks but the last.'),

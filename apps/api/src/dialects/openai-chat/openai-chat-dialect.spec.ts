@@ -60,6 +60,7 @@ describe('the openai-chat dialect', () => {
         reasoningSwitch: null,
         templateVariables: {},
         topLogprobs: null,
+        tellsTokenIds: false,
         cacheSalt: null,
         user: null,
         metadata: {},

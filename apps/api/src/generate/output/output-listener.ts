@@ -1,6 +1,6 @@
 import type { MillraceError } from '#contracts';
 import type { OutputEvent } from '#models';
-import type { AnswerLogprob, AnswerUsage } from '../answer-listener.ts';
+import type { AnswerTokens, AnswerUsage } from '../answer-listener.ts';
 
 export interface OutputUsage extends AnswerUsage {
   /** Of all choices together; a part of `completionTokens`. */
@@ -17,11 +17,12 @@ export interface OutputEnd {
 
 /**
  * Who is told about an answer that was taken apart. Calls come in the order of `AnswerListener`'s; `parts` may be empty
- * while log probabilities are not, because text that may be the beginning of a mark is held back.
+ * while there is something to tell of tokens, because text that may be the beginning of a mark is held back. Token ids are told
+ * only where they were asked for.
  */
 export interface OutputListener {
   started(): void;
-  output(choice: number, parts: readonly OutputEvent[], logprobs: readonly AnswerLogprob[], usage: OutputUsage): void;
+  output(choice: number, parts: readonly OutputEvent[], tokens: AnswerTokens, usage: OutputUsage): void;
   choiceFinished(choice: number, end: OutputEnd, usage: OutputUsage): void;
   ended(usage: OutputUsage): void;
   failed(error: MillraceError): void;

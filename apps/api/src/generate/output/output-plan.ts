@@ -74,6 +74,7 @@ export function plannedReading(
   return {
     requestId,
     choices,
+    tellsTokenIds: request.tellsTokenIds,
     format: (held === null ? freeAnswerFormatOf : answerFormatOf)(model.card, model.traits),
     tools: toolUse === null ? null : toolUse.tools.filter((tool) => toolUse.callable.includes(tool.name)),
     reasoning: model.traits.reasoning === null || reasoning === 'closed' ? 'off' : reasoning,

@@ -9,6 +9,7 @@ const hermes = OUTPUT_FORMATS.get('hermes')!;
 const READING: OutputReading = {
   requestId: 'request',
   choices: 2,
+  tellsTokenIds: false,
   format: hermes,
   tools: [{ name: 'f' }],
   reasoning: 'marked',
@@ -18,19 +19,21 @@ const READING: OutputReading = {
 
 function recorder() {
   const parts: OutputEvent[][] = [[], []];
+  const tokenIds: number[][] = [[], []];
   const ends: OutputEnd[] = [];
   const usages: OutputUsage[] = [];
   const listener: OutputListener = {
     started: () => {},
-    output: (choice, told, _logprobs, usage) => {
+    output: (choice, told, { ids }, usage) => {
       parts[choice]!.push(...told);
+      tokenIds[choice]!.push(...ids);
       usages.push(usage);
     },
     choiceFinished: (choice, end) => (ends[choice] = end),
     ended: (usage) => usages.push(usage),
     failed: () => {},
   };
-  return { listener, parts, ends, usages };
+  return { listener, parts, tokenIds, ends, usages };
 }
 
 /** Feeds the pieces of one choice, each as one token. */
@@ -40,7 +43,7 @@ function read(reading: Partial<OutputReading>, pieces: readonly string[], reason
   const usage = { promptTokens: 3, completionTokens: 0, cachedPromptTokens: 0 };
   for (const piece of pieces) {
     usage.completionTokens += 1;
-    reader.text(0, piece, [], { ...usage });
+    reader.text(0, piece, { ids: [usage.completionTokens], logprobs: [] }, { ...usage });
   }
   reader.choiceFinished(0, { reason, stopString: null }, { ...usage });
   reader.ended(usage);
@@ -49,6 +52,7 @@ function read(reading: Partial<OutputReading>, pieces: readonly string[], reason
     end: record.ends[0],
     usage: record.usages.at(-1),
     events: record.parts[0]!,
+    tokenIds: record.tokenIds[0]!,
   };
 }
 
@@ -92,8 +96,26 @@ describe('OutputReader', () => {
     const record = recorder();
     const reader = new OutputReader({ ...READING, begun: 'The sky <' }, record.listener);
     const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 0 };
-    for (const choice of [0, 1]) reader.text(choice, ` is ${choice}.`, [], usage);
+    for (const choice of [0, 1]) reader.text(choice, ` is ${choice}.`, { ids: [choice], logprobs: [] }, usage);
     expect(record.parts.map((parts) => joinEvents(parts).content)).toEqual([' is 0.', ' is 1.']);
+  });
+
+  it('tells the id of every token where they are asked for, also of what is held back and of the end', () => {
+    const pieces = [
+      '<think>',
+      'Hm',
+      '</think>',
+      'Yes',
+      ' <tool',
+      '_call>',
+      '{"name": "f", "arguments": {}}',
+      '</tool_call>',
+      '',
+    ];
+    const ids = pieces.map((_, index) => index + 1);
+    expect(read({ tellsTokenIds: true }, pieces)).toMatchObject({ tokenIds: ids, end: { reason: 'tool_calls' } });
+    expect(read({ tellsTokenIds: true, tools: null, reasoning: 'off' }, ['a', '', 'b']).tokenIds).toEqual([1, 2, 3]);
+    expect(read({}, pieces).tokenIds).toEqual([]);
   });
 
   it('keeps reasoning apart and counts its tokens, with those of its marks', () => {

@@ -1,6 +1,6 @@
 import type { MillraceError } from '#contracts';
 import { ContinuedOutput, callIds, type OutputEvent, OutputParser, toolSetOf } from '#models';
-import type { AnswerListener, AnswerLogprob, AnswerUsage, ChoiceEnd } from '../answer-listener.ts';
+import type { AnswerListener, AnswerTokens, AnswerUsage, ChoiceEnd } from '../answer-listener.ts';
 import type { OutputListener, OutputUsage } from './output-listener.ts';
 import type { OutputReading } from './output-reading.ts';
 
@@ -11,6 +11,8 @@ interface ReadChoice {
   called: boolean;
 }
 
+const NO_TOKENS: AnswerTokens = { ids: [], logprobs: [] };
+
 /**
  * Takes an answer's text apart into content, reasoning and tool calls, while it arrives. What it tells is a function of
  * the text alone, so an answer that another worker goes on with, in the middle of a call or of reasoning, reads as if
@@ -19,12 +21,14 @@ interface ReadChoice {
 export class OutputReader implements AnswerListener {
   readonly #listener: OutputListener;
   readonly #choices: readonly ReadChoice[];
+  readonly #tellsTokenIds: boolean;
   /** Tokens of all choices at the last call. */
   #completionTokens = 0;
   #reasoningTokens = 0;
 
   constructor(reading: OutputReading, listener: OutputListener) {
     this.#listener = listener;
+    this.#tellsTokenIds = reading.tellsTokenIds;
     this.#choices = Array.from({ length: reading.choices }, (_, choice) => ({
       parser: parserOf(reading, choice),
       called: false,
@@ -35,22 +39,22 @@ export class OutputReader implements AnswerListener {
     this.#listener.started();
   }
 
-  text(choice: number, text: string, logprobs: readonly AnswerLogprob[], usage: AnswerUsage): void {
+  text(choice: number, text: string, tokens: AnswerTokens, usage: AnswerUsage): void {
     const read = this.#choices[choice];
     if (read === undefined) return;
-    const tokens = usage.completionTokens - this.#completionTokens;
+    const count = usage.completionTokens - this.#completionTokens;
     this.#completionTokens = usage.completionTokens;
     const wasReasoning = read.parser?.inReasoning ?? false;
     const parts = text === '' ? [] : (read.parser?.push(text) ?? [{ type: 'content' as const, text }]);
-    if (wasReasoning || read.parser?.inReasoning) this.#reasoningTokens += tokens;
-    this.#tell(choice, read, parts, logprobs, usage);
+    if (wasReasoning || read.parser?.inReasoning) this.#reasoningTokens += count;
+    this.#tell(choice, read, parts, this.#toldOf(tokens), usage);
   }
 
   choiceFinished(choice: number, { reason, stopString }: ChoiceEnd, usage: AnswerUsage): void {
     this.#completionTokens = usage.completionTokens;
     const read = this.#choices[choice];
     if (read === undefined) return;
-    this.#tell(choice, read, read.parser?.finish() ?? [], [], usage);
+    this.#tell(choice, read, read.parser?.finish() ?? [], NO_TOKENS, usage);
     const end = { reason: reason === 'stop' && read.called ? ('tool_calls' as const) : reason, stopString };
     this.#listener.choiceFinished(choice, end, this.#usageOf(usage));
   }
@@ -67,13 +71,18 @@ export class OutputReader implements AnswerListener {
     choice: number,
     read: ReadChoice,
     parts: readonly OutputEvent[],
-    logprobs: readonly AnswerLogprob[],
+    tokens: AnswerTokens,
     usage: AnswerUsage,
   ): void {
     for (const part of parts) if (part.type === 'call-end') read.called = part.complete;
-    if (parts.length > 0 || logprobs.length > 0) {
-      this.#listener.output(choice, parts, logprobs, this.#usageOf(usage));
+    if (parts.length > 0 || tokens.ids.length > 0 || tokens.logprobs.length > 0) {
+      this.#listener.output(choice, parts, tokens, this.#usageOf(usage));
     }
+  }
+
+  #toldOf(tokens: AnswerTokens): AnswerTokens {
+    if (this.#tellsTokenIds) return tokens;
+    return tokens.logprobs.length === 0 ? NO_TOKENS : { ids: [], logprobs: tokens.logprobs };
   }
 
   #usageOf(usage: AnswerUsage): OutputUsage {

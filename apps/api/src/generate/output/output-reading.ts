@@ -4,6 +4,8 @@ import type { CallableTool, OutputFormat } from '#models';
 export interface OutputReading {
   readonly requestId: string;
   readonly choices: number;
+  /** Whether the ids of the tokens are told beside what was read of them. */
+  readonly tellsTokenIds: boolean;
   readonly format: OutputFormat;
   /** The tools that may be called; null when nothing in the text is a call. */
   readonly tools: readonly CallableTool[] | null;
