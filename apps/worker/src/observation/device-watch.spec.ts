@@ -1,16 +1,22 @@
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { Metrics } from '#observability';
 import { DeviceWatch } from './device-watch.ts';
 import { firstVisibleDevice, type NvidiaReading, readNvidiaDevice } from './nvidia-device.ts';
 
 const READING: NvidiaReading = { usedBytes: 3 << 20, totalBytes: 8 << 20, utilization: 0.25 };
 
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
 /** A stand-in for the driver's tool: notes what it is asked and answers a line. */
 function tool(script: string): { readonly command: string; readonly asked: () => string } {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-smi-'));
+  folders.push(folder);
   const command = join(folder, 'nvidia-smi');
   writeFileSync(command, `#!/bin/sh\necho "$@" > ${folder}/asked\n${script}\n`);
   chmodSync(command, 0o755);

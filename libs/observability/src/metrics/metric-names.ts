@@ -252,7 +252,7 @@ export const METRICS = {
   relayOffers: counter(
     'api',
     'millrace:relay_offers_total',
-    'Requests that were offered to a worker, without the queue, by its answer: `accepted`, `declined` for want of room, or `unanswered`; the last two were queued.',
+    'Requests that were offered to a worker, without the queue, by its answer: `accepted`, `declined` for want of room or because its tenant is due no seat there, or `unanswered`; the last two were queued.',
     ['answer'],
   ),
   relayStreamsLost: counter(
