@@ -1,12 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelCard } from '#contracts';
 import { openModelFolder, PromptRenderer } from '#models';
+import { Cluster } from '../support/cluster.ts';
 import { DIALECT_CASES, expectValid, joined, STREAMING_CASES, streamOf } from '../support/dialect-cases.ts';
 import { ProductProcess, TEST_KEY } from '../support/product-process.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { type ScriptedJob, ScriptedWorker } from '../support/scripted-worker.ts';
 
+const SHIPPED = 'smollm2-135m-instruct';
 const dialect = DIALECT_CASES[0]!;
 const messages = [{ role: 'user' as const, content: 'Run something.' }];
 const run = { type: 'custom' as const, custom: { name: 'run', description: 'Runs code.' } };
@@ -199,6 +202,89 @@ describe('custom tools', () => {
       const { error } = (await response.json()) as { error: { param: string; message: string } };
       expect([response.status, error.param]).toEqual([outOfRange, 'tools[0].type']);
       expect(error.message).toContain('"custom"');
+    }
+  });
+});
+
+describe('custom tools with a grammar, with the shipped model', () => {
+  let cluster: Cluster;
+  let real: OpenAI;
+  beforeAll(async () => {
+    cluster = await Cluster.start({
+      modelFolder: fileURLToPath(new URL(`../../models/${SHIPPED}`, import.meta.url)),
+      worker: { MILLRACE_SLOTS: '4', MILLRACE_SLOT_TOKENS: '2048' },
+    });
+    real = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: TEST_KEY, maxRetries: 0 });
+  }, 120_000);
+  afterAll(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+  });
+
+  const grammarTool = (name: string, syntax: 'lark' | 'regex', definition: string) => ({
+    type: 'custom' as const,
+    custom: { name, format: { type: 'grammar' as const, grammar: { syntax, definition } } },
+  });
+  const dial = grammarTool('dial', 'regex', '\\+[1-9]\\d{2,5}');
+  const draw = grammarTool(
+    'draw',
+    'lark',
+    'start: "draw \\"" SHAPE "\\"" ("\\n" MOVE)~1..3\nSHAPE: "line" | "box"\nMOVE: /[a-d]/ /[1-9]/',
+  );
+  const TEXTS: Readonly<Record<string, RegExp>> = {
+    dial: /^\+[1-9]\d{2,5}$/,
+    draw: /^draw "(?:line|box)"(?:\n[a-d][1-9]){1,3}$/,
+  };
+  const request = { model: SHIPPED, messages, max_tokens: 200, temperature: 1 };
+
+  /** Asserts that each call is of a custom tool, with a text of its grammar, and gives their names. */
+  function namesOf(calls: readonly OpenAI.ChatCompletionMessageToolCall[] | undefined): string[] {
+    return (calls ?? []).map((each) => {
+      if (each.type !== 'custom') throw new Error(`a call of the type ${each.type}`);
+      expect(each.custom.input).toMatch(TEXTS[each.custom.name]!);
+      return each.custom.name;
+    });
+  }
+
+  it('are called with a text of it, by name and by choice, whole and streamed alike', async () => {
+    for (const [tool_choice, names] of [
+      [{ type: 'custom', custom: { name: 'dial' } }, ['dial']],
+      [{ type: 'custom', custom: { name: 'draw' } }, ['draw']],
+      ['required', ['dial', 'draw']],
+      [
+        {
+          type: 'allowed_tools',
+          allowed_tools: { mode: 'required', tools: [{ type: 'custom', custom: { name: 'draw' } }] },
+        },
+        ['draw'],
+      ],
+    ] as [OpenAI.ChatCompletionToolChoiceOption, string[]][]) {
+      const asked = { ...request, tools: [dial, draw], tool_choice, seed: 5 };
+      const { choices } = await real.chat.completions.create(asked);
+      expect(choices[0]!.finish_reason).toBe('tool_calls');
+      const [name, ...others] = namesOf(choices[0]!.message.tool_calls);
+      expect([names.includes(name!), others]).toEqual([true, []]);
+      const streamed = await real.chat.completions.stream(asked).finalChatCompletion();
+      const told = (calls: readonly OpenAI.ChatCompletionMessageToolCall[] | undefined) =>
+        (calls ?? []).map((each) => (each.type === 'custom' ? each.custom : null));
+      expect(told(streamed.choices[0]!.message.tool_calls)).toEqual(told(choices[0]!.message.tool_calls));
+    }
+  });
+
+  it('are refused with 400 that names the tool’s grammar where it can not be enforced', async () => {
+    for (const [bad, message] of [
+      [grammarTool('bad', 'lark', 'start: missing'), /bad.*rule "missing" is not defined/],
+      [grammarTool('bad', 'regex', '(a)(?=b)'), /bad.*looks ahead/],
+    ] as const) {
+      for (const tool_choice of ['auto', 'required'] as const) {
+        const refused = await real.chat.completions
+          .create({ ...request, tools: [dial, bad], tool_choice })
+          .catch((error: unknown) => error);
+        expect(refused).toMatchObject({
+          status: 400,
+          param: 'tools[1].custom.format.grammar.definition',
+          message: expect.stringMatching(message),
+        });
+      }
     }
   });
 });

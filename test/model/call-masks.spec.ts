@@ -94,7 +94,11 @@ function sample(constraint: CallConstraint, seed: number): string | null {
 function parse(text: string, { format, tools, reasoning }: CallConstraint) {
   const found = OUTPUT_FORMATS.get(format);
   if (found === undefined) throw new Error(format);
-  const known = tools.map(({ name, parameters }) => ({ name, ...(parameters === null ? {} : { parameters }) }));
+  const known = tools.map(({ name, parameters, input }) => ({
+    name,
+    ...(parameters === null ? {} : { parameters }),
+    isCustom: input !== undefined,
+  }));
   const parser = new OutputParser({
     format: found,
     tools: toolSetOf(known),
@@ -124,8 +128,13 @@ function check(constraint: CallConstraint, text: string): number {
   if (!constraint.parallel) expect(calls.length, context).toBeLessThan(2);
   for (const call of calls) {
     const tool = constraint.tools.find(({ name }) => name === call.name);
+    expect(call.isCustom ?? false, context).toBe(tool?.input !== undefined);
     if (typeof constraint.choice === 'object') expect(call.name, context).toBe(constraint.choice.name);
     expect(call.complete, context).toBe(true);
+    if (tool?.input !== undefined) {
+      expect(call.arguments, context).toMatch(TEXTS_OF.get(tool.input.definition)!);
+      continue;
+    }
     expect(JSON.parse(call.arguments), context).toBeTypeOf('object');
     const isHeld = tool?.parameters != null && (!isFree || tool.strict);
     if (isHeld) expect(isValid({ type: 'object', ...tool.parameters }, call.arguments), context).toBe(true);
@@ -153,6 +162,27 @@ const WEATHER: Tool = {
     $defs: { place: { type: 'object', properties: { near: { $ref: '#/$defs/place' }, x: { type: 'number' } } } },
   },
 };
+const TEXT_PARAMETERS = { type: 'object', properties: { input: { type: 'string' } }, required: ['input'] };
+const LARK =
+  'start: line~1..3\nline: (WORD | quoted) ("<" | "/" | ", " | ">") [NEWLINE]\nquoted: "\\"" /[^"\\r]{0,6}/ "\\""\nWORD: /[a-z]{1,9}/\nNEWLINE: /\\n[ \\t]?/';
+const REGEX = '[^a-z0-9\\r]{1,4}|x="[a-z<>/|]{0,12}";';
+const TEXTS_OF = new Map([
+  [LARK, /^(?:(?:[a-z]{1,9}|"[^"\r]{0,6}")(?:<|\/|, |>)(?:\n[ \t]?)?){1,3}$/u],
+  [REGEX, /^(?:[^a-z0-9\r]{1,4}|x="[a-z<>/|]{0,12}";)$/u],
+]);
+const CUSTOM = (
+  [
+    ['run', 'lark', LARK],
+    ['say', 'regex', REGEX],
+  ] as const
+).map(
+  ([name, syntax, definition]): Tool => ({
+    name,
+    strict: true,
+    parameters: TEXT_PARAMETERS,
+    input: { syntax, definition },
+  }),
+);
 const FREE: Tool = { name: 'get', strict: false, parameters: null };
 const LOOSE: Tool = { ...WEATHER, name: 'get_weather_2', strict: false };
 
@@ -202,6 +232,24 @@ describe.each([...OUTPUT_FORMATS.values()].map((format) => [format.name, format]
       }
       expect(ended).toBeGreaterThan(RUNS / 4);
       expect(calls).toBeGreaterThan(RUNS / 8);
+    });
+
+    it('give calls of custom tools whose input the format reads as a text of its grammar', () => {
+      let calls = 0;
+      const tools = [...CUSTOM, FREE];
+      for (let seed = 0; seed < RUNS; seed++) {
+        const choice = [{ name: tools[seed % 2].name }, 'required', 'auto'][seed % 3] as CallConstraint['choice'];
+        const constraint: CallConstraint = {
+          type: 'tool_calls',
+          format: name,
+          tools,
+          choice,
+          parallel: seed % 2 === 0,
+        };
+        const text = sample(constraint, seed);
+        if (text !== null) calls += check(constraint, text);
+      }
+      expect(calls).toBeGreaterThan(RUNS / 4);
     });
 
     it('give calls or a document where an answer may be either', () => {

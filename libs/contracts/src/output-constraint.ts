@@ -52,6 +52,8 @@ export const OutputConstraint = z.discriminatedUnion('type', [
           parameters: JsonSchema.nullable(),
           /** False: arguments are any JSON object where calls are free (`auto`). */
           strict: z.boolean(),
+          /** The grammar of the text that is the only argument, `input`; absent where the schema says all. */
+          input: z.strictObject({ syntax: z.enum(['lark', 'regex']), definition: z.string().min(1) }).optional(),
         }),
       )
       .min(1),

@@ -8,6 +8,7 @@ const toolUse = {
   tools: [
     { name: 'a', strict: false },
     { name: 'b-c', strict: false },
+    { name: 'own', strict: true, isCustom: true },
   ],
   ...{ callable: ['a', 'b-c'], choice: 'auto' as const, parallel: null },
 };
@@ -18,6 +19,9 @@ describe('withCallersField', () => {
     ['answer.properties.a', 'guided_json', 'guided_json.properties.a'],
     ['answer["a b"]', 'structured_outputs.json', 'structured_outputs.json["a b"]'],
     ['tools.b-c.function.parameters', null, 'tools[1].function.parameters'],
+    ['tools.own.input', null, 'tools[2].custom.format.grammar.definition'],
+    ['tools.own.function.name', null, 'tools[2].custom.name'],
+    ['tools.own.function.parameters', null, 'tools[2].custom'],
     ['tools.z.function', null, 'tools.z.function'],
     ['tools', 'guided_json', 'tools'],
   ])('puts %s of %s at %s', (param, constraintField, place) => {

@@ -16,8 +16,17 @@ export function withCallersField(error: MillraceError, { constraintField, toolUs
     return withParam(error, constraintField + param.slice(FORM_PLACE.length));
   }
   const [, name = ''] = /^tools\.([\w-]+)/.exec(param) ?? [];
-  const place = (toolUse?.tools ?? []).findIndex((tool) => tool.name === name);
-  return place < 0 ? error : withParam(error, param.replace(/^tools\.[\w-]+/, `tools[${place}]`));
+  const tools = toolUse?.tools ?? [];
+  const place = tools.findIndex((tool) => tool.name === name);
+  if (place < 0) return error;
+  const within = param.slice(`tools.${name}`.length);
+  return withParam(error, `tools[${place}]${tools[place].isCustom ? customField(within) : within}`);
+}
+
+/** Where a custom tool has what its function has. */
+function customField(within: string): string {
+  if (within === '.input') return '.custom.format.grammar.definition';
+  return within === '.function.name' ? '.custom.name' : '.custom';
 }
 
 function withParam(error: MillraceError, param: string): MillraceError {

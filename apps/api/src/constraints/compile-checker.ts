@@ -120,7 +120,7 @@ export class CompileChecker implements ConstraintChecker {
       return reply.type === 'refused' ? refusedError(reply, field) : null;
     } catch (error) {
       if (error instanceof TaskLateError) {
-        const form = constraint.type === 'grammar' ? 'grammar' : 'schema';
+        const form = formOf(constraint);
         const message = `The ${form} takes longer than ${limitMs} ms to compile. Make it smaller, or simplify its patterns.`;
         return new MillraceError('invalid_request', message, { param: field === '' ? 'tools' : field });
       }
@@ -138,6 +138,13 @@ export class CompileChecker implements ConstraintChecker {
     const loaded = await this.#thread.ask({ type: 'load', cardHash, card });
     return loaded.type === 'refused' ? loaded : await this.#thread.ask(check, this.#options.limitMs);
   }
+}
+
+function formOf(constraint: OutputConstraint): string {
+  if (constraint.type === 'tool_calls' && constraint.tools.some(({ input }) => input !== undefined)) {
+    return 'schema or grammar of a tool';
+  }
+  return constraint.type === 'grammar' ? 'grammar' : 'schema';
 }
 
 function overloaded(): MillraceError {

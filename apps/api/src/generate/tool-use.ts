@@ -1,9 +1,14 @@
+import type { OutputConstraint } from '#contracts';
 import type { CallableTool, ChatTool } from '#models';
 
 /** A tool that the model may call; `strict` holds its arguments to its schema in free calls too. */
 export interface RequestTool extends CallableTool {
   readonly strict: boolean;
+  /** The grammar of a custom tool's input; absent where that is any text. */
+  readonly input?: InputGrammar;
 }
+
+export type InputGrammar = NonNullable<Extract<OutputConstraint, { type: 'tool_calls' }>['tools'][number]['input']>;
 
 /** Which tools a request shows to the model, and what it may or must do with them. */
 export interface ToolUse {

@@ -23,14 +23,14 @@ export class GrammarParts {
   readonly spelling: Spelling;
   readonly #made = new Map<string, Expression>();
   /** Texts that can be written in a string. */
-  readonly #writable: Language;
+  readonly writable: Language;
 
   /** @param rules of a grammar that has parts in another spelling too */
   constructor(spelling: Spelling, rules = new GrammarRules()) {
     this.spelling = spelling;
     this.rules = rules;
     const { languages } = this;
-    this.#writable = languages.both(...spelling.forbidden.map((mark) => this.without(mark)));
+    this.writable = languages.both(...spelling.forbidden.map((mark) => this.without(mark)));
   }
 
   /** The texts in which `mark` does not stand. */
@@ -84,7 +84,7 @@ export class GrammarParts {
 
   #text(language: Language, path: SchemaPath, most: number | null = null): Expression {
     return this.#once(`string ${language.id} ${most}`, () => {
-      const automaton = automatonOf(this.languages, this.languages.both(language, this.#writable), MAX_STATES);
+      const automaton = automatonOf(this.languages, this.languages.both(language, this.writable), MAX_STATES);
       if (automaton === null)
         throw refusal(path, `its pattern or length needs more than ${MAX_STATES} states.`, 'unsupported_parameter');
       const made = automaton.length === 0 ? null : this.rules.addText(automaton, spellCharacters(this.spelling), most);

@@ -295,7 +295,22 @@ describe('the openai-chat dialect', () => {
     [{ reasoning_effort: 'huge' }, 'reasoning_effort', /"huge". It must be "none" or "minimal" or "low"/],
     [{ tools: [{ type: 'web', web: {} }] }, 'tools[0].type', /"web". It must be one of: "function", "custom"/],
     [{ tools: [custom('a b')] }, 'tools[0].custom.name', /must have 1 to 64 letters, digits/],
-    [{ tools: [custom('f', { format: { type: 'json' } })] }, 'tools[0].custom.format.type', /"json". It must be/],
+    [
+      { tools: [custom('f', { format: { type: 'json' } })] },
+      'tools[0].custom.format.type',
+      /"json". It must be one of: "text", "grammar"/,
+    ],
+    [{ tools: [custom('f', { format: { type: 'grammar' } })] }, 'tools[0].custom.format.grammar', /is missing/],
+    [
+      { tools: [custom('f', { format: { type: 'grammar', grammar: { syntax: 'gbnf', definition: 'a' } } })] },
+      'tools[0].custom.format.grammar.syntax',
+      /"gbnf". It must be "lark" or "regex"/,
+    ],
+    [
+      { tools: [custom('f', { format: { type: 'grammar', grammar: { syntax: 'lark', definition: '' } } })] },
+      'tools[0].custom.format.grammar.definition',
+      /It must have at least 1 characters/,
+    ],
     [{ tools: [tool('f'), custom('f')] }, 'tools[1].custom.name', /"f" comes twice. .* whatever its type/],
     [{ tools: [custom('f'), tool('f')] }, 'tools[1].function.name', /"f" comes twice. Give every tool/],
     [
@@ -415,6 +430,30 @@ describe('the openai-chat dialect', () => {
       allowed_tools: { mode: 'required', tools: [custom('say'), named('time')] },
     };
     expect(use({ tool_choice })).toMatchObject({ callable: ['say', 'time'], choice: 'required' });
+  });
+
+  it('shows the model the grammar of a custom tool, and keeps it to be enforced', () => {
+    for (const [syntax, described] of [
+      ['lark', 'A text of this grammar, which is written as for Lark:\nstart: "a"'],
+      ['regex', 'A text that this regular expression matches as a whole:\nstart: "a"'],
+    ]) {
+      const grammar = { syntax, definition: 'start: "a"' };
+      const tools = [custom('run', { format: { type: 'grammar', grammar } })];
+      expect(parseBody({ ...body, tools }).request.toolUse?.tools).toEqual([
+        {
+          name: 'run',
+          parameters: {
+            type: 'object',
+            properties: { input: { type: 'string', description: described } },
+            required: ['input'],
+            additionalProperties: false,
+          },
+          strict: true,
+          isCustom: true,
+          input: grammar,
+        },
+      ]);
+    }
   });
 
   it('takes calls of custom tools of earlier turns as the model wrote them', () => {

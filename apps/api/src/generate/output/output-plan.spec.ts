@@ -60,6 +60,24 @@ describe('the constraint of a request with tools', () => {
     });
   });
 
+  it('holds custom tools with a grammar to it in free calls too, and others to a text wherever calls are held', () => {
+    const custom = (name: string, more: object = {}) => ({ type: 'custom', custom: { name, ...more } });
+    const grammar = { syntax: 'regex', definition: '[0-9]+' };
+    const dial = custom('dial', { format: { type: 'grammar', grammar } });
+    expect(constraintOf({ tools: [custom('run'), tool('g')] })).toBe(null);
+    expect(constraintOf({ tools: [custom('run')], tool_choice: 'required' })).toMatchObject({
+      tools: [{ name: 'run', strict: true, parameters: { required: ['input'] } }],
+    });
+    const either = constraintOf({ tools: [custom('run'), dial, tool('g')] });
+    expect(either).toMatchObject({
+      choice: 'auto',
+      parallel: true,
+      tools: [{ strict: true }, { name: 'dial', strict: true, input: grammar }, { strict: false }],
+    });
+    expect(either).not.toHaveProperty('tools.0.input');
+    expect(constraintOf({ tools: [dial], tool_choice: 'none' })).toBe(null);
+  });
+
   it('knows the model’s own form, and that it reasons before', () => {
     expect(constraintOf({ tools, tool_choice: 'required' }, THINKING, '<tool_call> <think>')).toMatchObject({
       format: 'hermes',

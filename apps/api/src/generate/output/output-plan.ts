@@ -10,7 +10,7 @@ import {
 import type { CataloguedModel } from '../../catalogue/catalogued-model.ts';
 import type { RenderedTokens } from '../../rendering/prompt-source.ts';
 import { budgetTokensOf, type ReasoningEffort } from '../reasoning-effort.ts';
-import type { ToolUse } from '../tool-use.ts';
+import type { RequestTool, ToolUse } from '../tool-use.ts';
 import type { ValidGenerateRequest } from '../valid-generate-request.ts';
 import type { OutputReading } from './output-reading.ts';
 
@@ -49,14 +49,17 @@ function constraintFrom(
   return {
     type: 'tool_calls',
     format: answerFormatOf(model.card, model.traits).name,
-    tools: calls.tools
-      .filter((tool) => calls.callable.includes(tool.name))
-      .map(({ name, parameters, strict }) => ({ name, parameters: parameters ?? null, strict })),
+    tools: calls.tools.filter((tool) => calls.callable.includes(tool.name)).map(constrainedTool),
     choice: calls.choice,
     parallel: mayRepeat(calls, calls.choice === 'auto' && constraint === null, model),
     ...(constraint === null || calls.choice !== 'auto' ? {} : { content: schemaOf(constraint) }),
     ...reasoning,
   };
+}
+
+/** A custom tool's call has its one argument wherever calls are held to a form. */
+function constrainedTool({ name, parameters, strict, isCustom = false, input }: RequestTool) {
+  return { name, parameters: parameters ?? null, strict: strict || isCustom, ...(input && { input }) };
 }
 
 /** By what the answers of a request are taken apart. */

@@ -10,10 +10,10 @@ import type { SchemaPath } from '../schema-refused-error.ts';
 import { JSON_SPELLING } from '../spelling.ts';
 import type { CallList, CallShape, CallStyle } from './call-style.ts';
 import { CALL_STYLES } from './call-styles.ts';
+import { CustomArguments, type CustomInput } from './custom-arguments.ts';
 import { contentText, reasoningBlock, textWithout } from './free-text.ts';
 import { looseText } from './loose-text.ts';
-import { pythonicLayout } from './pythonic-arguments.ts';
-import { freeTaggedArguments, taggedLayout } from './tagged-arguments.ts';
+import { schemaArguments } from './schema-arguments.ts';
 
 type CallConstraint = Extract<OutputConstraint, { type: 'tool_calls' }>;
 type Tool = CallConstraint['tools'][number];
@@ -43,6 +43,7 @@ class CallGrammar {
   readonly #style: CallStyle;
   readonly #parts: GrammarParts;
   readonly #tools: readonly Tool[];
+  readonly #custom = new Map<Tool, CustomArguments>();
 
   constructor(constraint: CallConstraint) {
     const { format: name, choice: chosen } = constraint;
@@ -148,6 +149,7 @@ class CallGrammar {
     if (!TOOL_NAME.test(name) || (name === 'all' && this.#format.name === 'functionary-v3.2')) {
       throw refusal([...path, 'name'], 'a call of this name can not be written.', 'unsupported_parameter');
     }
+    if (tool.input !== undefined) return this.#around(name, shape, this.#customArguments(tool, tool.input).of(shape));
     const isFree = tool.parameters === null || (this.#constraint.choice === 'auto' && !tool.strict);
     const { type = 'object' } = tool.parameters ?? {};
     if (!isFree && ![type].flat().includes('object')) {
@@ -155,6 +157,18 @@ class CallGrammar {
     }
     const schema = isFree ? { type: 'object' } : { ...tool.parameters, type: 'object' };
     const grammar = new SchemaGrammar(parts, schema, [...path, 'parameters']);
+    return this.#around(name, shape, schemaArguments(parts, shape, grammar, isFree));
+  }
+
+  #customArguments(tool: Tool, input: CustomInput): CustomArguments {
+    const known = this.#custom.get(tool) ?? new CustomArguments(this.#parts, tool.name, input);
+    this.#custom.set(tool, known);
+    return known;
+  }
+
+  /** A call with its arguments as they are written. */
+  #around(name: string, shape: CallShape, given: Expression): Expression {
+    const parts = this.#parts;
     switch (shape.kind) {
       case 'object': {
         const { name: nameKey, arguments: argumentsKey, before } = shape;
@@ -162,24 +176,15 @@ class CallGrammar {
           text('{'),
           before === undefined ? text('') : optional(looseText(parts, before)),
           looseText(parts, `"${nameKey}":␠"${name}",␠"${argumentsKey}":␠`),
-          grammar.document(),
+          given,
           text('}'),
         );
       }
-      case 'named':
-        return sequence(looseText(parts, shape.head(name)), grammar.document(), looseText(parts, shape.tail));
       case 'pythonic':
-        return sequence(
-          text(name),
-          grammar.object((value) => pythonicLayout(parts, value)),
-        );
-      case 'tagged': {
-        const { head, tail, tags } = shape;
-        const given = isFree
-          ? freeTaggedArguments(parts, tags)
-          : grammar.object((value) => taggedLayout(parts, tags, value));
-        return sequence(looseText(parts, head(name)), given, looseText(parts, tail));
-      }
+        return sequence(text(name), given);
+      case 'named':
+      case 'tagged':
+        return sequence(looseText(parts, shape.head(name)), given, looseText(parts, shape.tail));
     }
   }
 }

@@ -26,12 +26,6 @@ export function taggedLayout(
   tags: ArgumentTags,
   value: (schema: unknown, path: SchemaPath) => Expression,
 ): ObjectLayout {
-  const argument = (name: Expression, isRaw: boolean, inner: Expression): Expression => {
-    const line = text(tags.lines ? '\n' : '');
-    const nameEnds = isRaw ? [tags.rawNameEnd] : [tags.jsonNameEnd].flat();
-    const nameEnd = choice(...nameEnds.map((each) => looseText(parts, each)));
-    return sequence(text(tags.open), name, nameEnd, line, inner, line, closing(tags, name), looseText(parts, '␤'));
-  };
   return {
     open: '',
     close: '',
@@ -39,18 +33,29 @@ export function taggedLayout(
     member(name, schema, path) {
       if (!new RegExp(NAME, 'u').test(name)) throw unwritable(path);
       const isRaw = isStringSchema(schema);
-      return argument(
-        text(name),
-        isRaw,
-        isRaw ? rawText(parts, tags, schema as SchemaObject, path) : value(schema, path),
-      );
+      const inner = isRaw ? rawText(parts, tags, schema as SchemaObject, path) : value(schema, path);
+      return taggedArgument(parts, tags, text(name), isRaw, inner);
     },
     otherMember(names, schema, path) {
       const { languages } = parts;
       const name = parts.plain(languages.both(names, parsePattern(languages, NAME)), path, 'no name can be written.');
-      return argument(name, false, value(schema, path));
+      return taggedArgument(parts, tags, name, false, value(schema, path));
     },
   };
+}
+
+/** @param isRaw whether it stands as it is; else as JSON */
+export function taggedArgument(
+  parts: GrammarParts,
+  tags: ArgumentTags,
+  name: Expression,
+  isRaw: boolean,
+  inner: Expression,
+): Expression {
+  const line = text(tags.lines ? '\n' : '');
+  const nameEnds = isRaw ? [tags.rawNameEnd] : [tags.jsonNameEnd].flat();
+  const nameEnd = choice(...nameEnds.map((each) => looseText(parts, each)));
+  return sequence(text(tags.open), name, nameEnd, line, inner, line, closing(tags, name), looseText(parts, '␤'));
 }
 
 /** Arguments of any names and texts. */
@@ -95,13 +100,12 @@ function rawText(parts: GrammarParts, tags: ArgumentTags, schema: SchemaObject, 
   return parts.plain(languages.both(language, rawLanguage(parts, tags)), path, 'no text can be written.', most);
 }
 
-function rawLanguage(parts: GrammarParts, tags: ArgumentTags): Language {
+/** The texts that are read as they are written. */
+export function rawLanguage(parts: GrammarParts, tags: ArgumentTags): Language {
   const { languages } = parts;
   const noReturn = languages.star(languages.set(complement(charactersOf('\r'))));
-  const ends = tags.lines
-    ? []
-    : [languages.not(parsePattern(languages, '^\\n')), languages.not(parsePattern(languages, '\\n$'))];
-  return languages.both(noReturn, readable(parts, tags), ...ends);
+  const borders = tags.lines ? [] : [languages.not(parsePattern(languages, '^\\n'))];
+  return languages.both(noReturn, readable(parts, tags), ...borders);
 }
 
 /** The mark behind an argument's text. */
@@ -118,7 +122,7 @@ function readable(parts: GrammarParts, { close, alsoEndedBy = [], quoteOpen }: A
 }
 
 function isRaw(tags: ArgumentTags, value: string): boolean {
-  const bordered = !tags.lines && (value.startsWith('\n') || value.endsWith('\n'));
+  const bordered = !tags.lines && value.startsWith('\n');
   const isQuoted = tags.quoteOpen !== undefined && value.startsWith(tags.quoteOpen);
   const isEnded = [tags.close, ...(tags.alsoEndedBy ?? [])].some((mark) => value.includes(mark));
   return !bordered && !isQuoted && !isEnded && !value.includes('\r');

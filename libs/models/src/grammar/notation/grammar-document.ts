@@ -1,39 +1,33 @@
-import { type GrammarParts, MAX_STATES } from '../grammar-parts.ts';
+import type { GrammarParts } from '../grammar-parts.ts';
 import { choice, type Expression, type GrammarRule, loop, optional, repeat, sequence, text } from '../grammar-rules.ts';
-import { automatonOf } from '../regular/automaton.ts';
-import type { Language } from '../regular/regular-language.ts';
-import { utf8Ranges } from '../regular/utf8-ranges.ts';
+import { type Beginnings, followedBy, leftCorners } from './beginnings.ts';
+import { weightOf } from './expression-weight.ts';
 import { factored } from './factored.ts';
 import { type GrammarPart, inSequence, type WrittenGrammar } from './grammar-part.ts';
 import { GrammarRefusedError } from './grammar-refused-error.ts';
+import { LanguageTexts } from './language-texts.ts';
 import { readGrammar } from './read-grammar.ts';
 import { RuleFacts } from './rule-facts.ts';
 
 /** Rules, states and parts, as of a schema. */
 const MAX_SIZE = 65_536;
-/** A set of so few ranges is written where it is used; larger languages once, as rules. */
-const FEW_BOUNDS = 16;
 const NOTHING: Expression = { kind: 'choice', parts: [] };
 const EMPTY = text('');
 
-/** The texts of a grammar that is written in one of the notations. @throws GrammarRefusedError */
-export function grammarDocument(parts: GrammarParts, written: string): Expression {
+/**
+ * The texts of a grammar that is written in one of the notations.
+ * @param notation null for the one that its first definition shows
+ * @throws GrammarRefusedError
+ */
+export function grammarDocument(parts: GrammarParts, written: string, notation: 'lark' | null = null): Expression {
   try {
-    return new GrammarDocument(parts, readGrammar(parts.languages, written)).document();
+    return new GrammarDocument(parts, readGrammar(parts.languages, written, notation)).document();
   } catch (error) {
     // The call stack's end: repeats of repeats, or terminals of terminals, by the ten thousands.
     if (error instanceof RangeError)
       throw new GrammarRefusedError('unsupported_parameter', null, 'its parts are nested too deep. Make it simpler.');
     throw error;
   }
-}
-
-/** How the texts of a part begin, the empty one left out. */
-interface Beginnings {
-  /** Texts that begin with none of the group's rules. */
-  readonly seeds: Expression[];
-  /** Texts that begin with one of them, and what follows it. */
-  readonly steps: { readonly rule: string; readonly rest: Expression }[];
 }
 
 /**
@@ -50,7 +44,7 @@ class GrammarDocument {
   readonly #facts: RuleFacts;
   readonly #whole = new Map<string, Expression>();
   readonly #some = new Map<string, Expression>();
-  readonly #texts = new Map<Language, Expression>();
+  readonly #texts: LanguageTexts;
   readonly #beginnings = new Map<string, Beginnings>();
   /** Rules that were referred to and are still to be defined. */
   readonly #open: (() => void)[] = [];
@@ -58,6 +52,7 @@ class GrammarDocument {
 
   constructor(parts: GrammarParts, grammar: WrittenGrammar) {
     this.#parts = parts;
+    this.#texts = new LanguageTexts(parts);
     this.#grammar = grammar;
     this.#facts = new RuleFacts(grammar);
   }
@@ -101,7 +96,7 @@ class GrammarDocument {
       case 'text':
         return text(part.text);
       case 'language':
-        return this.#textsOf(part.language, part.line);
+        return this.#texts.of(part.language, part.line);
       case 'rule':
         return this.#wholeRule(part.name);
       case 'sequence':
@@ -127,7 +122,7 @@ class GrammarDocument {
         return NOTHING;
       case 'language': {
         const language = languages.both(part.language, languages.not(languages.empty));
-        return language === languages.nothing ? NOTHING : this.#textsOf(language, part.line);
+        return language === languages.nothing ? NOTHING : this.#texts.of(language, part.line);
       }
       case 'rule':
         return this.#someRule(part.name);
@@ -180,33 +175,12 @@ class GrammarDocument {
   /** The texts, but the empty one, of a rule that can begin with itself. */
   #someOfGroup(name: string, group: ReadonlySet<string>): Expression {
     const beginnings = [...group].map((rule) => ({ rule, ...this.#beginningsOf(rule, group) }));
-    const tails = new Map<string, Expression>();
-    /** What makes of a text of `rule` the first one of `name` that begins with it. */
-    const tailOf = (rule: string): Expression => {
-      const known = tails.get(rule);
-      if (known !== undefined) return known;
-      const made = this.#later(() =>
-        choice(
-          ...beginnings.flatMap((whole) =>
-            whole.steps
-              .filter((step) => step.rule === rule)
-              .map(({ rest }) => {
-                this.#count(weightOf(rest));
-                return whole.rule === name ? rest : sequence(rest, tailOf(whole.rule));
-              }),
-          ),
-        ),
-      );
-      tails.set(rule, made);
-      return made;
-    };
-    const starts = beginnings
-      .filter(({ seeds }) => seeds.length > 0)
-      .map(({ rule, seeds }) => {
-        for (const seed of seeds) this.#count(weightOf(seed));
-        return rule === name ? choice(...seeds) : sequence(choice(...seeds), tailOf(rule));
-      });
-    return sequence(choice(...starts), loop(tailOf(name)));
+    return leftCorners(
+      name,
+      beginnings,
+      (define) => this.#later(define),
+      (expression) => this.#count(weightOf(expression)),
+    );
   }
 
   #beginningsOf(name: string, group: ReadonlySet<string>): Beginnings {
@@ -253,26 +227,6 @@ class GrammarDocument {
     return weightOf(expression) <= 2 ? expression : this.#parts.rules.add(expression);
   }
 
-  #textsOf(language: Language, line: number): Expression {
-    const known = this.#texts.get(language);
-    if (known !== undefined) return known;
-    const automaton = automatonOf(this.#parts.languages, language, MAX_STATES);
-    if (automaton === null)
-      throw new GrammarRefusedError(
-        'unsupported_parameter',
-        line,
-        `its texts need more than ${MAX_STATES} states. Make them simpler, or make rules of their parts.`,
-      );
-    if (automaton.length === 0)
-      throw new GrammarRefusedError('invalid_request', line, 'no text fits it. Change it, or remove it.');
-    const isSmall = language.kind === 'set' && language.set.length <= FEW_BOUNDS;
-    const made: Expression = isSmall
-      ? { kind: 'automaton', automaton, spell: utf8Ranges, most: null }
-      : this.#parts.rules.addText(automaton);
-    this.#texts.set(language, made);
-    return made;
-  }
-
   /** A rule that is defined once all that refers to it is written: rules may refer to each other thousands deep. */
   #later(define: () => Expression): Expression {
     const { rules } = this.#parts;
@@ -296,37 +250,5 @@ class GrammarDocument {
         null,
         `it needs more than ${MAX_SIZE} rules, parts and states. Make it smaller.`,
       );
-  }
-}
-
-/** The beginnings with the same behind each of them, which stands there as few times as it can. */
-function followedBy({ seeds, steps }: Beginnings, rest: Expression): Beginnings {
-  if (rest === EMPTY) return { seeds, steps };
-  const rules = [...new Set(steps.map(({ rule }) => rule))];
-  return {
-    seeds: seeds.length === 0 ? [] : [sequence(choice(...seeds), rest)],
-    steps: rules.map((rule) => {
-      const rests = steps.filter((step) => step.rule === rule).map((step) => step.rest);
-      return { rule, rest: sequence(choice(...rests), rest) };
-    }),
-  };
-}
-
-/** Parts that an expression is made of, those of the rules that it refers to not among them. */
-function weightOf(expression: Expression): number {
-  switch (expression.kind) {
-    case 'text':
-      return expression.text.length;
-    case 'automaton':
-      return expression.automaton.length;
-    case 'sequence':
-    case 'choice':
-      return expression.parts.reduce((sum, part) => sum + weightOf(part), 0);
-    case 'repeat':
-    case 'loop':
-    case 'shallow':
-      return 1 + weightOf(expression.part);
-    case 'rule':
-      return 1;
   }
 }

@@ -14,6 +14,10 @@ const BORDERS: Readonly<Record<string, string>> = {
   b: 'word border',
   B: 'word border',
 };
+/** Where nothing stands before or behind it. */
+const ENDS: Readonly<Record<string, string>> = { A: '^', Z: '$', z: '$' };
+/** At the beginning of a regular expression. */
+const FLAGS = /^\(\?([a-z]+)\)/;
 const GROUPS: readonly (readonly [opens: string, problem: string])[] = [
   ['(?=', 'looks ahead'],
   ['(?!', 'looks ahead'],
@@ -32,8 +36,23 @@ const GROUPS: readonly (readonly [opens: string, problem: string])[] = [
 export function larkPattern(languages: Languages, pattern: string, flags: string): Language {
   const unknown = [...flags].find((flag) => !'isu'.includes(flag));
   if (unknown !== undefined) throw new PatternError(`has the flag ${unknown}, and only i, s and u are supported`);
-  const translated = new PatternTranslator(pattern, flags.includes('s')).whole();
+  const translated = new PatternTranslator(pattern, flags.includes('s'), false).whole();
   // Anchors: a pattern is found anywhere otherwise. By itself first: `a)|(b` is one only with the parentheses around it.
+  const fold = flags.includes('i') ? withBothCases : undefined;
+  parsePattern(languages, translated, fold);
+  return parsePattern(languages, `^(?:${translated})$`, fold);
+}
+
+/**
+ * The texts that a regular expression by itself matches from their first character to their last. Anchors at their ends hold there anyway, and
+ * what takes as little as it can takes all in the end; flags stand at its beginning.
+ * @throws PatternError
+ */
+export function wholePattern(languages: Languages, pattern: string): Language {
+  const [written = '', flags = ''] = FLAGS.exec(pattern) ?? [];
+  const unknown = [...flags].find((flag) => !'isu'.includes(flag));
+  if (unknown !== undefined) throw new PatternError(`it has the flag ${unknown}, and only i, s and u are supported`);
+  const translated = new PatternTranslator(pattern.slice(written.length), flags.includes('s'), true).whole();
   const fold = flags.includes('i') ? withBothCases : undefined;
   parsePattern(languages, translated, fold);
   return parsePattern(languages, `^(?:${translated})$`, fold);
@@ -43,10 +62,13 @@ export function larkPattern(languages: Languages, pattern: string, flags: string
 class PatternTranslator {
   readonly #pattern: string;
   readonly #any: string;
+  readonly #isByItself: boolean;
   #next = 0;
 
-  constructor(pattern: string, dotTakesLines: boolean) {
+  /** @param isByItself whether nothing stands before or behind what it matches */
+  constructor(pattern: string, dotTakesLines: boolean, isByItself: boolean) {
     this.#pattern = pattern;
+    this.#isByItself = isByItself;
     this.#any = dotTakesLines ? '[^]' : '[^\\n]';
   }
 
@@ -61,7 +83,7 @@ class PatternTranslator {
     if (character === '\\') return this.#escape(false);
     if (character === '[') return this.#class();
     if (character === '(') return this.#group();
-    if ('^$'.includes(character))
+    if ('^$'.includes(character) && !this.#isByItself)
       throw new PatternError(`has the anchor ${character}; a terminal is matched as a whole without`);
     if ('*+?'.includes(character)) return this.#quantifier(character);
     if (character === '{') return this.#bounds();
@@ -78,8 +100,10 @@ class PatternTranslator {
     const named = this.#take(/\(\?P?<\w+>/y);
     if (named !== null) return '(?:';
     if (this.#take(/\(\?:/y) !== null) return '(?:';
-    if (this.#pattern.startsWith('(?', this.#next))
-      throw new PatternError('has flags inside; write them behind the closing /');
+    if (this.#pattern.startsWith('(?', this.#next)) {
+      const place = this.#isByItself ? 'at its beginning, as in (?i)' : 'behind the closing /';
+      throw new PatternError(`has flags inside; write them ${place}`);
+    }
     this.#next += 1;
     return '(';
   }
@@ -101,7 +125,8 @@ class PatternTranslator {
 
   #greedy(quantifier: string): string {
     const behind = this.#pattern[this.#next];
-    if (behind === '?')
+    if (behind === '?' && this.#isByItself) this.#next += 1;
+    else if (behind === '?')
       throw new PatternError(
         `takes as little as it can, ${quantifier}?, which is not supported; say what may not come instead, as in "[^"]*"`,
       );
@@ -135,6 +160,7 @@ class PatternTranslator {
     if (code !== null) return `\\u{${(code[1] ?? code[2]).replace(/^0+(?=.)/, '')}}`;
     const character = String.fromCodePoint(this.#pattern.codePointAt(this.#next) ?? 0);
     this.#next += character.length;
+    if (this.#isByItself && !inClass && Object.hasOwn(ENDS, character)) return ENDS[character];
     if (!inClass && Object.hasOwn(BORDERS, character))
       throw new PatternError(`asks for a ${BORDERS[character]}, \\${character}, which is not supported`);
     if (Object.hasOwn(OTHER_ESCAPES, character)) return OTHER_ESCAPES[character];

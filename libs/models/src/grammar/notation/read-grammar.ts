@@ -13,9 +13,10 @@ const MOST_CHARACTERS = 131_072;
 /**
  * Reads a grammar in either notation. Which one it is, its first definition says: `name ::=` is GBNF; `name:` and lines that begin with % are
  * Lark.
+ * @param notation that it has to be, null for either
  * @throws GrammarRefusedError
  */
-export function readGrammar(languages: Languages, text: string): WrittenGrammar {
+export function readGrammar(languages: Languages, text: string, notation: 'lark' | null = null): WrittenGrammar {
   if (text.length > MOST_CHARACTERS)
     throw new GrammarRefusedError(
       'unsupported_parameter',
@@ -24,6 +25,7 @@ export function readGrammar(languages: Languages, text: string): WrittenGrammar 
     );
   const source = new GrammarSource(text);
   source.takeMatch(LARK_SPACE);
+  if (notation === 'lark' && !source.isDone) return readLark(languages, text);
   if (source.isDone) throw new GrammarRefusedError('invalid_request', null, `it has no rules. ${EITHER}`);
   if (source.matches(GBNF_BEGINNING)) return readGbnf(languages, text);
   if (source.startsWith('%') || source.matches(LARK_DEFINITION)) return readLark(languages, text);

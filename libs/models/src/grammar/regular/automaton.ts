@@ -80,7 +80,7 @@ export function automatonOfTexts(texts: readonly string[]): Automaton {
 }
 
 /** Leaves out the states from which no accepting one can be reached. */
-function withoutDeadEnds(states: Automaton): Automaton {
+export function withoutDeadEnds(states: Automaton): Automaton {
   const alive = new Set<number>();
   for (let size = -1; size !== alive.size; ) {
     size = alive.size;
