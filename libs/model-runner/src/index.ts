@@ -14,7 +14,8 @@
  * await runner.close();
  */
 export { ModelLoadError } from './model-load-error.ts';
-export { type OpenModelRunnerOptions, openModelRunner } from './open-model-runner.ts';
+export { openModelRunner } from './open-model-runner.ts';
+export type { OpenModelRunnerOptions } from './open-model-runner-options.ts';
 export { OrtLibraryError } from './ort/ort-library-error.ts';
 export { probeGraphCapture } from './probe-graph-capture.ts';
 export { probeProvider } from './probe-provider.ts';

@@ -5,7 +5,7 @@ import { DeviceScope } from './binding/device-scope.ts';
 import type { DeviceAccess, SessionBinding } from './binding/session-binding.ts';
 import { DeviceMemoryError } from './device-memory-error.ts';
 import { ModelLoadError } from './model-load-error.ts';
-import type { OpenModelRunnerOptions } from './open-model-runner.ts';
+import type { OpenModelRunnerOptions } from './open-model-runner-options.ts';
 import { nativeLogitsKernels } from './products/native-logits-kernels.ts';
 import { bytesOfBlock } from './runners/bytes-of-block.ts';
 import type { CacheSize } from './runners/cache-size.ts';
