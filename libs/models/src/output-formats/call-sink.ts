@@ -119,7 +119,6 @@ export class CallSink {
   endCall(): void {
     if (this.#open === null) return;
     if (this.#input !== null) this.#told('call-input', this.#input.end());
-    this.#input = null;
     this.#callEvents.push({ type: 'call-end', index: this.#open, complete: true });
     if (this.#options.wholeCalls) {
       const { space } = this.#pending;

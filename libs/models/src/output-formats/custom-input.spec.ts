@@ -56,6 +56,7 @@ describe('CustomInput', () => {
       ['{"\\u0069nput":"a"}', 'a'],
       ['{}', '{}'],
       ['{"input":1}', '{"input":1}'],
+      ['no JSON', 'no JSON'],
       ['{"input":null,"code":"a"}', '{"input":null,"code":"a"}'],
       [`{"code":"${long}"}`, `{"code":"${long}"}`],
     ] as const) {

@@ -122,7 +122,7 @@ function requireBorder(
   const end = isCut ? 'ends in the middle of a mark or of a call' : 'is within a message of the model’s own form';
   throw new MillraceError(
     'invalid_request',
-    `${field} ${end}, behind which ${held} can not begin. End it before that, or remove ${toolUse === null ? held : 'tool_choice, strict and parallel_tool_calls'}.`,
+    `${field} ${end}, behind which ${held} can not begin. End it before that, or remove ${toolUse === null ? held : 'tool_choice, strict, grammars of custom tools and parallel_tool_calls'}.`,
     { param: field },
   );
 }
