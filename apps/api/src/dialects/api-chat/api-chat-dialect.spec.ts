@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { MillraceError } from '#contracts';
+import { answerHeading as heading } from '../../../../../test/support/answer-heading.ts';
 import { JsonBodyError } from '../../body/json-body-error.ts';
 import { API_CHAT } from './api-chat-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
-const heading = {
-  requestId: 'abc',
-  model: 'tiny',
-  cardHash: '0123456789abcdef',
-  createdAt: 1_700_000_000,
-  promptTokenIds: null,
-};
 const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 function statusOf(change: object): number {

@@ -1,15 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { answerHeading as heading } from '../../../../../test/support/answer-heading.ts';
 import { DIALECTS } from '../dialects.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], stream: true };
-const heading = {
-  requestId: 'abc',
-  model: 'tiny',
-  cardHash: '0123456789abcdef',
-  createdAt: 1_700_000_000,
-  promptTokenIds: null,
-};
 const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 1 };
 const NO_TOKENS = { ids: [], logprobs: [] };
 const end = { reason: 'stop' as const, stopString: null };

@@ -1,15 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, type ErrorCode, MillraceError } from '#contracts';
+import { answerHeading as heading } from '../../../../../test/support/answer-heading.ts';
 import { COMPLETION_MESSAGES } from './completion-messages-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
-const heading = {
-  requestId: 'abc',
-  model: 'tiny',
-  cardHash: '0123456789abcdef',
-  createdAt: 1_700_000_000,
-  promptTokenIds: null,
-};
 const usage = { promptTokens: 20, completionTokens: 14, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 describe('the completion-messages dialect', () => {

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { answerHeading as heading } from '../../../../../test/support/answer-heading.ts';
 import { MODEL_API_CHAT } from './model-api-chat-dialect.ts';
 
 const body = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] };
-const heading = {
-  requestId: 'abc',
-  model: 'tiny',
-  cardHash: '0123456789abcdef',
-  createdAt: 1_700_000_000,
-  promptTokenIds: null,
-};
 const usage = { promptTokens: 3, completionTokens: 2, cachedPromptTokens: 1, reasoningTokens: 0 };
 
 describe('the model-api-chat dialect', () => {

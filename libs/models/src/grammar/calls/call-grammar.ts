@@ -4,6 +4,7 @@ import type { OutputFormat } from '../../output-formats/output-format.ts';
 import type { GrammarNode } from '../grammar-node.ts';
 import { GrammarParts } from '../grammar-parts.ts';
 import { choice, type Expression, optional, sequence, text } from '../grammar-rules.ts';
+import { knownOrMade } from '../known-or-made.ts';
 import { refusal } from '../schema-checks.ts';
 import { SchemaGrammar } from '../schema-grammar.ts';
 import type { SchemaPath } from '../schema-refused-error.ts';
@@ -161,9 +162,7 @@ class CallGrammar {
   }
 
   #customArguments(tool: Tool, input: CustomInput): CustomArguments {
-    const known = this.#custom.get(tool) ?? new CustomArguments(this.#parts, tool.name, input);
-    this.#custom.set(tool, known);
-    return known;
+    return knownOrMade(this.#custom, tool, () => new CustomArguments(this.#parts, tool.name, input));
   }
 
   /** A call with its arguments as they are written. */

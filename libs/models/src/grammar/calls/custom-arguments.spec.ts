@@ -132,7 +132,7 @@ describe('the input of custom tools', () => {
     [lark('start: /a(?=b)/'), /looks ahead, \(\?=…\), which is not supported/],
     [regex('a(?=b)'), /the regular expression looks ahead, \(\?=…\), which is not supported/],
     [regex('('), /the regular expression Invalid regular expression/],
-    [regex('(?x)a'), /it has the flag x, and only i, s and u/],
+    [regex('(?x)a'), /the regular expression has the flag x, and only i, s and u/],
     [regex('a(?i)b'), /has flags inside; write them at its beginning/],
     [regex('a++'), /never gives back/],
     [regex('[^\\s\\S]'), /no text fits it/],

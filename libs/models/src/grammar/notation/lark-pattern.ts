@@ -34,13 +34,7 @@ const GROUPS: readonly (readonly [opens: string, problem: string])[] = [
  * @throws PatternError
  */
 export function larkPattern(languages: Languages, pattern: string, flags: string): Language {
-  const unknown = [...flags].find((flag) => !'isu'.includes(flag));
-  if (unknown !== undefined) throw new PatternError(`has the flag ${unknown}, and only i, s and u are supported`);
-  const translated = new PatternTranslator(pattern, flags.includes('s'), false).whole();
-  // Anchors: a pattern is found anywhere otherwise. By itself first: `a)|(b` is one only with the parentheses around it.
-  const fold = flags.includes('i') ? withBothCases : undefined;
-  parsePattern(languages, translated, fold);
-  return parsePattern(languages, `^(?:${translated})$`, fold);
+  return languageOf(languages, pattern, flags, false);
 }
 
 /**
@@ -50,9 +44,15 @@ export function larkPattern(languages: Languages, pattern: string, flags: string
  */
 export function wholePattern(languages: Languages, pattern: string): Language {
   const [written = '', flags = ''] = FLAGS.exec(pattern) ?? [];
+  return languageOf(languages, pattern.slice(written.length), flags, true);
+}
+
+/** @param isByItself whether nothing stands before or behind what it matches */
+function languageOf(languages: Languages, pattern: string, flags: string, isByItself: boolean): Language {
   const unknown = [...flags].find((flag) => !'isu'.includes(flag));
-  if (unknown !== undefined) throw new PatternError(`it has the flag ${unknown}, and only i, s and u are supported`);
-  const translated = new PatternTranslator(pattern.slice(written.length), flags.includes('s'), true).whole();
+  if (unknown !== undefined) throw new PatternError(`has the flag ${unknown}, and only i, s and u are supported`);
+  const translated = new PatternTranslator(pattern, flags.includes('s'), isByItself).whole();
+  // Anchors: a pattern is found anywhere otherwise. By itself first: `a)|(b` is one only with the parentheses around it.
   const fold = flags.includes('i') ? withBothCases : undefined;
   parsePattern(languages, translated, fold);
   return parsePattern(languages, `^(?:${translated})$`, fold);
