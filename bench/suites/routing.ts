@@ -7,11 +7,15 @@ import { type Row, ratioRow } from '../report/suite-report.ts';
 
 const MODEL = 'smollm2-135m-instruct';
 const MEMBERS = 2;
-const AT_ONCE = 3;
+/** Fewer than slots, so that hardly anybody waits; and so many that somebody always does. */
+const AT_ONCE = [3, 24];
 const TURNS = 4;
 const ANSWER_TOKENS = 32;
 const ROUNDS = { full: 5, quick: 1 };
-const CHATS_PER_ROUND = { full: 12, quick: 3 };
+/** For each that goes on at once. */
+const CHATS_PER_ROUND = { full: 4, quick: 1 };
+/** Of those that wait, which take longer. */
+const MOST_CHATS = 24;
 const WORDS = 'the river runs to a small town where people ask about bread, boats and the weather of last winter'.split(
   ' ',
 );
@@ -38,44 +42,64 @@ export async function routingSuite({ quick }: { quick: boolean }): Promise<Row[]
   await using offered = await start(true);
   await using queued = await start(false);
   const sides = { offered, queued };
-  const turns: Record<keyof typeof sides, ChatTurn[]> = { offered: [], queued: [] };
   const rounds = quick ? ROUNDS.quick : ROUNDS.full;
-  const chats = quick ? CHATS_PER_ROUND.quick : CHATS_PER_ROUND.full;
-  // Round 0 warms.
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const side of ['offered', 'queued'] as const) {
-      const told = await chatTurns({
-        urls: sides[side].apis.map(({ url }) => url),
-        key: TEST_KEY,
-        model: MODEL,
-        chats,
-        atOnce: AT_ONCE,
-        turns: TURNS,
-        answerTokens: ANSWER_TOKENS,
-        system: text(round, 90),
-        asked: (chat, turn) => text(10_000 * round + 10 * chat + turn, 60),
-      });
-      if (round > 0) turns[side].push(...told);
+  const chatsPerRound = quick ? CHATS_PER_ROUND.quick : CHATS_PER_ROUND.full;
+  const rows: Row[] = [];
+  for (const atOnce of AT_ONCE) {
+    const turns: Record<keyof typeof sides, ChatTurn[]> = { offered: [], queued: [] };
+    const tookMs: Record<keyof typeof sides, number> = { offered: 0, queued: 0 };
+    // Round 0 warms.
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const side of ['offered', 'queued'] as const) {
+        const begin = performance.now();
+        const told = await chatTurns({
+          urls: sides[side].apis.map(({ url }) => url),
+          key: TEST_KEY,
+          model: MODEL,
+          chats: Math.min(MOST_CHATS, chatsPerRound * atOnce),
+          atOnce,
+          turns: TURNS,
+          answerTokens: ANSWER_TOKENS,
+          system: text(1_000 * atOnce + round, 90),
+          asked: (chat, turn) => text(100_000 * atOnce + 10_000 * round + 10 * chat + turn, 60),
+        });
+        if (round === 0) continue;
+        turns[side].push(...told);
+        tookMs[side] += performance.now() - begin;
+      }
     }
+    rows.push(...rowsOf(atOnce, turns, tookMs));
   }
-  const later = (side: keyof typeof sides) => turns[side].filter(({ turn }) => turn > 0);
-  const sumOf = (side: keyof typeof sides, tokens: (turn: ChatTurn) => number) =>
-    later(side).reduce((sum, turn) => sum + tokens(turn), 0);
-  const found = (side: keyof typeof sides) =>
-    (100 * sumOf(side, ({ cachedTokens }) => cachedTokens)) / sumOf(side, ({ promptTokens }) => promptTokens);
-  const ttft = (side: keyof typeof sides, of: (values: number[]) => number) =>
-    of(later(side).map(({ ttftMs }) => ttftMs));
-  const peer = 'all through the queue';
-  const what = `${MEMBERS} workers, ${MEMBERS} replicas, ${AT_ONCE} chats at once, turns 2 to ${TURNS}`;
+  return rows;
+}
+
+interface BySide<Value> {
+  readonly offered: Value;
+  readonly queued: Value;
+}
+
+function rowsOf(atOnce: number, turns: BySide<readonly ChatTurn[]>, tookMs: BySide<number>): Row[] {
+  const what = `${MEMBERS} workers, ${MEMBERS} replicas, ${atOnce} chats at once, turns 2 to ${TURNS}`;
+  const row = (figure: string, unit: string, of: (later: readonly ChatTurn[], side: keyof typeof turns) => number) => {
+    const later = (side: keyof typeof turns) =>
+      of(
+        turns[side].filter(({ turn }) => turn > 0),
+        side,
+      );
+    return ratioRow(`${what}: ${figure}`, later('offered'), unit, 'to whoever asks first', later('queued'));
+  };
+  const ttfts = (later: readonly ChatTurn[]) => later.map(({ ttftMs }) => ttftMs);
+  const sumOf = (later: readonly ChatTurn[], tokens: (turn: ChatTurn) => number) =>
+    later.reduce((sum, turn) => sum + tokens(turn), 0);
   return [
-    ratioRow(`${what}: prompt tokens found`, found('offered'), '%', peer, found('queued')),
-    ratioRow(`${what}: TTFT p50`, ttft('offered', median), 'ms', peer, ttft('queued', median)),
-    ratioRow(
-      `${what}: TTFT p90`,
-      ttft('offered', (values) => quantile(values, 0.9)),
-      'ms',
-      peer,
-      ttft('queued', (values) => quantile(values, 0.9)),
+    row(
+      'prompt tokens found',
+      '%',
+      (later) =>
+        (100 * sumOf(later, ({ cachedTokens }) => cachedTokens)) / sumOf(later, ({ promptTokens }) => promptTokens),
     ),
+    row('TTFT p50', 'ms', (later) => median(ttfts(later))),
+    row('TTFT p90', 'ms', (later) => quantile(ttfts(later), 0.9)),
+    row('requests answered', '/s', (_, side) => (1_000 * turns[side].length) / tookMs[side]),
   ];
 }

@@ -2,7 +2,7 @@ import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type GenerateJob, MillraceError } from '#contracts';
-import { connectRedis, JobConsumer, JobRefusedError, ModelQueue, redisKeys } from '#queue';
+import { connectRedis, JobConsumer, type JobConsumerOptions, JobRefusedError, ModelQueue, redisKeys } from '#queue';
 import { generateJob } from '../support/generate-job.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
@@ -35,7 +35,7 @@ interface Started {
 }
 
 /** A consumer whose jobs run until the test finishes them or they are aborted. */
-function consume(options: { concurrency?: number; lockMs?: number } = {}) {
+function consume(options: Partial<Pick<JobConsumerOptions, 'concurrency' | 'lockMs' | 'bringForward'>> = {}) {
   const started: Started[] = [];
   const errors: Error[] = [];
   const consumer = new JobConsumer({
@@ -43,6 +43,7 @@ function consume(options: { concurrency?: number; lockMs?: number } = {}) {
     redisUrl: server.url,
     concurrency: options.concurrency ?? 4,
     lockMs: options.lockMs ?? 30_000,
+    bringForward: options.bringForward ?? (async () => null),
     onError: (error) => errors.push(error),
     run: (job, signal) =>
       new Promise((resolve) => {
@@ -158,6 +159,32 @@ describe('ModelQueue', () => {
 });
 
 describe('JobConsumer', () => {
+  it('asks for its next job behind what is sent before, whether a job has ended or a slot was added', async () => {
+    const lastFirst = `
+      local last = redis.call('ZRANGE', KEYS[1], -1, -1)[1]
+      if last then redis.call('ZADD', KEYS[1], 1, last) end
+      return last`;
+    let failing = false;
+    const bringForward: JobConsumerOptions['bringForward'] = (connection) =>
+      failing
+        ? Promise.reject(new Error('not now'))
+        : (connection.eval(lastFirst, 1, redisKeys.prioritizedJobs('org/model:1')) as Promise<string | null>);
+    for (const requestId of ['a', 'b', 'c', 'd', 'e', 'f']) await queue.add(generateJob({ requestId }));
+    const { consumer, started, errors } = consume({ concurrency: 1, bringForward });
+    const ids = () => started.map(({ job }) => job.requestId);
+    // Of what waits when it comes, an idle consumer takes the first.
+    await until(() => expect(ids()).toEqual(['a']));
+    started[0]!.finish();
+    await until(() => expect(ids()).toEqual(['a', 'f']));
+    consumer.setConcurrency(2);
+    started[1]!.finish();
+    await until(() => expect(ids()).toEqual(['a', 'f', 'e', 'd']));
+    failing = true;
+    started[2]!.finish();
+    await until(() => expect(ids()).toEqual(['a', 'f', 'e', 'd', 'b']));
+    expect([errors, consumer.broughtForwardTotal]).toEqual([[], 3]);
+  });
+
   it('takes as many choices as there are slots, however they are spread over jobs', async () => {
     const { consumer, started } = consume({ concurrency: 4 });
     await until(() => expect(consumer.consuming).toBe(true));

@@ -110,6 +110,7 @@ export function figuresOf(truth: LoadTruth, { api, workers }: Scrapes): Record<k
     ],
     engineCancelLatency: ofWorkers('engine_cancel_latency_seconds_count', 0),
     expressJobs: ofWorkers('express_jobs_total', 0),
+    broughtForwardJobs: ofWorkers('brought_forward_jobs_total', workers.length > 1 ? between(0, requests) : 0),
     consuming: ofWorkers('consuming', workers.length),
     jobLocksLost: ofWorkers('job_locks_lost_total', 0),
     jobLocksRenewed: ofWorkers('job_locks_renewed_total', between(0, requests * seconds)),

@@ -47,6 +47,7 @@ export interface WorkerStats {
     readonly lockLosses: number;
     readonly expressTotal: number;
     readonly offeredTotal: number;
+    readonly broughtForwardTotal: number;
   };
   readonly relay: { readonly claims: number };
   readonly eventLoopDelay: { readonly p99Ms: number; readonly maxMs: number; readonly windowMs: number };

@@ -5,11 +5,17 @@ import { redisKeys } from '#queue';
 
 /** Takes jobs out of a model's real BullMQ queue one at a time, as a worker with one free slot does, without running them. */
 export class SimulatedService implements AsyncDisposable {
+  readonly #connection: Redis;
   readonly #worker: Worker<GenerateJob>;
 
   constructor(redis: Redis, model: string) {
+    this.#connection = redis.duplicate({
+      maxRetriesPerRequest: null,
+      enableOfflineQueue: true,
+      commandTimeout: undefined,
+    });
     this.#worker = new Worker<GenerateJob>(redisKeys.queueName(model), null, {
-      connection: redis.duplicate({ maxRetriesPerRequest: null, enableOfflineQueue: true, commandTimeout: undefined }),
+      connection: this.#connection,
       prefix: redisKeys.queuePrefix,
       autorun: false,
     });
@@ -26,5 +32,6 @@ export class SimulatedService implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker.close(true);
+    this.#connection.disconnect();
   }
 }

@@ -225,11 +225,15 @@ export const DASHBOARDS: readonly Dashboard[] = [
         ],
       },
       {
-        title: 'Seats between tenants',
+        title: 'Seats between tenants, and order within one',
         unit: 'short',
         targets: [
           { query: rate('millrace:engine_parks_total', 'instance'), legend: '{{instance}} parks/s' },
           { query: rate('millrace:express_jobs_total', 'instance'), legend: '{{instance}} express jobs/s' },
+          {
+            query: rate('millrace:brought_forward_jobs_total', 'instance'),
+            legend: '{{instance}} jobs/s brought forward for their prompt',
+          },
           {
             query: `max by (instance, model_name) (millrace:engine_fairness_lag_steps{${MODEL}})`,
             legend: '{{instance}} lag, steps',

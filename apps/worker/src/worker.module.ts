@@ -1,6 +1,6 @@
 import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Redis } from 'ioredis';
-import { DueRequests, TenantAccount } from '#admission';
+import { DueRequests, PromptAffinity, TenantAccount } from '#admission';
 import type { Logger } from '#observability';
 import { CardStore, connectRedis, RedisHealth, WorkerDirectory } from '#queue';
 import { relayAddresses } from '#requests';
@@ -57,6 +57,7 @@ export class WorkerModule implements OnApplicationShutdown {
               connection: redis,
               relayAddresses: () => relayAddresses(redis),
               dueOf: (model: string) => new DueRequests(redis, model),
+              affinityOf: (model: string) => new PromptAffinity(redis, model),
               redis: new RedisHealth(redis),
               accountOf: (tenantId) => new TenantAccount(redis, tenantId),
             }),

@@ -59,6 +59,7 @@ export {
   type QueuePosition,
 } from './places/model-places.ts';
 export { PRIORITY_CLASSES, type PriorityClass } from './places/priority-class.ts';
+export { PromptAffinity } from './places/prompt-affinity.ts';
 export { type QueueOutlook, queueOutlook } from './places/queue-outlook.ts';
 export { type DueNotices, DueRequests, type SummonedRequest } from './seats/due-requests.ts';
 export { type ApplyOptions, applyTenancy } from './tenants/apply-tenancy.ts';

@@ -14,6 +14,7 @@ export class FetchWatchingWorker extends Worker {
   #hasFetched = false;
   #nothingFetched: (() => void) | null = null;
   #isAlone: () => boolean = () => false;
+  #beforeAsking: () => void = () => {};
 
   /** `performance.now()` of the last answer from Redis to this worker's loop; 0 before the first and after a lost connection. */
   get lastFetchMs(): number {
@@ -38,6 +39,11 @@ export class FetchWatchingWorker extends Worker {
     this.#isAlone = isAlone;
   }
 
+  /** The listener is called before Redis is asked for a job by itself, not at the end of one. */
+  beforeAsking(listener: () => void): void {
+    this.#beforeAsking = listener;
+  }
+
   /** Makes the loop look at its concurrency now, not when the next job ends. BullMQ's own `resume` does the same. */
   wake(): void {
     // biome-ignore lint/complexity/useLiteralKeys: it is private in the types.
@@ -57,6 +63,7 @@ export class FetchWatchingWorker extends Worker {
     // What the job before has begun goes first: its client waits, and there may be no other job.
     const wasIdle = !this.#hasFetched;
     if (!wasIdle) await afterThisTurn();
+    this.#beforeAsking();
     const job = await super.moveToActive(token, name);
     this.#hasFetched = job !== undefined;
     this.noteContact();

@@ -25,6 +25,11 @@ export interface JobConsumerOptions {
    * @param by how the job came here: taken from the queue, or offered by the API replica that it names
    */
   readonly run: (job: GenerateJob, signal: AbortSignal, by: 'queue' | 'offer') => Promise<void>;
+  /**
+   * Makes a waiting job the next one, if there is one that is better taken by this worker: sent over the connection on which the next
+   * is asked for right after, without waiting for the answer. @returns its id; null when the order was left
+   */
+  readonly bringForward?: (connection: Redis) => Promise<string | null>;
   /** Hears of connection errors, lost locks, refused jobs and rejections of `run`. */
   readonly onError?: (error: Error) => void;
 }
@@ -65,6 +70,7 @@ export class JobConsumer {
   #lockRenewals = 0;
   #stalledJobs = 0;
   #offeredTotal = 0;
+  #broughtForwardTotal = 0;
 
   constructor(options: JobConsumerOptions) {
     this.#options = options;
@@ -141,6 +147,11 @@ export class JobConsumer {
   /** Jobs that were offered and taken. */
   get offeredTotal(): number {
     return this.#offeredTotal;
+  }
+
+  /** Jobs that were made the next ones by `bringForward`. */
+  get broughtForwardTotal(): number {
+    return this.#broughtForwardTotal;
   }
 
   /** Jobs whose `run` has not settled. */
@@ -271,6 +282,10 @@ export class JobConsumer {
       this.#ledger.summon(null);
       this.#applyConcurrency();
     });
+    // Where nothing runs, a first token is not to wait for it.
+    worker.beforeAsking(() => {
+      if (this.#running.size > 0) this.#bringForward();
+    });
     worker.letAloneRest(() => this.#running.size === 1);
     worker.on('completed', (job) => this.#release(job.id ?? ''));
     worker.on('failed', (job, error) => {
@@ -281,7 +296,8 @@ export class JobConsumer {
 
   async #process(job: Job, token: string | undefined): Promise<void> {
     const begun = this.#begun.get(job);
-    if (begun !== undefined) return begun;
+    // BullMQ asks for another job as it takes note of this one's end.
+    if (begun !== undefined) return begun.finally(() => this.#bringForward());
     // Fetched without a slot for it, or while the consumer was being paused: another worker shall have it.
     const jobId = job.id ?? '';
     this.#surplus.delete(jobId);
@@ -321,6 +337,15 @@ export class JobConsumer {
   /** Who sits has changed: somebody else may be due a seat. */
   #lookForDue(): void {
     if (this.#ledger.freeSlots <= 0) void this.#express?.look();
+  }
+
+  #bringForward(): void {
+    const { bringForward } = this.#options;
+    if (bringForward === undefined || this.#state !== 'started' || this.#redis.status !== 'ready') return;
+    bringForward(this.#redis).then((jobId) => {
+      if (jobId !== null) this.#broughtForwardTotal += 1;
+      // In the order that they have, jobs are taken as well.
+    }, noop);
   }
 
   #applyConcurrency(): void {

@@ -134,7 +134,7 @@ export const redisKeys = {
 
   /** sorted set: tenant id → start tag of the first of its waiting requests; with `:<tenant>` behind it, the tenant's line */
   lines: (model: string) => `${PREFIX}:{${escaped(model)}}:lines`,
-  /** hash: request id → class and tenant of every waiting request */
+  /** hash: request id → class and tenant of every waiting request; beside it the workers that know its prompt, and how many have passed it */
   waiters: (model: string) => `${PREFIX}:{${escaped(model)}}:waiters`,
   /** sorted set: request id → Unix time in ms at which one ends to count that a worker holds without BullMQ */
   offered: (model: string) => `${PREFIX}:{${escaped(model)}}:offered`,

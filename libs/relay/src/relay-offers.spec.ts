@@ -128,6 +128,8 @@ describe('an offer', () => {
     expect(made(server, offerOf('r1', { model: 'n' })).to).toBe('other');
     await eventually(() => other.offered.length === 1);
     expect(silent.offered).toEqual([]);
+    const takers = (model: string) => server.takers(model).map(({ workerId }) => workerId);
+    expect([takers('m'), takers('n')]).toEqual([[], ['other']]);
   });
 
   it('that is declined is told to its maker once, and its worker is offered nothing of the model for a moment', async () => {

@@ -197,7 +197,7 @@ describe('the handle of a request that is offered', () => {
   it('leaves it to BullMQ when nobody took the offer', async () => {
     const handle = await admitted();
     handle.offering();
-    handle.queueing();
+    handle.queueing([]);
     await taken(handle);
     expect([handle.servedByOffer, await offered()]).toEqual([false, []]);
     await handle.settle('completed', unused);

@@ -61,8 +61,11 @@ export interface AdmissionTicket {
   readonly terms: AdmissionTerms;
   /** The job is offered to a worker; it is not in the queue, should one take it. */
   offering(): void;
-  /** The job is being put into the queue, in this turn of the event loop. */
-  queueing(): void;
+  /**
+   * The job is being put into the queue, in this turn of the event loop.
+   * @param computedAt workers that have computed the beginning of its prompt, where others have not
+   */
+  queueing(computedAt: readonly string[]): void;
   /** The job was put into the queue. */
   queued(epoch: number): Promise<void>;
   /** A worker has taken the request. */

@@ -109,7 +109,7 @@ function ticketOf(
     mayOffer,
     terms,
     offering: () => handle.offering(),
-    queueing: () => handle.queueing(),
+    queueing: (computedAt) => handle.queueing(computedAt),
     queued: (epoch) => handle.queued(epoch),
     started: () => handle.started(),
     queuedAgain: () => handle.queuedAgain(),

@@ -93,9 +93,9 @@ export class Generation {
     try {
       if (context.keep !== null) await this.#keep(context.keep, { ...prepared, job }, ticket);
       if (ticket.mayOffer !== null) ticket.offering();
-      await attempts.begin(ticket.mayOffer, async (queue, first) => {
+      await attempts.begin(ticket.mayOffer, async (queue, first, computedAt) => {
         const queueing = queue.add(first, ticket.priority);
-        ticket.queueing();
+        ticket.queueing(computedAt);
         await queueing;
         await ticket.queued(first.epoch);
       });

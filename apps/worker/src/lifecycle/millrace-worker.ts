@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { TenantAccount } from '#admission';
+import type { PromptAffinity, TenantAccount } from '#admission';
 import {
   exposeRedis,
   type Logger,
@@ -47,6 +47,8 @@ export interface MillraceWorkerParts {
   readonly relayAddresses: () => Promise<ReadonlyMap<string, string>>;
   /** A model's requests that are due a seat although none is free. */
   readonly dueOf: (model: string) => ExpressSource;
+  /** A model's waiting requests whose prompts begin with what a worker has computed. */
+  readonly affinityOf: (model: string) => Pick<PromptAffinity, 'bringForward'>;
   readonly accountOf: (tenantId: string) => Pick<TenantAccount, 'reportUsage'>;
 }
 
@@ -206,6 +208,7 @@ export class MillraceWorker {
       },
       starts: this.#starts,
       due: this.#parts.dueOf(served.card.model),
+      affinity: this.#parts.affinityOf(served.card.model),
       onChange: () => this.#changed(),
       onFatal: (error) => {
         for (const listener of this.#fatalListeners) listener(error);

@@ -1,3 +1,4 @@
+import type { PromptAffinity } from '#admission';
 import type { HostedModelRecord, WorkerRecord, WorkerState } from '#contracts';
 import type { EngineLoss, EngineSupervisor } from '#engine';
 import { returnFilePages } from '#model-runner/process';
@@ -28,6 +29,8 @@ export interface HostedModelParts {
   readonly starts: EngineStarts;
   /** Requests that are due a seat although none is free. */
   readonly due: ExpressSource;
+  /** Waiting requests whose prompts begin with what a worker has computed. */
+  readonly affinity: Pick<PromptAffinity, 'bringForward'>;
   /** It begins or stops taking jobs: everybody shall know. Settles when they do. */
   readonly onChange: () => Promise<void>;
   /** Its engine can not go on, and is not started anew. */
@@ -185,6 +188,7 @@ export class HostedModel {
         expressTotal: serving.consumer.expressTotal,
         reconnects: serving.consumer.reconnects,
         offeredTotal: serving.consumer.offeredTotal,
+        broughtForwardTotal: serving.consumer.broughtForwardTotal,
       },
     };
   }
@@ -243,7 +247,7 @@ export class HostedModel {
   }
 
   #newConsumer(engine: EngineSupervisor, jobs: JobRunner): JobConsumer {
-    const { worker, options, logger, due } = this.#parts;
+    const { worker, options, logger, due, affinity } = this.#parts;
     return new JobConsumer({
       model: this.name,
       redisUrl: worker.redisUrl,
@@ -251,6 +255,7 @@ export class HostedModel {
       concurrency: engine.ready.slots,
       express: options.parkingSlots === 0 ? null : { source: due, places: options.parkingSlots },
       lockMs: worker.jobLockMs,
+      bringForward: (connection) => affinity.bringForward(worker.workerId, connection),
       run: (job, signal, by) => jobs.run(job, signal, by === 'offer'),
       onError: (error) => logger.warn({ err: error, model: this.name }, 'queue'),
     });

@@ -8,7 +8,10 @@ interface ReadModel {
   readonly name: string;
   readonly serving: {
     readonly engine: Pick<EngineSupervisor, 'stats' | 'ready' | 'replacedTotal'>;
-    readonly consumer: Pick<JobConsumer, 'consuming' | 'lockLosses' | 'lockRenewals' | 'stalledJobs' | 'expressTotal'>;
+    readonly consumer: Pick<
+      JobConsumer,
+      'consuming' | 'lockLosses' | 'lockRenewals' | 'stalledJobs' | 'expressTotal' | 'broughtForwardTotal'
+    >;
   } | null;
 }
 type Loaded = NonNullable<ReadModel['serving']>;
@@ -72,6 +75,7 @@ export function exposeWorker(metrics: Metrics, { models, relay }: WorkerSources)
   each(METRICS.enginesReplaced, ({ engine: { replacedTotal } }) => replacedTotal);
 
   each(METRICS.expressJobs, ({ consumer }) => consumer.expressTotal);
+  each(METRICS.broughtForwardJobs, ({ consumer }) => consumer.broughtForwardTotal);
   each(METRICS.consuming, ({ consumer }) => (consumer.consuming ? 1 : 0));
   each(METRICS.jobLocksLost, ({ consumer }) => consumer.lockLosses);
   each(METRICS.jobLocksRenewed, ({ consumer }) => consumer.lockRenewals);

@@ -6,6 +6,7 @@ import { type Reservation, TenantAccount } from '../accounts/tenant-account.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { holdOf } from '../credits/price-list.ts';
 import { ModelPlaces, type PlaceAnswer, type PlaceRequest } from '../places/model-places.ts';
+import { PromptAffinity } from '../places/prompt-affinity.ts';
 import { DueRequests } from '../seats/due-requests.ts';
 import { AdmissionHandle, type HandleParts } from './admission-handle.ts';
 import type { AdmissionTerms } from './admission-terms.ts';
@@ -116,7 +117,7 @@ export class AdmissionGate implements AsyncDisposable {
     const place = { verdict: 'placed', ...estimate, ...order } as const;
     const places = new ModelPlaces(this.#redis, model, this.#clock);
     const parts = { requestId, reservationId, paidMicrocredits, served, keyId, price, costTokens, weight };
-    return this.#handle({ ...parts, slots: 1, account, places, place, due: new DueRequests(this.#redis, model) });
+    return this.#handle({ ...parts, slots: 1, account, places, place });
   }
 
   /** Renews what this replica's requests hold and tries unfinished calls again; runs by itself. */
@@ -176,7 +177,6 @@ export class AdmissionGate implements AsyncDisposable {
       weight: tenant.weight,
       account,
       places,
-      due: new DueRequests(this.#redis, request.model),
       place,
     });
     const terms: AdmissionTerms = {
@@ -198,9 +198,12 @@ export class AdmissionGate implements AsyncDisposable {
     return { admitted: true, terms, handle, rates, ahead, waitMs, mayOffer: offerGround(place) };
   }
 
-  #handle(parts: Omit<HandleParts, 'persist' | 'nowMs' | 'onEnd' | 'leaseMs'>): AdmissionHandle {
+  #handle(parts: Omit<HandleParts, 'due' | 'affinity' | 'persist' | 'nowMs' | 'onEnd' | 'leaseMs'>): AdmissionHandle {
+    const { model } = parts.places;
     const handle: AdmissionHandle = new AdmissionHandle({
       ...parts,
+      due: new DueRequests(this.#redis, model),
+      affinity: new PromptAffinity(this.#redis, model),
       persist: (name, call) => this.#unfinished.run(name, call),
       nowMs: () => this.#clock.nowMs(),
       leaseMs: this.#leaseMs,

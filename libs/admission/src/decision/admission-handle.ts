@@ -4,6 +4,7 @@ import type { TenantAccount } from '../accounts/tenant-account.ts';
 import { chargeOf, type ModelPrice, type TokenCounts } from '../credits/price-list.ts';
 import { REBASE_TOKENS } from '../places/fair-tags.ts';
 import type { ModelPlaces, PlaceAnswer, QueuePosition } from '../places/model-places.ts';
+import type { PromptAffinity } from '../places/prompt-affinity.ts';
 import type { DueRequests } from '../seats/due-requests.ts';
 
 /** Runs a call to Redis now and, while Redis is away, again later; never rejects. */
@@ -27,6 +28,7 @@ export interface HandleParts {
   readonly account: TenantAccount;
   readonly places: ModelPlaces;
   readonly due: Pick<DueRequests, 'announce'>;
+  readonly affinity: Pick<PromptAffinity, 'note'>;
   readonly place: PlaceAnswer;
   readonly persist: Persist;
   readonly nowMs: () => number;
@@ -94,15 +96,18 @@ export class AdmissionHandle implements AsyncDisposable {
   /**
    * The job is being put into BullMQ's queue: its command was given in this turn of the event loop. Workers are told of it where it may
    * be due a seat, on the same connection and so behind it, not a round trip later.
+   * @param computedAt workers that have computed the beginning of its prompt, where others have not
    */
-  queueing(): void {
+  queueing(computedAt: readonly string[]): void {
     this.#offered = false;
-    const { place, due } = this.#parts;
-    if (!place.mayBeDue) return;
-    // A notice that is lost, or comes too early all the same, costs time only: workers look by themselves, too.
-    void afterThisTurn()
-      .then(() => due.announce())
-      .catch(() => {});
+    const { place, due, affinity, requestId } = this.#parts;
+    // What is lost, or comes too early all the same, costs time only: workers look by themselves, too.
+    const behind = (call: () => Promise<void>) =>
+      void afterThisTurn()
+        .then(call)
+        .catch(() => {});
+    if (computedAt.length > 0) behind(() => affinity.note(requestId, computedAt));
+    if (place.mayBeDue) behind(() => due.announce());
   }
 
   /** The job is in BullMQ's queue. Waits for nothing, unless priorities are about to be made anew or the tenant's requests overtake each other. */

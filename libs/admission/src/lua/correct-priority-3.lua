@@ -8,13 +8,13 @@
   ARGV[1] job id   ARGV[2] request id   ARGV[3] unit in tokens   ARGV[4] highest priority
   Returns 1 when the job was moved, else 0
 ]]
+--@include priority
 local fairClock = KEYS[1]
 local startTags = KEYS[2]
 local prioritizedJobs = KEYS[3]
 local jobId = ARGV[1]
 local unit = tonumber(ARGV[3])
 local highestPriority = tonumber(ARGV[4])
-local PRIORITY_SCORE = 4294967296
 
 local base = tonumber(redis.call('HGET', fairClock, 'base') or 0)
 local tag = redis.call('HGET', startTags, ARGV[2])
@@ -22,10 +22,9 @@ local score = redis.call('ZSCORE', prioritizedJobs, jobId)
 if not tag or not score then
   return 0
 end
-local counter = tonumber(score) % PRIORITY_SCORE
-local priority = math.min(highestPriority, math.max(1, math.floor((tonumber(tag) - base) / unit) + 1))
-if priority == math.floor(tonumber(score) / PRIORITY_SCORE) then
+local newScore = scoreOf(priorityOf(tonumber(tag), base, unit, highestPriority), counterOf(tonumber(score)))
+if newScore == tonumber(score) then
   return 0
 end
-redis.call('ZADD', prioritizedJobs, 'XX', string.format('%.0f', priority * PRIORITY_SCORE + counter), jobId)
+redis.call('ZADD', prioritizedJobs, 'XX', string.format('%.0f', newScore), jobId)
 return 1

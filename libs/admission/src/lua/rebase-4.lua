@@ -10,13 +10,13 @@
   ARGV[1] distance in tokens   ARGV[2] unit in tokens   ARGV[3] highest priority
   Returns the number of jobs moved
 ]]
+--@include priority
 local fairClock = KEYS[1]
 local startTags = KEYS[2]
 local prioritizedJobs = KEYS[3]
 local waiting = KEYS[4]
 local unit = tonumber(ARGV[2])
 local highestPriority = tonumber(ARGV[3])
-local PRIORITY_SCORE = 4294967296
 
 local clock = redis.call('HMGET', fairClock, 'virtual', 'base')
 local virtual = tonumber(clock[1] or 0)
@@ -35,19 +35,16 @@ local jobs = redis.call('ZRANGE', prioritizedJobs, 0, -1, 'WITHSCORES')
 for index = 1, #jobs, 2 do
   local jobId = jobs[index]
   local score = tonumber(jobs[index + 1])
-  local priority = math.floor(score / PRIORITY_SCORE)
-  local counter = score - priority * PRIORITY_SCORE
   -- A job id is the request id, '-' and the attempt.
   local requestId = string.match(jobId, '^(.*)%-%d+$')
   local tag = requestId and tagged[requestId] and redis.call('HGET', startTags, requestId)
   local moved
   if tag then
-    moved = math.floor((tonumber(tag) - newBase) / unit) + 1
+    moved = priorityOf(tonumber(tag), newBase, unit, highestPriority)
   else
-    moved = priority - shift
+    moved = math.min(highestPriority, math.max(1, math.floor(score / PRIORITY_SCORE) - shift))
   end
-  moved = math.min(highestPriority, math.max(1, moved))
-  redis.call('ZADD', prioritizedJobs, string.format('%.0f', moved * PRIORITY_SCORE + counter), jobId)
+  redis.call('ZADD', prioritizedJobs, string.format('%.0f', scoreOf(moved, counterOf(score))), jobId)
 end
 redis.call('HSET', fairClock, 'base', string.format('%.3f', newBase))
 return #jobs / 2

@@ -34,6 +34,7 @@
 ]]
 --@include now
 --@include line
+--@include priority
 local waiting = KEYS[1]
 local waitingOfTenant = KEYS[2]
 local startTags = KEYS[3]
@@ -72,7 +73,6 @@ local KEPT_MS = 5000
 local class = tonumber(ARGV[16])
 local NORMAL_CLASS = 1
 local CLASSES_REMEMBERED_MS = 600000
-local PRIORITY_SCORE = 4294967296
 -- A tenant with more requests waiting has told the workers of them before.
 local FEW_WAITING = 8
 
@@ -124,10 +124,7 @@ if last and classOf(waiters, last) > class then
     startTag = tonumber(members[index + 1])
   end
 end
-local function priorityOf(tag)
-  return math.min(highestPriority, math.max(1, math.floor((tag - base) / unit) + 1))
-end
-local priority = priorityOf(startTag)
+local priority = priorityOf(startTag, base, unit, highestPriority)
 
 -- BullMQ's score is priority × 2^32 + a counter. Jobs that go first, and those of this priority, are ahead.
 local prioritized = redis.call('ZCARD', prioritizedJobs)
@@ -135,7 +132,7 @@ local withoutPriority = redis.call('LLEN', waitJobs)
 local jobs = prioritized + withoutPriority
 local ahead = withoutPriority
 if prioritized > 0 then
-  local behind = string.format('%.0f', (priority + 1) * PRIORITY_SCORE)
+  local behind = string.format('%.0f', scoreOf(priority + 1, 0))
   ahead = ahead + redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. behind)
 end
 local active = redis.call('LLEN', activeJobs) + redis.call('ZCOUNT', offered, '(' .. now, '+inf')
@@ -251,8 +248,8 @@ for _, other in ipairs(overtaken) do
   local jobId = other[1] .. '-1'
   local score = tonumber(redis.call('ZSCORE', prioritizedJobs, jobId) or 0)
   if score > 0 then
-    local counter = score % PRIORITY_SCORE
-    redis.call('ZADD', prioritizedJobs, string.format('%.0f', priorityOf(tonumber(tag)) * PRIORITY_SCORE + counter), jobId)
+    local priorityNow = priorityOf(tonumber(tag), base, unit, highestPriority)
+    redis.call('ZADD', prioritizedJobs, string.format('%.0f', scoreOf(priorityNow, counterOf(score))), jobId)
   end
 end
 local tag = string.format('%.3f', startTag)

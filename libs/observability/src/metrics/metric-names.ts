@@ -218,6 +218,12 @@ export const METRICS = {
     'Jobs that were taken while all slots were held, since their tenant was below its share.',
     ['model_name'],
   ),
+  broughtForwardJobs: counter(
+    'worker',
+    'millrace:brought_forward_jobs_total',
+    'Waiting jobs that were made the next ones, before others of their tenant, since this worker had computed their prompts’ beginning.',
+    ['model_name'],
+  ),
   consuming: gauge('worker', 'millrace:consuming', '1 while jobs reach the worker, 0 while they do not.', [
     'model_name',
   ]),

@@ -128,6 +128,11 @@ export class RelayServer implements AsyncDisposable {
     return stream;
   }
 
+  /** The workers that take offers of a model, whether or not they have room now. */
+  takers(model: string): OfferTaker[] {
+    return [...this.#streams].filter((stream) => stream.takesOffersOf(model));
+  }
+
   /** Nobody waits for the answer to an offer any more: it comes too late, or not at all. */
   forgetOffer(requestId: string): void {
     this.#offers.forget(requestId);

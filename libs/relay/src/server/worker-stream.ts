@@ -37,7 +37,7 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
   readonly #events: WorkerStreamEvents;
   readonly #helloTimer: NodeJS.Timeout;
   #hello: relay.Hello | null = null;
-  #takesOffersOf: readonly string[] = [];
+  #offersTaken: readonly string[] = [];
   readonly #declined = new DeclinedOffers();
   /** It has said nothing since an offer that it did not answer in time. */
   #silent = false;
@@ -77,9 +77,13 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
     return this.attempts.size;
   }
 
+  takesOffersOf(model: string): boolean {
+    return this.#offersTaken.includes(model);
+  }
+
   /** Whether it takes offers of the model, and may have room for this one. */
   mayTake(offer: Pick<JobOffer, 'model' | 'dueTenant'>): boolean {
-    return !this.#silent && this.#takesOffersOf.includes(offer.model) && !this.#declined.has(offer);
+    return !this.#silent && this.takesOffersOf(offer.model) && !this.#declined.has(offer);
   }
 
   /** It has not answered an offer in time: nothing is offered to it before it says something, whatever that is. */
@@ -120,7 +124,7 @@ export class WorkerStream implements AttemptHolder, OfferTaker {
     else if (content.$case === 'step') this.#events.register.step(this, content.value);
     else if (content.$case === 'accepted') this.#answer(content.value);
     else if (content.$case === 'declined') this.#events.offers.declined(this, content.value);
-    else this.#takesOffersOf = content.value.models;
+    else this.#offersTaken = content.value.models;
   }
 
   #greet(hello: relay.Hello): void {

@@ -129,6 +129,8 @@ class TestOffers implements OffersPort {
   readonly grounds: OfferGround[] = [];
   readonly forgotten: number[] = [];
   readonly computing: string[] = [];
+  /** Of every job. */
+  knowing: readonly string[] = [];
   decline: () => void = () => {};
 
   offer({ epoch }: GenerateJob, ground: OfferGround, declined: () => void): boolean {
@@ -140,6 +142,10 @@ class TestOffers implements OffersPort {
 
   forget({ epoch }: GenerateJob): void {
     this.forgotten.push(epoch);
+  }
+
+  computedAt(): readonly string[] {
+    return this.knowing;
   }
 
   granted({ epoch }: GenerateJob, workerId: string): void {
@@ -387,6 +393,20 @@ describe('AttemptSeries, of a request that may be offered', () => {
       await sleep(30);
       expect(jobs(parts)).toEqual(['add 1']);
     }
+  });
+
+  it('says which workers know its prompt when it is queued', async () => {
+    const offers = new TestOffers();
+    offers.taken = false;
+    offers.knowing = ['a', 'b'];
+    const parts = harness({}, 1, offers);
+    using _ = parts.series;
+    const told: (readonly string[])[] = [];
+    await parts.series.begin('free slot', async (_queue, _job, computedAt) => void told.push(computedAt));
+    const without = harness();
+    using _without = without.series;
+    await without.series.begin(null, async (_queue, _job, computedAt) => void told.push(computedAt));
+    expect(told).toEqual([['a', 'b'], []]);
   });
 
   it('queues it when the offer is not answered, and a worker that answers late still has it, once', async () => {

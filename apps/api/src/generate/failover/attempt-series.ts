@@ -78,11 +78,12 @@ export class AttemptSeries implements RelaySink, Disposable {
 
   /**
    * Opens the first attempt, and offers its job to a worker where it may be, or queues it.
+   * @param enqueue is told which workers have computed the beginning of the prompt, where others have not
    * @throws MillraceError unavailable
    */
   async begin(
     mayOffer: OfferGround | null,
-    enqueue: (queue: QueuePort, job: GenerateJob) => Promise<void>,
+    enqueue: (queue: QueuePort, job: GenerateJob, computedAt: readonly string[]) => Promise<void>,
   ): Promise<void> {
     const { queue, offers } = this.#parts;
     const { requestId, epoch, choices } = this.#job;
@@ -93,7 +94,7 @@ export class AttemptSeries implements RelaySink, Disposable {
       // Of one that ended meanwhile, nothing is to be queued.
       if ((await this.#offer.taken()) || this.#isOver) return;
     }
-    await enqueue(queue, this.#job);
+    await enqueue(queue, this.#job, offers?.computedAt(this.#job) ?? []);
     this.#watchUnlessGranted();
   }
 

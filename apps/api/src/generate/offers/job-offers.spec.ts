@@ -20,6 +20,7 @@ function relayOf(takers: OfferTaker[]) {
         return taker;
       },
       forgetOffer: (requestId) => forgotten.push(requestId),
+      takers: (model) => (model === 'm' ? takers : []),
     },
     jobVersionOf: (model) => {
       versions.push(model);
@@ -91,6 +92,26 @@ describe('JobOffers', () => {
 
   it('says when there is nobody', () => {
     expect(relayOf([]).offers.offer(jobOf(100), 'free slot', () => {})).toBe(false);
+  });
+
+  it('knows which workers have computed most of a prompt, where others have not', () => {
+    const takers = [taker('a', 9), taker('b'), taker('c')];
+    const { offers } = relayOf(takers);
+    const model = 'm';
+    const known = () => offers.computedAt(jobOf(1_000, { model }));
+    expect(known()).toEqual([]);
+    offers.granted(jobOf(64, { model }), 'c');
+    expect(known()).toEqual(['c']);
+    offers.granted(jobOf(640, { model }), 'a');
+    expect(known()).toEqual(['a']);
+    offers.granted(jobOf(512, { model }), 'b');
+    expect(known()).toEqual(['a', 'b']);
+    // It has left; of those that are there, all know as much.
+    takers.pop();
+    expect(known()).toEqual([]);
+    takers.shift();
+    expect(known()).toEqual([]);
+    expect(offers.computedAt(jobOf(1_000))).toEqual([]);
   });
 
   it('prefers a worker that has computed enough of the prompt to an idle one', () => {

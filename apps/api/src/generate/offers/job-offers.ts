@@ -7,6 +7,8 @@ import { PromptMemory } from './prompt-memory.ts';
 
 /** A request that runs somewhere keeps another one there waiting as long as so many tokens of its prompt take. */
 const RUNNING_TOKENS = 64;
+/** Whoever has computed so much of what another has is as good. */
+const AS_GOOD = 0.75;
 
 export interface JobOffersParts {
   /** `RelayServer` of libs/relay. */
@@ -17,6 +19,7 @@ export interface JobOffersParts {
       declined: () => void,
     ): OfferTaker | null;
     forgetOffer(requestId: string): void;
+    takers(model: string): readonly OfferTaker[];
   };
   /** In which version a model's jobs are to be written now. */
   readonly jobVersionOf: (model: string) => number;
@@ -48,6 +51,15 @@ export class JobOffers implements OffersPort {
 
   forget({ requestId }: GenerateJob): void {
     this.#parts.relay.forgetOffer(requestId);
+  }
+
+  computedAt(job: GenerateJob): readonly string[] {
+    const workerIds = this.#parts.relay.takers(job.model).map(({ workerId }) => workerId);
+    if (workerIds.length < 2) return [];
+    const known = this.#memory.knownTokens(job, workerIds);
+    const enough = Math.max(1, AS_GOOD * Math.max(...known));
+    const best = workerIds.filter((_, index) => (known[index] ?? 0) >= enough);
+    return best.length === workerIds.length ? [] : best;
   }
 
   granted(job: GenerateJob, workerId: string): void {

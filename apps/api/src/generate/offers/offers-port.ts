@@ -10,6 +10,8 @@ export interface OffersPort {
   offer(job: GenerateJob, ground: OfferGround, declined: () => void): boolean;
   /** Nobody waits for the answer to the offer any more. */
   forget(job: GenerateJob): void;
+  /** @returns workers that have computed most of the job's prompt lately, as far as is known; none where all have computed as much of it */
+  computedAt(job: GenerateJob): readonly string[];
   /** A worker computes the job's prompt now, however it came by it. */
   granted(job: GenerateJob, workerId: string): void;
 }

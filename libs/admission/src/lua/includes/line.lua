@@ -1,3 +1,4 @@
+--@include affinity
 -- The line of each tenant: its waiting requests by start tag, in the sorted set `<lines>:<tenant>`; and in `lines` the tag of
 -- the first of each tenant that has any. `waiters` (hash) tells the class and tenant of a request: `<class>:<tenant>`.
 -- Keys of single tenants are made of the name of `lines`, so they lie in the same slot of a cluster.
@@ -20,17 +21,23 @@ local function joinLine(lines, waiters, tenant, requestId, class, tag)
   noteFirst(lines, tenant)
 end
 
+local function classAndTenant(waiter)
+  local class, tenant = string.match(waiter, '^(%d+):(.*)$')
+  return tonumber(class), tenant
+end
+
 local function leaveLine(lines, waiters, requestId)
   local waiter = redis.call('HGET', waiters, requestId)
   if not waiter then
     return
   end
-  local tenant = string.match(waiter, '^%d+:(.*)$')
-  redis.call('HDEL', waiters, requestId)
+  local _, tenant = classAndTenant(waiter)
+  redis.call('HDEL', waiters, requestId, computedAtField(requestId), passedField(requestId))
   redis.call('ZREM', lineKey(lines, tenant), requestId)
   noteFirst(lines, tenant)
 end
 
 local function classOf(waiters, requestId)
-  return tonumber(string.match(redis.call('HGET', waiters, requestId) or '', '^(%d+):') or 0)
+  local waiter = redis.call('HGET', waiters, requestId)
+  return waiter and classAndTenant(waiter) or 0
 end
