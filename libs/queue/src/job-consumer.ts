@@ -71,6 +71,8 @@ export class JobConsumer {
   #stalledJobs = 0;
   #offeredTotal = 0;
   #broughtForwardTotal = 0;
+  /** All slots were held since the queue was last seen empty: while one is free, nobody waits. Nothing was seen of it at first. */
+  #mayWait = true;
 
   constructor(options: JobConsumerOptions) {
     this.#options = options;
@@ -279,13 +281,11 @@ export class JobConsumer {
     });
     // BullMQ's own event `drained` also comes when a job has ended and no other was asked for.
     worker.onNothingFetched(() => {
+      this.#mayWait = this.#ledger.freeSlots <= 0;
       this.#ledger.summon(null);
       this.#applyConcurrency();
     });
-    // Where nothing runs, a first token is not to wait for it.
-    worker.beforeAsking(() => {
-      if (this.#running.size > 0) this.#bringForward();
-    });
+    worker.beforeAsking(() => this.#bringForward());
     worker.letAloneRest(() => this.#running.size === 1);
     worker.on('completed', (job) => this.#release(job.id ?? ''));
     worker.on('failed', (job, error) => {
@@ -341,7 +341,7 @@ export class JobConsumer {
 
   #bringForward(): void {
     const { bringForward } = this.#options;
-    if (bringForward === undefined || this.#state !== 'started' || this.#redis.status !== 'ready') return;
+    if (bringForward === undefined || !this.#mayWait || this.#state !== 'started') return;
     bringForward(this.#redis).then((jobId) => {
       if (jobId !== null) this.#broughtForwardTotal += 1;
       // In the order that they have, jobs are taken as well.
@@ -350,6 +350,7 @@ export class JobConsumer {
 
   #applyConcurrency(): void {
     this.#worker.concurrency = this.#ledger.jobConcurrency;
+    this.#mayWait ||= this.#ledger.freeSlots <= 0;
   }
 
   async #allSettled(limitMs: number): Promise<boolean> {
