@@ -51,6 +51,21 @@ interface TokenAnswer {
   readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
 }
 
+interface NamedToken {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[];
+}
+
+interface NamedLogprob extends NamedToken {
+  readonly top_logprobs: readonly NamedToken[];
+}
+
+interface NamedChoice {
+  readonly logprobs: { readonly content: readonly NamedLogprob[] };
+  readonly token_ids: readonly number[];
+}
+
 // The fixture's weights are random, so its answers are bytes of all kinds: many tokens are parts of characters.
 describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
   it.each([
@@ -129,6 +144,35 @@ describe.each(STREAMING_CASES)('$path on a real worker', (dialect) => {
     // Not in the documents, so only where they are asked for.
     const without = await (await ask(dialect.path, { ...body, return_token_ids: false })).json();
     expectValid(dialect, 'completion', without);
+  });
+
+  it('names the tokens of log probabilities by their ids where that is asked for', async () => {
+    const body = { temperature: 1, max_tokens: 12, seed: 8, logprobs: true, top_logprobs: 2, return_token_ids: true };
+    const asIds = { ...body, return_tokens_as_token_ids: true };
+    const choiceOf = async (wishes: object) =>
+      ((await (await ask(dialect.path, wishes)).json()) as { choices: [NamedChoice] }).choices[0];
+    const [plain, named] = [await choiceOf(body), await choiceOf(asIds)];
+    expect(named.logprobs.content.map(({ token }) => token)).toEqual(named.token_ids.map((id) => `token_id:${id}`));
+    for (const entry of named.logprobs.content) {
+      expect(entry.top_logprobs).toHaveLength(2);
+      for (const top of entry.top_logprobs) {
+        expect(top.token).toMatch(/^token_id:\d+$/);
+        if (top.token === entry.token) expect(top.bytes).toEqual(entry.bytes);
+      }
+    }
+    // Nothing else is told differently.
+    const unnamed = ({ token: _, top_logprobs: top, ...rest }: NamedLogprob) => [
+      rest,
+      top.map(({ bytes, logprob }) => [bytes, logprob]),
+    ];
+    expect(named.logprobs.content.map(unnamed)).toEqual(plain.logprobs.content.map(unnamed));
+    expect(named.token_ids).toEqual(plain.token_ids);
+    const { events } = await readTimedStream(await ask(dialect.path, { ...asIds, stream: true }));
+    const streamed = events
+      .slice(0, -1)
+      .flatMap((event) => (JSON.parse(event) as { choices: NamedChoice[] }).choices)
+      .flatMap(({ logprobs }) => logprobs?.content ?? []);
+    expect(streamed).toEqual(named.logprobs.content);
   });
 
   it('has log probabilities whose bytes are the answer', async () => {

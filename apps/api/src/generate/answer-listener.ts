@@ -1,6 +1,7 @@
 import type { MillraceError } from '#contracts';
 
 export interface AlternativeToken {
+  readonly id: number;
   /** The token's bytes as text; U+FFFD stands where it holds only a part of a character. */
   readonly token: string;
   readonly bytes: readonly number[];

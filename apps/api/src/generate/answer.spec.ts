@@ -92,7 +92,7 @@ describe('Answer', () => {
     const { calls, listener } = recording();
     const half = { tokenId: 1, logprob: Number.NEGATIVE_INFINITY, tokenBytes: Buffer.from([0xc3]) };
     new Answer(5, 1, listener).delta({ ...delta(0, ''), logprobs: [{ ...half, top: [half] }] });
-    const expected = { token: '\ufffd', bytes: [0xc3], logprob: -9999 };
+    const expected = { id: 1, token: '\ufffd', bytes: [0xc3], logprob: -9999 };
     expect(calls).toEqual([['text', 0, '', { ids: [1], logprobs: [{ ...expected, top: [expected] }] }, usage(1)]]);
   });
 });

@@ -135,6 +135,7 @@ const FINISH_REASONS = new Map<relay.FinishReason, 'stop' | 'length'>([
 
 function toAlternative(token: relay.TopLogprob): AlternativeToken {
   return {
+    id: token.tokenId,
     token: token.tokenBytes.toString('utf8'),
     bytes: [...token.tokenBytes],
     logprob: Number.isFinite(token.logprob) ? token.logprob : LEAST_LOGPROB,

@@ -58,6 +58,8 @@ export interface ValidGenerateRequest {
   readonly topLogprobs: number | null;
   /** Whether the answer tells the ids of its tokens and the prompt's. */
   readonly tellsTokenIds: boolean;
+  /** Whether log probabilities name their tokens by ids. */
+  readonly namesTokensByIds: boolean;
   /** Only requests with the same salt share computed beginnings of prompts; null for the tenant's common ones. */
   readonly cacheSalt: string | null;
   /** The caller's own name for whom the answer is made, for its abuse reports. */

@@ -89,6 +89,12 @@ export const CHAT_FIELDS = {
     .describe(
       'Extension. Default false. The answer has `prompt_token_ids`, and each choice the `token_ids` that were generated.',
     ),
+  return_tokens_as_token_ids: z
+    .boolean()
+    .nullish()
+    .describe(
+      'Extension. Default false. With logprobs: true, each `token` is `token_id:` and its id; its `bytes` stay what they are.',
+    ),
   seed: z
     .number()
     .refine(Number.isInteger, 'must be a whole number')

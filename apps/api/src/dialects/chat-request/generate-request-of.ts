@@ -53,6 +53,7 @@ export function generateRequestOf(body: ChatBody, defaults: ChatDefaults): Valid
     priorityClass: body.priority ?? 'normal',
     topLogprobs: toTopLogprobs(body),
     tellsTokenIds: body.return_token_ids ?? false,
+    namesTokensByIds: body.return_tokens_as_token_ids ?? false,
     ...toFormAndTools(body),
     reasoningEffort: body.reasoning_effort ?? null,
     reasoningSwitch: reasoningSwitchOf(body),

@@ -4,7 +4,7 @@ import { harmlessOnly } from '../../body/harmless-only.ts';
 const NO_BEAMS = 'Tokens are sampled one by one, without beams.';
 const NO_SAMPLER = 'There is no such sampler here; temperature, top_k, top_p and min_p choose what is kept.';
 const NO_PROMPT_TOKENS = 'Answers tell nothing of the prompt’s tokens but their ids, with "return_token_ids".';
-const AS_TOKEN_IDS = 'Send "return_token_ids"; logprobs has the bytes of each token.';
+const AS_TOKEN_IDS = 'Send "return_token_ids".';
 const OWN_TEMPLATE = 'Messages are rendered by the model’s own template.';
 const AS_SCHEMA = 'Send a JSON schema as "response_format" with the type "json_schema".';
 const AS_MAX_TOKENS = 'Send it as "max_tokens".';
@@ -93,7 +93,6 @@ export const OTHER_SERVERS_FIELDS = {
   prompt_logprobs: harmlessOnly(z.never(), NO_PROMPT_TOKENS),
   n_probs: harmlessOnly(z.literal(0), 'Send "logprobs" and "top_logprobs".'),
   post_sampling_probs: harmlessOnly(z.literal(false), 'Send "logprobs": they are those before sampling.'),
-  return_tokens_as_token_ids: harmlessOnly(z.literal(false), AS_TOKEN_IDS),
   return_tokens: harmlessOnly(z.literal(false), AS_TOKEN_IDS),
   timings_per_token: harmlessOnly(z.literal(false), 'GET /v1/requests/{id} tells how long it took.'),
   return_progress: harmlessOnly(z.literal(false), 'Streams tell the place in the queue as comments.'),

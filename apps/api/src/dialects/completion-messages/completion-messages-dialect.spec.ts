@@ -78,6 +78,7 @@ describe('the completion-messages dialect', () => {
     [{ stream_options: {} }, 'stream_options', /answers whole/],
     [{ logprobs: true }, 'logprobs', /no place/],
     [{ return_token_ids: true }, 'return_token_ids', /no place/],
+    [{ return_tokens_as_token_ids: true }, 'return_tokens_as_token_ids', /no place/],
     [{ tools: [{}] }, 'tools', /no place/],
     [{ tool_choice: 'required' }, 'tool_choice', /no place/],
   ])('refuses %j, which one text can not show', (change, param, message) => {

@@ -18,6 +18,7 @@ export const CompletionMessagesBody = z.strictObject({
   logprobs: harmlessOnly(z.literal(false), NO_LOGPROBS),
   top_logprobs: harmlessOnly(z.literal(0), NO_LOGPROBS),
   return_token_ids: harmlessOnly(z.literal(false), NO_LOGPROBS),
+  return_tokens_as_token_ids: harmlessOnly(z.literal(false), NO_LOGPROBS),
   tools: harmlessOnly(z.array(z.never()).max(0), NO_TOOLS),
   tool_choice: harmlessOnly(z.enum(['none', 'auto']), NO_TOOLS),
   parallel_tool_calls: harmlessOnly(z.boolean(), NO_TOOLS),

@@ -61,6 +61,7 @@ describe('the openai-chat dialect', () => {
         templateVariables: {},
         topLogprobs: null,
         tellsTokenIds: false,
+        namesTokensByIds: false,
         cacheSalt: null,
         user: null,
         metadata: {},

@@ -78,6 +78,7 @@ export function plannedReading(
     requestId,
     choices,
     tellsTokenIds: request.tellsTokenIds,
+    namesTokensByIds: request.namesTokensByIds,
     format: (held === null ? freeAnswerFormatOf : answerFormatOf)(model.card, model.traits),
     tools: toolUse === null ? null : toolUse.tools.filter((tool) => toolUse.callable.includes(tool.name)),
     reasoning: model.traits.reasoning === null || reasoning === 'closed' ? 'off' : reasoning,

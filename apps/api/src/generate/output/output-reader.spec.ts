@@ -10,6 +10,7 @@ const READING: OutputReading = {
   requestId: 'request',
   choices: 2,
   tellsTokenIds: false,
+  namesTokensByIds: false,
   format: hermes,
   tools: [{ name: 'f' }],
   reasoning: 'marked',

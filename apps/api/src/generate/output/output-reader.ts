@@ -1,6 +1,13 @@
 import type { MillraceError } from '#contracts';
 import { ContinuedOutput, callIds, type OutputEvent, OutputParser, toolSetOf } from '#models';
-import type { AnswerListener, AnswerTokens, AnswerUsage, ChoiceEnd } from '../answer-listener.ts';
+import type {
+  AlternativeToken,
+  AnswerListener,
+  AnswerLogprob,
+  AnswerTokens,
+  AnswerUsage,
+  ChoiceEnd,
+} from '../answer-listener.ts';
 import type { OutputListener, OutputUsage } from './output-listener.ts';
 import type { OutputReading } from './output-reading.ts';
 
@@ -22,6 +29,7 @@ export class OutputReader implements AnswerListener {
   readonly #listener: OutputListener;
   readonly #choices: readonly ReadChoice[];
   readonly #tellsTokenIds: boolean;
+  readonly #namesTokensByIds: boolean;
   /** Tokens of all choices at the last call. */
   #completionTokens = 0;
   #reasoningTokens = 0;
@@ -29,6 +37,7 @@ export class OutputReader implements AnswerListener {
   constructor(reading: OutputReading, listener: OutputListener) {
     this.#listener = listener;
     this.#tellsTokenIds = reading.tellsTokenIds;
+    this.#namesTokensByIds = reading.namesTokensByIds;
     this.#choices = Array.from({ length: reading.choices }, (_, choice) => ({
       parser: parserOf(reading, choice),
       called: false,
@@ -80,14 +89,27 @@ export class OutputReader implements AnswerListener {
     }
   }
 
-  #toldOf(tokens: AnswerTokens): AnswerTokens {
-    if (this.#tellsTokenIds) return tokens;
-    return tokens.logprobs.length === 0 ? NO_TOKENS : { ids: [], logprobs: tokens.logprobs };
+  #toldOf({ ids, logprobs }: AnswerTokens): AnswerTokens {
+    if (!this.#tellsTokenIds && logprobs.length === 0) return NO_TOKENS;
+    return {
+      ids: this.#tellsTokenIds ? ids : [],
+      logprobs: this.#namesTokensByIds ? logprobs.map(namedById) : logprobs,
+    };
   }
 
   #usageOf(usage: AnswerUsage): OutputUsage {
     return { ...usage, reasoningTokens: this.#reasoningTokens };
   }
+}
+
+/** As vLLM names it. */
+function nameOf({ id }: AlternativeToken): string {
+  return `token_id:${id}`;
+}
+
+function namedById(logprob: AnswerLogprob): AnswerLogprob {
+  const top = logprob.top.map((token) => ({ ...token, token: nameOf(token) }));
+  return { ...logprob, token: nameOf(logprob), top };
 }
 
 function parserOf({ requestId, format, tools, reasoning, begun, wholeCalls, heldTo }: OutputReading, choice: number) {

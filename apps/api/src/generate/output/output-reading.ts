@@ -6,6 +6,8 @@ export interface OutputReading {
   readonly choices: number;
   /** Whether the ids of the tokens are told beside what was read of them. */
   readonly tellsTokenIds: boolean;
+  /** Whether log probabilities name their tokens by ids. */
+  readonly namesTokensByIds: boolean;
   readonly format: OutputFormat;
   /** The tools that may be called; null when nothing in the text is a call. */
   readonly tools: readonly CallableTool[] | null;
