@@ -1,23 +1,10 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { JOB_VERSION, type ModelCard, packCard, type WorkerRecord } from '#contracts';
-import { CardCorruptError, CardStore, connectRedis, redisKeys, WorkerDirectory } from '#queue';
+import { CardCorruptError, CardStore, redisKeys, WorkerDirectory } from '#queue';
 import { WorkerRecordV1 } from '../support/previous-release/records-v1.ts';
-import { RedisServer } from '../support/redis-server.ts';
+import { redisOfTests } from '../support/redis-of-tests.ts';
 
-let server: RedisServer;
-let redis: Redis;
-beforeAll(async () => {
-  server = await RedisServer.start();
-  redis = connectRedis(server.url, 'producer');
-  await new Promise((resolve) => redis.once('ready', resolve));
-});
-beforeEach(() => redis.flushall());
-afterAll(async () => {
-  redis.disconnect();
-  await server[Symbol.asyncDispose]();
-});
-
+const { redis } = await redisOfTests();
 const card: ModelCard = {
   version: 1,
   model: 'm',

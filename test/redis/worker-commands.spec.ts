@@ -1,21 +1,9 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MillraceError, type WorkerCommand } from '#contracts';
-import { askWorker, connectRedis, redisKeys, WorkerCommands } from '#queue';
-import { RedisServer } from '../support/redis-server.ts';
+import { askWorker, redisKeys, WorkerCommands } from '#queue';
+import { redisOfTests } from '../support/redis-of-tests.ts';
 
-let server: RedisServer;
-let redis: Redis;
-beforeAll(async () => {
-  server = await RedisServer.start();
-  redis = connectRedis(server.url, 'producer');
-  await new Promise((resolve) => redis.once('ready', resolve));
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server[Symbol.asyncDispose]();
-});
-
+const { redis } = await redisOfTests();
 const load = (commandId: string, entry: string): WorkerCommand => ({ action: 'load', commandId, entry });
 
 describe('commands to a worker', () => {

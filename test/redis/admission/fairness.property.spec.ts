@@ -1,27 +1,14 @@
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { HIGHEST_PRIORITY, ModelPlaces, type PlaceHolder, UNIT_TOKENS } from '#admission';
-import { connectRedis, ModelQueue, redisKeys } from '#queue';
+import { ModelQueue, redisKeys } from '#queue';
 import { generateJob } from '../../support/generate-job.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { RedisServer } from '../../support/redis-server.ts';
+import { redisOfTests } from '../../support/redis-of-tests.ts';
 import { SimulatedService } from '../../support/simulated-service.ts';
 
-let server: RedisServer;
-let redis: Redis;
+const { redis } = await redisOfTests();
 let runs = 0;
-
-beforeAll(async () => {
-  server = await RedisServer.start();
-  redis = connectRedis(server.url, 'producer');
-  await new Promise((resolve) => redis.once('ready', resolve));
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server[Symbol.asyncDispose]();
-});
-beforeEach(() => redis.flushall());
 
 /** One model with real scripts and a real BullMQ queue, and service in order of BullMQ's choice. */
 class Cluster implements AsyncDisposable {

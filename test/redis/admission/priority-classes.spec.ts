@@ -1,27 +1,14 @@
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ModelPlaces, PRIORITY_CLASSES, type PriorityClass, UNIT_TOKENS } from '#admission';
-import { connectRedis, ModelQueue } from '#queue';
+import { ModelQueue } from '#queue';
 import { generateJob } from '../../support/generate-job.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { RedisServer } from '../../support/redis-server.ts';
+import { redisOfTests } from '../../support/redis-of-tests.ts';
 import { SimulatedService } from '../../support/simulated-service.ts';
 
-let server: RedisServer;
-let redis: Redis;
+const { redis } = await redisOfTests();
 let models = 0;
-
-beforeAll(async () => {
-  server = await RedisServer.start();
-  redis = connectRedis(server.url, 'producer');
-  await new Promise((resolve) => redis.once('ready', resolve));
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server[Symbol.asyncDispose]();
-});
-beforeEach(() => redis.flushall());
 
 interface Sent {
   readonly tenantId: 'own' | 'other';

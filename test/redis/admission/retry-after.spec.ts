@@ -1,10 +1,9 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AdmissionGate, type AdmissionHandle } from '#admission';
-import { connectRedis, redisKeys } from '#queue';
+import { redisKeys } from '#queue';
 import { admissionRequest } from '../../support/admission-request.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { RedisServer } from '../../support/redis-server.ts';
+import { redisOfTests } from '../../support/redis-of-tests.ts';
 
 const MODEL = 'org/model:1';
 const SLOTS = 8;
@@ -15,19 +14,7 @@ const MEAN_SERVICE_MS = 1_000;
 const ARRIVALS_PER_S = (10 * SLOTS * 1_000) / MEAN_SERVICE_MS;
 const BURST_S = 10;
 
-let server: RedisServer;
-let redis: Redis;
-beforeAll(async () => {
-  server = await RedisServer.start();
-  redis = connectRedis(server.url, 'producer');
-  await new Promise((resolve) => redis.once('ready', resolve));
-});
-beforeEach(() => redis.flushall());
-afterAll(async () => {
-  redis.disconnect();
-  await server[Symbol.asyncDispose]();
-});
-
+const { redis } = await redisOfTests();
 /** mulberry32: the same service times in every run. */
 function random(seed: number): () => number {
   let state = seed;

@@ -1,32 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DueRequests, ModelPlaces } from '#admission';
 import { Engine } from '#engine';
-import { connectRedis, JobConsumer, ModelQueue } from '#queue';
+import { JobConsumer, ModelQueue } from '#queue';
 import { HistoryModelRunner } from '../../../libs/engine/src/testing/history-model-runner.ts';
 import { requestOf } from '../../../libs/engine/src/testing/requests.ts';
 import { numberedTokenTable } from '../../../libs/engine/src/testing/token-tables.ts';
 import { generateJob } from '../../support/generate-job.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { RedisServer } from '../../support/redis-server.ts';
+import { redisOfTests } from '../../support/redis-of-tests.ts';
 
 const VOCABULARY = 24;
 const QUANTUM_STEPS = 64;
 
-let server: RedisServer;
-let redis: Redis;
-
-beforeAll(async () => {
-  server = await RedisServer.start();
-  redis = connectRedis(server.url, 'producer');
-  await new Promise((resolve) => redis.once('ready', resolve));
-});
-afterAll(async () => {
-  redis.disconnect();
-  await server[Symbol.asyncDispose]();
-});
-beforeEach(() => redis.flushall());
+const { server, redis } = await redisOfTests();
 
 interface Asked {
   readonly tenantId: string;

@@ -83,19 +83,14 @@ end
 
 local cost = math.max(0, tonumber(tagBehind or redis.call('ZSCORE', finishTags, tenant) or chosen.tag) - chosen.tag)
 local base = tonumber(redis.call('HGET', fairClock, 'base') or 0)
-local function put(request, newTag, score)
-  local tag = string.format('%.3f', newTag)
-  redis.call('HSET', startTags, request.id, tag)
-  redis.call('ZADD', line, tag, request.id)
-  redis.call('ZADD', prioritizedJobs, string.format('%.0f', score), request.id .. '-1')
-end
-put(chosen, first.tag, first.score)
+retag(line, startTags, chosen.id, first.tag)
+putAt(prioritizedJobs, chosen.id .. '-1', first.score)
 for index = 1, #moved - 1 do
   local request = moved[index]
-  local newTag = request.tag + cost
+  local tag = retag(line, startTags, request.id, request.tag + cost)
   -- Each has the counter of the next, so that those of one priority stay in order.
   local counter = counterOf(moved[index + 1].score)
-  put(request, newTag, scoreOf(priorityOf(newTag, base, unit, highestPriority), counter))
+  putAt(prioritizedJobs, request.id .. '-1', scoreOf(priorityOf(tag, base, unit, highestPriority), counter))
   redis.call('HINCRBY', waiters, passedField(request.id), 1)
 end
 return chosen.id .. '-1'

@@ -26,5 +26,5 @@ local newScore = scoreOf(priorityOf(tonumber(tag), base, unit, highestPriority),
 if newScore == tonumber(score) then
   return 0
 end
-redis.call('ZADD', prioritizedJobs, 'XX', string.format('%.0f', newScore), jobId)
+putAt(prioritizedJobs, jobId, newScore)
 return 1

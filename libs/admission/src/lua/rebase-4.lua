@@ -44,7 +44,7 @@ for index = 1, #jobs, 2 do
   else
     moved = math.min(highestPriority, math.max(1, math.floor(score / PRIORITY_SCORE) - shift))
   end
-  redis.call('ZADD', prioritizedJobs, string.format('%.0f', scoreOf(moved, counterOf(score))), jobId)
+  putAt(prioritizedJobs, jobId, scoreOf(moved, counterOf(score)))
 end
 redis.call('HSET', fairClock, 'base', string.format('%.3f', newBase))
 return #jobs / 2

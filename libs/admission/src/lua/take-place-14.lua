@@ -132,7 +132,7 @@ local withoutPriority = redis.call('LLEN', waitJobs)
 local jobs = prioritized + withoutPriority
 local ahead = withoutPriority
 if prioritized > 0 then
-  local behind = string.format('%.0f', scoreOf(priority + 1, 0))
+  local behind = written(scoreOf(priority + 1, 0))
   ahead = ahead + redis.call('ZCOUNT', prioritizedJobs, '-inf', '(' .. behind)
 end
 local active = redis.call('LLEN', activeJobs) + redis.call('ZCOUNT', offered, '(' .. now, '+inf')
@@ -242,14 +242,12 @@ redis.call('ZADD', waiting, now + leaseMs, requestId)
 redis.call('ZADD', waitingOfTenant, now + leaseMs, requestId)
 redis.call('PEXPIRE', waitingOfTenant, leaseMs * 4)
 for _, other in ipairs(overtaken) do
-  local tag = string.format('%.3f', other[2] + cost / weight)
-  redis.call('HSET', startTags, other[1], tag)
-  redis.call('ZADD', line, tag, other[1])
+  local tag = retag(line, startTags, other[1], other[2] + cost / weight)
   local jobId = other[1] .. '-1'
-  local score = tonumber(redis.call('ZSCORE', prioritizedJobs, jobId) or 0)
-  if score > 0 then
-    local priorityNow = priorityOf(tonumber(tag), base, unit, highestPriority)
-    redis.call('ZADD', prioritizedJobs, string.format('%.0f', scoreOf(priorityNow, counterOf(score))), jobId)
+  local score = redis.call('ZSCORE', prioritizedJobs, jobId)
+  if score then
+    local priorityNow = priorityOf(tag, base, unit, highestPriority)
+    putAt(prioritizedJobs, jobId, scoreOf(priorityNow, counterOf(tonumber(score))))
   end
 end
 local tag = string.format('%.3f', startTag)

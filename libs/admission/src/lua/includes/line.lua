@@ -21,6 +21,14 @@ local function joinLine(lines, waiters, tenant, requestId, class, tag)
   noteFirst(lines, tenant)
 end
 
+-- Another place in its tenant's line. Returns the tag as it is kept.
+local function retag(line, startTags, requestId, newTag)
+  local tag = string.format('%.3f', newTag)
+  redis.call('HSET', startTags, requestId, tag)
+  redis.call('ZADD', line, tag, requestId)
+  return tonumber(tag)
+end
+
 local function classAndTenant(waiter)
   local class, tenant = string.match(waiter, '^(%d+):(.*)$')
   return tonumber(class), tenant

@@ -10,7 +10,16 @@ local function counterOf(score)
   return score % PRIORITY_SCORE
 end
 
--- To be written with '%.0f': Lua's own way keeps 14 digits.
 local function scoreOf(priority, counter)
   return priority * PRIORITY_SCORE + counter
+end
+
+-- Lua's own way of writing a number keeps 14 digits.
+local function written(score)
+  return string.format('%.0f', score)
+end
+
+-- A job that is not in the queue does not come into it.
+local function putAt(prioritizedJobs, jobId, score)
+  redis.call('ZADD', prioritizedJobs, 'XX', written(score), jobId)
 end
