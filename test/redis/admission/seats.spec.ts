@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DueRequests, ModelPlaces } from '#admission';
 import { Engine } from '#engine';
 import { JobConsumer, ModelQueue } from '#queue';
@@ -139,6 +139,8 @@ describe.each([
       expect(worker.tokens.has(light)).toBe(true);
       worker.engine.cancel(light, 1);
       for (let step = 0; step < 2; step += 1) await worker.step(2);
+      // As long as its worker holds it, the tenant has its share there.
+      await vi.waitFor(() => expect(worker.consumer.activeJobs).toBe(4), { interval: 1 });
     }
     expect(worker.consumer.expressTotal).toBeGreaterThanOrEqual(25);
     expect(worker.consumer.offeredTotal).toBe(offers ? 25 : 0);

@@ -10,6 +10,13 @@ describe('calls of families', () => {
     expect(parse('qwen3-coder', [said], { tools: ANY_TOOL }).calls[0]?.arguments).toContain('"text":12');
   });
 
+  it('loses nothing of a call whose head is damaged', () => {
+    const damaged =
+      '<|open|>call tool="look_up" index="|sep|><|open|>argument key="text" ty|sep|>a river<|close|>argument<|sep|>';
+    expect(parse('kimi-k3', [damaged])).toMatchObject({ content: damaged, calls: [] });
+    expect(parse('kimi-k3', damaged.split(''))).toMatchObject({ content: damaged, calls: [] });
+  });
+
   it('leaves out the marks that end a call also where content follows, and keeps those of a call that is none', () => {
     const called = '<tool_call>\n<function=look_up>\n</function>\n</tool_call>';
     const read = (said: string) => parse('qwen3-coder', said.split(''));

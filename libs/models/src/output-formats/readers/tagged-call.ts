@@ -39,7 +39,8 @@ export function* readTaggedCall({ source, sink }: CallReading, tags: CallTags): 
   const name = (yield* source.takeUntil(nameEnds, MAX_NAME_LENGTH)).trim();
   const ended = yield* source.skip(...tags.nameEnd);
   if (tags.headEnd !== undefined && ended !== null) {
-    yield* source.takeUntil([tags.headEnd], MAX_NAME_LENGTH);
+    // Another mark before it: the head is damaged, and what follows is no part of it.
+    yield* source.takeUntil([tags.headEnd, '<'], MAX_NAME_LENGTH);
     yield* source.expect(tags.headEnd);
   }
   yield* source.skipSpace();
